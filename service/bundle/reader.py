@@ -1,0 +1,179 @@
+"""Reads a bundle, folder or zip: every file once, its size and hash checked, nothing else in it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.bundle import canonical, golden, manifest, onnx_file
+from service.bundle.errors import BundleRefused
+from service.bundle.golden import GoldenImage
+from service.bundle.manifest import CHECKSUM, MANIFEST, Entry, Manifest
+from service.bundle.spec import Spec
+
+MODEL_FILES = ("model.onnx", "model.int8.onnx")
+HEAD = "head.npy"
+# The header of format 1.0, as np.save writes it (numpy.lib.format); the two bytes after the version are its length.
+_HEAD_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, "
+    rb"'shape': \((?P<rows>\d{1,9}), (?P<columns>\d{1,9})\), \} *\n",
+    re.DOTALL,
+)
+# path, most bytes -> the file's bytes, or one byte more than asked for where the file is longer
+_Read = Callable[[str, int], bytes]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bundle:
+    """A bundle whose files are whole. What its model answers is checked by `service.predictor`.
+
+    digest   SHA-256 of manifest.json, as "sha256:<hex>"
+    models   model file -> the bytes that were hashed
+    head     float32 [K, C], the last linear layer's weights; None where the bundle has no heatmaps
+    metrics  metrics.json
+    card     card.md
+    """
+
+    manifest: Manifest
+    digest: str
+    spec: Spec
+    models: Mapping[str, bytes]
+    head: npt.NDArray[np.float32] | None
+    golden: tuple[GoldenImage, ...]
+    metrics: Mapping[str, Any]
+    card: str
+
+
+def read_bundle(path: str | os.PathLike[str]) -> Bundle:
+    """Read and verify a bundle; raises BundleRefused with one line that says what is wrong."""
+    source = Path(path)
+    try:
+        if source.is_dir():
+            return _verified(_list_folder(source), functools.partial(_read_file, source))
+        with zipfile.ZipFile(source) as archive:
+            return _verified(_list_archive(archive), functools.partial(_read_member, archive))
+    except FileNotFoundError as error:
+        raise BundleRefused(f"there is no bundle at {source}") from error
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+        raise BundleRefused(f"{source} is neither a bundle folder nor a zip of one: {error}") from error
+    except OSError as error:
+        raise BundleRefused(f"{source} cannot be read: {error.strerror or error}") from error
+
+
+def _list_folder(root: Path) -> set[str]:
+    names: set[str] = set()
+    pending = [root]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                name = manifest.check_path(Path(entry.path).relative_to(root).as_posix())
+                if entry.is_symlink():
+                    raise BundleRefused(f"{name} is a link; a bundle holds plain files")
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
+                elif entry.is_file(follow_symlinks=False):
+                    names.add(name)
+                else:
+                    raise BundleRefused(f"{name} is no plain file")
+    return names
+
+
+def _read_file(root: Path, name: str, most: int) -> bytes:
+    descriptor = os.open(root / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    with open(descriptor, "rb") as file:
+        return file.read(most + 1)
+
+
+def _list_archive(archive: zipfile.ZipFile) -> set[str]:
+    names: set[str] = set()
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        name = manifest.check_path(info.filename)
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise BundleRefused(f"{name} is a link; a bundle holds plain files")
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+            raise BundleRefused(f"{name} is compressed or encrypted; a bundle's zip stores its files as they are")
+        if name in names:
+            raise BundleRefused(f"{name} stands twice in the zip")
+        names.add(name)
+    return names
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    with archive.open(name) as file:
+        return file.read(most + 1)
+
+
+def _verified(names: set[str], read: _Read) -> Bundle:
+    for name in (MANIFEST, CHECKSUM):
+        if name not in names:
+            raise BundleRefused(f"{name} is missing")
+    raw = read(MANIFEST, manifest.MAX_MANIFEST_BYTES)
+    if len(raw) > manifest.MAX_MANIFEST_BYTES:
+        raise BundleRefused(f"{MANIFEST} is longer than {manifest.MAX_MANIFEST_BYTES:,} bytes")
+    listed, digest = manifest.parse(raw, read(CHECKSUM, 1024))
+    expected = set(listed.files) | {MANIFEST, CHECKSUM}
+    for name in sorted(expected - names):
+        raise BundleRefused(f"{name} is missing")
+    for name in sorted(names - expected):
+        raise BundleRefused(f"{name} is extra: {MANIFEST} does not list it")
+    files = {name: _checked(name, entry, read) for name, entry in sorted(listed.files.items())}
+    return _assemble(listed, digest, files)
+
+
+def _checked(name: str, entry: Entry, read: _Read) -> bytes:
+    data = read(name, entry.bytes)
+    if len(data) != entry.bytes:
+        raise BundleRefused(f"{name} was altered: it does not have the {entry.bytes:,} bytes that {MANIFEST} says")
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise BundleRefused(f"{name} was altered: its hash is not the one in {MANIFEST}")
+    return data
+
+
+def _assemble(listed: Manifest, digest: str, files: Mapping[str, bytes]) -> Bundle:
+    spec = Spec.from_json(canonical.parse_object(files["spec.json"], "spec.json"))
+    models = {name: files[name] for name in MODEL_FILES if name in files}
+    for name, data in models.items():
+        onnx_file.check(data, name)
+    try:
+        card = files["card.md"].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleRefused("card.md is not UTF-8 text") from error
+    return Bundle(
+        manifest=listed,
+        digest=f"sha256:{digest}",
+        spec=spec,
+        models=models,
+        head=_head(files[HEAD], len(spec.classes)) if HEAD in files else None,
+        golden=golden.parse(files, models=tuple(models), class_count=len(spec.classes)),
+        metrics=canonical.parse_object(files["metrics.json"], "metrics.json"),
+        card=card,
+    )
+
+
+def _head(data: bytes, class_count: int) -> npt.NDArray[np.float32]:
+    """head.npy, by its header's one plain form: np.load would evaluate what a stranger wrote there."""
+    header = _HEAD_HEADER.match(data)
+    if header is None:
+        raise BundleRefused(f"{HEAD} is not a NumPy array of float32 with two dimensions, in row order")
+    shape = int(header["rows"]), int(header["columns"])
+    if shape[0] != class_count:
+        raise BundleRefused(f"{HEAD} has {shape[0]} rows, spec.json names {class_count} classes")
+    if len(data) - header.end() != 4 * shape[0] * shape[1]:
+        raise BundleRefused(f"{HEAD} does not have the bytes that its header says")
+    head = np.frombuffer(data, dtype="<f4", offset=header.end()).reshape(shape)
+    if not np.isfinite(head).all():
+        raise BundleRefused(f"{HEAD} holds numbers that are not finite")
+    return head

@@ -1,0 +1,99 @@
+"""Writes a bundle whole or not at all: beside its target, synced, and put in place by one rename."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from service.bundle.manifest import CHECKSUM, MANIFEST, REQUIRED_FILES, Manifest, check_path, checksum_line, entry_of
+
+
+def write_bundle(
+    target: str | os.PathLike[str],
+    files: Mapping[str, bytes],
+    *,
+    name: str,
+    version: str,
+    created: str,
+    producer: Mapping[str, str],
+) -> str:
+    """Write a folder, or an uncompressed zip where `target` ends in .zip; returns the digest, "sha256:<hex>".
+
+    files    every file but the two of the manifest: path -> bytes
+    created  ISO 8601 time
+
+    Raises FileExistsError where the target exists, ValueError where a required file is missing, BundleRefused where a
+    path is not plain, OSError where the disk is full or not writable; in each case nothing is left behind but the
+    folders above the target.
+    """
+    path = Path(target)
+    missing = [required for required in REQUIRED_FILES if required not in files]
+    if missing:
+        raise ValueError(f"a bundle needs {', '.join(missing)}")
+    if MANIFEST in files or CHECKSUM in files:
+        raise ValueError(f"{MANIFEST} and {CHECKSUM} are made here")
+    if os.path.lexists(path):
+        raise FileExistsError(f"{path} exists already")
+    listed = Manifest(
+        name=name,
+        version=version,
+        created=created,
+        producer=producer,
+        files={check_path(entry): entry_of(data) for entry, data in sorted(files.items())},
+    )
+    manifest = listed.encode()
+    checksum = checksum_line(manifest)
+    everything = {**files, MANIFEST: manifest, CHECKSUM: checksum}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
+    try:
+        if path.suffix == ".zip":
+            _write_zip(temporary, everything)
+        else:
+            _write_folder(temporary, everything)
+        temporary.rename(path)
+    except BaseException:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+    return f"sha256:{checksum.split()[0].decode()}"
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    for path in (folder, *(entry for entry in folder.rglob("*") if entry.is_dir())):
+        _sync_folder(path)
+
+
+def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
+    with open(path, "xb") as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, data in sorted(files.items()):
+                # A fixed time: the same files give the same archive.
+                info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

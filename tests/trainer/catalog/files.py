@@ -1,0 +1,30 @@
+"""Files for the tests of the catalog, which looks at names and bytes and never decodes an image."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def put(root: Path, *paths: str) -> Path:
+    """Files under `root`, each with its own path as its content."""
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path, encoding="utf-8")
+    return root
+
+
+def bears(root: Path, *, each: int = 10, classes: Sequence[str] = ("black", "grizzly", "teddy")) -> Path:
+    """`each` images in every class folder."""
+    return put(root, *(f"{name}/{number:02}.jpg" for name in classes for number in range(each)))
+
+
+def table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Path:
+    """A CSV, and an image for each row's first cell, from the CSV's own folder."""
+    rows = list(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    put(path.parent, *(row[0] for row in rows))
+    return path

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.catalog import CatalogError, HoldOut, Row, hold_out
+
+LABELS = st.lists(st.sampled_from("abcde"), min_size=1, max_size=120)
+TAGS = st.lists(st.frozensets(st.sampled_from("abcdef"), max_size=4), min_size=1, max_size=80)
+SHARES = st.floats(0.01, 0.99)
+
+
+def keys_of(count: int) -> list[str]:
+    return [f"images/{number:04}.jpg" for number in range(count)]
+
+
+def singles(labels: list[str]) -> list[frozenset[str]]:
+    return [frozenset(label) for label in labels]
+
+
+def held_keys(keys: list[str], held: list[bool]) -> set[str]:
+    return {key for key, out in zip(keys, held, strict=True) if out}
+
+
+def test_the_draw_is_pinned() -> None:
+    # A change here would move images between the sides of everyone's data.
+    held = hold_out(keys_of(10), singles(["a", "b"] * 5), share=0.2, seed=0)
+    assert [index for index, out in enumerate(held) if out] == [1, 2]
+
+
+@given(LABELS, SHARES, st.integers())
+def test_each_class_gives_its_share_and_keeps_an_image(labels: list[str], share: float, seed: int) -> None:
+    held = hold_out(keys_of(len(labels)), singles(labels), share=share, seed=seed)
+    sizes, given_ = Counter(labels), Counter(label for label, out in zip(labels, held, strict=True) if out)
+    for label, size in sizes.items():
+        quota = share * size
+        assert min(math.floor(quota + 1e-9), size - 1) - 1e-9 <= given_[label] <= math.ceil(quota - 1e-9) + 1e-9
+        assert given_[label] < size
+
+
+@given(st.lists(st.integers(8, 40), min_size=1, max_size=6), st.floats(0.1, 0.5))
+def test_the_total_is_the_share(sizes: list[int], share: float) -> None:
+    labels = [letter for letter, size in zip("abcdef", sizes, strict=False) for _ in range(size)]
+    held = hold_out(keys_of(len(labels)), singles(labels), share=share, seed=0)
+    assert sum(held) == math.floor(share * len(labels) + 0.5)
+
+
+@given(TAGS, SHARES, st.integers(0, 9), st.data())
+def test_every_label_is_trained_and_groups_stay_whole(
+    tags: list[frozenset[str]], share: float, seed: int, data: st.DataObject
+) -> None:
+    groups = data.draw(st.lists(st.sampled_from("0123456789"), min_size=len(tags), max_size=len(tags)))
+    held = hold_out(keys_of(len(tags)), tags, share=share, seed=seed, groups=groups)
+    trained = {label for labels, out in zip(tags, held, strict=True) if not out for label in labels}
+    assert trained == set().union(*tags)
+    sides: dict[str, bool] = {}
+    assert all(sides.setdefault(group, out) is out for group, out in zip(groups, held, strict=True))
+
+
+@given(TAGS, SHARES, st.randoms(use_true_random=False))
+def test_the_order_of_the_images_is_nothing(tags: list[frozenset[str]], share: float, random: object) -> None:
+    keys = keys_of(len(tags))
+    positions = list(range(len(tags)))
+    random.shuffle(positions)  # type: ignore[attr-defined]
+    held = hold_out(keys, tags, share=share, seed=3)
+    shuffled_keys = [keys[position] for position in positions]
+    shuffled = hold_out(shuffled_keys, [tags[position] for position in positions], share=share, seed=3)
+    assert held_keys(shuffled_keys, shuffled) == held_keys(keys, held)
+
+
+@given(LABELS, st.sampled_from("abcde"), st.floats(0.1, 0.5))
+def test_one_more_image_changes_little(labels: list[str], label: str, share: float) -> None:
+    keys = keys_of(len(labels) + 1)
+    before = held_keys(keys[:-1], hold_out(keys[:-1], singles(labels), share=share, seed=0))
+    after = held_keys(keys, hold_out(keys, singles([*labels, label]), share=share, seed=0))
+    of_label = {key for key, other in zip(keys, [*labels, label], strict=True) if other == label}
+    assert len((before ^ after) & of_label) <= 3  # the newcomer, the one whose place it took, one more seat
+    assert len((before ^ after) - of_label) <= 5  # another class gains or loses at most one
+
+
+def test_seeds_differ() -> None:
+    keys, labels = keys_of(200), singles(["a", "b"] * 100)
+    assert hold_out(keys, labels, share=0.2, seed=0) != hold_out(keys, labels, share=0.2, seed=1)
+
+
+def test_the_unicode_form_of_a_name_is_nothing() -> None:
+    labels = singles(["a", "b"] * 20)
+    composed = [f"caf\u00e9/{number}.jpg" for number in range(40)]
+    decomposed = [f"cafe\u0301/{number}.jpg" for number in range(40)]
+    assert hold_out(composed, labels, share=0.3, seed=0) == hold_out(decomposed, labels, share=0.3, seed=0)
+
+
+def test_small_classes_share_what_is_due_to_them() -> None:
+    labels = [f"class {number // 2}" for number in range(100)]
+    held = hold_out(keys_of(100), [frozenset({label}) for label in labels], share=0.2, seed=0)
+    assert sum(held) == 20
+    assert max(Counter(label for label, out in zip(labels, held, strict=True) if out).values()) == 1
+
+
+def test_a_single_image_stays_and_something_is_held_out_where_it_can_be() -> None:
+    assert hold_out(["1", "2"], singles(["a", "b"]), share=0.5, seed=0) == [False, False]
+    assert sum(hold_out(["1", "2", "3"], singles(["a", "a", "b"]), share=0.01, seed=0)) == 1
+    assert hold_out([], [], share=0.5, seed=0) == []
+
+
+def test_rare_labels_are_stratified_among_common_ones() -> None:
+    tags = [frozenset({"common", f"rare {number % 10}"}) for number in range(100)]
+    held = hold_out(keys_of(100), tags, share=0.2, seed=0)
+    counts = Counter(label for labels, out in zip(tags, held, strict=True) if out for label in labels)
+    assert counts == {"common": 20, **{f"rare {number}": 2 for number in range(10)}}
+
+
+def test_duplicates_count_once() -> None:
+    groups = ["same"] * 50 + [str(number) for number in range(50)]
+    held = hold_out(keys_of(100), singles(["a"] * 100), share=0.2, seed=0, groups=groups)
+    assert len({group for group, out in zip(groups, held, strict=True) if out}) == 10  # of 51
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, math.nan])
+def test_an_impossible_share(share: float) -> None:
+    with pytest.raises(CatalogError, match="share of validation images is .*over 0 and under 1"):
+        hold_out(["1"], singles(["a"]), share=share, seed=0)
+
+
+def test_a_rule_leaves_test_rows_and_keeps_identical_files_together() -> None:
+    rows = [
+        Row(path=f"{number}.jpg", labels=frozenset("ab"[number % 2]), side="train", sha256=f"{number // 4}")
+        for number in range(40)
+    ]
+    test = Row(path="t.jpg", labels=frozenset("a"), side="test")
+    sided = HoldOut(share=0.3, seed=0).apply([test, *rows])
+    assert [row for row in sided if row.side == "test"] == [test]
+    valid = {row.sha256 for row in sided if row.side == "valid"}
+    assert valid
+    assert valid.isdisjoint(row.sha256 for row in sided if row.side == "train")

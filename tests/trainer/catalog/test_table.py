@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.trainer.catalog.files import put, table
+from trainer.catalog import CatalogError
+from trainer.catalog.row import Row
+from trainer.catalog.source import Source
+from trainer.catalog.table import Columns, read_table, write_table
+
+
+def read(path: Path, *, root: Path | None = None, **columns: str) -> Source:
+    return read_table(path, root=root, columns=Columns(**columns))
+
+
+def raw(path: Path, content: str | bytes) -> Path:
+    """A table of these very bytes, beside the images a.jpg and b.jpg."""
+    put(path.parent, "a.jpg", "b.jpg")
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def found(source: Source) -> dict[str, str]:
+    return {row.path: "+".join(sorted(row.labels)) for row in source.rows}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "path,label\na.jpg,black\nb.jpg,teddy\n",
+        "\ufeffpath,label\na.jpg,black\nb.jpg,teddy",
+        '\ufeff"path","label"\r\n"a.jpg","black"\r\n"b.jpg","teddy"\r\n',
+        "label ; path\nblack;a.jpg\nteddy;b.jpg\n",
+        "path\tlabel\na.jpg\tblack\nb.jpg\tteddy\n",
+        "path,extra,label\na.jpg,\"1,\n2\", black \n\n,,\n./x/../b.jpg,,teddy\n",
+    ],
+)  # fmt: skip
+def test_dialects(tmp_path: Path, content: str) -> None:
+    source = read(raw(tmp_path / "bears.csv", content))
+    assert found(source) == {"a.jpg": "black", "b.jpg": "teddy"}
+    assert (source.root, source.sided, source.remarks) == (tmp_path.resolve(), False, ())
+
+
+def test_commas_and_quotes_in_names(tmp_path: Path) -> None:
+    csv = table(tmp_path / "x.csv", ["path", "label"], [['big, "brown".jpg', 'say "hi", bear'], ["ü 熊.jpg", "é"]])
+    assert found(read(csv)) == {'big, "brown".jpg': 'say "hi", bear', "ü 熊.jpg": "é"}
+
+
+def test_columns_by_name(tmp_path: Path) -> None:
+    csv = table(tmp_path / "x.csv", ["file", "kind", "label"], [["a.jpg", "bear", "no"]])
+    assert found(read(csv, path="file", label="kind")) == {"a.jpg": "bear"}
+
+
+def test_a_missing_column_lists_those_there_are(tmp_path: Path) -> None:
+    csv = table(tmp_path / "x.csv", ["file", "kind"], [["a.jpg", "bear"]])
+    with pytest.raises(
+        CatalogError, match=r"x.csv: there is no column 'path' \(found: 'file', 'kind'\).*--path-column"
+    ):
+        read(csv)
+    with pytest.raises(CatalogError, match="there is no column 'label' .*--label-column"):
+        read(csv, path="file")
+
+
+def test_a_column_that_stands_twice(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="the column 'label' stands twice"):
+        read(raw(tmp_path / "x.csv", "path,label,label\na.jpg,x,y\n"))
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\ufeff"])
+def test_an_empty_table(tmp_path: Path, content: str) -> None:
+    with pytest.raises(CatalogError, match=r"there is no column 'path' \(found: none\)"):
+        read(raw(tmp_path / "x.csv", content))
+
+
+def test_a_header_alone(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"x.csv: there are no rows under the header"):
+        read(raw(tmp_path / "x.csv", "path,label\n\n"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("a.jpg,black\n,teddy\n", "x.csv, row 3: the path is empty"),
+        ("a.jpg,black\nb.jpg,\n", "x.csv, row 3: the label is empty"),
+        ("a.jpg,black\nb.jpg\n", "x.csv, row 3: the label is empty"),
+        ("\na.jpg,black\nb.jpg,b\x07\n", "x.csv, row 4: the label .* control character"),
+        ("a.jpg,black\nb\x00.jpg,b\n", "x.csv, row 3: the path .* control character"),
+        ("a.jpg,black,brown\n", "x.csv, row 2: there are 3 fields, the header has 2"),
+        ("a.jpg,black\nb.jpg,\"b\n", "x.csv, after row 2: this is not CSV"),
+        ("a.jpg,black\nb.jpg,\"b\"c\n", "x.csv, after row 2: this is not CSV"),
+        (f"a.jpg,{'b' * 200_000}\n", "x.csv, after row 1: this is not CSV"),
+        ("a.jpg,black\n./a.jpg,teddy\n", r"x.csv, row 3: a.jpg is 'teddy' \(train\) here and 'black' \(train\) in row 2"),
+    ],
+)  # fmt: skip
+def test_a_broken_row_is_named(tmp_path: Path, rows: str, sentence: str) -> None:
+    with pytest.raises(CatalogError, match=sentence):
+        read(raw(tmp_path / "x.csv", "path,label\n" + rows))
+
+
+def test_bytes_that_are_not_utf_8_are_named_with_their_row(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="row 3: the label .* bytes that are not UTF-8"):
+        read(raw(tmp_path / "x.csv", "path,label\na.jpg,thé\n".encode() + "b.jpg,café\n".encode("latin-1")))
+    with pytest.raises(CatalogError, match="row 2: the path .* save the table as UTF-8"):
+        read(raw(tmp_path / "x.csv", "path,label\né.jpg,a\n".encode("latin-1")))
+    with pytest.raises(CatalogError, match="there is no column 'path'"):
+        read(raw(tmp_path / "x.csv", "path,label\na.jpg,a\n".encode("utf-16")))
+
+
+def test_missing_files_are_counted_and_the_first_named(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in range(8)]
+    csv = table(tmp_path / "x.csv", ["path", "label"], [[name, "bear"] for name in names])
+    for name in names[1:]:
+        (tmp_path / name).unlink()
+    expected = r"7 of 8 images are not under .* \(row 3: 1.jpg, row 4: 2.jpg, .*row 7: 5.jpg and 2 more\);.*--root"
+    with pytest.raises(CatalogError, match=expected):
+        read(csv)
+    (tmp_path / "dir.jpg").mkdir()
+    for odd in ("dir.jpg", "x" * 300, "0.jpg/under"):
+        with pytest.raises(CatalogError, match="1 of 1 images are not under"):
+            read(raw(tmp_path / "y.csv", f"path,label\n{odd},bear\n"))
+
+
+def test_a_root_and_absolute_paths(tmp_path: Path) -> None:
+    photos = put(tmp_path / "photos", "a.jpg", "in/b.jpg")
+    outside = put(tmp_path / "outside", "c.jpg")
+    (tmp_path / "link").symlink_to(photos)
+    csv = tmp_path / "tables" / "x.csv"
+    csv.parent.mkdir()
+    csv.write_text(f"path,label\na.jpg,a\n{tmp_path}/link/in/b.jpg,b\n{outside}/c.jpg,c\n../outside/c.jpg,c\n")
+    source = read(csv, root=tmp_path / "link")
+    assert found(source) == {"a.jpg": "a", "in/b.jpg": "b", "../outside/c.jpg": "c"}
+    assert all((source.root / row.path).is_file() for row in source.rows)
+    assert "1 rows name an image again" in source.remarks[0]
+
+
+def test_the_split_column(tmp_path: Path) -> None:
+    rows = [
+        [f"{number}.jpg", "a", split] for number, split in enumerate(["train", "Valid", " val ", "validation", "TEST"])
+    ]
+    source = read(table(tmp_path / "x.csv", ["path", "label", "split"], rows))
+    assert source.sided
+    assert [row.side for row in source.rows] == ["train", "valid", "valid", "valid", "test"]
+    for wrong in ("training", ""):
+        csv = table(tmp_path / "x.csv", ["path", "label", "split"], [*rows, ["9.jpg", "a", wrong]])
+        with pytest.raises(CatalogError, match=rf"row 7: the split is '{wrong}', not one of train, valid, val, valid"):
+            read(csv)
+
+
+def test_one_image_on_two_sides(tmp_path: Path) -> None:
+    csv = table(tmp_path / "x.csv", ["path", "label", "split"], [["1.jpg", "a", "train"], ["1.jpg", "a", "valid"]])
+    with pytest.raises(CatalogError, match=r"1.jpg is 'a' \(valid\) here and 'a' \(train\) in row 2"):
+        read(csv)
+
+
+def test_sets_of_labels(tmp_path: Path) -> None:
+    csv = table(tmp_path / "x.csv", ["path", "label"], [["1.jpg", " b; a;;b"], ["2.jpg", ""], ["3.jpg", ";"]])
+    assert found(read(csv, label_delimiter=";")) == {"1.jpg": "a+b", "2.jpg": "", "3.jpg": ""}
+    csv = table(tmp_path / "x.csv", ["path", "label"], [["1.jpg", ""], ["1.jpg", "b a"]])
+    with pytest.raises(CatalogError, match=r"is 'a' \+ 'b' \(train\) here and without a label"):
+        read(csv, label_delimiter=" ")
+
+
+def test_written_rows_are_read_back(tmp_path: Path) -> None:
+    rows = [
+        Row(path='a, "b".jpg', labels=frozenset({"x", "10", "9"}), side="valid", sha256="0" * 64, note="see, é"),
+        Row(path="b.jpg", labels=frozenset(), side="train"),
+    ]
+    put(tmp_path, *(row.path for row in rows))
+    write_table(tmp_path / "x.csv", rows, label_delimiter=";")
+    assert list(read(tmp_path / "x.csv", label_delimiter=";").rows) == rows
+    assert (tmp_path / "x.csv").read_bytes().decode() == (
+        'path,label,split,sha256,note\n"a, ""b"".jpg",9;10;x,valid,' + "0" * 64 + ',"see, é"\nb.jpg,,train,,\n'
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['a, "b".jpg', "b.jpg", "x.csv"]
+
+
+def test_notes_become_one_line_and_foreign_hashes_are_nothing(tmp_path: Path) -> None:
+    csv = table(tmp_path / "x.csv", ["path", "label", "note", "sha256"], [["1.jpg", "a", "two\r\nlines\r", "q83v"]])
+    (row,) = read(csv).rows
+    assert (row.note, row.sha256) == ("two lines", None)
+    write_table(tmp_path / "y.csv", [row], label_delimiter=None)
+    assert read(tmp_path / "y.csv").rows == (row,)
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError, match="x.csv is there already"):
+        write_table(tmp_path / "x.csv", [], label_delimiter=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_a_failed_writing_leaves_nothing(tmp_path: Path) -> None:
+    row = Row(path="caf\udce9.jpg", labels=frozenset("a"), side="train")
+    with pytest.raises(UnicodeEncodeError):
+        write_table(tmp_path / "x.csv", [row], label_delimiter=None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"nowhere.csv: the table cannot be read \(No such file"):
+        read(tmp_path / "nowhere.csv")

@@ -1,0 +1,21 @@
+"""Which images there are, what each one is, and on which side of the split it stands."""
+
+from trainer.catalog.catalog import Catalog
+from trainer.catalog.errors import CatalogError
+from trainer.catalog.hashing import hash_files
+from trainer.catalog.readable import require_readable
+from trainer.catalog.reading import read_catalog
+from trainer.catalog.row import Row, Side
+from trainer.catalog.split import HoldOut, hold_out
+
+__all__ = [
+    "Catalog",
+    "CatalogError",
+    "HoldOut",
+    "Row",
+    "Side",
+    "hash_files",
+    "hold_out",
+    "read_catalog",
+    "require_readable",
+]

@@ -1,0 +1,135 @@
+"""Which images are held out of training: stratified, and the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from trainer.catalog.errors import CatalogError
+from trainer.catalog.row import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldOut:
+    """The rule by which validation images were drawn: the share of the images (0 to 1), and the seed."""
+
+    share: float
+    seed: int
+
+    def apply(self, rows: Sequence[Row]) -> tuple[Row, ...]:
+        """The rows with `train` and `valid` drawn anew; `test` rows stay. Identical files share a side.
+
+        Raises CatalogError as `hold_out` does.
+        """
+        drawn = [row for row in rows if row.side != "test"]
+        held = hold_out(
+            [row.path for row in drawn],
+            [row.labels for row in drawn],
+            share=self.share,
+            seed=self.seed,
+            groups=[row.sha256 or row.path for row in drawn],
+        )
+        sided = (replace(row, side="valid" if out else "train") for row, out in zip(drawn, held, strict=True))
+        return (*sided, *(row for row in rows if row.side == "test"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unit:
+    """Images that must stand on one side: their positions, all their labels, and the number they drew."""
+
+    members: tuple[int, ...]
+    labels: frozenset[str]
+    draw: bytes
+
+
+def hold_out(
+    keys: Sequence[str],
+    labels: Sequence[frozenset[str]],
+    *,
+    share: float,
+    seed: int,
+    groups: Sequence[str] | None = None,
+) -> list[bool]:
+    """Whether each image is held out for validation.
+
+    Every image draws the number SHA-256(seed, key), and each class gives its lowest numbers, so the answer depends
+    neither on the order of the images nor on the machine, and another image changes little for the others. How many
+    a class gives is share x its size, rounded by largest remainders (Hamilton's method), so that the total is
+    right too; every class keeps an image for training, and a small one may give none.
+
+    An image of several labels counts for the rarest of them, as rare labels suffer most from chance: the first
+    step of iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011), taken once. Images of one group
+    (identical files) count as one and are never torn apart. Where every image of a label would be held out, one
+    of them returns to training.
+
+    keys    names of the images, unique: relative POSIX paths
+    labels  per image, possibly none
+    groups  per image, any name of its group; None: each image is its own
+
+    Raises CatalogError when the share is not between 0 and 1.
+    """
+    if not 0 < share < 1:
+        raise CatalogError(f"The share of validation images is {share}: it must be over 0 and under 1.")
+    strata: defaultdict[str, list[_Unit]] = defaultdict(list)
+    units = _units(keys, labels, seed=seed, groups=keys if groups is None else groups)
+    counts = Counter(label for unit in units for label in unit.labels)
+    for unit in units:
+        strata[min(unit.labels, key=lambda label: (counts[label], label), default="")].append(unit)
+    seats = _seats({stratum: len(members) for stratum, members in strata.items()}, share=share, seed=seed)
+    chosen = [unit for stratum, members in strata.items() for unit in members[: seats[stratum]]]
+    held = [False] * len(keys)
+    for unit in _leaving_every_label(units, chosen):
+        for index in unit.members:
+            held[index] = True
+    return held
+
+
+def _units(keys: Sequence[str], labels: Sequence[frozenset[str]], *, seed: int, groups: Sequence[str]) -> list[_Unit]:
+    """The groups as units, lowest draw first."""
+    members: defaultdict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    units = [
+        _Unit(
+            members=tuple(indices),
+            labels=frozenset().union(*(labels[index] for index in indices)),
+            draw=min(_draw(seed, keys[index]) for index in indices),
+        )
+        for indices in members.values()
+    ]
+    return sorted(units, key=lambda unit: unit.draw)
+
+
+def _draw(seed: int, key: str) -> bytes:
+    text = unicodedata.normalize("NFC", key)  # file systems differ in the form in which they give a name back
+    return hashlib.sha256(f"{seed}\n{text}".encode(errors="surrogatepass")).digest()
+
+
+def _seats(sizes: Mapping[str, int], *, share: float, seed: int) -> dict[str, int]:
+    """How many units each stratum gives, by largest remainders; at least one unit stays in each."""
+    total = max(1, math.floor(share * sum(sizes.values()) + 0.5))
+    seats = {stratum: min(math.floor(share * size), size - 1) for stratum, size in sizes.items()}
+    remainders = {stratum: round(share * size - seats[stratum], 9) for stratum, size in sizes.items()}
+    left = total - sum(seats.values())
+    for stratum in sorted(sizes, key=lambda stratum: (-remainders[stratum], _draw(seed, stratum))):
+        if left > 0 and seats[stratum] < sizes[stratum] - 1:
+            seats[stratum] += 1
+            left -= 1
+    return seats
+
+
+def _leaving_every_label(units: Sequence[_Unit], chosen: Sequence[_Unit]) -> list[_Unit]:
+    """The chosen units without those that a label needs in order to be trained at all."""
+    draws = {unit.draw for unit in chosen}
+    kept = {label for unit in units if unit.draw not in draws for label in unit.labels}
+    held = []
+    for unit in sorted(chosen, key=lambda unit: unit.draw, reverse=True):
+        if unit.labels <= kept:
+            held.append(unit)
+        else:
+            kept |= unit.labels
+    return held

@@ -1,0 +1,239 @@
+"""`python -m trainer VERB`: see each verb's --help.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong use. What is wrong is said in one line on standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong flag shall not
+    from service.bundle import Bundle
+    from trainer.run import Outcome
+
+WORK_FAILED, WRONG_USE = 1, 2
+
+_GOLDEN = click.option(
+    "--golden",
+    "golden_kind",
+    type=click.Choice(["synthetic", "validation"]),
+    default="synthetic",
+    show_default=True,
+    help="Images that every start of the service checks: drawn ones, or some of your validation images.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_CACHE = click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="FIELDGUIDE_CACHE",
+    default=lambda: Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "fieldguide"),
+    show_default="~/.cache/fieldguide",
+    help="Folder of decoded images; may be deleted at any time.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="fieldguide")
+def main() -> None:
+    """Fine-tune an image classifier on a folder of photos and export a bundle for the service."""
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@_JSON
+def sample(folder: Path, seed: int, as_json: bool) -> None:
+    """Write a small real dataset to try everything on: handwritten digits, with planted faults."""
+    from trainer.sample import write_sample
+
+    with _clear_errors():
+        written = write_sample(folder, seed=seed)
+    _report(written.to_json(), written.describe(), as_json)
+
+
+@main.command()
+@click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
+@click.option("--out", "run", metavar="RUN", type=click.Path(path_type=Path), required=True, help="New folder.")
+@click.option("--valid", type=click.Path(path_type=Path), help="Second folder or CSV to validate on.")
+@click.option("--root", type=click.Path(path_type=Path), help="Where a CSV's paths start from.  [default: its folder]")
+@click.option("--path-column", help="Column of a CSV.  [default: path]")
+@click.option("--label-column", help="Column of a CSV.  [default: label]")
+@click.option("--label-delimiter", help="Between the labels of one cell, such as ';': makes it multilabel.")
+@click.option("--valid-share", type=float, help="Share held out without --valid.  [default: 0.2]")
+@click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="TOML file; options go before it.")
+@click.option("--backbone", help="efficientnet_lite0, tiny, torchvision/NAME or timm/NAME.")
+@click.option("--weights", help="pretrained, none, or a file.")
+@click.option("--size", type=int, help="Side of the model's input in pixels.  [default: the backbone's]")
+@click.option("--epochs", type=int, help="Of the whole network; 0 trains the head only.")
+@click.option("--head-epochs", type=int, help="Of the head on the frozen body.")
+@click.option("--lr", type=float, help="Peak learning rate of the whole network's head.")
+@click.option("--batch-size", type=int, help="Of the whole network.")
+@click.option("--seed", type=int)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--threads", type=click.IntRange(min=1), help="For decoding.  [default: one a core]")
+@click.option("--name", help="Of the bundle.  [default: the name of DATA]")
+@_CACHE
+@_GOLDEN
+@_JSON
+def fit(
+    data: Path,
+    run: Path,
+    device: str,
+    threads: int | None,
+    name: str | None,
+    cache: Path,
+    golden_kind: Any,
+    as_json: bool,
+    recipe_file: Path | None,
+    **asked: Any,
+) -> None:
+    """Train on DATA (a folder with one folder a class, or a CSV) and export RUN/bundle."""
+    with _clear_errors():
+        from trainer.console import Terminal
+        from trainer.fitting import choose_device, read_recipe
+        from trainer.run import Environment, fit_run
+
+        recipe = read_recipe(recipe_file, _overrides(data, asked))
+        with Terminal() as terminal:
+            environment = Environment(
+                device=choose_device(device), threads=threads or _cores(), cache=cache, progress=terminal
+            )
+            outcome = fit_run(recipe, run, environment, name=name or data.resolve().stem, golden_kind=golden_kind)
+    _report(_summary(outcome, run), _story(outcome, run), as_json)
+
+
+@main.command()
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--out", "target", metavar="BUNDLE", type=click.Path(path_type=Path), required=True, help="Folder or .zip."
+)
+@click.option("--name", help="Of the bundle.  [default: the name of RUN]")
+@click.option("--version", default="1", show_default=True, help="Of the bundle.")
+@click.option("--threads", type=click.IntRange(min=1), help="For measuring.  [default: one a core]")
+@_CACHE
+@_GOLDEN
+@_JSON
+def export(
+    run: Path,
+    target: Path,
+    name: str | None,
+    version: str,
+    threads: int | None,
+    cache: Path,
+    golden_kind: Any,
+    as_json: bool,
+) -> None:
+    """Write a bundle, folder or .zip, from the best weights of RUN."""
+    with _clear_errors():
+        from trainer.console import Terminal
+        from trainer.fitting import choose_device
+        from trainer.run import Environment, export_run
+
+        with Terminal() as terminal:
+            environment = Environment(
+                device=choose_device("cpu"), threads=threads or _cores(), cache=cache, progress=terminal
+            )
+            bundle = export_run(
+                run, target, environment, name=name or run.resolve().name, version=version, golden_kind=golden_kind
+            )
+    described = {"bundle": str(target), "digest": bundle.digest, "validation": bundle.metrics["validation"]}
+    _report(described, f"{target}\n{bundle.digest}\n{_figures(bundle)}", as_json)
+
+
+def _overrides(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, under the recipe's names."""
+    names = {
+        "valid": "data.valid",
+        "root": "data.root",
+        "path_column": "data.path_column",
+        "label_column": "data.label_column",
+        "label_delimiter": "data.label_delimiter",
+        "epochs": "whole.epochs",
+        "head_epochs": "head.epochs",
+        "lr": "whole.rate",
+        "batch_size": "whole.batch_size",
+    }
+    given = {names.get(option, option): value for option, value in asked.items() if value is not None}
+    # Which images: never from a recipe file, whose own may lie elsewhere.
+    return {
+        "data.root": "",
+        "data.valid": "",
+        **{name: str(value.resolve()) if isinstance(value, Path) else value for name, value in given.items()},
+        "data.path": str(data.resolve()),
+    }
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _summary(outcome: Outcome, run: Path) -> dict[str, Any]:
+    return {
+        "run": str(run),
+        "bundle": str(run / "bundle"),
+        "digest": outcome.bundle.digest,
+        "validation": outcome.bundle.metrics["validation"],
+        "stages_s": {stage: round(seconds, 2) for stage, seconds in outcome.fitted.stages.items()},
+        "unreadable": outcome.unreadable,
+        "warnings": list(outcome.warnings),
+    }
+
+
+def _story(outcome: Outcome, run: Path) -> str:
+    lines = [f"warning: {warning}" for warning in outcome.warnings]
+    if outcome.unreadable:
+        lines.append(f"{len(outcome.unreadable)} files could not be decoded and were left out:")
+        lines += [f"  {path}: {reason}" for path, reason in outcome.unreadable.items()]
+    stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in outcome.fitted.stages.items())
+    lines += [
+        f"stages: {stages}",
+        _figures(outcome.bundle),
+        f"bundle: {run / 'bundle'} ({outcome.bundle.digest[:19]}...)",
+        f"next:   python -m service serve {run / 'bundle'}",
+    ]
+    return "\n".join(lines)
+
+
+def _figures(bundle: Bundle) -> str:
+    figures = bundle.metrics["validation"]
+    shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items() if name != "images")
+    return f"validation ({figures['images']} images): {shown}"
+
+
+def _report(value: Mapping[str, Any], text: str, as_json: bool) -> None:
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turn what may go wrong into one line and an exit code; what is left is a fault of ours, with its traceback."""
+    from trainer.catalog import CatalogError
+    from trainer.export import ExportError
+    from trainer.fitting import DeviceError, RecipeError
+    from trainer.model import BackboneError
+    from trainer.pixels import CacheError
+
+    try:
+        yield
+    except (RecipeError, DeviceError, BackboneError, FileExistsError) as error:
+        _fail(str(error), WRONG_USE)
+    except (CatalogError, CacheError, ExportError) as error:
+        _fail(str(error), WORK_FAILED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", WORK_FAILED)
+    except KeyboardInterrupt:
+        _fail("interrupted", WORK_FAILED)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,191 @@
+"""From a trained classifier to a bundle on disk, through every check that there is."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jinja2
+import numpy as np
+import onnxruntime
+import torch
+
+import service
+from service.bundle import Bundle, Spec, canonical, golden, onnx_file, read_bundle, write_bundle
+from service.bundle.manifest import Manifest
+from service.pixels import PixelSpec
+from service.predictor import Predictor
+from trainer.catalog import Catalog
+from trainer.export.gate import ParityError, check_parity
+from trainer.export.golden import images_from, make_golden, synthetic_images
+from trainer.export.graph import Served, find_features, to_onnx
+from trainer.export.measured import predict_files, reference, wilson_interval
+from trainer.fitting import Progress, Recipe
+from trainer.fitting.evaluate import predict_logits
+from trainer.fitting.metrics import activate, best_thresholds, measure
+from trainer.model import Classifier
+from trainer.pixels import PixelCache
+
+GoldenKind = Literal["synthetic", "validation"]
+_MODEL = "model.onnx"
+
+
+class ExportError(Exception):
+    """No bundle was written. The message says why."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exportable:
+    """A trained classifier and what it was trained on.
+
+    catalog  the readable images
+    valid    the validation images of the catalog, decoded with `pixels`
+    """
+
+    classifier: Classifier
+    pixels: PixelSpec
+    catalog: Catalog
+    valid: PixelCache
+    recipe: Recipe
+    unreadable_count: int
+
+
+def export_bundle(
+    trained: Exportable,
+    target: Path,
+    *,
+    name: str,
+    version: str,
+    golden_kind: GoldenKind,
+    threads: int,
+    progress: Progress,
+) -> Bundle:
+    """Write a bundle and load it back; returns what was loaded.
+
+    Raises ExportError where torch and onnxruntime disagree, FileExistsError where the target exists, OSError where it
+    cannot be written; nothing is left behind then.
+    """
+    progress.start("export", 1)
+    classifier = trained.classifier.cpu().eval().to(memory_format=torch.contiguous_format)
+    catalog = trained.catalog
+    rows = catalog.side("valid")
+    targets = catalog.targets(rows)
+    spec = Spec(
+        task=catalog.task,
+        classes=catalog.classes,
+        pixels=trained.pixels,
+        thresholds=_thresholds(classifier, trained, targets),
+    )
+    features = find_features(classifier, size=trained.pixels.size)
+    served = Served(classifier, spec=spec, features=features)
+    model = to_onnx(served, size=trained.pixels.size)
+    onnx_file.check(model, _MODEL)
+    head = classifier.head.weight.detach().numpy().astype("<f4") if features is not None else None
+    draft = _draft_bundle(spec, model, head)
+    predictor = Predictor(draft)
+    try:
+        difference = check_parity(served, predictor, trained.valid, task=catalog.task)
+    except ParityError as error:
+        raise ExportError(f"no bundle was written: {error}") from error
+    files = [catalog.file_of(row) for row in rows]
+    probabilities = predict_files(predictor, files, threads=threads, progress=progress)
+    figures = measure(probabilities, targets, task=catalog.task, thresholds=_as_array(spec))
+    metrics = {
+        "model": _MODEL,
+        "validation": {"images": len(rows), **figures},
+        "parity": {"largest_difference": difference},
+        "reference": reference(probabilities, task=catalog.task, thresholds=spec.thresholds),
+    }
+    images = synthetic_images() if golden_kind == "synthetic" else images_from(_spread(files))
+    made = make_golden(images, predictor, model_file=_MODEL)
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    card = _card(trained, name=name, version=version, created=created, figures=figures)
+    contents = {
+        "spec.json": canonical.dump(spec.to_json()),
+        _MODEL: model,
+        "metrics.json": canonical.dump(metrics),
+        "card.md": card.encode(),
+        golden.INDEX: golden.encode(made),
+        **images,
+        **({"head.npy": _npy(head)} if head is not None else {}),
+    }
+    write_bundle(target, contents, name=name, version=version, created=created, producer=_producer())
+    bundle = read_bundle(target)
+    Predictor(bundle)
+    return bundle
+
+
+def _thresholds(classifier: Classifier, trained: Exportable, targets: Any) -> tuple[float, ...]:
+    if trained.catalog.task == "classification":
+        return (0.0,)
+    logits = predict_logits(classifier, trained.valid, device=torch.device("cpu"))
+    return tuple(float(value) for value in best_thresholds(activate(logits, "multilabel"), targets))
+
+
+def _as_array(spec: Spec) -> Any:
+    return np.asarray(spec.thresholds) if spec.task == "multilabel" else None
+
+
+def _draft_bundle(spec: Spec, model: bytes, head: Any) -> Bundle:
+    """The bundle before it has golden images and metrics, which only its own model can give."""
+    return Bundle(
+        manifest=Manifest(name="draft", version="0", created="", producer={}, files={}),
+        digest="",
+        spec=spec,
+        models={_MODEL: model},
+        head=head,
+        golden=(),
+        metrics={},
+        card="",
+    )
+
+
+def _spread(files: Sequence[Path]) -> list[bytes]:
+    """Four files from all over the (sorted) list, so of different classes where there are some."""
+    picked = sorted({round(share * (len(files) - 1)) for share in (0.0, 1 / 3, 2 / 3, 1.0)})
+    return [files[number].read_bytes() for number in picked]
+
+
+def _npy(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return file.getvalue()
+
+
+def _producer() -> dict[str, str]:
+    return {
+        "fieldguide": service.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _card(trained: Exportable, *, name: str, version: str, created: str, figures: dict[str, float]) -> str:
+    environment = jinja2.Environment(  # noqa: S701  (Markdown, not HTML)
+        loader=jinja2.PackageLoader("trainer.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    catalog = trained.catalog
+    valid_count = len(catalog.side("valid"))
+    return environment.get_template("card.md.jinja").render(
+        name=name,
+        version=version,
+        created=created,
+        fieldguide_version=service.__version__,
+        task=catalog.task,
+        task_words="classifier" if catalog.task == "classification" else "multilabel classifier",
+        classes=catalog.classes,
+        train_count=len(catalog.side("train")),
+        valid_count=valid_count,
+        unreadable_count=trained.unreadable_count,
+        drawn=trained.recipe.data.drawn,
+        recipe=asdict(trained.recipe),
+        pixels=trained.pixels.to_json(),
+        figures=figures,
+        accuracy_interval=wilson_interval(figures["accuracy"], valid_count) if "accuracy" in figures else None,
+    )

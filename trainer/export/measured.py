@@ -1,0 +1,59 @@
+"""The exported model measured on encoded images, through the very code that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from service.predictor import Predictor
+from trainer.fitting import Progress
+
+_BINS = 20
+_Z = 1.959963984540054  # 97.5 % point of the normal distribution
+
+
+def predict_files(
+    predictor: Predictor, files: Sequence[Path], *, threads: int, progress: Progress
+) -> npt.NDArray[np.float32]:
+    """Probabilities of image files, as the service answers them: float32 [N, K], in order."""
+    progress.start("measure", len(files))
+
+    def predict(path: Path) -> npt.NDArray[np.float32]:
+        probabilities = predictor.predict(path.read_bytes()).probabilities
+        progress.advance()
+        return probabilities
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="measure") as pool:
+        return np.stack(list(pool.map(predict, files)))
+
+
+def reference(
+    probabilities: npt.NDArray[np.float32], *, task: str, thresholds: Sequence[float]
+) -> dict[str, list[float]]:
+    """What the answers look like on validation images, so that a service can tell when they begin to differ.
+
+    class_shares      of each class among the answers: best class, or for multilabel every class at its threshold
+    confidence_edges, confidence_counts  histogram of the best probability
+    """
+    if task == "multilabel":
+        given = (probabilities >= np.asarray(thresholds)).mean(axis=0)
+    else:
+        given = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(probabilities)
+    counts, edges = np.histogram(probabilities.max(axis=1), bins=_BINS, range=(0.0, 1.0))
+    return {
+        "class_shares": [float(share) for share in given],
+        "confidence_counts": [int(count) for count in counts],
+        "confidence_edges": [round(float(edge), 6) for edge in edges],
+    }
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """95 % confidence interval of a share seen in `count` trials (Wilson 1927, JASA 22)."""
+    centre = share + _Z**2 / (2 * count)
+    reach = _Z * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
+    scale = 1 + _Z**2 / count
+    return float((centre - reach) / scale), float((centre + reach) / scale)

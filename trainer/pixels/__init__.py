@@ -1,0 +1,7 @@
+"""Images as arrays: decoded once into a cache on disk, augmented in whole batches on the device."""
+
+from trainer.pixels.augment import Augmentation, augment
+from trainer.pixels.cache import CacheError, PixelCache, fill_cache
+from trainer.pixels.uniforms import uniforms
+
+__all__ = ["Augmentation", "CacheError", "PixelCache", "augment", "fill_cache", "uniforms"]
