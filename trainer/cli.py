@@ -56,7 +56,20 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
 
     with _clear_errors():
         written = write_sample(folder, seed=seed)
-    _report(written.to_json(), written.describe(), as_json)
+    described = {
+        "folder": str(written.folder),
+        "held_out": str(written.held_out),
+        "planted": str(written.planted_file),
+        "recipe": str(written.recipe_file),
+        "files": written.files,
+        "faults": len(written.planted),
+    }
+    story = (
+        f"{written.files} handwritten digits in {written.folder}, {len(written.planted)} of them with a planted fault\n"
+        f"  (listed in {written.planted_file.name}; {written.held_out.name} has sound ones to try a classifier on)\n"
+        f"next: python -m trainer fit {folder} --recipe {written.recipe_file} --out RUN"
+    )
+    _report(described, story, as_json)
 
 
 @main.command()

@@ -35,6 +35,11 @@ _RECIPE = """\
 #
 #     python -m trainer fit DIR --recipe DIR-recipe.toml --out RUN
 
+size = 96  # the scans have 8 x 8 pixels: more would cost time and show nothing new
+
+[whole]
+epochs = 4
+
 [augmentation]
 flip = 0.0
 rotation_degrees = 10.0

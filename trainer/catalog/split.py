@@ -110,13 +110,13 @@ def _draw(seed: int, key: str) -> bytes:
 
 
 def _seats(sizes: Mapping[str, int], *, share: float, seed: int) -> dict[str, int]:
-    """How many units each stratum gives, by largest remainders; at least one unit stays in each."""
+    """How many units each stratum gives: its share rounded up or down, by largest remainders, and never all."""
     total = max(1, math.floor(share * sum(sizes.values()) + 0.5))
     seats = {stratum: min(math.floor(share * size), size - 1) for stratum, size in sizes.items()}
     remainders = {stratum: round(share * size - seats[stratum], 9) for stratum, size in sizes.items()}
     left = total - sum(seats.values())
     for stratum in sorted(sizes, key=lambda stratum: (-remainders[stratum], _draw(seed, stratum))):
-        if left > 0 and seats[stratum] < sizes[stratum] - 1:
+        if left > 0 and remainders[stratum] > 0 and seats[stratum] < sizes[stratum] - 1:
             seats[stratum] += 1
             left -= 1
     return seats

@@ -58,7 +58,7 @@ def walk(root: Path) -> Found:
             elif kind == "nothing":
                 found.broken_links.append(inner)
             else:
-                _take(inner, kind, found)
+                _take(root, inner, kind, found)
     return found
 
 
@@ -89,14 +89,14 @@ def _kind(entry: os.DirEntry[str]) -> Literal["folder", "file", "special", "noth
     return "nothing" if entry.is_symlink() else "special"
 
 
-def _take(path: PurePosixPath, kind: Literal["file", "special"], found: Found) -> None:
+def _take(root: Path, path: PurePosixPath, kind: Literal["file", "special"], found: Found) -> None:
     suffix = path.suffix.casefold()
     if kind == "special" or suffix not in IMAGE_SUFFIXES:
         found.others[suffix] += 1
     elif unwritable(str(path.parent)):
         raise CatalogError(
-            f"the folder {str(path.parent)!r} holds images, and its name a control character or bytes that are not "
-            "UTF-8; rename it."
+            f"{root}: the folder {str(path.parent)!r} holds images, and its name a control character or bytes that are "
+            "not UTF-8; rename it."
         )
     elif unwritable(path.name):
         found.unwritable.append(path)

@@ -83,6 +83,7 @@ def best_thresholds(probabilities: FloatArray, targets: npt.NDArray[Any]) -> npt
         f1 = 2 * hits / (np.arange(1, len(values) + 1) + hits[-1])
         below = np.append(values[1:], 0.0)
         possible = values > below  # a threshold cannot part equal probabilities
+        possible[-1] = True
         best = possible & (f1 >= f1[possible].max() - 1e-12)
         midpoints = ((values + below) / 2)[best]
         result[k] = midpoints[np.abs(midpoints - 0.5).argmin()]

@@ -8,6 +8,7 @@ import pytest
 from tests.trainer.catalog.files import bears, put
 from trainer.catalog import CatalogError
 from trainer.catalog.folder import read_folder
+from trainer.catalog.walk import IMAGE_SUFFIXES
 
 
 def paths(data: Path) -> list[str]:
@@ -31,7 +32,7 @@ def test_the_folder_that_holds_an_image_is_its_label(tmp_path: Path) -> None:
     assert source.remarks == ()
 
 
-@pytest.mark.parametrize("suffix", "jpg jpeg jpe jfif mpo png webp gif bmp avif heic heif JPG Png".split())
+@pytest.mark.parametrize("suffix", [*(suffix[1:] for suffix in sorted(IMAGE_SUFFIXES)), "JPG", "Png"])
 def test_suffixes(tmp_path: Path, suffix: str) -> None:
     assert paths(put(tmp_path, f"a/1.{suffix}")) == [f"a/1.{suffix}"]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.catalog.errors import CatalogError, first_few
@@ -49,13 +49,16 @@ def test_natural_order() -> None:
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="0123aAéß٣²-", max_size=6), unique=True))
 def test_natural_order_is_total_whatever_the_order_before(names: list[str]) -> None:
     expected = sorted(names, key=natural_key)
-    assert sorted(reversed(names), key=natural_key) == expected
+    names.reverse()
+    assert sorted(names, key=natural_key) == expected
     assert len({natural_key(name) for name in names}) == len(names)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_clean_label_stays_as_it_is(text: str) -> None:
     try:

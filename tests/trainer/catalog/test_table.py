@@ -11,8 +11,8 @@ from trainer.catalog.source import Source
 from trainer.catalog.table import Columns, read_table, write_table
 
 
-def read(path: Path, *, root: Path | None = None, **columns: str) -> Source:
-    return read_table(path, root=root, columns=Columns(**columns))
+def read(csv: Path, *, root: Path | None = None, **columns: str) -> Source:
+    return read_table(csv, root=root, columns=Columns(**columns))
 
 
 def raw(path: Path, content: str | bytes) -> Path:
@@ -59,7 +59,7 @@ def test_a_missing_column_lists_those_there_are(tmp_path: Path) -> None:
         CatalogError, match=r"x.csv: there is no column 'path' \(found: 'file', 'kind'\).*--path-column"
     ):
         read(csv)
-    with pytest.raises(CatalogError, match="there is no column 'label' .*--label-column"):
+    with pytest.raises(CatalogError, match=r"there is no column 'label' .*--label-column"):
         read(csv, path="file")
 
 
@@ -91,7 +91,7 @@ def test_a_header_alone(tmp_path: Path) -> None:
         ("a.jpg,black\nb.jpg,\"b\n", "x.csv, after row 2: this is not CSV"),
         ("a.jpg,black\nb.jpg,\"b\"c\n", "x.csv, after row 2: this is not CSV"),
         (f"a.jpg,{'b' * 200_000}\n", "x.csv, after row 1: this is not CSV"),
-        ("a.jpg,black\n./a.jpg,teddy\n", r"x.csv, row 3: a.jpg is 'teddy' \(train\) here and 'black' \(train\) in row 2"),
+        ("a.jpg,black\n./a.jpg,teddy\n", r"row 3: a.jpg is 'teddy' \(train\) here and 'black' \(train\) in row 2"),
     ],
 )  # fmt: skip
 def test_a_broken_row_is_named(tmp_path: Path, rows: str, sentence: str) -> None:
@@ -100,9 +100,9 @@ def test_a_broken_row_is_named(tmp_path: Path, rows: str, sentence: str) -> None
 
 
 def test_bytes_that_are_not_utf_8_are_named_with_their_row(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="row 3: the label .* bytes that are not UTF-8"):
+    with pytest.raises(CatalogError, match=r"row 3: the label .* bytes that are not UTF-8"):
         read(raw(tmp_path / "x.csv", "path,label\na.jpg,thé\n".encode() + "b.jpg,café\n".encode("latin-1")))
-    with pytest.raises(CatalogError, match="row 2: the path .* save the table as UTF-8"):
+    with pytest.raises(CatalogError, match=r"row 2: the path .* save the table as UTF-8"):
         read(raw(tmp_path / "x.csv", "path,label\né.jpg,a\n".encode("latin-1")))
     with pytest.raises(CatalogError, match="there is no column 'path'"):
         read(raw(tmp_path / "x.csv", "path,label\na.jpg,a\n".encode("utf-16")))
@@ -186,7 +186,7 @@ def test_notes_become_one_line_and_foreign_hashes_are_nothing(tmp_path: Path) ->
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "x.csv").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(FileExistsError, match="x.csv is there already"):
+    with pytest.raises(FileExistsError, match=r"x.csv is there already"):
         write_table(tmp_path / "x.csv", [], label_delimiter=None)
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
 

@@ -1,0 +1,93 @@
+"""A real server in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+_START_S = 30.0
+
+
+class RunningServer:
+    """`python -m service serve BUNDLE --port 0 FLAGS...`; as a context manager it is ready on entry, gone on exit."""
+
+    def __init__(self, bundle: Path, *flags: str, environ: Mapping[str, str] | None = None) -> None:
+        self._log = tempfile.NamedTemporaryFile(mode="w+", suffix=".log")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service", "serve", str(bundle), "--port", "0", *flags],
+            stdout=self._log,
+            stderr=self._log,
+            env={**os.environ, **(environ or {})},
+        )
+        self.url = ""
+
+    def __enter__(self) -> RunningServer:
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            found = re.search(r"ready on (http://\S+)", self.log)
+            if found:
+                self.url = found[1]
+                return self
+            time.sleep(0.02)
+        self.stop(signal.SIGKILL)
+        raise AssertionError(f"the server did not become ready:\n{self.log}")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+        self._log.close()
+
+    @property
+    def log(self) -> str:
+        """What it wrote to stdout and stderr."""
+        return Path(self._log.name).read_text()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        return host, int(port)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=10)
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal unless it ended already, wait, and return the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        return self.process.wait(timeout=20)
+
+
+def exchange(server: RunningServer, *pieces: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send raw bytes, then read one answer up to the connection's end: status, headers, body."""
+    with server.connect() as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        return read_answer(connection)
+
+
+def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """One answer that has a Content-Length: status, headers (lower case), body."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _receive(connection)
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    while len(body) < int(headers["content-length"]):
+        body += _receive(connection)
+    return int(first.split()[1]), headers, body
+
+
+def _receive(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise AssertionError("the connection ended before the answer did")
+    return data

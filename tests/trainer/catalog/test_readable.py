@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from trainer.catalog import CatalogError, Row, require_readable
+
+
+def broken(count: int) -> dict[Row, str]:
+    return {
+        Row(path=f"{number}.jpg", labels=frozenset("a"), side="train"): f"reason {number}"
+        for number in reversed(range(count))
+    }
+
+
+def test_a_tenth_may_be_broken() -> None:
+    require_readable(100, broken(10))
+    require_readable(100, {})
+    require_readable(0, {})
+
+
+def test_more_than_a_tenth_may_not() -> None:
+    with pytest.raises(CatalogError) as info:
+        require_readable(60, broken(7))
+    assert str(info.value).startswith("7 of 60 images cannot be decoded, more than 10%; mend or remove them")
+    assert "0.jpg: reason 0 | 1.jpg: reason 1 | " in str(info.value)
+    assert str(info.value).endswith("4.jpg: reason 4 and 2 more")
+    require_readable(60, broken(7), most_share=0.2)

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.trainer.catalog.files import bears, put, table
+from trainer.catalog import CatalogError, read_catalog
+
+real_data = os.environ.get("FIELDGUIDE_REAL_DATA")
+
+
+def test_a_folder_is_split_by_class(tmp_path: Path) -> None:
+    catalog = read_catalog(bears(tmp_path, each=10))
+    assert catalog.task == "classification"
+    assert catalog.classes == ("black", "grizzly", "teddy")
+    valid = Counter(label for row in catalog.side("valid") for label in row.labels)
+    assert valid == {"black": 2, "grizzly": 2, "teddy": 2}
+    assert len(catalog.side("train")) == 24
+    assert catalog.warnings == ()
+
+
+def test_neither_place_nor_order_of_making_changes_the_split(tmp_path: Path) -> None:
+    names = [f"{label}/{number}.jpg" for label in ("a", "b") for number in range(12)]
+    first = read_catalog(put(tmp_path / "one", *names))
+    second = read_catalog(put(tmp_path / "two", *reversed(names)))
+    assert first.rows == second.rows
+    assert read_catalog(tmp_path / "one", seed=1).rows != first.rows
+    shuffled = table(tmp_path / "one" / "x.csv", ["path", "label"], [[name, name[0]] for name in reversed(names)])
+    assert read_catalog(shuffled).rows == first.rows  # a table of the same images, in another order
+
+
+def test_one_more_image_leaves_the_others(tmp_path: Path) -> None:
+    before = {row.path: row.side for row in read_catalog(bears(tmp_path, each=50)).rows}
+    put(tmp_path, "black/new.jpg")
+    after = {row.path: row.side for row in read_catalog(tmp_path).rows}
+    assert sum(after[path] != side for path, side in before.items()) <= 1
+
+
+def test_the_sides_of_a_folder_are_honoured(tmp_path: Path) -> None:
+    for side, each in (("train", 5), ("valid", 2), ("test", 1)):
+        bears(tmp_path / side, each=each)
+    catalog = read_catalog(tmp_path)
+    assert [len(catalog.side(side)) for side in ("train", "valid", "test")] == [15, 6, 3]
+    assert all(row.path.startswith(row.side) for row in catalog.rows)
+    assert catalog.drawn is None
+    shutil.rmtree(tmp_path / "valid")
+    catalog = read_catalog(tmp_path)
+    assert [len(catalog.side(side)) for side in ("train", "valid", "test")] == [12, 3, 3]
+    assert all(row.path.startswith("test") == (row.side == "test") for row in catalog.rows)
+
+
+def test_a_second_folder_to_validate_on(tmp_path: Path) -> None:
+    bears(tmp_path / "here", each=4)
+    bears(tmp_path / "there", each=2)
+    catalog = read_catalog(tmp_path / "here", valid=tmp_path / "there")
+    assert catalog.root == (tmp_path / "here").resolve()
+    assert len(catalog.side("train")) == 12
+    assert [row.path for row in catalog.side("valid")][:2] == ["../there/black/00.jpg", "../there/black/01.jpg"]
+    assert all(catalog.file_of(row).is_file() for row in catalog.rows)
+
+
+def test_a_second_source_through_links(tmp_path: Path) -> None:
+    bears(tmp_path / "deep" / "down" / "here", each=2)
+    bears(tmp_path / "there", each=2)
+    (tmp_path / "here").symlink_to(tmp_path / "deep" / "down" / "here")
+    (tmp_path / "also").symlink_to(tmp_path / "there")
+    catalog = read_catalog(tmp_path / "here", valid=tmp_path / "also")
+    assert all(catalog.file_of(row).is_file() for row in catalog.rows)
+
+
+def test_a_second_table_shares_the_root(tmp_path: Path) -> None:
+    photos = put(tmp_path / "photos", "1.jpg", "2.jpg", "3.jpg")
+    for name, content in (("t.csv", "file,kind\n1.jpg,a\n2.jpg,b\n"), ("v.csv", "file,kind\n3.jpg,b\n")):
+        (tmp_path / name).write_text(content)
+    catalog = read_catalog(
+        tmp_path / "t.csv", valid=tmp_path / "v.csv", root=photos, path_column="file", label_column="kind"
+    )
+    assert [(row.path, row.side) for row in catalog.rows] == [
+        ("1.jpg", "train"),
+        ("2.jpg", "train"),
+        ("3.jpg", "valid"),
+    ]
+
+
+def test_a_second_source_with_sides(tmp_path: Path) -> None:
+    bears(tmp_path / "here", each=2)
+    rows = [["1.jpg", "black", "valid"], ["2.jpg", "teddy", "test"]]
+    csv = table(tmp_path / "there" / "x.csv", ["path", "label", "split"], rows)
+    catalog = read_catalog(tmp_path / "here", valid=csv)
+    assert [(row.path, row.side) for row in catalog.rows[:2]] == [
+        ("../there/1.jpg", "valid"),
+        ("../there/2.jpg", "test"),
+    ]
+    csv = table(tmp_path / "there" / "x.csv", ["path", "label", "split"], [*rows, ["3.jpg", "black", "train"]])
+    with pytest.raises(CatalogError, match=r"x.csv: some of it is marked as train"):
+        read_catalog(tmp_path / "here", valid=csv)
+
+
+def test_a_label_that_training_lacks(tmp_path: Path) -> None:
+    bears(tmp_path / "here")
+    put(tmp_path / "there", "wolf/1.jpg", "wolf/2.jpg", "black/3.jpg")
+    with pytest.raises(CatalogError, match=r"'wolf' \(2 images, first the valid image ../there/wolf/1.jpg\)"):
+        read_catalog(tmp_path / "here", valid=tmp_path / "there")
+
+
+def test_two_validation_sets(tmp_path: Path) -> None:
+    for side in ("train", "valid"):
+        bears(tmp_path / "here" / side)
+    with pytest.raises(CatalogError, match=r"it has validation images of its own, and .*valid gives others"):
+        read_catalog(tmp_path / "here", valid=tmp_path / "here" / "valid")
+
+
+def test_validation_images_that_are_trained_on(tmp_path: Path) -> None:
+    bears(tmp_path / "all" / "some")
+    bears(tmp_path / "all" / "more")
+    with pytest.raises(CatalogError, match=r"30 images stand both in the data and in the validation data \(some/black"):
+        read_catalog(tmp_path / "all", valid=tmp_path / "all" / "some")
+
+
+def test_remarks_of_both_sources(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        put(bears(tmp_path / name, each=3), f"{name}.txt")
+    first, second = read_catalog(tmp_path / "here", valid=tmp_path / "there").warnings
+    assert first.startswith(f"{tmp_path}/here: ")
+    assert second.startswith(f"{tmp_path}/there: ")
+
+
+def test_what_data_may_not_be(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"nowhere: there is nothing here that can be read \(No such file"):
+        read_catalog(tmp_path / "nowhere")
+    with pytest.raises(CatalogError, match=r"there is nothing here that can be read \(File name too long\)"):
+        read_catalog(tmp_path / ("x" * 300))
+    put(tmp_path, "photo.jpg")
+    with pytest.raises(CatalogError, match=r"photo.jpg: this is neither a folder nor a CSV"):
+        read_catalog(tmp_path / "photo.jpg")
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    bears(odd)
+    with pytest.raises(CatalogError, match=r"caf\\udce9': this path holds control characters or bytes that are not"):
+        read_catalog(odd)
+    bears(tmp_path / "folder.csv")
+    assert read_catalog(tmp_path / "folder.csv").classes == ("black", "grizzly", "teddy")
+
+
+def test_options_that_do_not_fit(tmp_path: Path) -> None:
+    data = bears(tmp_path)
+    with pytest.raises(CatalogError, match="a folder gives an image one label; several labels an image need a CSV"):
+        read_catalog(data, label_delimiter=";")
+    with pytest.raises(CatalogError, match="a root is for the paths of a CSV"):
+        read_catalog(data, root=tmp_path)
+    with pytest.raises(CatalogError, match="The label delimiter is empty"):
+        read_catalog(data, label_delimiter="")
+    with pytest.raises(CatalogError, match="share of validation images is 0"):
+        read_catalog(data, valid_share=0)
+
+
+def test_too_little_to_learn_from(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="only the class 'black'; classification needs at least 2"):
+        read_catalog(bears(tmp_path / "one", classes=("black",)))
+    with pytest.raises(CatalogError, match=r"there are too few images to hold any out for validation \(3\)"):
+        read_catalog(bears(tmp_path / "each", each=1))
+    csv = table(tmp_path / "x.csv", ["path", "label", "split"], [["1.jpg", "a", "valid"], ["2.jpg", "b", "test"]])
+    with pytest.raises(CatalogError, match="there are no training images"):
+        read_catalog(csv)
+
+
+def test_a_class_of_one_image_stays_in_training(tmp_path: Path) -> None:
+    catalog = read_catalog(put(bears(tmp_path), "panda/1.jpg"))
+    assert [row.side for row in catalog.rows if "panda" in row.labels] == ["train"]
+    assert "1 of 4 classes have a single training image: 'panda'." in catalog.warnings
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(real_data is None, reason="FIELDGUIDE_REAL_DATA names no folder")
+def test_the_grocery_photos() -> None:
+    grocery = Path(str(real_data))
+    fine = read_catalog(grocery / "train.csv", valid=grocery / "val.csv")
+    assert (len(fine.classes), len(fine.side("train")), len(fine.side("valid"))) == (81, 2640, 296)
+    assert "21 of 81 classes have no validation image" in "".join(fine.warnings)
+    tags = read_catalog(grocery / "train.csv", label_column="tags", label_delimiter=";")
+    assert tags.targets(tags.rows).shape == (2640, len(tags.classes))
+    shares = tags.targets(tags.side("valid")).mean(0) - tags.targets(tags.side("train")).mean(0)
+    assert abs(shares).max() < 0.01
+    folder = read_catalog(grocery / "train")
+    assert folder.classes == fine.classes
+    assert len(folder.side("valid")) == 528

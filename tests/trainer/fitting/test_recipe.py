@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from trainer.fitting import Recipe, RecipeError, read_recipe
+
+
+def test_every_key_survives_the_way_to_a_file_and_back(tmp_path: Path) -> None:
+    recipe = read_recipe(None, {"seed": 7, "whole.epochs": 3, "augmentation.flip": 0.0, "data.path": "photos"})
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe.to_toml(), encoding="utf-8")
+    assert read_recipe(path, {}) == recipe
+
+
+def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("seed = 3\n[whole]\nepochs = 2\nrate = 0.5\n")
+    recipe = read_recipe(path, {"whole.epochs": 9})
+    assert (recipe.seed, recipe.whole.epochs, recipe.whole.rate) == (3, 9, 0.5)
+
+
+def test_a_whole_number_is_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("[augmentation]\nrotation_degrees = 5\n")
+    assert read_recipe(path, {}).augmentation.rotation_degrees == 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = 3", "there is no key epochs; the keys are backbone"),
+        ("[whole]\nepoch = 3", "there is no key whole.epoch; the keys are whole.epochs"),
+        ("[whole]\nepochs = 'many'", "whole.epochs is 'many', not a int"),
+        ("whole = 3", "whole is a table, not 3"),
+        ("seed = true", "seed is True, not a int"),
+        ("[whole]\nrate = nan", "whole.rate is nan"),
+        ("[head]\nviews = 0", "head.views is 0; it must be from 1"),
+        ("[augmentation]\nflip = 2.0", "augmentation.flip must be from 0 to 1"),
+        ("[augmentation]\nscale_min = 0.0", "augmentation.scale_min must be over 0"),
+        ("seed = ", "is not TOML"),
+    ],
+)
+def test_says_what_is_wrong_with_a_recipe(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=message.replace("(", r"\(")):
+        read_recipe(path, {})
+
+
+def test_says_that_there_is_no_such_recipe(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"none\.toml cannot be read: No such file"):
+        read_recipe(tmp_path / "none.toml", {})
+
+
+def test_the_file_names_every_default() -> None:
+    written = tomllib.loads(Recipe().to_toml())
+    assert written["whole"]["ema_decay"] == 0.99
+    assert set(written) == {
+        "augmentation", "backbone", "data", "dropout", "head", "label_smoothing", "seed", "size", "valid_share",
+        "weights", "whole",
+    }  # fmt: skip
