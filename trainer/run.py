@@ -62,7 +62,7 @@ def fit_run(
         recipe,
         data=dataclasses.replace(recipe.data, root=str(catalog.root), drawn=catalog.drawn is not None),
     )
-    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights)
+    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights, seed=recipe.seed)
     _create(run)
     try:
         prepared = _prepared(catalog, backbone, environment)
@@ -104,7 +104,7 @@ def export_run(
     catalog = read_catalog(
         run / "catalog.csv", root=Path(recipe.data.root), label_delimiter=recipe.data.label_delimiter or None
     )
-    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights)
+    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights, seed=recipe.seed)
     prepared = _prepared(catalog, backbone, environment)
     classifier = Classifier(backbone, class_count=len(prepared.catalog.classes), dropout=recipe.dropout)
     load_weights(classifier, run / BEST)

@@ -54,7 +54,6 @@ def fit(
 ) -> Fitted:
     """Train a classifier; the best weights so far are in RUN/checkpoints, what happened is in RUN/history.jsonl."""
     keep_freed_memory()
-    torch.manual_seed(recipe.seed)
     history = History(run / "history.jsonl")
     keeper = _Keeper(run / BEST, data, history=history, device=device, progress=progress)
     stages: dict[str, float] = {}

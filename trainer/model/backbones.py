@@ -51,14 +51,16 @@ class Backbone:
     fixed_size: bool
 
 
-def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAINED) -> Backbone:
+def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAINED, seed: int = 0) -> Backbone:
     """Load a backbone by name.
 
     size     side of its input, pixels; None for the size in the backbone's record
     weights  `pretrained`, `none` (random) or the path of a .safetensors, .pth or .pt state dict
+    seed     of random weights
 
     Raises BackboneError where the name is unknown, or the weights cannot be had or do not fit.
     """
+    torch.manual_seed(seed)
     family, _, model_name = name.partition("/")
     if name == DEFAULT:
         network, pixels, mean, std, last = _efficientnet_lite0(size, weights)
