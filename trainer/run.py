@@ -22,6 +22,7 @@ from trainer.export import Exportable, export_bundle
 from trainer.export.export import GoldenKind
 from trainer.fitting import BEST, Fitted, Prepared, Progress, Recipe, fit, prepare, read_recipe
 from trainer.fitting.checkpoint import load_weights
+from trainer.fitting.fit import require_training
 from trainer.insight import write_predictions
 from trainer.model import Backbone, Classifier, load_backbone
 
@@ -63,6 +64,7 @@ def fit_run(
         data=dataclasses.replace(recipe.data, root=str(catalog.root), drawn=catalog.drawn is not None),
     )
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights, seed=recipe.seed)
+    require_training(recipe, backbone)
     _create(run)
     try:
         prepared = _prepared(catalog, backbone, environment)

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -26,6 +27,7 @@ SPEC = PixelSpec(size=32, resize_short=36, mode="crop", filter="bilinear")
 SQUISH = PixelSpec(size=32, resize_short=32, mode="squish", filter="bicubic")
 PAD = PixelSpec(size=32, resize_short=32, mode="pad", filter="bilinear")
 ORIENTATION = 0x0112
+WHITE = (255, 255, 255)
 # The transposition that a camera "did" to the upright image so that this orientation undoes it.
 STORED_AS = {
     1: None,
@@ -63,6 +65,13 @@ def blocks(width: int, height: int) -> Image.Image:
     return noise(width, height).resize((16 * width, 16 * height), Image.Resampling.NEAREST)
 
 
+def exif(orientation: int | bytes, *, kind: int = 3, count: int | None = None) -> bytes:
+    """EXIF data of one orientation; four raw bytes of any TIFF field type instead of a number break it."""
+    value = orientation if isinstance(orientation, bytes) else struct.pack(">HH", orientation, 0)
+    count = count or (1 if kind == 3 else 4)
+    return b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHL", ORIENTATION, kind, count) + value + bytes(4)
+
+
 def ramp(width: int, height: int) -> Image.Image:
     """Red is the place across, green the place down, both 0 to 255."""
     red = np.broadcast_to((np.arange(width) + 0.5) / width, (height, width))
@@ -85,6 +94,11 @@ def png(size: tuple[int, int], depth: int, colour_type: int, pixel: bytes, *extr
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
     body = [chunk(b"IHDR", header), *extra, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def with_chunk(data: bytes, kind: bytes, content: bytes) -> bytes:
+    """The PNG with one more chunk right after its header."""
+    return data[:33] + chunk(kind, content) + data[33:]
 
 
 def bmp(width: int, height: int, *, bits: int = 24, compression: int = 0, body: bytes = b"") -> bytes:
@@ -281,16 +295,12 @@ class TestDraft:
         assert image.size == tuple(-(-side // reduction) for side in size)
 
     @pytest.mark.parametrize("size", [(1603, 1201), (803, 1599), (577, 577)])
-    @pytest.mark.parametrize("orientation", [1, 6])
+    @pytest.mark.parametrize("orientation", STORED_AS)
     def test_changes_neither_geometry_nor_much_of_the_pixels(self, size: tuple[int, int], orientation: int) -> None:
         image = noise(12, 9).resize(size, Image.Resampling.BICUBIC)
-        exif = Image.Exif()
-        exif[ORIENTATION] = orientation
-        jpeg = encode(image, "JPEG", quality=95, exif=exif)
-        found, expected = (
-            load(jpeg, SPEC),
-            load(encode(Image.open(io.BytesIO(jpeg)), exif=exif, compress_level=0), SPEC),
-        )
+        jpeg = encode(image, "JPEG", quality=95, exif=exif(orientation))
+        decoded = encode(Image.open(io.BytesIO(jpeg)), exif=exif(orientation), compress_level=0)
+        found, expected = load(jpeg, SPEC), load(decoded, SPEC)
         assert (found.width, found.height, found.box) == (expected.width, expected.height, expected.box)
         difference = np.abs(found.pixels.astype(int) - expected.pixels)
         assert difference.max() <= 8
@@ -313,22 +323,31 @@ class TestOrientation:
         upright = blocks(4, 3)
         transposition = STORED_AS[orientation]
         stored = upright if transposition is None else upright.transpose(transposition)
-        exif = Image.Exif()
-        exif[ORIENTATION] = orientation
         options, tolerance = FAITHFUL[kind]
-        picture = load(encode(stored, kind, exif=exif, **options), SPEC)
+        picture = load(encode(stored, kind, exif=exif(orientation), **options), SPEC)
         expected = load(encode(upright), SPEC)
         assert (picture.format, picture.width, picture.height) == (kind, 64, 48)
         assert picture.box == expected.box
         assert np.abs(picture.pixels.astype(int) - expected.pixels).max() <= tolerance
 
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-    @pytest.mark.parametrize("value", [0, 9, 65535, "abc", (6, 6), 6.5, b"\6"])
-    def test_that_is_none_counts_as_upright(self, kind: str, value: Any) -> None:
-        image, exif = noise(9, 5), Image.Exif()
-        exif[ORIENTATION] = value
-        options, _ = FAITHFUL[kind]
-        found = load(encode(image, kind, exif=exif, **options), SPEC)
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            pytest.param(exif(0), id="0"),
+            pytest.param(exif(9), id="9"),
+            pytest.param(exif(65535), id="65535"),
+            pytest.param(exif(b"abc\0", kind=2), id="abc"),
+            pytest.param(exif(b"\0\0\0\x1a", kind=5, count=1), id="fraction outside the file"),
+            pytest.param(exif(b"\6\0\0\0", kind=7), id="bytes"),
+            pytest.param(exif(b"\xff\xff\xff\xff", kind=9, count=1), id="negative"),
+            pytest.param(exif(b"\x40\xc0\0\0", kind=11, count=1), id="6.0"),
+            pytest.param(exif(b"\0\6\0\0", kind=99), id="unknown kind of number"),
+        ],
+    )
+    def test_that_is_none_counts_as_upright(self, kind: str, broken: bytes) -> None:
+        image, (options, _) = noise(9, 5), FAITHFUL[kind]
+        found = load(encode(image, kind, exif=broken, **options), SPEC)
         np.testing.assert_array_equal(found.pixels, load(encode(image, kind, **options), SPEC).pixels)
 
     @pytest.mark.parametrize(
@@ -356,44 +375,42 @@ class TestColour:
         [
             pytest.param(encode(flat("L", 100)), (100, 100, 100), id="grey"),
             pytest.param(encode(flat("LA", (100, 255))), (100, 100, 100), id="grey, opaque"),
-            pytest.param(encode(flat("LA", (100, 0))), (255, 255, 255), id="grey, clear"),
+            pytest.param(encode(flat("LA", (100, 0))), WHITE, id="grey, clear"),
             pytest.param(encode(flat("LA", (55, 51))), (215, 215, 215), id="grey, a fifth opaque"),
-            pytest.param(encode(flat("L", 100), transparency=100), (255, 255, 255), id="grey with a clear value"),
+            pytest.param(encode(flat("L", 100), transparency=100), WHITE, id="grey with a clear value"),
             pytest.param(encode(flat("L", 100), transparency=99), (100, 100, 100), id="grey, another value clear"),
-            pytest.param(encode(flat("1", 1)), (255, 255, 255), id="1-bit white"),
+            pytest.param(encode(flat("1", 1)), WHITE, id="1-bit white"),
             pytest.param(encode(flat("1", 0)), (0, 0, 0), id="1-bit black"),
             pytest.param(encode(flat("RGBA", (255, 0, 0, 255))), (255, 0, 0), id="opaque"),
-            pytest.param(encode(flat("RGBA", (9, 9, 9, 0))), (255, 255, 255), id="clear"),
+            pytest.param(encode(flat("RGBA", (9, 9, 9, 0))), WHITE, id="clear"),
             pytest.param(encode(flat("RGBA", (0, 50, 255, 51))), (204, 214, 255), id="a fifth opaque"),
-            pytest.param(encode(flat("RGB", (1, 2, 3)), transparency=(1, 2, 3)), (255, 255, 255), id="a clear colour"),
+            pytest.param(encode(flat("RGB", (1, 2, 3)), transparency=(1, 2, 3)), WHITE, id="a clear colour"),
             pytest.param(encode(flat("RGB", (1, 2, 3)), transparency=(3, 2, 1)), (1, 2, 3), id="another clear colour"),
             pytest.param(encode(flat("RGB", (1, 2, 3)).quantize(2)), (1, 2, 3), id="palette"),
-            pytest.param(encode(flat("RGB", "red").quantize(2), transparency=0), (255, 255, 255), id="clear entry"),
+            pytest.param(encode(flat("RGB", "red").quantize(2), transparency=0), WHITE, id="clear entry"),
             pytest.param(
                 encode(flat("RGB", "red").quantize(2), transparency=b"\x33"), (255, 204, 204), id="palette with alpha"
             ),
             pytest.param(encode(flat("RGB", (1, 2, 3)).quantize(2), "GIF"), (1, 2, 3), id="GIF"),
-            pytest.param(
-                encode(flat("RGB", "red").quantize(2), "GIF", transparency=0), (255, 255, 255), id="clear GIF"
-            ),
-            pytest.param(
-                encode(flat("RGBA", (9, 9, 9, 0)), "WEBP", lossless=True), (255, 255, 255), id="clear WebP"
-            ),
+            pytest.param(encode(flat("RGB", "red").quantize(2), "GIF", transparency=0), WHITE, id="clear GIF"),
+            pytest.param(encode(flat("RGBA", (9, 9, 9, 0)), "WEBP", lossless=True), WHITE, id="clear WebP"),
             pytest.param(encode(flat("RGB", (1, 2, 3)), "BMP"), (1, 2, 3), id="BMP"),
             pytest.param(encode(flat("L", 100), "BMP"), (100, 100, 100), id="grey BMP"),
-            pytest.param(encode(flat("1", 1), "BMP"), (255, 255, 255), id="1-bit BMP"),
-            pytest.param(encode(flat("RGBA", (9, 9, 9, 0)), "BMP"), (255, 255, 255), id="clear BMP"),
+            pytest.param(encode(flat("1", 1), "BMP"), WHITE, id="1-bit BMP"),
+            pytest.param(encode(flat("RGBA", (9, 9, 9, 0)), "BMP"), (9, 9, 9), id="a BMP's fourth byte is no alpha"),
             pytest.param(encode(flat("I;16", 0)), (0, 0, 0), id="16-bit black"),
             pytest.param(encode(flat("I;16", 257)), (1, 1, 1), id="16-bit, near black"),
             pytest.param(encode(flat("I;16", 32896)), (128, 128, 128), id="16-bit grey"),
-            pytest.param(encode(flat("I;16", 65535)), (255, 255, 255), id="16-bit white"),
-            pytest.param(png((8, 8), 16, 0, b"\x30\x39", chunk(b"tRNS", b"\x30\x39")), (255, 255, 255), id="16-bit clear"),
-            pytest.param(png((8, 8), 16, 0, b"\x64\x64", chunk(b"tRNS", b"\x30\x39")), (100, 100, 100), id="16-bit other"),
+            pytest.param(encode(flat("I;16", 65535)), WHITE, id="16-bit white"),
+            pytest.param(png((8, 8), 16, 0, b"\x30\x39", chunk(b"tRNS", b"\x30\x39")), WHITE, id="16-bit clear"),
+            pytest.param(
+                png((8, 8), 16, 0, b"\x64\x64", chunk(b"tRNS", b"\x30\x39")), (100, 100, 100), id="16-bit other"
+            ),
             pytest.param(png((8, 8), 16, 2, b"\x0a\x0a\x14\x14\x1e\x1e"), (10, 20, 30), id="16-bit colour"),
-            pytest.param(png((8, 8), 16, 4, b"\x0a\x0a\x00\x00"), (255, 255, 255), id="16-bit grey, clear"),
+            pytest.param(png((8, 8), 16, 4, b"\x0a\x0a\x00\x00"), WHITE, id="16-bit grey, clear"),
             pytest.param(png((8, 8), 16, 6, b"\x0a\x0a\x14\x14\x1e\x1e\xff\xff"), (10, 20, 30), id="16-bit, opaque"),
         ],
-    )  # fmt: skip
+    )
     def test_becomes_rgb_over_white(self, data: bytes, expected: tuple[int, int, int]) -> None:
         assert colour_of(data) == expected
 
@@ -568,9 +585,11 @@ class TestLimits:
             load(with_scans(jpeg, 101), SPEC)
 
     @pytest.mark.parametrize(
-        "hide", [lambda j: j + b"\xff\xda" * 500, lambda j: with_segments(j, b"\xff\xe1" + b"\xff\xda" * 500)]
+        "hide",
+        [lambda jpeg: jpeg + b"\xff\xda" * 500, lambda jpeg: with_segments(jpeg, b"\xff\xe1" + b"\xff\xda" * 500)],
+        ids=["after the image", "in a segment"],
     )
-    def test_what_only_looks_like_a_scan_is_not_counted(self, hide: Callable[[bytes], bytes]) -> None:  # fmt: skip
+    def test_what_only_looks_like_a_scan_is_not_counted(self, hide: Callable[[bytes], bytes]) -> None:
         jpeg = encode(noise(16, 16), "JPEG", progressive=True)
         np.testing.assert_array_equal(load(hide(jpeg), SPEC).pixels, load(jpeg, SPEC).pixels)
 
@@ -589,11 +608,10 @@ class TestLimits:
 
 def seeds() -> dict[str, bytes]:
     """One small file of every kind that is read by code of its own."""
-    image, exif = noise(24, 20), Image.Exif()
-    exif[ORIENTATION] = 6
+    image = noise(24, 20)
     frames = {"save_all": True, "append_images": [noise(24, 20).rotate(180)]}
     return {
-        **{kind: encode(image, kind, exif=exif) for kind in taken_formats()},
+        **{kind: encode(image, kind, exif=exif(6)) for kind in taken_formats()},
         "JPEG, progressive": encode(image, "JPEG", progressive=True, comment=b"c", icc_profile=bytes(200)),
         "JPEG, CMYK": encode(image.convert("CMYK"), "JPEG"),
         "MPO": encode(image, "MPO", **frames),
@@ -614,15 +632,16 @@ SEEDS = seeds()
 
 def outcome(data: bytes) -> Picture | ImageError:
     """What load gives or says; any other exception, a warning among them, fails the test."""
+    result: Picture | ImageError
     try:
-        picture = load(data, SPEC, limits=Limits(max_pixels=100_000))
+        result = load(data, SPEC, limits=Limits(max_pixels=100_000))
     except ImageError as error:
-        assert str(error)
-        assert "\n" not in str(error)
-        return error
-    assert picture.pixels.shape == (32, 32, 3)
-    assert picture.pixels.dtype == np.uint8
-    return picture
+        result = error
+    if isinstance(result, Picture):
+        assert (result.pixels.shape, result.pixels.dtype) == ((32, 32, 3), np.uint8)
+    else:
+        assert len(str(result).splitlines()) == 1
+    return result
 
 
 class TestHostileBytes:
@@ -671,16 +690,21 @@ class TestHostileBytes:
         "data",
         [
             pytest.param(with_segments(SEEDS["JPEG"], b"\xff\xe2MPF\0II*\0\x08\0\0\0\0\0"), id="malformed MPO"),
-            pytest.param(SEEDS["PNG"][:33] + chunk(b"acTL", bytes(8)) + SEEDS["PNG"][33:], id="APNG of no frames"),
-            pytest.param(SEEDS["PNG"][:33] + chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\x02\x01\x12") + SEEDS["PNG"][33:], id="EXIF cut"),
+            pytest.param(with_chunk(SEEDS["PNG"], b"acTL", bytes(8)), id="APNG of no frames"),
+            pytest.param(with_chunk(SEEDS["PNG"], b"eXIf", exif(6)[6:30]), id="EXIF cut"),
+            pytest.param(
+                with_segments(encode(noise(24, 20), "JPEG"), b"\xff\xe1" + exif(b"\0\6\0\6", kind=3, count=2)),
+                id="two orientations",
+            ),
             pytest.param(gif(9500, 9500), id="more pixels than Pillow likes"),
         ],
-    )  # fmt: skip
-    @pytest.mark.filterwarnings("error")
+    )
     def test_pillows_warnings_stay_inside(self, data: bytes) -> None:
-        outcome(data)
-        load_again = outcome(data)
-        assert isinstance(load_again, Picture | UndecodableImage)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            result = outcome(data)
+        assert "Warning" not in repr(result)
+        assert isinstance(result, Picture) == (len(data) > 100)
 
     def test_running_out_of_memory_is_not_the_images_fault(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def exhausted(*_: object, **__: object) -> None:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,11 +24,21 @@ COLOURS = ("red", "green", "blue")
 TOLERANCE = 1e-4
 
 
-def write_tiny_bundle(path: Path, *, name: str = "colours", version: str = "1", **options: Any) -> Path:
-    """Write a bundle (a folder, or a zip where `path` ends in .zip) of `make_files(**options)`; returns `path`."""
+def write_tiny_bundle(
+    path: Path,
+    *,
+    name: str = "colours",
+    version: str = "1",
+    replace: Mapping[str, bytes] | None = None,
+    **options: Any,
+) -> Path:
+    """Write a bundle (a folder, or a zip where `path` ends in .zip) of `make_files(**options)`; returns `path`.
+
+    replace  files that take the place of the made ones, or stand beside them
+    """
     write_bundle(
         path,
-        make_files(**options),
+        {**make_files(**options), **(replace or {})},
         name=name,
         version=version,
         created="2026-11-20T12:00:00Z",
@@ -82,7 +92,7 @@ def make_files(
 
 def make_head(class_count: int) -> npt.NDArray[np.float32]:
     """float32 [K, 3]: how much red, green and blue speak for each class; rows after the third are random."""
-    colours = 12 * np.eye(3) - 6
+    colours = 8 * np.eye(3) - 2
     others = np.random.default_rng(0).normal(scale=3, size=(max(0, class_count - 3), 3))
     return np.concatenate([colours, others])[:class_count].astype(np.float32)
 

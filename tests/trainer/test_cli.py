@@ -190,6 +190,7 @@ def test_says_what_is_wrong_with_the_options(photos: Path, run: Path, tmp_path: 
         (("--backbone", "timm/resnet9000"), "timm has no model 'resnet9000'"),
         (("--device", "tpu"), "no device tpu"),
         (("--epochs", "-1"), "whole.epochs is -1"),
+        (("--epochs", "0"), "nothing would be trained"),
         (("--recipe", tmp_path / "none.toml"), "cannot be read"),
         (("--weights", tmp_path / "none.safetensors"), "there is no weights file"),
     ):

@@ -19,7 +19,7 @@ from trainer.fitting.head_stage import extract_features, fit_head
 from trainer.fitting.history import History
 from trainer.fitting.metrics import LEADING, activate, measure
 from trainer.fitting.progress import Progress
-from trainer.fitting.recipe import Recipe
+from trainer.fitting.recipe import Recipe, RecipeError
 from trainer.fitting.whole_stage import fit_whole
 from trainer.model import Backbone, Classifier
 
@@ -97,6 +97,15 @@ def fit(
         figures=keeper.best_figures,
         stages=stages,
     )
+
+
+def require_training(recipe: Recipe, backbone: Backbone) -> None:
+    """Raise RecipeError where neither stage would run."""
+    if not recipe.whole.epochs and not (recipe.head.epochs and backbone.pretrained):
+        raise RecipeError(
+            "nothing would be trained: whole.epochs is 0, and the head alone is trained only on pretrained weights "
+            "and with head.epochs over 0"
+        )
 
 
 def crop_size(size: int, share: float) -> int:

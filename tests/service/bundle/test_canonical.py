@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.bundle import canonical
+from tests.service.bundle.making import refusal
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=5))
+def test_what_was_dumped_is_parsed(value: dict[str, Any]) -> None:
+    assert canonical.parse_object(canonical.dump(value), "x.json") == value
+
+
+def test_same_object_has_the_same_bytes() -> None:
+    assert (
+        canonical.dump({"b": "ä", "a": 1})
+        == canonical.dump({"a": 1, "b": "ä"})
+        == '{\n "a": 1,\n "b": "ä"\n}\n'.encode()
+    )
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "\ud800"])
+def test_what_json_cannot_say_is_not_dumped(value: object) -> None:
+    with pytest.raises(ValueError):
+        canonical.dump({"a": [value]})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"[1]", id="a list"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b'{"a": 1', id="cut"),
+        pytest.param(b'{"a": 1} {}', id="two objects"),
+        pytest.param(b'{"a": 1, "a": 1}', id="a key twice"),
+        pytest.param(b'{"b": [{"a": 1, "\\u0061": 2}]}', id="a key twice, deep and disguised"),
+        pytest.param(b'{"a": NaN}', id="NaN"),
+        pytest.param(b'{"a": -Infinity}', id="infinity"),
+        pytest.param(b'{"a": 1e999}', id="infinity in disguise"),
+        pytest.param(b'{"a": ' + b"9" * 5000 + b"}", id="endless number"),
+        pytest.param(b'{"a": "\\ud800"}', id="half a surrogate pair"),
+        pytest.param(b'{"\\udfff": 1}', id="half a surrogate pair as a key"),
+        pytest.param(b'{"a": "\xff"}', id="not UTF-8"),
+        pytest.param('{"a": 1}'.encode("utf-16"), id="UTF-16"),
+        pytest.param('{"a": 1}'.encode("utf-8-sig"), id="byte order mark"),
+        pytest.param(b'{"a": "\n"}', id="raw newline"),
+        pytest.param(b'{"a": ' + b"[" * 100_000, id="deep"),
+        pytest.param(b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="deep and closed"),
+        pytest.param(b'{"a":' * 100_000, id="deep objects"),
+    ],
+)
+def test_anything_else_is_refused(data: bytes) -> None:
+    assert "x.json" in refusal(lambda: canonical.parse_object(data, "x.json"))

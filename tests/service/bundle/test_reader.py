@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.bundle import BundleRefused, read_bundle
+from service.bundle.manifest import CHECKSUM, MANIFEST
+from tests.service.bundle.making import edited, reading, tiny_files, with_manifest, write
+
+EVERY_FILE = (*sorted(tiny_files()), MANIFEST, CHECKSUM)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write(tmp_path / "tiny")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return write(tmp_path / "tiny.zip")
+
+
+def flip_one_bit(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= 1
+    path.write_bytes(data)
+
+
+def rezipped(archive: Path, change: Callable[[zipfile.ZipInfo, bytes], tuple[zipfile.ZipInfo, bytes] | None]) -> Path:
+    """The archive with every entry as `change` gives it back; None leaves it out."""
+    target = archive.with_name("changed.zip")
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            if (entry := change(info, old.read(info))) is not None:
+                new.writestr(*entry)
+    return target
+
+
+def with_entry(archive: Path, name: str | zipfile.ZipInfo, data: bytes = b"x", **options: int) -> Path:
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr(name, data, **options)
+    return archive
+
+
+def npy(array: np.ndarray, *, version: tuple[int, int] | None = None) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, version=version)
+    return file.getvalue()
+
+
+class TestWhole:
+    @pytest.mark.parametrize("name", ["tiny", "tiny.zip"])
+    def test_bundle_is_read(self, tmp_path: Path, name: str) -> None:
+        path = write(tmp_path / name)
+        bundle = read_bundle(path)
+        assert bundle.manifest.name == "tiny"
+        assert bundle.manifest.version == "1"
+        assert bundle.manifest.producer == {"test": "1"}
+        assert set(bundle.manifest.files) == set(tiny_files())
+        assert bundle.models == {name: tiny_files()[name] for name in ("model.onnx", "model.int8.onnx")}
+        assert bundle.spec.classes == ("red", "green", "blue")
+        assert bundle.head is not None
+        np.testing.assert_array_equal(bundle.head, np.load(io.BytesIO(tiny_files()["head.npy"])))
+        assert len(bundle.golden) == 3
+        assert bundle.metrics["accuracy"] == 0.975
+        assert bundle.card == "# A model for tests\n"
+
+    def test_folder_and_zip_have_one_digest(self, folder: Path, archive: Path) -> None:
+        assert read_bundle(folder).digest == read_bundle(archive).digest
+
+    def test_folder_of_an_unpacked_zip_is_the_bundle(self, archive: Path, tmp_path: Path) -> None:
+        with zipfile.ZipFile(archive) as file:
+            file.extractall(tmp_path / "unpacked")
+        assert read_bundle(tmp_path / "unpacked").digest == read_bundle(archive).digest
+
+    def test_digest_is_sha256_of_the_manifest(self, folder: Path) -> None:
+        digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+        assert read_bundle(folder).digest == f"sha256:{digest}"
+
+    @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="coreutils are not installed")
+    def test_sha256sum_agrees(self, folder: Path) -> None:
+        check = ["sha256sum", "--strict", "-c", CHECKSUM]
+        assert subprocess.check_output(check, cwd=folder, text=True) == "manifest.json: OK\n"
+        flip_one_bit(folder / MANIFEST, 50)
+        assert subprocess.run(check, cwd=folder, capture_output=True, check=False).returncode == 1
+
+    def test_path_may_be_a_link_or_text(self, folder: Path, archive: Path, tmp_path: Path) -> None:
+        for target in (folder, archive):
+            link = tmp_path / f"link-{target.name}"
+            link.symlink_to(target)
+            assert read_bundle(link).digest == read_bundle(str(target)).digest
+
+    def test_bundle_without_what_is_optional_is_read(self, tmp_path: Path) -> None:
+        bundle = read_bundle(write(tmp_path / "plain", {"head.npy": None, "model.int8.onnx": None}))
+        assert bundle.head is None
+        assert set(bundle.models) == {"model.onnx"}
+
+    def test_listed_file_of_a_later_format_is_let_be(self, tmp_path: Path) -> None:
+        assert "notes/more.txt" in read_bundle(write(tmp_path / "b", {"notes/more.txt": b"hi"})).manifest.files
+
+    def test_empty_folder_does_no_harm(self, folder: Path, archive: Path) -> None:
+        (folder / "empty").mkdir()
+        read_bundle(folder)
+        read_bundle(with_entry(archive, "empty/", b""))
+
+
+class TestAltered:
+    @pytest.mark.parametrize("place", [0, 7, -1])
+    @pytest.mark.parametrize("name", EVERY_FILE)
+    def test_one_flipped_bit_in_a_folder(self, folder: Path, name: str, place: int) -> None:
+        flip_one_bit(folder / name, place)
+        assert name in reading(folder)
+
+    @pytest.mark.parametrize("name", EVERY_FILE)
+    def test_one_flipped_bit_in_a_zip(self, archive: Path, name: str) -> None:
+        data = bytearray(archive.read_bytes())
+        with zipfile.ZipFile(archive) as file:
+            content, header = file.read(name), file.getinfo(name).header_offset
+        data[data.index(content, header) + len(content) // 2] ^= 1
+        archive.write_bytes(data)
+        assert reading(archive).startswith(f"{name} was altered: ")
+
+    @pytest.mark.parametrize("name", EVERY_FILE)
+    def test_one_flipped_bit_in_a_zip_with_a_fitting_checksum(self, archive: Path, name: str) -> None:
+        def flipped(info: zipfile.ZipInfo, data: bytes) -> tuple[zipfile.ZipInfo, bytes]:
+            return info, data[:9] + bytes([data[9] ^ 1]) + data[10:] if info.filename == name else data
+
+        assert name in reading(rezipped(archive, flipped))
+
+    @pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"\0", lambda data: b""])
+    @pytest.mark.parametrize("name", EVERY_FILE)
+    def test_another_length(self, folder: Path, name: str, change: Callable[[bytes], bytes]) -> None:
+        path = folder / name
+        path.write_bytes(change(path.read_bytes()))
+        if name == CHECKSUM and path.read_bytes().endswith(MANIFEST.encode()):
+            read_bundle(folder)  # a line without its newline is still the line
+        else:
+            assert name in reading(folder)
+
+    @pytest.mark.parametrize("name", EVERY_FILE)
+    def test_missing_file(self, folder: Path, archive: Path, name: str) -> None:
+        (folder / name).unlink()
+        assert reading(folder) == f"{name} is missing"
+        without = rezipped(archive, lambda info, data: None if info.filename == name else (info, data))
+        assert reading(without) == f"{name} is missing"
+
+    @pytest.mark.parametrize(
+        "name", ["extra.txt", "golden/extra.png", ".DS_Store", "model.onnx.data", "manifest.json~"]
+    )
+    def test_extra_file(self, folder: Path, archive: Path, name: str) -> None:
+        (folder / name).write_bytes(b"")
+        assert reading(folder) == f"{name} is extra: manifest.json does not list it"
+        assert reading(with_entry(archive, name)) == f"{name} is extra: manifest.json does not list it"
+
+    @pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", os.fsdecode(b"a\xffb")])
+    def test_name_that_would_garble_the_message(self, folder: Path, name: str) -> None:
+        (folder / name).write_bytes(b"")
+        assert "is not a plain path" in reading(folder)
+
+    @pytest.mark.parametrize("name", EVERY_FILE)
+    def test_file_that_is_a_link(self, folder: Path, tmp_path: Path, name: str) -> None:
+        (folder / name).rename(tmp_path / "elsewhere")
+        (folder / name).symlink_to(tmp_path / "elsewhere")
+        assert reading(folder) == f"{name} is a link; a bundle holds plain files"
+
+    def test_folder_that_is_a_link(self, folder: Path, tmp_path: Path) -> None:
+        (folder / "golden").rename(tmp_path / "elsewhere")
+        (folder / "golden").symlink_to(tmp_path / "elsewhere")
+        assert reading(folder) == "golden is a link; a bundle holds plain files"
+
+    def test_dangling_link(self, folder: Path) -> None:
+        (folder / "more").symlink_to("nowhere")
+        assert reading(folder) == "more is a link; a bundle holds plain files"
+
+    def test_file_that_is_a_folder_or_a_pipe(self, folder: Path) -> None:
+        (folder / "card.md").unlink()
+        (folder / "card.md").mkdir()
+        assert reading(folder) == "card.md is missing"
+        (folder / "card.md").rmdir()
+        os.mkfifo(folder / "card.md")
+        assert reading(folder) == "card.md is no plain file"
+
+    @pytest.mark.parametrize("name", ["/etc/hostname", "../outside.txt", "golden/../../outside.txt", ".", "a\\b"])
+    def test_listed_path_outside_the_bundle(self, folder: Path, name: str) -> None:
+        (folder.parent / "outside.txt").write_bytes(b"")
+        listed = json.loads((folder / MANIFEST).read_bytes())
+        listed["files"][name] = {"bytes": 0, "sha256": hashlib.sha256(b"").hexdigest()}
+        line = reading(with_manifest(folder, json.dumps(listed).encode()))
+        assert line == f"{name!r} is not a plain path inside the bundle"
+
+    def test_huge_manifest(self, folder: Path) -> None:
+        padded = (folder / MANIFEST).read_bytes() + b" " * 4 * 1024 * 1024
+        assert "manifest.json is longer than" in reading(with_manifest(folder, padded))
+
+    def test_huge_checksum(self, folder: Path) -> None:
+        with open(folder / CHECKSUM, "ab") as file:
+            file.truncate(10**9)  # a hole: it takes no disk
+        assert CHECKSUM in reading(folder)
+
+    def test_manifest_of_a_later_format(self, folder: Path) -> None:
+        later = (folder / MANIFEST).read_bytes().replace(b'"format": 1', b'"format": 2')
+        assert reading(with_manifest(folder, later)) == "manifest.json has format 2; this program reads format 1"
+
+    @pytest.mark.parametrize("name", ["nowhere", "nowhere.zip", "nowhere/below", "a\nb"])
+    def test_nothing_there(self, tmp_path: Path, name: str) -> None:
+        assert reading(tmp_path / name).startswith("there is no bundle at ")
+
+    @pytest.mark.parametrize("data", [b"", b"PK", b"PK\x05\x06" + bytes(18), b"hello" * 1000])
+    def test_file_that_is_no_bundle(self, tmp_path: Path, data: bytes) -> None:
+        (tmp_path / "b.zip").write_bytes(data)
+        assert "b.zip" in reading(tmp_path / "b.zip") or "manifest.json is missing" in reading(tmp_path / "b.zip")
+
+    def test_empty_folder(self, tmp_path: Path) -> None:
+        assert reading(tmp_path) == "manifest.json is missing"
+
+
+class TestZip:
+    def test_with_the_bundle_in_a_folder_below(self, archive: Path) -> None:
+        def below(info: zipfile.ZipInfo, data: bytes) -> tuple[zipfile.ZipInfo, bytes]:
+            info.filename = f"tiny/{info.filename}"
+            return info, data
+
+        assert reading(rezipped(archive, below)) == "manifest.json is missing"
+
+    @pytest.mark.parametrize("name", ["../evil", "/evil", "golden/../../evil", "./evil", "a//b", "a\\b", "a\nb"])
+    def test_name_that_leads_out(self, archive: Path, name: str) -> None:
+        assert reading(with_entry(archive, name)) == f"{name!r} is not a plain path inside the bundle"
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+    @pytest.mark.parametrize("name", ["spec.json", MANIFEST, CHECKSUM])
+    def test_name_that_stands_twice(self, archive: Path, name: str) -> None:
+        with zipfile.ZipFile(archive) as file:
+            content = file.read(name)
+        assert reading(with_entry(archive, name, content)) == f"{name} stands twice in the zip"
+
+    @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    def test_compressed_entry(self, archive: Path, method: int) -> None:
+        def compressed(info: zipfile.ZipInfo, data: bytes) -> tuple[zipfile.ZipInfo, bytes]:
+            if info.filename == "card.md":
+                info.compress_type = method
+            return info, data
+
+        assert reading(rezipped(archive, compressed)).startswith("card.md is compressed or encrypted")
+
+    @pytest.mark.parametrize("flag", [1, 0x20, 0x40])
+    def test_entry_flagged_as_encrypted_or_patched(self, archive: Path, flag: int) -> None:
+        data = bytearray(archive.read_bytes())
+        for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            data[data.index(signature) + place] |= flag
+        archive.write_bytes(data)
+        assert reading(archive)
+
+    def test_entry_that_is_a_link(self, archive: Path) -> None:
+        info = zipfile.ZipInfo("link")
+        info.external_attr = 0o120777 << 16
+        assert reading(with_entry(archive, info, b"/etc/passwd")) == "link is a link; a bundle holds plain files"
+
+    @pytest.mark.parametrize("position", range(16))
+    def test_cut_at_any_sixteenth(self, archive: Path, position: int) -> None:
+        data = archive.read_bytes()
+        archive.write_bytes(data[: len(data) * position // 16])
+        assert str(archive) in reading(archive)
+
+    def test_altered_anywhere_is_refused_or_the_same_bundle(self, archive: Path) -> None:
+        chance, whole = random.Random(0), archive.read_bytes()
+        directory = whole.index(b"PK\x01\x02")
+        digest = read_bundle(archive).digest
+        for _ in range(500):
+            data = bytearray(whole)
+            for _ in range(chance.randint(1, 3)):
+                data[chance.choice((chance.randrange(100), chance.randrange(directory, len(data))))] ^= (
+                    1 << chance.randrange(8)
+                )
+            archive.write_bytes(data)
+            try:
+                assert read_bundle(archive).digest == digest
+            except BundleRefused as error:
+                assert len(str(error).splitlines()) == 1  # noqa: PT017  (both outcomes are right)
+
+
+class TestContents:
+    """Files that are listed and whole, but wrong."""
+
+    @pytest.mark.parametrize("name", ["spec.json", "metrics.json", "golden/golden.json"])
+    @pytest.mark.parametrize("data", [b"", b"[]", b'{"a": NaN}', b'{"a": 1, "a": 1}', b"\xff", b'{"a":' * 9000])
+    def test_json_that_is_none_of_ours(self, tmp_path: Path, name: str, data: bytes) -> None:
+        assert name in reading(write(tmp_path / "b", {name: data}))
+
+    def test_card_that_is_no_text(self, tmp_path: Path) -> None:
+        assert reading(write(tmp_path / "b", {"card.md": b"\xff\xfe"})) == "card.md is not UTF-8 text"
+
+    @pytest.mark.parametrize("name", ["model.onnx", "model.int8.onnx"])
+    def test_model_that_is_none(self, tmp_path: Path, name: str) -> None:
+        assert reading(write(tmp_path / "b", {name: b"no model"})).startswith(f"{name} is not an ONNX model")
+
+    def test_spec_of_other_classes_than_the_golden_images(self, tmp_path: Path) -> None:
+        files = edited("spec.json", lambda spec: spec["classes"].append("pink")) | {"head.npy": None}
+        assert "does not have one probability a class" in reading(write(tmp_path / "b", files))
+
+    def test_golden_image_that_is_not_there(self, tmp_path: Path) -> None:
+        assert "'golden/1.png'" in reading(write(tmp_path / "b", {"golden/1.png": None}))
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(b"", id="nothing"),
+            pytest.param(b"\x93NUMPY", id="cut"),
+            pytest.param(b"\x80\x04]\x94.", id="pickle"),
+            pytest.param(npy(np.eye(3)), id="float64"),
+            pytest.param(npy(np.eye(3, dtype=">f4")), id="big-endian"),
+            pytest.param(npy(np.eye(3, dtype=np.int32)), id="int32"),
+            pytest.param(npy(np.ones(3, dtype=np.float32)), id="one dimension"),
+            pytest.param(npy(np.ones((3, 3, 1), dtype=np.float32)), id="three dimensions"),
+            pytest.param(npy(np.float32(1)), id="a number"),
+            pytest.param(npy(np.ones((4, 3), dtype=np.float32)), id="a row too many"),
+            pytest.param(npy(np.ones((2, 3), dtype=np.float32)), id="a row too few"),
+            pytest.param(npy(np.arange(9, dtype=np.float32).reshape(3, 3).T), id="column order"),
+            pytest.param(npy(np.array([[{}, {}], [{}, {}], [{}, {}]], dtype=object)), id="pickled objects"),
+            pytest.param(npy(np.eye(3, dtype=np.float32), version=(2, 0)), id="another version"),
+            pytest.param(npy(np.eye(3, dtype=np.float32))[:-1], id="a byte too few"),
+            pytest.param(npy(np.eye(3, dtype=np.float32)) + b"\0", id="a byte too many"),
+            pytest.param(npy(np.eye(3, dtype=np.float32)).replace(b"(3, 3)", b"(3, 4)"), id="lying header"),
+            pytest.param(npy(np.eye(3, dtype=np.float32)).replace(b"(3, 3), }  ", b"(3, -3), } "), id="negative"),
+            pytest.param(npy(np.eye(3, dtype=np.float32)).replace(b"(3, 3), }     ", b"(3, 9999999)} "), id="huge"),
+            pytest.param(npy(np.eye(3, dtype=np.float32)).replace(b"(3, 3), }", b"(3, 3)   "), id="unclosed"),
+            pytest.param(npy(np.eye(3, dtype=np.float32)).replace(b"False", b"[[[[["), id="not Python"),
+            pytest.param(npy(np.array([[1, 2], [3, np.nan], [5, 6]], dtype=np.float32)), id="NaN"),
+            pytest.param(npy(np.array([[1, 2], [3, np.inf], [5, 6]], dtype=np.float32)), id="infinity"),
+        ],
+    )
+    def test_head_that_is_none(self, tmp_path: Path, data: bytes) -> None:
+        assert reading(write(tmp_path / "b", {"head.npy": data})).startswith("head.npy ")

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.bundle import read_bundle
+from service.settings import table
+from tests.support.bundles import COLOURS, make_files, make_image, write_tiny_bundle
+
+
+def run(*arguments: str | Path, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "service", *map(str, arguments)]
+    env = {**os.environ, **(environ or {})}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    paths = []
+    for number in range(12):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(make_image(COLOURS[number % 3]))
+        paths.append(path)
+    return paths
+
+
+def test_predict(bundle_path: Path, photos: list[Path]) -> None:
+    done = run("predict", bundle_path, *photos)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        [str(path), COLOURS[number % 3]] for number, path in enumerate(photos)
+    ]
+
+
+def test_predict_as_json_is_the_answer_over_http(bundle_path: Path, photos: list[Path], client: httpx.Client) -> None:
+    done = run("predict", bundle_path, *photos, "--json", "--top-k", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    assert list(answer) == ["images"]
+    assert [image["path"] for image in answer["images"]] == [str(path) for path in photos]
+    for path, image in zip(photos, answer["images"], strict=True):
+        expected = client.post("/v1/predict?top_k=2", files={"file": path.read_bytes()}).json()
+        del image["path"], image["timing_ms"], expected["timing_ms"]
+        assert image == expected
+
+
+def test_predict_goes_on_after_what_is_no_image(bundle_path: Path, photos: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "half.png").write_bytes(make_image(size=(200, 200))[:300])
+    given = [photos[0], tmp_path / "missing.png", tmp_path, tmp_path / "notes.txt", tmp_path / "half.png", photos[1]]
+    done = run("predict", bundle_path, *given, "--json")
+    images: list[dict[str, Any]] = json.loads(done.stdout)["images"]
+    assert done.returncode == 1
+    assert [image["path"] for image in images] == [str(path) for path in given]
+    assert [image.get("status") for image in images] == [None, 404, 400, 415, 422, None]
+    assert set(images[1]) == {"path", "type", "title", "status", "detail"}
+    assert len(done.stderr.splitlines()) == 4
+
+    text = run("predict", bundle_path, *given)
+    assert text.returncode == 1
+    assert len(text.stdout.splitlines()) == 2
+    assert f"{tmp_path / 'missing.png'}: There is no such file." in text.stderr.splitlines()
+
+
+def test_predict_says_when_it_is_not_sure(plain_path: Path, multilabel_path: Path, photos: list[Path]) -> None:
+    assert "(not sure)" in run("predict", plain_path, photos[1]).stdout
+    assert "green  green 9" in run("predict", multilabel_path, photos[1]).stdout
+    black = photos[0].with_name("black.png")
+    black.write_bytes(make_image("black"))
+    assert "(no label)" in run("predict", multilabel_path, black).stdout
+
+
+def test_names_of_files_cannot_steer_the_terminal(bundle_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b[31m\nb.png"
+    path.write_bytes(make_image())
+    done = run("predict", bundle_path, path, tmp_path / "\x1bmissing")
+    assert "\x1b" not in done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == len(done.stderr.splitlines()) == 1
+
+
+def test_verify(bundle_path: Path) -> None:
+    done = run("verify", bundle_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for text in ("colours, version 1", read_bundle(bundle_path).digest, "red, green, blue", "accuracy 0.975"):
+        assert text in done.stdout
+    assert "model.onnx, model.int8.onnx: 3 golden images agree" in done.stdout
+
+
+def test_verify_as_json(multilabel_path: Path) -> None:
+    report = json.loads(run("verify", multilabel_path, "--json").stdout)
+    assert report["name"] == "tags"
+    assert report["task"] == "multilabel"
+    assert report["models"] == ["model.onnx"]
+    assert report["metrics"]["accuracy"] == 0.975
+    assert report["warnings"] == []
+
+
+def test_verify_shows_warnings(tmp_path: Path) -> None:
+    files = make_files()
+    golden = json.loads(files["golden/golden.json"])
+    golden["images"][0]["pixels_sha256"] = "0" * 64
+    path = write_tiny_bundle(tmp_path / "b", replace={"golden/golden.json": json.dumps(golden).encode()})
+    done = run("verify", path)
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: model.onnx: golden/0.jpeg decodes to other pixels")
+    assert len(json.loads(run("verify", path, "--json").stdout)["warnings"]) == 1
+
+
+def test_refused_bundles(bundle_path: Path, tmp_path: Path, photos: list[Path]) -> None:
+    altered = shutil.copytree(bundle_path, tmp_path / "altered")
+    (altered / "card.md").write_text("better than it is")
+    for arguments in (["verify", altered], ["predict", altered, photos[0]], ["verify", tmp_path / "missing"]):
+        done = run(*arguments)
+        assert done.returncode == 3
+        assert done.stdout == ""
+        assert done.stderr.startswith("error: bundle refused: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_an_int8_model_that_is_off_is_found(tmp_path: Path) -> None:
+    files = make_files(with_int8=True)
+    golden = json.loads(files["golden/golden.json"])
+    golden["images"][1]["models"]["model.int8.onnx"]["probabilities"] = [0.2, 0.3, 0.5]
+    path = write_tiny_bundle(
+        tmp_path / "b", with_int8=True, replace={"golden/golden.json": json.dumps(golden).encode()}
+    )
+    done = run("verify", path)
+    assert done.returncode == 3
+    assert "model.int8.onnx" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frobnicate"],
+        ["serve"],
+        ["serve", "b", "--port", "x"],
+        ["serve", "b", "--threads", "-1"],
+        ["serve", "b", "--no-such-flag"],
+        ["predict", "b"],
+        ["predict", "b", "a.png", "--top-k", "0"],
+        ["verify"],
+        ["verify", "a", "b"],
+    ],
+)
+def test_wrong_use(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_wrong_value_in_the_environment() -> None:
+    done = run("serve", "b", environ={"FIELDGUIDE_PORT": "http"})
+    assert done.returncode == 2
+    assert done.stderr == "error: FIELDGUIDE_PORT must be a whole number from 0 to 65535, not 'http'\n"
+
+
+def test_help_lists_every_setting() -> None:
+    text = run("serve", "--help").stdout
+    for item in table():
+        assert item.flag in text
+        assert item.variable in text
+    assert run().returncode == 2
+    assert "predict" in run("--help").stdout
+    assert run("--version").stdout == "fieldguide 0.1.0\n"

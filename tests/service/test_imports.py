@@ -1,0 +1,82 @@
+"""The slim half stays slim: what it imports, found out in a fresh interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HEAVY = (
+    "torch",
+    "torchvision",
+    "onnx",
+    "timm",
+    "pandas",
+    "matplotlib",
+    "sklearn",
+    "scipy",
+    "jinja2",
+    "rich",
+    "trainer",
+)
+
+SERVE = """
+import os, signal, sys, threading, time, urllib.request
+from service import cli
+
+def use():
+    port = int(sys.argv[-1])
+    for _ in range(500):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz").read()
+            break
+        except OSError:
+            time.sleep(0.02)
+    for path in ("", "v1/model"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}").read()
+    data = open(sys.argv[2] + "/golden/0.jpeg", "rb").read()
+    for path in ("v1/predict?heatmap=true", "v1/predict?return=input", "analyze"):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/{path}", data, {"Content-Type": "image/jpeg"})
+        assert urllib.request.urlopen(request).status == 200
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=use).start()
+try:
+    cli.main()
+finally:
+    print(sorted(name for name in sys.modules if "." not in name))
+"""
+
+IMPORT = """
+import pkgutil, sys, importlib
+import service
+for module in pkgutil.walk_packages(service.__path__, "service."):
+    if module.name != "service.__main__":
+        importlib.import_module(module.name)
+print(sorted(name for name in sys.modules if "." not in name))
+"""
+
+
+def modules_after(code: str, *arguments: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.strip("[]\n'").split("', '"))
+
+
+def test_importing_every_module_loads_nothing_heavy() -> None:
+    found = modules_after(IMPORT)
+    assert "onnxruntime" in found
+    assert not found & set(HEAVY)
+
+
+def test_serving_loads_nothing_heavy(bundle_path: Path, free_port: int) -> None:
+    found = modules_after(SERVE, "serve", str(bundle_path), "--port", str(free_port))
+    assert "uvloop" in found
+    assert not found & set(HEAVY)
+
+
+def test_help_does_not_even_load_the_runtime() -> None:
+    found = modules_after("import sys, service.cli; print(sorted(name for name in sys.modules if '.' not in name))")
+    assert not found & {*HEAVY, "onnxruntime", "numpy", "PIL", "starlette", "uvicorn"}

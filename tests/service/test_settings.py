@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from service.settings import BadSetting, Settings, table
+
+
+def test_defaults() -> None:
+    settings = Settings.resolve({}, {})
+    assert settings == Settings()
+    assert settings.host == "127.0.0.1"
+    assert settings.port == 8000
+    assert settings.max_body_bytes == 20 * 1024 * 1024
+
+
+def test_the_table_lists_every_setting() -> None:
+    assert [item.name for item in table()] == [field.name for field in dataclasses.fields(Settings)]
+    for item in table():
+        assert item.rule.help
+        assert item.flag == f"--{item.name.replace('_', '-')}"
+        assert item.variable == f"FIELDGUIDE_{item.name.upper()}"
+        if item.default != "":
+            assert item.rule.parse(str(item.default), item.kind) == item.default
+
+
+def test_a_flag_wins_over_the_environment() -> None:
+    environ = {"FIELDGUIDE_PORT": "1", "FIELDGUIDE_BODY_TIMEOUT_S": "2.5", "PORT": "7"}
+    settings = Settings.resolve({"port": "2", "host": None}, environ)
+    assert settings.port == 2
+    assert settings.body_timeout_s == 2.5
+    assert settings.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("port", "x"),
+        ("port", "-1"),
+        ("port", "65536"),
+        ("port", "80.5"),
+        ("port", ""),
+        ("body_timeout_s", "nan"),
+        ("body_timeout_s", "inf"),
+        ("body_timeout_s", "0"),
+        ("max_body_bytes", "0"),
+        ("threads", "1" * 5000),
+        ("log_level", "loud"),
+        ("host", ""),
+    ],
+)
+def test_values_that_do_not_fit(name: str, text: str) -> None:
+    with pytest.raises(BadSetting, match=r"^--[a-z-]+ must .*not "):
+        Settings.resolve({name: text}, {})
+    with pytest.raises(BadSetting, match=r"^FIELDGUIDE_[A-Z_]+ must .*not "):
+        Settings.resolve({}, {f"FIELDGUIDE_{name.upper()}": text})

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+
+from tests.support.bundles import make_image
+from tests.support.problems import assert_problem
+
+ROUTES = {
+    "/": "GET, HEAD, OPTIONS",
+    "/page/app.js": "GET, HEAD, OPTIONS",
+    "/v1/model": "GET, HEAD, OPTIONS",
+    "/livez": "GET, HEAD, OPTIONS",
+    "/readyz": "GET, HEAD, OPTIONS",
+    "/v1/predict": "POST, OPTIONS",
+    "/analyze": "POST, OPTIONS",
+}
+UPLOADS = ("/v1/predict", "/analyze")
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"])
+def test_every_route_with_every_method(client: httpx.Client, path: str, method: str) -> None:
+    response = client.request(method, path)
+    if method in ROUTES[path]:
+        assert response.status_code == (415 if method == "POST" else 200)
+    elif method == "HEAD":
+        assert response.status_code == 405
+        assert not response.content
+    else:
+        assert_problem(response, 405)
+    if response.status_code == 405:
+        assert response.headers["allow"] == ROUTES[path]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_options(client: httpx.Client, path: str) -> None:
+    response = client.options(path)
+    assert response.status_code == 204
+    assert response.headers["allow"] == ROUTES[path]
+
+
+@pytest.mark.parametrize("path", [path for path, allow in ROUTES.items() if "GET" in allow])
+def test_head_has_the_headers_of_get(client: httpx.Client, path: str) -> None:
+    head, get = client.head(path), client.get(path)
+    assert not head.content
+    for name in ("content-length", "content-type"):
+        assert head.headers[name] == get.headers[name]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/v1/predict/", "/v1", "/page/", "/page/%2e%2e/app.py"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_unknown_path(client: httpx.Client, path: str, method: str) -> None:
+    assert_problem(client.request(method, path), 404)
+
+
+@pytest.mark.parametrize("path", UPLOADS)
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/x-www-form-urlencoded", "", "image"])
+def test_content_type_that_is_not_taken(client: httpx.Client, path: str, kind: str) -> None:
+    assert_problem(client.post(path, content=make_image(), headers={"Content-Type": kind}), 415)
+
+
+@pytest.mark.parametrize("path", UPLOADS)
+def test_content_encoding_that_is_not_taken(client: httpx.Client, path: str) -> None:
+    headers = {"Content-Type": "image/png", "Content-Encoding": "gzip"}
+    assert "gzip" in assert_problem(client.post(path, content=make_image(), headers=headers), 415)
+    response = client.post(path, content=make_image(), headers={**headers, "Content-Encoding": "identity"})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", UPLOADS)
+def test_bytes_that_are_no_image(client: httpx.Client, path: str) -> None:
+    for data in (b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", bytes(1000)):
+        assert_problem(client.post(path, content=data, headers={"Content-Type": "image/jpeg"}), 415)
+        assert_problem(client.post(path, files={"file": data}), 415)
+
+
+@pytest.mark.parametrize("path", UPLOADS)
+def test_image_that_cannot_be_decoded(client: httpx.Client, path: str) -> None:
+    whole = make_image("red", size=(300, 300))
+    assert_problem(client.post(path, content=whole[: len(whole) // 2], headers={"Content-Type": "image/png"}), 422)
+    thin = make_image("red", size=(1000, 2))
+    assert "50 times" in assert_problem(client.post(path, files={"file": thin}), 422)
+
+
+@pytest.mark.parametrize("path", UPLOADS)
+def test_empty_body(client: httpx.Client, path: str) -> None:
+    assert_problem(client.post(path, content=b"", headers={"Content-Type": "image/png"}), 400)
+
+
+def test_the_clients_request_id_is_kept(client: httpx.Client) -> None:
+    for path in ("/livez", "/nothing"):
+        response = client.get(path, headers={"X-Request-ID": "trace-7.a_b:c"})
+        assert response.headers["x-request-id"] == "trace-7.a_b:c"
+
+
+@pytest.mark.parametrize("given", [None, "", "a b", "x" * 65, "<script>", "ü".encode()])
+def test_a_request_id_is_made_where_there_is_no_sane_one(client: httpx.Client, given: str | bytes | None) -> None:
+    headers = {} if given is None else {"X-Request-ID": given}
+    ids = [client.get("/livez", headers=headers).headers["x-request-id"] for _ in range(2)]
+    assert all(re.fullmatch("[0-9a-f]{32}", value) for value in ids)
+    assert ids[0] != ids[1]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+
+FILES = {
+    "/": "text/html",
+    "/page/app.js": "text/javascript",
+    "/page/answer.js": "text/javascript",
+    "/page/heatmap.js": "text/javascript",
+    "/page/service.js": "text/javascript",
+    "/page/style.css": "text/css",
+    "/page/icon.svg": "image/svg+xml",
+}
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_headers(client: httpx.Client, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["content-type"].startswith(FILES[path])
+    policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_what_did_not_change_is_not_sent_again(client: httpx.Client, path: str) -> None:
+    first = client.get(path)
+    again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_nothing_is_asked_of_other_places_and_everything_asked_for_is_there(client: httpx.Client) -> None:
+    for path in FILES:
+        text = client.get(path).text.replace("http://www.w3.org/2000/svg", "").replace("http://…", "")
+        assert not re.search(r"https?://|url\(|@import|//[a-z]+\.", text), path
+    asked = set(re.findall(r'(?:href|src)="([^"]+)"', client.get("/").text))
+    asked |= {f"page/{name}" for name in re.findall(r'from "\./([^"]+)"', client.get("/page/app.js").text)}
+    assert {f"/{name}" for name in asked} == set(FILES) - {"/"}
+
+
+def test_no_inline_script_or_style(client: httpx.Client) -> None:
+    html = client.get("/").text
+    assert not re.search(r"<style|<script(?![^>]*\bsrc=)|\bstyle=|\bon[a-z]+=|javascript:", html)

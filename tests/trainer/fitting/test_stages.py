@@ -1,0 +1,124 @@
+"""Both stages on generated images: what they learn, what they leave alone, and that they are reproducible."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.photos import COLOURS, write_folder
+from trainer.catalog import read_catalog
+from trainer.fitting import Prepared, Recipe, Silence, fit, prepare
+from trainer.fitting.ema import Ema
+from trainer.fitting.fit import crop_size
+from trainer.fitting.head_stage import extract_features, fit_head
+from trainer.fitting.recipe import HeadStage, WholeStage
+from trainer.fitting.whole_stage import fit_whole, rate_shares
+from trainer.model import Backbone, Classifier, load_backbone
+
+CPU = torch.device("cpu")
+RECIPE = Recipe(head=HeadStage(epochs=20, batch_size=8), whole=WholeStage(epochs=2, batch_size=8, rate=0.01))
+
+
+@pytest.fixture
+def backbone() -> Backbone:
+    """The tiny backbone, taken for one that knows something: its norms are frozen and the head stage runs."""
+    return dataclasses.replace(load_backbone("tiny"), pretrained=True)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, backbone: Backbone) -> Prepared:
+    catalog = read_catalog(write_folder(tmp_path / "photos"))
+    return prepare(catalog, pixels=backbone.pixels, cache=tmp_path / "cache", threads=2, progress=Silence())
+
+
+def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def test_training_images_have_room_and_validation_images_are_the_services(prepared: Prepared) -> None:
+    zero = np.zeros(1, dtype=np.int64)
+    assert prepared.data.train.batch(zero).shape == (1, 42, 42, 3)  # 32 x 9 / 7
+    assert prepared.data.valid.batch(zero).shape == (1, 32, 32, 3)
+    assert len(prepared.data.train) + len(prepared.data.valid) == 12 * len(COLOURS)
+
+
+def test_the_head_stage_learns_and_leaves_the_body_as_it_was(prepared: Prepared, backbone: Backbone) -> None:
+    model = Classifier(backbone, class_count=3)
+    before = weights(model.body)
+    features = extract_features(model, prepared.data, RECIPE, size=32, device=CPU, progress=Silence())
+    assert features.train.shape == (2, len(prepared.data.train), 96)
+    assert not torch.equal(features.train[0], features.train[1])  # two views
+    fit_head(model, features, prepared.data, RECIPE, progress=Silence())
+    with torch.no_grad():
+        found = model.head(features.valid).argmax(1).numpy()
+    assert (found == prepared.data.valid_targets).mean() > 0.9
+    after = weights(model.body)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_whole_stage_moves_every_group_early_layers_least(prepared: Prepared, backbone: Backbone) -> None:
+    model = Classifier(backbone, class_count=3)
+    torch.nn.init.normal_(model.head.weight, std=0.1)
+    before = weights(model)
+    epochs = list(fit_whole(model, prepared.data, RECIPE, size=32, device=CPU, progress=Silence()))
+    assert [epoch.number for epoch in epochs] == [1, 2]
+    assert all(epoch.images_per_second > 0 for epoch in epochs)
+    moved = {name: (tensor - before[name]).abs().max() for name, tensor in model.state_dict().items()}
+    assert 0 < moved["body.layers.0.weight"] < moved["head.weight"]
+    assert not epochs[-1].model.training
+
+
+def test_rates_are_geometric_over_the_groups() -> None:
+    assert rate_shares(100.0) == pytest.approx({"early": 0.01, "late": 0.1, "head": 1.0})
+    assert rate_shares(1.0) == {"early": 1.0, "late": 1.0, "head": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("size", "share", "expected"), [(224, 6 / 7, 192), (224, 1.0, 224), (32, 6 / 7, 32), (96, 6 / 7, 96)]
+)
+def test_training_crops_are_a_multiple_of_what_networks_halve(size: int, share: float, expected: int) -> None:
+    assert crop_size(size, share) == expected
+
+
+def test_the_average_follows_and_warms_up() -> None:
+    model = Classifier(load_backbone("tiny"), class_count=2)
+    ema = Ema(model, decay=0.99)
+    with torch.no_grad():
+        model.head.bias.fill_(1.0)
+    ema.update(model)
+    assert ema.model.head.bias[0].item() == pytest.approx(1 - 2 / 11)
+    for _ in range(2000):
+        ema.update(model)
+    assert ema.model.head.bias[0].item() == pytest.approx(1.0, abs=1e-4)
+    assert model.head.bias[0].item() == 1.0
+
+
+def test_the_best_weights_are_kept_not_the_last(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
+    """A rate that ruins the network after a good head stage: what is kept is the head stage."""
+    run = tmp_path / "run"
+    run.mkdir()
+    ruinous = dataclasses.replace(
+        RECIPE, whole=WholeStage(epochs=2, batch_size=4, rate=5.0, rate_spread=1.0, ema_decay=0.0)
+    )
+    fitted = fit(backbone, prepared.data, ruinous, run=run, device=CPU, progress=Silence())
+    events = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    epochs = [event for event in events if event["event"] == "epoch"]
+    assert [event["stage"] for event in epochs] == ["head", "whole", "whole"]
+    assert epochs[0]["best"]
+    best = max(event["valid"]["accuracy"] for event in epochs)
+    assert fitted.figures["accuracy"] == best
+    assert best > min(event["valid"]["accuracy"] for event in epochs)
+    assert [event["stage"] for event in events if event["event"] == "stage"] == ["features", "head", "whole"]
+
+
+def test_without_epochs_of_the_whole_network_the_head_is_the_result(
+    prepared: Prepared, backbone: Backbone, tmp_path: Path
+) -> None:
+    recipe = dataclasses.replace(RECIPE, whole=WholeStage(epochs=0))
+    fitted = fit(backbone, prepared.data, recipe, run=tmp_path, device=CPU, progress=Silence())
+    assert fitted.figures["accuracy"] > 0.9
