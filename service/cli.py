@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -64,21 +65,27 @@ def serve(bundle: str, **flags: str | None) -> None:
 
     Every setting is a flag or an environment variable; the flag wins.
     """
-    # The first process of a container ignores SIGTERM for as long as it has no handler, so have one from the start.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Until the server has handlers of its own there is nothing to clean up. The first process of a container would
+    # ignore SIGTERM without a handler; and an exception, as SIGINT raises it, must not fall into a half-done import.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     try:
         settings = Settings.resolve(flags, os.environ)
     except BadSetting as error:
         raise click.UsageError(str(error)) from error
     _log_to_stderr(settings.log_level)
-    with contextlib.suppress(KeyboardInterrupt):  # a signal while the server has no handlers of its own yet
-        from service.web import server
 
-        try:
-            with _bundle_errors():
-                server.serve(bundle, settings)
-        except server.CannotListen as error:
-            _fail(str(error), code=_NOT_STARTED)
+    from service.web import server
+
+    try:
+        with _bundle_errors():
+            server.serve(bundle, settings)
+    except server.CannotListen as error:
+        _fail(str(error), code=_NOT_STARTED)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(0)
 
 
 @cli.command()

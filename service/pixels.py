@@ -234,7 +234,7 @@ def _check_limits(width: int, height: int, limits: Limits) -> None:
 
 
 def _webp_canvas(data: bytes) -> tuple[int, int] | None:
-    """(width, height) from a WebP header (RFC 9649); None where the bytes do not begin as one."""
+    """(width, height) from a WebP header (RFC 9649); None where the bytes begin with none."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return None
 
@@ -242,12 +242,12 @@ def _webp_canvas(data: bytes) -> tuple[int, int] | None:
         return int.from_bytes(data[start:stop], "little")
 
     kind = data[12:16]
-    if kind == b"VP8X":
-        return 1 + number(24, 27), 1 + number(27, 30)
-    if kind == b"VP8L":
+    if kind == b"VP8L" and len(data) >= 25:
         bits = number(21, 25)
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    if kind == b"VP8 ":
+    if kind == b"VP8X" and len(data) >= 30:
+        return 1 + number(24, 27), 1 + number(27, 30)
+    if kind == b"VP8 " and len(data) >= 30:
         return number(26, 28) & 0x3FFF, number(28, 30) & 0x3FFF
     return None
 
@@ -288,9 +288,12 @@ def _orientation(image: Image.Image) -> int:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey: convert() would clip what it should scale
-        wide = np.asarray(image).astype(np.uint32).clip(0, 65535)
+        wide = np.asarray(image).astype(np.uint32)
+        np.minimum(wide, 65535, out=wide)
         wide[wide == image.info.get("transparency", -1)] = 65535
-        return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
+        wide += 128  # in place: there may be 50 million
+        wide //= 257
+        return Image.fromarray(wide.astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")

@@ -112,8 +112,11 @@ def _list_archive(archive: zipfile.ZipFile) -> set[str]:
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    with archive.open(name) as file:
-        return file.read(most + 1)
+    try:
+        with archive.open(name) as file:
+            return file.read(most + 1)
+    except zipfile.BadZipFile as error:
+        raise BundleRefused(f"{name} was altered: {error}") from error
 
 
 def _verified(names: set[str], read: _Read) -> Bundle:

@@ -78,7 +78,7 @@ class Problems:
         except ImageError as error:
             await exchange.answer(image_problem(error))
         except asyncio.CancelledError:  # the server was told to stop, and this request has used up its time
-            await exchange.answer(Problem(503, "The service is stopping.", headers={"Retry-After": "5"}))
+            await exchange.answer(Problem(503, "The service is stopping.", headers={"Retry-After": "5"}), linger=False)
         except Exception:
             _logger.exception("request %s failed", scope["state"]["request_id"])
             await exchange.answer(Problem(500, "The service failed. Its log has an entry under the request id."))
@@ -102,8 +102,8 @@ class _Exchange:
         self._answered = True
         await self._send(message)
 
-    async def answer(self, problem: Problem) -> None:
-        """Send the problem, unless an answer is under way already."""
+    async def answer(self, problem: Problem, *, linger: bool = True) -> None:
+        """Send the problem, unless an answer is under way already; then, maybe, wait for the rest of the request."""
         if self._answered:
             return
         response = JSONResponse(
@@ -116,13 +116,13 @@ class _Exchange:
             response.headers["Connection"] = "close"
         await self._send({"type": "http.response.start", "status": problem.status, "headers": response.raw_headers})
         await self._send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
-        if self._unread:
+        if self._unread and linger:
             await self._linger()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _linger(self) -> None:
         """Take in and forget what is left of the request, for a while."""
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
             async with asyncio.timeout(_LINGER_S):
                 while self._unread:
                     await self.receive()

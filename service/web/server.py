@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import dataclasses
 import functools
 import logging
@@ -91,6 +92,13 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _give_back_free_memory() -> None:
+    """Loading a model frees about three times its size, which glibc would keep for the life of the process."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server, which also loads the model, and for which a signal to stop is no failure.
 
@@ -123,4 +131,5 @@ class _Server(uvicorn.Server):
         if self.failure is not None:
             self.should_exit = True
         else:
+            _give_back_free_memory()
             _logger.info("ready on %s", self._url)

@@ -83,8 +83,9 @@ function showAnswer(answer, record, shownAsInput) {
   if (!answer.heatmap) return;
   const { naturalWidth: width, naturalHeight: height } = page.preview;
   const seen = shownAsInput ? { values: answer.heatmap.values, box: [0, 0, width, height] } : answer.heatmap;
-  drawHeatmap(page.overlay, seen, shownAsInput ? { width, height } : answer.image);
-  page.caption.textContent = `The brighter, the more it speaks for “${answer.predictions[0].label}”. What is shaded is not looked at.`;
+  const shaded = drawHeatmap(page.overlay, seen, shownAsInput ? { width, height } : answer.image);
+  page.caption.textContent = `The brighter, the more it speaks for “${answer.predictions[0].label}”.`
+    + (shaded ? " What is shaded is not looked at." : "");
   page["heatmap-switch"].hidden = false;
   showHeatmap(page.heatmap.checked);
 }

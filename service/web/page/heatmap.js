@@ -4,12 +4,13 @@ const LONG_SIDE = 1024; // of the canvas, pixels; the browser scales it to the p
 const FINE = 160; // side of the smooth map, pixels
 // Inferno (matplotlib, CC0), five of its 256 colours.
 const COLOURS = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
-const MOST_OPAQUE = 0.82;
+const MOST_OPAQUE = 0.72;
 
 /**
  * @param {HTMLCanvasElement} canvas lies over the whole photo
  * @param {{values: number[][], box: number[]}} heatmap values from 0 to 1; box [left, top, right, bottom] in photo pixels
  * @param {{width: number, height: number}} photo upright, pixels
+ * @returns {boolean} whether a part of the photo lies outside the box, and is shaded
  */
 export function drawHeatmap(canvas, heatmap, photo) {
   const scale = LONG_SIDE / Math.max(photo.width, photo.height);
@@ -19,13 +20,13 @@ export function drawHeatmap(canvas, heatmap, photo) {
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(smoothMap(heatmap.values), left, top, right - left, bottom - top);
-  veilOutside(context, left, top, right - left, bottom - top);
+  return veilOutside(context, left, top, right - left, bottom - top);
 }
 
 /** What lies outside the box is not seen by the model at all. */
 function veilOutside(context, left, top, width, height) {
   const { width: fullWidth, height: fullHeight } = context.canvas;
-  if (width >= fullWidth - 2 && height >= fullHeight - 2) return;
+  if (width >= fullWidth - 2 && height >= fullHeight - 2) return false;
   context.beginPath();
   context.rect(0, 0, fullWidth, fullHeight);
   context.rect(left, top, width, height);
@@ -34,6 +35,7 @@ function veilOutside(context, left, top, width, height) {
   context.strokeStyle = "rgb(255 255 255 / 0.7)";
   context.lineWidth = 2;
   context.strokeRect(left, top, width, height);
+  return true;
 }
 
 function smoothMap(values) {

@@ -1,0 +1,121 @@
+"""What a service weighs: installed with nothing but the `service` extra, from start to ready, and in memory.
+
+    python -m tests.benchmarks.footprint BUNDLE IMAGE... [--starts 5] [--requests 100]
+
+Makes a virtual environment of its own in a temporary folder, installs this checkout with the extra `service`, and
+prints: packages and bytes installed; which heavy modules the serving process could import (none); seconds from the
+start of the process to the first 200 of /readyz, over `--starts` starts; resident memory after `--requests` requests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "torchvision", "onnx", "timm", "pandas", "matplotlib", "sklearn", "trainer")
+
+
+def main() -> None:
+    """Install, start, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("images", type=Path, nargs="+")
+    parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=100)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        python = install(Path(folder))
+        loaded = [name for name in HEAVY if name in modules_after_loading(python, options.bundle)]
+        print(f"heavy modules in the serving process: {', '.join(loaded) or 'none'}")
+        seconds = []
+        for _ in range(options.starts):
+            service, port, ready_s = start(python, options.bundle)
+            seconds.append(ready_s)
+            stop(service)
+        print(f"start to ready: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f}")
+        service, port, _ = start(python, options.bundle)
+        at_start = resident_bytes(service.pid)
+        for path in itertools.islice(itertools.cycle(options.images), options.requests):
+            ask(port, path.read_bytes())
+        print(
+            f"resident: {at_start / 1e6:.0f} MB when ready, {resident_bytes(service.pid) / 1e6:.0f} MB after ", end=""
+        )
+        print(f"{options.requests} requests")
+        stop(service)
+
+
+def install(folder: Path) -> Path:
+    """A virtual environment with the service alone; returns its interpreter."""
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = folder / "venv" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{ROOT}[service]"], check=True)
+    listing = subprocess.run(
+        [python, "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True
+    )
+    size = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file() and not path.is_symlink())
+    print(f"installed: {len(listing.stdout.splitlines())} packages, {size / 1e6:.0f} MB")
+    return python
+
+
+def modules_after_loading(python: Path, bundle: Path) -> set[str]:
+    """Names in sys.modules once a bundle is loaded and the server's modules are imported."""
+    script = (
+        "import sys\n"
+        "from service.settings import Settings\n"
+        "from service.web.server import load_predictor\n"
+        "load_predictor(sys.argv[1], settings=Settings.resolve({}, {}))\n"
+        "print(*sys.modules)\n"
+    )
+    command = [python, "-c", script, bundle.resolve()]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout.split())
+
+
+def start(python: Path, bundle: Path) -> tuple[subprocess.Popen[bytes], int, float]:
+    """A service, its port, and the seconds that it took to be ready."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    begin = time.perf_counter()
+    command = [python, "-m", "service", "serve", bundle.resolve(), "--port", str(port), "--log-level", "warning"]
+    service = subprocess.Popen(command, cwd="/")
+    while service.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                return service, port, time.perf_counter() - begin
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.005)
+    raise SystemExit("the service ended before it was ready")
+
+
+def stop(service: subprocess.Popen[bytes]) -> None:
+    """End it as an orchestrator does."""
+    service.terminate()
+    assert service.wait(timeout=30) == 0
+
+
+def ask(port: int, image: bytes) -> None:
+    """One prediction."""
+    headers = {"Content-Type": "application/octet-stream"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/predict", data=image, headers=headers)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        response.read()
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process (proc(5), statm)."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    main()
