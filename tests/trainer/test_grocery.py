@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from click.testing import CliRunner
 
+from tests.support.server import RunningServer
 from trainer.cli import main
 
 DATA = Path(os.environ.get("FIELDGUIDE_REAL_DATA", "nowhere"))
@@ -71,26 +70,11 @@ def test_accuracy_is_the_same_by_metrics_by_command_and_over_http(fruit: Path) -
     right = sum(answer["label"] == row["coarse"] for answer, row in zip(told, rows, strict=True))
     assert right / len(rows) == metrics["validation"]["accuracy"]
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with subprocess.Popen([sys.executable, "-m", "service", "serve", str(bundle), "--port", str(port)]) as service:
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-                for _ in range(300):
-                    try:
-                        if client.get("/readyz").status_code == 200:
-                            break
-                    except httpx.TransportError:
-                        time.sleep(0.05)
-                for answer, file in zip(told, files, strict=True):
-                    content = Path(file).read_bytes()
-                    served = client.post("/v1/predict", content=content, headers={"Content-Type": "image/jpeg"}).json()
-                    assert served["label"] == answer["label"]
-                    assert served["probability"] == answer["probability"]
-        finally:
-            service.terminate()
-    assert service.returncode == 0
+    with RunningServer(bundle) as server, httpx.Client(base_url=server.url, timeout=30) as client:
+        for answer, file in zip(told, files, strict=True):
+            content = Path(file).read_bytes()
+            served = client.post("/v1/predict", content=content, headers={"Content-Type": "image/jpeg"}).json()
+            assert (served["label"], served["probability"]) == (answer["label"], answer["probability"])
 
 
 def test_tags_end_to_end(tmp_path: Path) -> None:

@@ -42,9 +42,7 @@ class WholeStage:
     epochs       passes over the images; 0 leaves the stage out
     rate         peak learning rate of the head
     rate_spread  the rate of the head over that of the earliest layers; the late layers have the geometric mean
-    size_share   side of the training crops as a share of the model's: objects look larger in random crops than in
-                 the centre crop that is served, so smaller crops fit better, and cost less (Touvron et al. 2019,
-                 "Fixing the train-test resolution discrepancy", arXiv:1906.06423)
+    size_share   side of the training crops as a share of the model's; smaller crops cost less
     ema_decay    of the moving average of the weights, which is what is validated and exported
     """
 
@@ -53,7 +51,7 @@ class WholeStage:
     rate: float = 2e-3
     rate_spread: float = 10.0
     weight_decay: float = 0.05
-    size_share: float = 6 / 7
+    size_share: float = 1.0
     ema_decay: float = 0.99
 
 
