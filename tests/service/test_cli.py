@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
+import onnx
 import pytest
 
 from service.bundle import read_bundle
@@ -119,6 +123,68 @@ def test_refused_bundles(bundle_path: Path, tmp_path: Path, photos: list[Path]) 
     altered = shutil.copytree(bundle_path, tmp_path / "altered")
     (altered / "card.md").write_text("better than it is")
     for arguments in (["verify", altered], ["predict", altered, photos[0]], ["verify", tmp_path / "missing"]):
+        done = run(*arguments)
+        assert done.returncode == 3
+        assert done.stdout == ""
+        assert done.stderr.startswith("error: bundle refused: ")
+        assert done.stderr.count("\n") == 1
+
+
+def flip_one_bit(folder: Path, name: str) -> None:
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+
+
+def remake(folder: Path, name: str, data: bytes) -> None:
+    """Change a file as someone would who knows the format: every hash fits again."""
+    (folder / name).write_bytes(data)
+    listed = json.loads((folder / "manifest.json").read_text())
+    listed["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    manifest = json.dumps(listed).encode()
+    (folder / "manifest.json").write_bytes(manifest)
+    (folder / "manifest.sha256").write_text(f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n")
+
+
+def with_model(folder: Path, change: Callable[[onnx.ModelProto], object]) -> None:
+    model = onnx.load_from_string((folder / "model.onnx").read_bytes())
+    change(model)
+    remake(folder, "model.onnx", model.SerializeToString())
+
+
+def keep_weights_outside(model: onnx.ModelProto) -> None:
+    weights = model.graph.initializer[0]
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value="/etc/passwd")
+
+
+FILES = (
+    "card.md", "golden/0.jpeg", "golden/golden.json", "head.npy", "manifest.json", "manifest.sha256", "metrics.json",
+    "model.onnx", "spec.json",
+)  # fmt: skip
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    **{f"a bit of {name}": functools.partial(flip_one_bit, name=name) for name in FILES},
+    "a missing file": lambda folder: (folder / "card.md").unlink(),
+    "an extra file": lambda folder: (folder / "extra.py").write_text("print('hello')"),
+    "a link": lambda folder: (
+        (folder / "card.md").rename(folder.parent / "card.md")
+        and (folder / "card.md").symlink_to(folder.parent / "card.md")
+    ),
+    "another golden image, hashes remade": lambda folder: remake(
+        folder, "golden/0.jpeg", make_image("blue", encoding="JPEG")
+    ),
+    "external data, hashes remade": lambda folder: with_model(folder, keep_weights_outside),
+    "a foreign operator, hashes remade": lambda folder: with_model(
+        folder, lambda model: setattr(model.graph.node[0], "domain", "org.example")
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_bundle_is_refused_with_one_line(bundle_path: Path, tmp_path: Path, damage: str) -> None:
+    folder = shutil.copytree(bundle_path, tmp_path / "damaged")
+    DAMAGE[damage](folder)
+    for arguments in (["verify", folder], ["serve", folder, "--port", "0", "--log-level", "error"]):
         done = run(*arguments)
         assert done.returncode == 3
         assert done.stdout == ""
