@@ -23,6 +23,7 @@ from trainer.export.export import GoldenKind
 from trainer.fitting import BEST, Fitted, Prepared, Progress, Recipe, fit, prepare, read_recipe
 from trainer.fitting.checkpoint import load_weights
 from trainer.fitting.fit import require_training
+from trainer.fitting.metrics import choose_thresholds
 from trainer.insight import write_predictions
 from trainer.model import Backbone, Classifier, load_backbone
 
@@ -74,7 +75,8 @@ def fit_run(
     (run / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
     prepared.catalog.write_csv(run / "catalog.csv")
     fitted = fit(backbone, prepared.data, recipe, run=run, device=environment.device, progress=environment.progress)
-    write_predictions(run / "predictions.csv", prepared.catalog, fitted.probabilities)
+    thresholds = choose_thresholds(fitted.probabilities, prepared.data.valid_targets, task=prepared.data.task)
+    write_predictions(run / "predictions.csv", prepared.catalog, fitted.probabilities, thresholds=thresholds)
     bundle = export_bundle(
         _exportable(fitted.model, backbone, prepared, recipe),
         run / "bundle",

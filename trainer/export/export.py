@@ -27,7 +27,7 @@ from trainer.export.graph import Served, find_features, to_onnx
 from trainer.export.measured import predict_files, reference, wilson_interval
 from trainer.fitting import Progress, Recipe
 from trainer.fitting.evaluate import predict_logits
-from trainer.fitting.metrics import activate, best_thresholds, measure
+from trainer.fitting.metrics import activate, choose_thresholds, measure
 from trainer.model import Classifier
 from trainer.pixels import PixelCache
 
@@ -79,7 +79,11 @@ def export_bundle(
         task=catalog.task,
         classes=catalog.classes,
         pixels=trained.pixels,
-        thresholds=_thresholds(classifier, trained, targets),
+        thresholds=choose_thresholds(
+            activate(predict_logits(classifier, trained.valid, device=torch.device("cpu")), catalog.task),
+            targets,
+            task=catalog.task,
+        ),
     )
     features = find_features(classifier, size=trained.pixels.size)
     served = Served(classifier, spec=spec, features=features)
@@ -94,7 +98,7 @@ def export_bundle(
         raise ExportError(f"no bundle was written: {error}") from error
     files = [catalog.file_of(row) for row in rows]
     probabilities = predict_files(predictor, files, threads=threads, progress=progress)
-    figures = measure(probabilities, targets, task=catalog.task, thresholds=_as_array(spec))
+    figures = measure(probabilities, targets, task=catalog.task, thresholds=spec.thresholds)
     metrics = {
         "model": _MODEL,
         "validation": {"images": len(rows), **figures},
@@ -118,17 +122,6 @@ def export_bundle(
     bundle = read_bundle(target)
     Predictor(bundle)
     return bundle
-
-
-def _thresholds(classifier: Classifier, trained: Exportable, targets: Any) -> tuple[float, ...]:
-    if trained.catalog.task == "classification":
-        return (0.0,)
-    logits = predict_logits(classifier, trained.valid, device=torch.device("cpu"))
-    return tuple(float(value) for value in best_thresholds(activate(logits, "multilabel"), targets))
-
-
-def _as_array(spec: Spec) -> Any:
-    return np.asarray(spec.thresholds) if spec.task == "multilabel" else None
 
 
 def _draft_bundle(spec: Spec, model: bytes, head: Any) -> Bundle:

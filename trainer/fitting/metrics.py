@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,13 @@ def measure(
     targets: npt.NDArray[Any],
     *,
     task: Task,
-    thresholds: FloatArray | None = None,
+    thresholds: Sequence[float] | None = None,
 ) -> dict[str, float]:
     """Figures of a task.
 
     probabilities  [N, K]
     targets        int64 [N] for classification, float32 [N, K] for multilabel
-    thresholds     [K], multilabel: at and over which a label is given; 0.5 by default
+    thresholds     multilabel: one a class, at and over which a label is given; 0.5 by default
 
     classification: `accuracy` (top-1), `macro_f1` over the classes that the targets hold, `loss` (mean cross-entropy).
     multilabel: `micro_f1`, `macro_f1` and `mean_average_precision` over the classes that the targets hold, `loss`
@@ -51,7 +52,7 @@ def measure(
             "macro_f1": float(metrics.f1_score(targets, predicted, labels=present, average="macro", zero_division=0)),
             "loss": float(-np.log(clipped[np.arange(len(targets)), targets]).mean()),
         }
-    limits = np.full(probabilities.shape[1], 0.5) if thresholds is None else thresholds
+    limits = np.full(probabilities.shape[1], 0.5) if thresholds is None else np.asarray(thresholds)
     given = probabilities >= limits
     wanted = targets > 0
     present = np.flatnonzero(wanted.any(axis=0))
@@ -67,6 +68,13 @@ def measure(
         "mean_average_precision": float(np.mean(precision)) if precision else 0.0,
         "loss": float(-np.where(wanted, np.log(clipped), np.log(1 - clipped)).mean()),
     }
+
+
+def choose_thresholds(probabilities: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> tuple[float, ...]:
+    """A bundle's thresholds: for classification one of 0 (never abstain), for multilabel `best_thresholds`."""
+    if task == "classification":
+        return (0.0,)
+    return tuple(float(value) for value in best_thresholds(probabilities, targets))
 
 
 def best_thresholds(probabilities: FloatArray, targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

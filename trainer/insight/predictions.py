@@ -15,10 +15,13 @@ from trainer.catalog import Catalog, Row
 _COLUMNS = ("path", "label", "predicted", "probability", "correct", "loss")
 
 
-def write_predictions(path: Path, catalog: Catalog, probabilities: npt.NDArray[np.floating[Any]]) -> None:
+def write_predictions(
+    path: Path, catalog: Catalog, probabilities: npt.NDArray[np.floating[Any]], *, thresholds: Sequence[float]
+) -> None:
     """Write what was predicted for the validation rows of a catalog, by falling loss.
 
-    probabilities  [N, K], in the rows' order; for multilabel a label is predicted from 0.5 on
+    probabilities  [N, K], in the rows' order
+    thresholds     multilabel: one a class, at and over which a label is predicted; classification: not looked at
 
     Columns: path; label (several stand with the catalog's delimiter); predicted; probability (of the best class);
     correct (1 or 0); loss (cross-entropy, or mean binary cross-entropy over the classes).
@@ -34,14 +37,16 @@ def write_predictions(path: Path, catalog: Catalog, probabilities: npt.NDArray[n
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
         for number in np.argsort(-loss, kind="stable"):
-            writer.writerow(_line(rows[number], catalog, probabilities[number], float(loss[number])))
+            writer.writerow(_line(rows[number], catalog, probabilities[number], thresholds, float(loss[number])))
 
 
-def _line(row: Row, catalog: Catalog, probabilities: npt.NDArray[Any], loss: float) -> Sequence[str]:
+def _line(
+    row: Row, catalog: Catalog, probabilities: npt.NDArray[Any], thresholds: Sequence[float], loss: float
+) -> Sequence[str]:
     if catalog.task == "classification":
         predicted = {catalog.classes[int(probabilities.argmax())]}
     else:
-        predicted = {catalog.classes[index] for index in np.flatnonzero(probabilities >= 0.5)}
+        predicted = {catalog.classes[index] for index in np.flatnonzero(probabilities >= np.asarray(thresholds))}
     delimiter = catalog.label_delimiter or ""
     return (
         row.path,

@@ -32,7 +32,7 @@ def test_multilabel_figures_by_hand() -> None:
     assert figures["micro_f1"] == pytest.approx(2 * 1 / (3 + 3))
     assert figures["macro_f1"] == pytest.approx((0.5 + 0.0) / 2)
     assert figures["mean_average_precision"] == pytest.approx(((1 + 2 / 3) / 2 + 1 / 2) / 2)
-    assert measure(probabilities, targets, task="multilabel", thresholds=np.array([0.2, 0.3]))["micro_f1"] == (
+    assert measure(probabilities, targets, task="multilabel", thresholds=[0.2, 0.3])["micro_f1"] == (
         pytest.approx(2 * 3 / (5 + 3))
     )
 

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.photos import write_folder, write_tagged_csv
+from trainer.catalog import read_catalog
+from trainer.insight import write_predictions
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def test_the_worst_mistakes_come_first(tmp_path: Path) -> None:
+    catalog = read_catalog(write_folder(tmp_path / "photos", each=5))
+    valid = catalog.side("valid")
+    probabilities = np.full((len(valid), 3), 0.1)
+    probabilities[:, 0] = 0.8  # everything is called blue
+    write_predictions(tmp_path / "predictions.csv", catalog, probabilities, thresholds=(0.0,))
+    found = rows(tmp_path / "predictions.csv")
+    assert {row["path"] for row in found} == {row.path for row in valid}
+    assert {row["predicted"] for row in found} == {"blue"}
+    assert [row["correct"] for row in found] == ["0", "0", "1"]
+    assert found[-1]["label"] == "blue"
+    assert float(found[0]["loss"]) == pytest.approx(-np.log(0.1), abs=1e-6)
+    assert float(found[0]["probability"]) == pytest.approx(0.8)
+
+
+def test_labels_are_those_at_their_thresholds(tmp_path: Path) -> None:
+    catalog = read_catalog(write_tagged_csv(tmp_path / "tagged"), label_column="tags", label_delimiter=";")
+    valid = catalog.side("valid")
+    probabilities = np.tile([0.3, 0.3, 0.9], (len(valid), 1))
+    write_predictions(tmp_path / "predictions.csv", catalog, probabilities, thresholds=(0.2, 0.4, 0.5))
+    found = rows(tmp_path / "predictions.csv")
+    assert {row["predicted"] for row in found} == {"blue;red"}
+    truth = {row.path: row.labels for row in valid}
+    assert all((row["correct"] == "1") == (truth[row["path"]] == {"blue", "red"}) for row in found)
+
+
+def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
+    catalog = read_catalog(write_folder(tmp_path / "photos", each=5))
+    (tmp_path / "predictions.csv").write_text("precious")
+    with pytest.raises(FileExistsError):
+        write_predictions(tmp_path / "predictions.csv", catalog, np.full((3, 3), 1 / 3), thresholds=(0.0,))
+    assert (tmp_path / "predictions.csv").read_text() == "precious"
