@@ -47,7 +47,9 @@ def serve_and_ask(bundle: Path, images: list[Path]) -> bool:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     print(f"\n$ python -m service serve {bundle} --port {port}", flush=True)
-    service = subprocess.Popen([sys.executable, "-m", "service", "serve", str(bundle), "--port", str(port)])
+    service = subprocess.Popen(
+        [sys.executable, "-m", "service", "serve", str(bundle), "--port", str(port), "--log-level", "warning"]
+    )
     try:
         wait_until_ready(address, service)
         print(f"\n$ curl --data-binary @{images[-1]} -H 'Content-Type: image/png' '{address}/v1/predict?top_k=3'")

@@ -40,7 +40,8 @@ class Label:
 class Heatmap:
     """Class activation map of one class (Zhou et al. 2016, arXiv:1512.04150): head[index] . features.
 
-    values  float32 [h, w], scaled to 0..1; row 0 is the top
+    values  float32 [h, w], row 0 is the top; what speaks for the class, scaled so that the most is 1; what speaks
+            against it is 0
     box     (left, top, right, bottom) that the values cover, in upright original pixels
     """
 
@@ -160,7 +161,7 @@ class Predictor:
     def _heatmap(self, features: Float32Array, index: int, picture: Picture) -> Heatmap:
         assert self._head is not None  # predict() asked for features only where there is a head
         values = np.tensordot(self._head[index], features, axes=1)
-        values -= values.min()
+        np.maximum(values, 0, out=values)
         top = values.max()
         if top > 0:
             values /= top

@@ -163,11 +163,16 @@ def make_golden_images(models: dict[str, bytes], pixels: PixelSpec) -> list[Gold
 
 
 def make_image(
-    colour: str = "red", *, size: tuple[int, int] = (80, 60), encoding: str = "PNG", orientation: int | None = None
+    colour: str = "red",
+    *,
+    size: tuple[int, int] = (80, 60),
+    encoding: str = "PNG",
+    orientation: int | None = None,
+    shade: float = 0.75,
 ) -> bytes:
-    """An encoded image of one colour with a darker left half; `size` is stored width x height, pixels."""
+    """An encoded image of one colour, its left half with `shade` of the light; `size` is as stored, in pixels."""
     image = Image.new("RGB", size, colour)
-    image.paste(image.crop((0, 0, size[0] // 2, size[1])).point(lambda value: value * 3 // 4), (0, 0))
+    image.paste(image.crop((0, 0, size[0] // 2, size[1])).point(lambda value: int(value * shade)), (0, 0))
     exif = Image.Exif()
     if orientation is not None:
         exif[0x0112] = orientation

@@ -104,7 +104,7 @@ def test_upload_gives_bars(visit: Any, server: RunningServer, window: dict[str, 
 def test_heatmap_lies_where_the_colour_is(visit: Any, server: RunningServer) -> None:
     page = visit(server)
     # Stored on its side: upright it is 60 x 80, dark at the top, bright below.
-    upload(page, make_image("red", size=(80, 60), encoding="JPEG", orientation=6))
+    upload(page, make_image("red", size=(80, 60), encoding="JPEG", orientation=6, shade=0))
     expect(page.locator("h2")).to_have_text("red")
     expect(page.locator("#overlay")).to_be_hidden()
     page.get_by_role("switch").check()
