@@ -17,18 +17,18 @@ import click
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong flag shall not
     from service.bundle import Bundle
-    from trainer.run import Outcome
+    from trainer.run import Environment, Outcome
 
 WORK_FAILED, WRONG_USE = 1, 2
 
 _GOLDEN = click.option(
     "--golden",
-    "golden_kind",
     type=click.Choice(["synthetic", "validation"]),
-    default="synthetic",
-    show_default=True,
-    help="Images that every start of the service checks: drawn ones, or some of your validation images.",
+    help="Images that every start of the service checks: drawn ones, or some of your validation images.  "
+    "[default: synthetic]",
 )
+_DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+_THREADS = click.option("--threads", type=click.IntRange(min=1), help="For decoding.  [default: one a core]")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _CACHE = click.option(
     "--cache",
@@ -87,39 +87,49 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
 @click.option("--size", type=int, help="Side of the model's input in pixels.  [default: the backbone's]")
 @click.option("--epochs", type=int, help="Of the whole network; 0 trains the head only.")
 @click.option("--head-epochs", type=int, help="Of the head on the frozen body.")
-@click.option("--lr", type=float, help="Peak learning rate of the whole network's head.")
+@click.option("--lr", help="Peak learning rate of the whole network: of the head, or FIRST:HEAD, geometric between.")
 @click.option("--batch-size", type=int, help="Of the whole network.")
 @click.option("--seed", type=int)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--threads", type=click.IntRange(min=1), help="For decoding.  [default: one a core]")
 @click.option("--name", help="Of the bundle.  [default: the name of DATA]")
-@_CACHE
 @_GOLDEN
+@_DEVICE
+@_THREADS
+@_CACHE
 @_JSON
 def fit(
     data: Path,
     run: Path,
+    recipe_file: Path | None,
     device: str,
     threads: int | None,
-    name: str | None,
     cache: Path,
-    golden_kind: Any,
     as_json: bool,
-    recipe_file: Path | None,
     **asked: Any,
 ) -> None:
     """Train on DATA (a folder with one folder a class, or a CSV) and export RUN/bundle."""
     with _clear_errors():
-        from trainer.console import Terminal
-        from trainer.fitting import choose_device, read_recipe
-        from trainer.run import Environment, fit_run
+        from trainer.fitting import read_recipe
+        from trainer.run import fit_run
 
         recipe = read_recipe(recipe_file, _overrides(data, asked))
-        with Terminal() as terminal:
-            environment = Environment(
-                device=choose_device(device), threads=threads or _cores(), cache=cache, progress=terminal
-            )
-            outcome = fit_run(recipe, run, environment, name=name or data.resolve().stem, golden_kind=golden_kind)
+        with _environment(device=device, threads=threads, cache=cache) as environment:
+            outcome = fit_run(recipe, run, environment)
+    _report(_summary(outcome, run), _story(outcome, run), as_json)
+
+
+@main.command()
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@_DEVICE
+@_THREADS
+@_CACHE
+@_JSON
+def resume(run: Path, device: str, threads: int | None, cache: Path, as_json: bool) -> None:
+    """Go on with RUN after it was stopped: by Ctrl-C, a kill, a full disk or a power cut."""
+    with _clear_errors():
+        from trainer.run import resume_run
+
+        with _environment(device=device, threads=threads, cache=cache) as environment:
+            outcome = resume_run(run, environment)
     _report(_summary(outcome, run), _story(outcome, run), as_json)
 
 
@@ -128,37 +138,40 @@ def fit(
 @click.option(
     "--out", "target", metavar="BUNDLE", type=click.Path(path_type=Path), required=True, help="Folder or .zip."
 )
-@click.option("--name", help="Of the bundle.  [default: the name of RUN]")
+@click.option("--name", default="", help="Of the bundle.  [default: that of RUN]")
 @click.option("--version", default="1", show_default=True, help="Of the bundle.")
-@click.option("--threads", type=click.IntRange(min=1), help="For measuring.  [default: one a core]")
-@_CACHE
 @_GOLDEN
+@_THREADS
+@_CACHE
 @_JSON
 def export(
     run: Path,
     target: Path,
-    name: str | None,
+    name: str,
     version: str,
+    golden: str | None,
     threads: int | None,
     cache: Path,
-    golden_kind: Any,
     as_json: bool,
 ) -> None:
     """Write a bundle, folder or .zip, from the best weights of RUN."""
     with _clear_errors():
-        from trainer.console import Terminal
-        from trainer.fitting import choose_device
-        from trainer.run import Environment, export_run
+        from trainer.run import export_run
 
-        with Terminal() as terminal:
-            environment = Environment(
-                device=choose_device("cpu"), threads=threads or _cores(), cache=cache, progress=terminal
-            )
-            bundle = export_run(
-                run, target, environment, name=name or run.resolve().name, version=version, golden_kind=golden_kind
-            )
+        with _environment(device="cpu", threads=threads, cache=cache) as environment:
+            bundle = export_run(run, target, environment, name=name, version=version, golden=golden or "")
     described = {"bundle": str(target), "digest": bundle.digest, "validation": bundle.metrics["validation"]}
     _report(described, f"{target}\n{bundle.digest}\n{_figures(bundle)}", as_json)
+
+
+@contextmanager
+def _environment(*, device: str, threads: int | None, cache: Path) -> Iterator[Environment]:
+    from trainer.console import Terminal
+    from trainer.fitting import choose_device
+    from trainer.run import Environment
+
+    with Terminal() as terminal:
+        yield Environment(device=choose_device(device), threads=threads or _cores(), cache=cache, progress=terminal)
 
 
 def _overrides(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,17 +184,34 @@ def _overrides(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         "label_delimiter": "data.label_delimiter",
         "epochs": "whole.epochs",
         "head_epochs": "head.epochs",
-        "lr": "whole.rate",
         "batch_size": "whole.batch_size",
     }
     given = {names.get(option, option): value for option, value in asked.items() if value is not None}
+    if "lr" in given:
+        given |= _rates(given.pop("lr"))
     # Which images: never from a recipe file, whose own may lie elsewhere.
     return {
+        "name": "",
         "data.root": "",
         "data.valid": "",
         **{name: str(value.resolve()) if isinstance(value, Path) else value for name, value in given.items()},
         "data.path": str(data.resolve()),
     }
+
+
+def _rates(text: str) -> dict[str, float]:
+    """`1e-3`, or `1e-5:1e-3`: from the earliest layers to the head."""
+    try:
+        first, *rest = [float(part) for part in text.split(":")]
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is neither a number nor two with a colon between", param_hint="--lr"
+        ) from None
+    if not rest:
+        return {"whole.rate": first}
+    if len(rest) > 1 or not 0 < first <= rest[0]:
+        raise click.BadParameter(f"{text!r}: give the smaller rate, a colon, the larger rate", param_hint="--lr")
+    return {"whole.rate": rest[0], "whole.rate_spread": rest[0] / first}
 
 
 def _cores() -> int:
@@ -233,10 +263,11 @@ def _clear_errors() -> Iterator[None]:
     from trainer.fitting import DeviceError, RecipeError
     from trainer.model import BackboneError
     from trainer.pixels import CacheError
+    from trainer.run import RunError
 
     try:
         yield
-    except (RecipeError, DeviceError, BackboneError, FileExistsError) as error:
+    except (RecipeError, DeviceError, BackboneError, RunError, FileExistsError) as error:
         _fail(str(error), WRONG_USE)
     except (CatalogError, CacheError, ExportError) as error:
         _fail(str(error), WORK_FAILED)
@@ -244,7 +275,7 @@ def _clear_errors() -> Iterator[None]:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", WORK_FAILED)
     except KeyboardInterrupt:
-        _fail("interrupted", WORK_FAILED)
+        _fail("interrupted; a run that was begun goes on with: python -m trainer resume RUN", WORK_FAILED)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -11,21 +11,29 @@ bundle/           what the service serves
 from __future__ import annotations
 
 import dataclasses
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from service.bundle import Bundle
-from trainer.catalog import Catalog, CatalogError, read_catalog
+from trainer.catalog import Catalog, read_catalog
 from trainer.export import Exportable, export_bundle
-from trainer.export.export import GoldenKind
 from trainer.fitting import BEST, Fitted, Prepared, Progress, Recipe, fit, prepare, read_recipe
 from trainer.fitting.checkpoint import load_weights
 from trainer.fitting.fit import require_training
 from trainer.fitting.metrics import choose_thresholds
 from trainer.insight import write_predictions
 from trainer.model import Backbone, Classifier, load_backbone
+
+
+class RunError(Exception):
+    """A RUN folder that is not what was expected. The message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +60,7 @@ class Outcome:
     warnings: tuple[str, ...]
 
 
-def fit_run(
-    recipe: Recipe, run: Path, environment: Environment, *, name: str, golden_kind: GoldenKind = "synthetic"
-) -> Outcome:
+def fit_run(recipe: Recipe, run: Path, environment: Environment) -> Outcome:
     """The whole job, from the check of the images to RUN/bundle.
 
     Raises FileExistsError where `run` exists, and whatever the rooms it walks through raise, each with a clear message.
@@ -62,30 +68,66 @@ def fit_run(
     catalog = _catalog(recipe)
     recipe = dataclasses.replace(
         recipe,
-        data=dataclasses.replace(recipe.data, root=str(catalog.root), drawn=catalog.drawn is not None),
+        name=recipe.name or Path(recipe.data.path).stem,
+        data=dataclasses.replace(recipe.data, base=str(catalog.root), drawn=catalog.drawn is not None),
     )
-    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights, seed=recipe.seed)
+    backbone = _backbone(recipe)
     require_training(recipe, backbone)
-    _create(run)
-    try:
-        prepared = _prepared(catalog, backbone, environment)
-    except BaseException:
-        run.rmdir()  # nothing is in it yet, and the same command shall work once the images are mended
-        raise
-    (run / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
-    prepared.catalog.write_csv(run / "catalog.csv")
+    _create(run, recipe)
+    with _held(run):
+        try:
+            prepared = _prepared(catalog, backbone, environment)
+        except Exception:  # the same command shall work once the images are mended
+            (run / "recipe.toml").unlink()
+            run.rmdir()
+            raise
+        prepared.catalog.write_csv(run / "catalog.csv")
+        return _finish(run, recipe, backbone, prepared, environment)
+
+
+def resume_run(run: Path, environment: Environment) -> Outcome:
+    """Go on with a run that was stopped, whenever that was.
+
+    Raises RunError where there is nothing to go on with, or another process is at it.
+    """
+    recipe = _recipe(run)
+    with _held(run):
+        if (run / "bundle").exists():
+            raise RunError(f"{run} is finished: its bundle is {run / 'bundle'}")
+        for left in run.glob(".*.partial"):  # of a bundle that was being written
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        backbone = _backbone(recipe)
+        if (run / "catalog.csv").exists():
+            prepared = _prepared(_own_catalog(run, recipe), backbone, environment)
+        else:
+            prepared = _prepared(_catalog(recipe), backbone, environment)
+            prepared.catalog.write_csv(run / "catalog.csv")
+        return _finish(run, recipe, backbone, prepared, environment)
+
+
+def export_run(run: Path, target: Path, environment: Environment, *, name: str, version: str, golden: str) -> Bundle:
+    """Write a bundle from the best weights of a run; an empty name or golden is that of the run.
+
+    Raises RunError where the run has no weights, CatalogError where its images are not there any more.
+    """
+    recipe = _recipe(run)
+    for part in ("catalog.csv", BEST):
+        if not (run / part).is_file():
+            raise RunError(f"{run} has no {part} yet; go on with it: python -m trainer resume {run}")
+    recipe = dataclasses.replace(recipe, name=name or recipe.name, golden=golden or recipe.golden)
+    backbone = _backbone(recipe)
+    prepared = _prepared(_own_catalog(run, recipe), backbone, environment)
+    classifier = Classifier(backbone, class_count=len(prepared.catalog.classes), dropout=recipe.dropout)
+    load_weights(classifier, run / BEST)
+    return _export(classifier, backbone, prepared, recipe, environment, target=target, version=version)
+
+
+def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, environment: Environment) -> Outcome:
+    """Train, or go on training, and export."""
     fitted = fit(backbone, prepared.data, recipe, run=run, device=environment.device, progress=environment.progress)
     thresholds = choose_thresholds(fitted.probabilities, prepared.data.valid_targets, task=prepared.data.task)
     write_predictions(run / "predictions.csv", prepared.catalog, fitted.probabilities, thresholds=thresholds)
-    bundle = export_bundle(
-        _exportable(fitted.model, backbone, prepared, recipe),
-        run / "bundle",
-        name=name,
-        version="1",
-        golden_kind=golden_kind,
-        threads=environment.threads,
-        progress=environment.progress,
-    )
+    bundle = _export(fitted.model, backbone, prepared, recipe, environment, target=run / "bundle", version="1")
     return Outcome(
         fitted=fitted,
         bundle=bundle,
@@ -94,33 +136,40 @@ def fit_run(
     )
 
 
-def export_run(
-    run: Path, target: Path, environment: Environment, *, name: str, version: str, golden_kind: GoldenKind
+def _export(
+    classifier: Classifier,
+    backbone: Backbone,
+    prepared: Prepared,
+    recipe: Recipe,
+    environment: Environment,
+    *,
+    target: Path,
+    version: str,
 ) -> Bundle:
-    """Write a bundle from the best weights of a run.
-
-    Raises CatalogError where the run or its images are not there any more.
-    """
-    for part in ("recipe.toml", "catalog.csv", BEST):
-        if not (run / part).is_file():
-            raise CatalogError(f"{run}: there is no {part} in it; name the folder that `trainer fit` wrote with --out.")
-    recipe = read_recipe(run / "recipe.toml", {})
-    catalog = read_catalog(
-        run / "catalog.csv", root=Path(recipe.data.root), label_delimiter=recipe.data.label_delimiter or None
-    )
-    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights, seed=recipe.seed)
-    prepared = _prepared(catalog, backbone, environment)
-    classifier = Classifier(backbone, class_count=len(prepared.catalog.classes), dropout=recipe.dropout)
-    load_weights(classifier, run / BEST)
     return export_bundle(
-        _exportable(classifier, backbone, prepared, recipe),
+        Exportable(
+            classifier=classifier,
+            pixels=backbone.pixels,
+            catalog=prepared.catalog,
+            valid=prepared.data.valid,
+            recipe=recipe,
+            unreadable_count=len(prepared.unreadable),
+        ),
         target,
-        name=name,
         version=version,
-        golden_kind=golden_kind,
         threads=environment.threads,
         progress=environment.progress,
     )
+
+
+def _recipe(run: Path) -> Recipe:
+    if not (run / "recipe.toml").is_file():
+        raise RunError(f"{run} is no run: there is no recipe.toml in it; name a folder that `trainer fit` wrote")
+    return read_recipe(run / "recipe.toml", {})
+
+
+def _backbone(recipe: Recipe) -> Backbone:
+    return load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights, seed=recipe.seed)
 
 
 def _catalog(recipe: Recipe) -> Catalog:
@@ -137,12 +186,37 @@ def _catalog(recipe: Recipe) -> Catalog:
     )
 
 
-def _create(run: Path) -> None:
+def _own_catalog(run: Path, recipe: Recipe) -> Catalog:
+    """The catalog that the run wrote, which says where its images are."""
+    return read_catalog(
+        run / "catalog.csv", root=Path(recipe.data.base), label_delimiter=recipe.data.label_delimiter or None
+    )
+
+
+def _create(run: Path, recipe: Recipe) -> None:
     run.parent.mkdir(parents=True, exist_ok=True)
     try:
         run.mkdir()
     except FileExistsError as error:
-        raise FileExistsError(f"{run} exists already; nothing is overwritten: give --out another name") from error
+        raise FileExistsError(
+            f"{run} exists already; nothing is overwritten: give --out another name, or go on with it: "
+            f"python -m trainer resume {run}"
+        ) from error
+    (run / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+
+
+@contextmanager
+def _held(run: Path) -> Iterator[None]:
+    """Keep other processes off a run."""
+    descriptor = os.open(run, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RunError(f"another process is at work on {run}; wait for it, or stop it") from error
+    else:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _prepared(catalog: Catalog, backbone: Backbone, environment: Environment) -> Prepared:
@@ -152,15 +226,4 @@ def _prepared(catalog: Catalog, backbone: Backbone, environment: Environment) ->
         cache=environment.cache,
         threads=environment.threads,
         progress=environment.progress,
-    )
-
-
-def _exportable(classifier: Classifier, backbone: Backbone, prepared: Prepared, recipe: Recipe) -> Exportable:
-    return Exportable(
-        classifier=classifier,
-        pixels=backbone.pixels,
-        catalog=prepared.catalog,
-        valid=prepared.data.valid,
-        recipe=recipe,
-        unreadable_count=len(prepared.unreadable),
     )

@@ -25,7 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     run = parser.parse_args().run
-    root = Path(tomllib.loads((run / "recipe.toml").read_text())["data"]["root"])
+    root = Path(tomllib.loads((run / "recipe.toml").read_text())["data"]["base"])
     rows = list(csv.DictReader((run / "catalog.csv").read_text(encoding="utf-8").splitlines()))
     rows = [row for row in rows if row["split"] == "valid"]
     files = [str(root / row["path"]) for row in rows]

@@ -277,7 +277,7 @@ def test_ctrl_c_ends_with_one_line(photos: Path, run: Path) -> None:
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 1
-    assert rest.splitlines()[-1] == "error: interrupted"
+    assert rest.splitlines()[-1].startswith("error: interrupted; a run that was begun goes on with:")
     assert "Traceback" not in rest
     assert (run / "checkpoints" / "best.safetensors").exists()
 

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -31,7 +31,6 @@ from trainer.fitting.metrics import activate, choose_thresholds, measure
 from trainer.model import Classifier
 from trainer.pixels import PixelCache
 
-GoldenKind = Literal["synthetic", "validation"]
 _MODEL = "model.onnx"
 
 
@@ -59,9 +58,7 @@ def export_bundle(
     trained: Exportable,
     target: Path,
     *,
-    name: str,
     version: str,
-    golden_kind: GoldenKind,
     threads: int,
     progress: Progress,
 ) -> Bundle:
@@ -105,10 +102,11 @@ def export_bundle(
         "parity": {"largest_difference": difference},
         "reference": reference(probabilities, task=catalog.task, thresholds=spec.thresholds),
     }
-    images = synthetic_images() if golden_kind == "synthetic" else images_from(_spread(files))
+    images = synthetic_images() if trained.recipe.golden == "synthetic" else images_from(_spread(files))
     made = make_golden(images, predictor, model_file=_MODEL)
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    card = _card(trained, name=name, version=version, created=created, figures=figures)
+    name = trained.recipe.name
+    card = _card(trained, version=version, created=created, figures=figures)
     contents = {
         "spec.json": canonical.dump(spec.to_json()),
         _MODEL: model,
@@ -159,14 +157,14 @@ def _producer() -> dict[str, str]:
     }
 
 
-def _card(trained: Exportable, *, name: str, version: str, created: str, figures: dict[str, float]) -> str:
+def _card(trained: Exportable, *, version: str, created: str, figures: dict[str, float]) -> str:
     environment = jinja2.Environment(  # noqa: S701  (Markdown, not HTML)
         loader=jinja2.PackageLoader("trainer.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
     catalog = trained.catalog
     valid_count = len(catalog.side("valid"))
     return environment.get_template("card.md.jinja").render(
-        name=name,
+        name=trained.recipe.name,
         version=version,
         created=created,
         fieldguide_version=service.__version__,

@@ -14,18 +14,20 @@ class Ema:
 
     Its decay grows with the number of updates n, min(decay, (1 + n) / (10 + n)), so that the first steps of a short
     run do not weigh on it (the warm-up of TensorFlow's ExponentialMovingAverage). Counters are copied.
+
+    updates  how many there have been
     """
 
     def __init__(self, model: Classifier, *, decay: float) -> None:
         self.model = copy.deepcopy(model).eval()
         self._decay = decay
-        self._updates = 0
+        self.updates = 0
 
     @torch.no_grad()
     def update(self, model: Classifier) -> None:
         """Take one step towards the present weights of `model`."""
-        self._updates += 1
-        decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
+        self.updates += 1
+        decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
         pairs = list(zip(self.model.state_dict().values(), model.state_dict().values(), strict=True))
         floating = [pair for pair in pairs if pair[0].is_floating_point()]
         torch._foreach_lerp_([own for own, _ in floating], [other for _, other in floating], 1 - decay)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,25 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def length_bytes(self) -> int:
+        """How much has been written."""
+        return self._path.stat().st_size if self._path.exists() else 0
+
+    def cut(self, length_bytes: int) -> None:
+        """Forget what was written after the file had this length."""
+        if self._path.exists():
+            os.truncate(self._path, length_bytes)
+
     def write(self, event: str, **values: Any) -> None:
-        """Append one record: `event` (`epoch` or `stage`) and its numbers; NaN and infinities are written as null."""
-        line = json.dumps(_strict({"event": event, **values}), allow_nan=False)
+        """Append one record: `event` and its numbers; NaN and infinities are written as null."""
+        self.write_all(event, [values])
+
+    def write_all(self, event: str, records: Sequence[Mapping[str, Any]]) -> None:
+        """Append several records of one event."""
+        lines = [json.dumps(_strict({"event": event, **values}), allow_nan=False) + "\n" for values in records]
         with open(self._path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.writelines(lines)
 
 
 def _strict(value: Any) -> Any:

@@ -14,6 +14,8 @@ import tomli_w
 from trainer.model.backbones import DEFAULT, PRETRAINED
 from trainer.pixels import Augmentation
 
+GOLDEN_KINDS = ("synthetic", "validation")
+
 
 class RecipeError(Exception):
     """A recipe that cannot be followed. The message names the key."""
@@ -63,6 +65,7 @@ class DataSource:
     root             folder that a table's paths start from
     valid            a second folder or CSV, to validate on
     label_delimiter  what stands between the labels of one cell: makes the task multilabel
+    base             folder that the paths of the run's catalog start from: found out, not asked
     drawn            whether the validation images were drawn from among the others: found out, not asked
     """
 
@@ -72,6 +75,7 @@ class DataSource:
     path_column: str = "path"
     label_column: str = "label"
     label_delimiter: str = ""
+    base: str = ""
     drawn: bool = False
 
 
@@ -84,6 +88,9 @@ class Recipe:
     dropout          before the head
     label_smoothing  Szegedy et al. 2015, arXiv:1512.00567; classification only
     valid_share      of the images held out where none were named for validation
+    checkpoint_s     seconds between two saved states of the second stage, from which `trainer resume` goes on
+    name             of the bundle; empty: that of the data
+    golden           which images the bundle's are: `synthetic` or `validation`
     """
 
     backbone: str = DEFAULT
@@ -93,6 +100,9 @@ class Recipe:
     dropout: float = 0.2
     label_smoothing: float = 0.1
     valid_share: float = 0.2
+    checkpoint_s: float = 60.0
+    name: str = ""
+    golden: str = "synthetic"
     data: DataSource = field(default_factory=DataSource)
     head: HeadStage = field(default_factory=HeadStage)
     whole: WholeStage = field(default_factory=WholeStage)
@@ -105,6 +115,7 @@ class Recipe:
             ("label_smoothing", self.label_smoothing, 0, 0.9),
             ("valid_share", self.valid_share, 0.01, 0.9),
             ("seed", self.seed, 0, 2**63 - 1),
+            ("checkpoint_s", self.checkpoint_s, 0, 86_400),
             ("head.epochs", self.head.epochs, 0, 10_000),
             ("head.views", self.head.views, 1, 1_000),
             ("head.batch_size", self.head.batch_size, 1, 65_536),
@@ -120,6 +131,8 @@ class Recipe:
         ):
             if not least <= value <= most:  # NaN is not either
                 raise RecipeError(f"{name} is {value}; it must be from {least} to {most}")
+        if self.golden not in GOLDEN_KINDS:
+            raise RecipeError(f"golden is {self.golden!r}; it must be one of {', '.join(GOLDEN_KINDS)}")
 
     def to_toml(self) -> str:
         """Every key, as a TOML file that `read_recipe` takes."""

@@ -18,7 +18,7 @@ _COLUMNS = ("path", "label", "predicted", "probability", "correct", "loss")
 def write_predictions(
     path: Path, catalog: Catalog, probabilities: npt.NDArray[np.floating[Any]], *, thresholds: Sequence[float]
 ) -> None:
-    """Write what was predicted for the validation rows of a catalog, by falling loss.
+    """Write what was predicted for the validation rows of a catalog, by falling loss; whole or not at all.
 
     probabilities  [N, K], in the rows' order
     thresholds     multilabel: one a class, at and over which a label is predicted; classification: not looked at
@@ -33,11 +33,13 @@ def write_predictions(
         loss = -np.log(clipped[np.arange(len(rows)), targets])
     else:
         loss = -np.where(targets > 0, np.log(clipped), np.log(1 - clipped)).mean(axis=1)
-    with open(path, "x", encoding="utf-8", newline="") as file:
+    partial = path.with_name(f".{path.name}.partial")
+    with open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
         for number in np.argsort(-loss, kind="stable"):
             writer.writerow(_line(rows[number], catalog, probabilities[number], thresholds, float(loss[number])))
+    partial.replace(path)
 
 
 def _line(

@@ -59,6 +59,6 @@ def test_the_file_names_every_default() -> None:
     written = tomllib.loads(Recipe().to_toml())
     assert written["whole"]["ema_decay"] == 0.99
     assert set(written) == {
-        "augmentation", "backbone", "data", "dropout", "head", "label_smoothing", "seed", "size", "valid_share",
-        "weights", "whole",
+        "augmentation", "backbone", "checkpoint_s", "data", "dropout", "golden", "head", "label_smoothing", "name", "seed",
+        "size", "valid_share", "weights", "whole",
     }  # fmt: skip

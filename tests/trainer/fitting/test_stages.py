@@ -17,7 +17,8 @@ from trainer.fitting.ema import Ema
 from trainer.fitting.fit import crop_size
 from trainer.fitting.head_stage import extract_features, fit_head
 from trainer.fitting.recipe import HeadStage, WholeStage
-from trainer.fitting.whole_stage import fit_whole, rate_shares
+from trainer.fitting.whole_stage import WholeStage as Training
+from trainer.fitting.whole_stage import rate_shares
 from trainer.model import Backbone, Classifier, load_backbone
 
 CPU = torch.device("cpu")
@@ -65,12 +66,47 @@ def test_the_whole_stage_moves_every_group_early_layers_least(prepared: Prepared
     model = Classifier(backbone, class_count=3)
     torch.nn.init.normal_(model.head.weight, std=0.1)
     before = weights(model)
-    epochs = list(fit_whole(model, prepared.data, RECIPE, size=32, device=CPU, progress=Silence()))
+    training = Training(model, prepared.data, RECIPE, size=32, device=CPU)
+    epochs = [training.run_epoch(progress=Silence(), on_step=lambda: None) for _ in range(2)]
+    assert training.done
     assert [epoch.number for epoch in epochs] == [1, 2]
     assert all(epoch.images_per_second > 0 for epoch in epochs)
+    steps = len(prepared.data.train) // 8
+    assert all(len(epoch.losses) == len(epoch.rates) == len(epoch.momenta) == steps for epoch in epochs)
+    assert max(rate for epoch in epochs for rate in epoch.rates) <= 0.01
     moved = {name: (tensor - before[name]).abs().max() for name, tensor in model.state_dict().items()}
     assert 0 < moved["body.layers.0.weight"] < moved["head.weight"]
-    assert not epochs[-1].model.training
+    assert not training.average.training
+
+
+def test_put_away_at_any_step_and_taken_up_again_it_goes_on_to_the_same_weights(
+    prepared: Prepared, backbone: Backbone
+) -> None:
+    def training() -> Training:
+        model = Classifier(load(), class_count=3).to(memory_format=torch.channels_last)  # as `fit` lays it out
+        return Training(model, prepared.data, RECIPE, size=32, device=CPU)
+
+    def load() -> Backbone:
+        return dataclasses.replace(load_backbone("tiny"), pretrained=True)
+
+    states: list[tuple[dict[str, torch.Tensor], dict[str, object]]] = []
+    whole = training()
+
+    def remember() -> None:
+        tensors, facts = whole.state()
+        states.append(({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}, facts))
+
+    remember()
+    losses = [whole.run_epoch(progress=Silence(), on_step=remember).losses for _ in range(2)]
+    assert len(states) > 4
+    for tensors, facts in states:
+        again = training()
+        again.restore(tensors, facts)
+        while not again.done:
+            epoch = again.run_epoch(progress=Silence(), on_step=lambda: None)
+            assert epoch.losses == losses[epoch.number - 1]
+        for one, other in ((whole.model, again.model), (whole.average, again.average)):
+            assert all(torch.equal(tensor, other.state_dict()[name]) for name, tensor in one.state_dict().items())
 
 
 def test_rates_are_geometric_over_the_groups() -> None:

@@ -39,11 +39,3 @@ def test_labels_are_those_at_their_thresholds(tmp_path: Path) -> None:
     assert {row["predicted"] for row in found} == {"blue;red"}
     truth = {row.path: row.labels for row in valid}
     assert all((row["correct"] == "1") == (truth[row["path"]] == {"blue", "red"}) for row in found)
-
-
-def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
-    catalog = read_catalog(write_folder(tmp_path / "photos", each=5))
-    (tmp_path / "predictions.csv").write_text("precious")
-    with pytest.raises(FileExistsError):
-        write_predictions(tmp_path / "predictions.csv", catalog, np.full((3, 3), 1 / 3), thresholds=(0.0,))
-    assert (tmp_path / "predictions.csv").read_text() == "precious"

@@ -1,0 +1,167 @@
+"""A run that is killed goes on to the very weights that it would have had."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from service.bundle import read_bundle
+from trainer.cli import main
+
+# The number of threads changes the order of sums: what is compared runs on one, as this process does.
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+OPTIONS = ("--backbone", "tiny", "--epochs", "6", "--batch-size", "4", "--lr", "0.02", "--device", "cpu")
+
+
+def trainer(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "trainer", *map(str, arguments)]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """Save a state after every step."""
+    path = tmp_path / "recipe.toml"
+    path.write_text("checkpoint_s = 0\n")
+    return path
+
+
+def outcome(run: Path) -> tuple[bytes, list[dict[str, object]]]:
+    """The best weights, and the history without its clock."""
+    events = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    for event in events:
+        event.pop("seconds", None)
+        event.pop("images_per_second", None)
+    return (run / "checkpoints" / "best.safetensors").read_bytes(), events
+
+
+def kill_after(seconds: float, arguments: list[str]) -> bool:
+    """Whether it was killed before it ended."""
+    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ONE_THREAD) as process:
+        try:
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+    return process.returncode == -signal.SIGKILL
+
+
+def kill_once_there_is(path: Path, arguments: list[str], *, delay_s: float) -> None:
+    """Kill a process some time after it has written a file."""
+    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ONE_THREAD) as process:
+        while process.poll() is None and not path.exists():
+            time.sleep(0.005)
+        time.sleep(delay_s)
+        os.kill(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("part", "delay_s"),
+    [
+        ("recipe.toml", 0.0),
+        ("catalog.csv", 0.0),
+        ("checkpoints/last.safetensors", 0.02),
+        ("checkpoints/best.safetensors", 0.1),
+    ],
+)
+def test_kill_and_resume_give_the_same_weights(
+    photos: Path, tmp_path: Path, cache: Path, recipe: Path, part: str, delay_s: float
+) -> None:
+    fit = ("fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS)
+    assert trainer(*fit, "--out", tmp_path / "whole").exit_code == 0
+    run = tmp_path / "killed"
+    kill_once_there_is(run / part, command(*fit, "--out", run), delay_s=delay_s)
+    assert not (run / "bundle").exists()
+    resumed = trainer("resume", run, "--cache", cache, "--device", "cpu")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert outcome(run) == outcome(tmp_path / "whole")
+    assert read_bundle(run / "bundle").models == read_bundle(tmp_path / "whole" / "bundle").models
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments(photos: Path, tmp_path: Path, cache: Path, recipe: Path) -> None:
+    """kill -9 again and again, in one run, until it is through; ten runs."""
+    fit = ("fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS, "--epochs", "40")
+    assert trainer(*fit, "--out", tmp_path / "whole").exit_code == 0
+    moments = random.Random(0)
+    for number in range(10):
+        run = tmp_path / f"killed{number}"
+        kills = 0
+        while not (run / "bundle").exists():
+            started = (run / "recipe.toml").exists()
+            arguments = (
+                command("resume", run, "--cache", cache, "--device", "cpu") if started else command(*fit, "--out", run)
+            )
+            kills += kill_after(moments.uniform(2.0, 12.0), arguments)
+        assert outcome(run) == outcome(tmp_path / "whole")
+        print(f"run {number}: {kills} kills")  # noqa: T201
+
+
+def test_what_cannot_be_resumed_is_said(photos: Path, tmp_path: Path, cache: Path) -> None:
+    nothing = trainer("resume", tmp_path / "nothing")
+    assert nothing.exit_code == 2
+    assert "is no run: there is no recipe.toml in it" in nothing.stderr
+    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", tmp_path / "run").exit_code == 0
+    finished = trainer("resume", tmp_path / "run", "--cache", cache)
+    assert finished.exit_code == 2
+    assert "is finished: its bundle is" in finished.stderr
+
+
+def test_a_run_that_is_at_work_is_left_alone(photos: Path, tmp_path: Path, cache: Path, recipe: Path) -> None:
+    run = tmp_path / "run"
+    arguments = command(
+        "fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS, "--epochs", "10000", "--out", run
+    )
+    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as process:
+        while not (run / "checkpoints" / "last.safetensors").exists():
+            time.sleep(0.01)
+        second = trainer("resume", run, "--cache", cache)
+        process.kill()
+    assert second.exit_code == 2
+    assert "another process is at work" in second.stderr
+
+
+def test_a_bundle_that_was_half_written_is_written_again(photos: Path, tmp_path: Path, cache: Path) -> None:
+    run = tmp_path / "run"
+    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
+    shutil.move(run / "bundle", run / ".bundle.12345678.partial")
+    (run / ".bundle.12345678.partial" / "model.onnx").unlink()
+    assert trainer("resume", run, "--cache", cache).exit_code == 0
+    assert read_bundle(run / "bundle").spec.classes == ("blue", "green", "red")
+    assert not list(run.glob(".*"))
+
+
+def test_export_of_a_run_that_has_no_weights_yet_says_how_to_go_on(photos: Path, tmp_path: Path, cache: Path) -> None:
+    run = tmp_path / "run"
+    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
+    shutil.rmtree(run / "checkpoints")
+    result = trainer("export", run, "--out", tmp_path / "bundle", "--cache", cache)
+    assert result.exit_code == 2
+    assert f"go on with it: python -m trainer resume {run}" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["fast", "1e-3:", "1:2:3", "1e-3:1e-5"])
+def test_a_rate_that_is_none_is_wrong_use(photos: Path, tmp_path: Path, text: str) -> None:
+    result = trainer("fit", photos, "--out", tmp_path / "run", "--lr", text)
+    assert result.exit_code == 2
+    assert text in result.stderr
+
+
+def test_a_range_of_rates(photos: Path, tmp_path: Path, cache: Path) -> None:
+    run = tmp_path / "run"
+    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--lr", "1e-4:1e-2", "--out", run).exit_code == 0
+    written = (run / "recipe.toml").read_text()
+    assert "rate = 0.01" in written
+    assert "rate_spread = 100.0" in written
