@@ -25,6 +25,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+# Counts up when this module gives other pixels than before; caches of decoded images are then made anew.
+DECODER_VERSION = 1
 Mode = Literal["crop", "squish", "pad"]
 Filter = Literal["bicubic", "bilinear"]
 UInt8Array = npt.NDArray[np.uint8]
@@ -193,31 +195,32 @@ def _quiet() -> None:
 
 def _open(data: bytes) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=_formats())
+        return Image.open(io.BytesIO(data), formats=formats())
     except UnidentifiedImageError as error:
         if _begins_as_image(data):
             raise UndecodableImage("The image cannot be decoded; it may be damaged.") from error
         raise UnsupportedImage(
-            f"This is not an image of a format that is taken here ({', '.join(_formats())})."
+            f"This is not an image of a format that is taken here ({', '.join(formats())})."
         ) from error
     except Image.DecompressionBombError as error:
         raise UndecodableImage("The image has more pixels than are taken here.") from error
 
 
 def _begins_as_image(data: bytes) -> bool:
-    accepts = (Image.OPEN[name][1] for name in _formats())
+    accepts = (Image.OPEN[name][1] for name in formats())
     return any(accept is not None and accept(data[:16]) is True for accept in accepts)
 
 
 @functools.cache
-def _formats() -> tuple[str, ...]:
-    formats = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
+def formats() -> tuple[str, ...]:
+    """The formats that are taken, by Pillow's names; HEIF among them where pillow-heif is installed."""
+    always = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
     try:
         import pillow_heif
     except ImportError:
-        return formats
+        return always
     pillow_heif.register_heif_opener()
-    return (*formats, "HEIF")
+    return (*always, "HEIF")
 
 
 def _check_limits(width: int, height: int, limits: Limits) -> None:

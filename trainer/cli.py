@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the work failed, 2 wrong use. What is wrong is said in one
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -27,6 +28,7 @@ _GOLDEN = click.option(
     help="Images that every start of the service checks: drawn ones, or some of your validation images.  "
     "[default: synthetic]",
 )
+_MOVED = click.option("--root", type=click.Path(path_type=Path), help="Where the images are now, if they were moved.")
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 _THREADS = click.option("--threads", type=click.IntRange(min=1), help="For decoding.  [default: one a core]")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -119,17 +121,18 @@ def fit(
 
 @main.command()
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@_MOVED
 @_DEVICE
 @_THREADS
 @_CACHE
 @_JSON
-def resume(run: Path, device: str, threads: int | None, cache: Path, as_json: bool) -> None:
+def resume(run: Path, root: Path | None, device: str, threads: int | None, cache: Path, as_json: bool) -> None:
     """Go on with RUN after it was stopped: by Ctrl-C, a kill, a full disk or a power cut."""
     with _clear_errors():
         from trainer.run import resume_run
 
         with _environment(device=device, threads=threads, cache=cache) as environment:
-            outcome = resume_run(run, environment)
+            outcome = resume_run(run, environment, root=root)
     _report(_summary(outcome, run), _story(outcome, run), as_json)
 
 
@@ -141,6 +144,7 @@ def resume(run: Path, device: str, threads: int | None, cache: Path, as_json: bo
 @click.option("--name", default="", help="Of the bundle.  [default: that of RUN]")
 @click.option("--version", default="1", show_default=True, help="Of the bundle.")
 @_GOLDEN
+@_MOVED
 @_THREADS
 @_CACHE
 @_JSON
@@ -150,6 +154,7 @@ def export(
     name: str,
     version: str,
     golden: str | None,
+    root: Path | None,
     threads: int | None,
     cache: Path,
     as_json: bool,
@@ -159,7 +164,7 @@ def export(
         from trainer.run import export_run
 
         with _environment(device="cpu", threads=threads, cache=cache) as environment:
-            bundle = export_run(run, target, environment, name=name, version=version, golden=golden or "")
+            bundle = export_run(run, target, environment, root=root, name=name, version=version, golden=golden or "")
     described = {"bundle": str(target), "digest": bundle.digest, "validation": bundle.metrics["validation"]}
     _report(described, f"{target}\n{bundle.digest}\n{_figures(bundle)}", as_json)
 
@@ -187,6 +192,10 @@ def _overrides(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         "batch_size": "whole.batch_size",
     }
     given = {names.get(option, option): value for option, value in asked.items() if value is not None}
+    if given.get("data.label_delimiter") == "":
+        raise click.BadParameter("give the character between labels, such as ';'", param_hint="--label-delimiter")
+    if Path(given.get("weights", "")).is_file():
+        given["weights"] = str(Path(given["weights"]).resolve())
     if "lr" in given:
         given |= _rates(given.pop("lr"))
     # Which images: never from a recipe file, whose own may lie elsewhere.
@@ -231,11 +240,8 @@ def _summary(outcome: Outcome, run: Path) -> dict[str, Any]:
 
 
 def _story(outcome: Outcome, run: Path) -> str:
-    lines = [f"warning: {warning}" for warning in outcome.warnings]
-    if outcome.unreadable:
-        lines.append(f"{len(outcome.unreadable)} files could not be decoded and were left out:")
-        lines += [f"  {path}: {reason}" for path, reason in outcome.unreadable.items()]
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in outcome.fitted.stages.items())
+    lines = [f"left out: {path}: {reason}" for path, reason in outcome.unreadable.items()]
     lines += [
         f"stages: {stages}",
         _figures(outcome.bundle),
@@ -260,7 +266,7 @@ def _clear_errors() -> Iterator[None]:
     """Turn what may go wrong into one line and an exit code; what is left is a fault of ours, with its traceback."""
     from trainer.catalog import CatalogError
     from trainer.export import ExportError
-    from trainer.fitting import DeviceError, RecipeError
+    from trainer.fitting import DeviceError, FitError, RecipeError
     from trainer.model import BackboneError
     from trainer.pixels import CacheError
     from trainer.run import RunError
@@ -269,11 +275,12 @@ def _clear_errors() -> Iterator[None]:
         yield
     except (RecipeError, DeviceError, BackboneError, RunError, FileExistsError) as error:
         _fail(str(error), WRONG_USE)
-    except (CatalogError, CacheError, ExportError) as error:
+    except (CatalogError, CacheError, FitError, ExportError) as error:
         _fail(str(error), WORK_FAILED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", WORK_FAILED)
+        more = "; free space and go on with: python -m trainer resume RUN" if error.errno == errno.ENOSPC else ""
+        _fail(f"{where}{error.strerror or error}{more}", WORK_FAILED)
     except KeyboardInterrupt:
         _fail("interrupted; a run that was begun goes on with: python -m trainer resume RUN", WORK_FAILED)
 

@@ -17,7 +17,7 @@ from rich.progress import (
 
 
 class Terminal:
-    """A `trainer.fitting.Progress`; where standard error is no terminal only the lines are written."""
+    """A `trainer.fitting.Progress`; where standard error is no terminal there are lines only."""
 
     def __init__(self) -> None:
         console = Console(stderr=True, highlight=False)
@@ -47,6 +47,8 @@ class Terminal:
         """Begin a stage of `total` units; the one before it is over."""
         if self._task is not None:
             self._bars.remove_task(self._task)
+        if not self._console.is_terminal:
+            self.say(f"{label} ...")
         self._task = self._bars.add_task(label, total=total)
 
     def advance(self, count: int = 1) -> None:

@@ -10,11 +10,12 @@ bundle/           what the service serves
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +23,16 @@ from pathlib import Path
 import torch
 
 from service.bundle import Bundle
-from trainer.catalog import Catalog, read_catalog
+from trainer.catalog import Catalog, Row, first_few, read_catalog
 from trainer.export import Exportable, export_bundle
-from trainer.fitting import BEST, Fitted, Prepared, Progress, Recipe, fit, prepare, read_recipe
-from trainer.fitting.checkpoint import load_weights
+from trainer.fitting import BEST, LAST, Fitted, Prepared, Progress, Recipe, fit, prepare, read_recipe
+from trainer.fitting.checkpoint import load_facts, load_weights
 from trainer.fitting.fit import require_training
 from trainer.fitting.metrics import choose_thresholds
+from trainer.fitting.prepare import prepare_validation
 from trainer.insight import write_predictions
 from trainer.model import Backbone, Classifier, load_backbone
+from trainer.model.backbones import RANDOM
 
 
 class RunError(Exception):
@@ -63,12 +66,15 @@ class Outcome:
 def fit_run(recipe: Recipe, run: Path, environment: Environment) -> Outcome:
     """The whole job, from the check of the images to RUN/bundle.
 
-    Raises FileExistsError where `run` exists, and whatever the rooms it walks through raise, each with a clear message.
+    Raises FileExistsError where `run` exists, RunError where it would lie among the images, and whatever the rooms it
+    walks through raise, each with a clear message.
     """
+    _require_outside(run, recipe)
     catalog = _catalog(recipe)
+    data = Path(recipe.data.path)
     recipe = dataclasses.replace(
         recipe,
-        name=recipe.name or Path(recipe.data.path).stem,
+        name=recipe.name or (data.name if data.is_dir() else data.stem),
         data=dataclasses.replace(recipe.data, base=str(catalog.root), drawn=catalog.drawn is not None),
     )
     backbone = _backbone(recipe)
@@ -81,14 +87,16 @@ def fit_run(recipe: Recipe, run: Path, environment: Environment) -> Outcome:
             (run / "recipe.toml").unlink()
             run.rmdir()
             raise
-        prepared.catalog.write_csv(run / "catalog.csv")
+        _write_prepared(run, prepared)
         return _finish(run, recipe, backbone, prepared, environment)
 
 
-def resume_run(run: Path, environment: Environment) -> Outcome:
+def resume_run(run: Path, environment: Environment, *, root: Path | None) -> Outcome:
     """Go on with a run that was stopped, whenever that was.
 
-    Raises RunError where there is nothing to go on with, or another process is at it.
+    root  where the images are now, if they were moved
+
+    Raises RunError where there is nothing to go on with, another process is at it, or the images have changed.
     """
     recipe = _recipe(run)
     with _held(run):
@@ -98,68 +106,114 @@ def resume_run(run: Path, environment: Environment) -> Outcome:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         backbone = _backbone(recipe)
         if (run / "catalog.csv").exists():
-            prepared = _prepared(_own_catalog(run, recipe), backbone, environment)
+            catalog = _own_catalog(run, recipe, root)
+            prepared = _prepared(catalog, backbone, environment)
+            _require_unchanged(run, catalog.rows, prepared.catalog.rows)
         else:
             prepared = _prepared(_catalog(recipe), backbone, environment)
-            prepared.catalog.write_csv(run / "catalog.csv")
+            _write_prepared(run, prepared)
         return _finish(run, recipe, backbone, prepared, environment)
 
 
-def export_run(run: Path, target: Path, environment: Environment, *, name: str, version: str, golden: str) -> Bundle:
-    """Write a bundle from the best weights of a run; an empty name or golden is that of the run.
+def export_run(
+    run: Path, target: Path, environment: Environment, *, root: Path | None, name: str, version: str, golden: str
+) -> Bundle:
+    """Write a bundle from the best weights of a run.
 
-    Raises RunError where the run has no weights, CatalogError where its images are not there any more.
+    root          where the images are now, if they were moved
+    name, golden  empty: those of the run
+
+    Raises RunError where the run has no weights or its validation images have changed, CatalogError where the images
+    are not there any more.
     """
     recipe = _recipe(run)
     for part in ("catalog.csv", BEST):
         if not (run / part).is_file():
             raise RunError(f"{run} has no {part} yet; go on with it: python -m trainer resume {run}")
-    recipe = dataclasses.replace(recipe, name=name or recipe.name, golden=golden or recipe.golden)
-    backbone = _backbone(recipe)
-    prepared = _prepared(_own_catalog(run, recipe), backbone, environment)
-    classifier = Classifier(backbone, class_count=len(prepared.catalog.classes), dropout=recipe.dropout)
+    catalog = _own_catalog(run, recipe, root)
+    backbone = load_backbone(
+        recipe.backbone, size=recipe.size or None, weights=RANDOM
+    )  # the run has weights of its own
+    hashed, valid = prepare_validation(
+        catalog,
+        pixels=backbone.pixels,
+        cache=environment.cache,
+        threads=environment.threads,
+        progress=environment.progress,
+    )
+    _require_unchanged(run, catalog.side("valid"), hashed)
+    classifier = Classifier(backbone, class_count=len(catalog.classes), dropout=recipe.dropout)
     load_weights(classifier, run / BEST)
-    return _export(classifier, backbone, prepared, recipe, environment, target=target, version=version)
+    trained = Exportable(
+        classifier=classifier,
+        pixels=backbone.pixels,
+        catalog=catalog,
+        valid=valid,
+        recipe=dataclasses.replace(recipe, name=name or recipe.name, golden=golden or recipe.golden),
+        unreadable_count=len(_read_unreadable(run)),
+        head_trained="head" in load_facts(run / LAST)["stages"],
+    )
+    return export_bundle(trained, target, version=version, threads=environment.threads, progress=environment.progress)
 
 
 def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, environment: Environment) -> Outcome:
     """Train, or go on training, and export."""
-    fitted = fit(backbone, prepared.data, recipe, run=run, device=environment.device, progress=environment.progress)
+    unreadable, progress = _read_unreadable(run), environment.progress
+    for warning in prepared.catalog.warnings:
+        progress.say(f"warning: {warning}")
+    if unreadable:
+        progress.say(f"warning: {len(unreadable)} files cannot be decoded and are left out: {run / 'unreadable.csv'}")
+    fitted = fit(backbone, prepared.data, recipe, run=run, device=environment.device, progress=progress)
     thresholds = choose_thresholds(fitted.probabilities, prepared.data.valid_targets, task=prepared.data.task)
     write_predictions(run / "predictions.csv", prepared.catalog, fitted.probabilities, thresholds=thresholds)
-    bundle = _export(fitted.model, backbone, prepared, recipe, environment, target=run / "bundle", version="1")
-    return Outcome(
-        fitted=fitted,
-        bundle=bundle,
-        unreadable={row.path: reason for row, reason in prepared.unreadable.items()},
-        warnings=prepared.catalog.warnings,
+    trained = Exportable(
+        classifier=fitted.model,
+        pixels=backbone.pixels,
+        catalog=prepared.catalog,
+        valid=prepared.data.valid,
+        recipe=recipe,
+        unreadable_count=len(unreadable),
+        head_trained="head" in fitted.stages,
     )
+    bundle = export_bundle(trained, run / "bundle", version="1", threads=environment.threads, progress=progress)
+    return Outcome(fitted=fitted, bundle=bundle, unreadable=unreadable, warnings=prepared.catalog.warnings)
 
 
-def _export(
-    classifier: Classifier,
-    backbone: Backbone,
-    prepared: Prepared,
-    recipe: Recipe,
-    environment: Environment,
-    *,
-    target: Path,
-    version: str,
-) -> Bundle:
-    return export_bundle(
-        Exportable(
-            classifier=classifier,
-            pixels=backbone.pixels,
-            catalog=prepared.catalog,
-            valid=prepared.data.valid,
-            recipe=recipe,
-            unreadable_count=len(prepared.unreadable),
-        ),
-        target,
-        version=version,
-        threads=environment.threads,
-        progress=environment.progress,
-    )
+def _require_outside(run: Path, recipe: Recipe) -> None:
+    """Keep a run's own images, the golden ones, out of the folders that the next fit reads."""
+    place = run.resolve()
+    for folder in filter(None, (recipe.data.path, recipe.data.valid)):
+        if Path(folder).is_dir() and place.is_relative_to(Path(folder).resolve()):
+            raise RunError(f"{run} lies in {folder}, among the images; give --out a folder elsewhere")
+
+
+def _require_unchanged(run: Path, then: Sequence[Row], now: Sequence[Row]) -> None:
+    """Raise RunError where an image is another than when the run was begun, or can no longer be decoded."""
+    found = {row.path: row.sha256 for row in now}
+    changed = [row.path for row in then if found.get(row.path) != row.sha256]
+    if changed:
+        raise RunError(
+            f"{len(changed):,} images have changed since {run} was begun ({first_few(changed)}); "
+            "put them back as they were, or fit anew"
+        )
+
+
+def _write_prepared(run: Path, prepared: Prepared) -> None:
+    """Write unreadable.csv, where there is anything to tell, and then catalog.csv: with it the run can be resumed."""
+    if prepared.unreadable:
+        with open(run / "unreadable.csv", "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("path", "reason"))
+            writer.writerows((row.path, reason) for row, reason in prepared.unreadable.items())
+    prepared.catalog.write_csv(run / "catalog.csv")
+
+
+def _read_unreadable(run: Path) -> dict[str, str]:
+    path = run / "unreadable.csv"
+    if not path.exists():
+        return {}
+    with open(path, encoding="utf-8", newline="") as file:
+        return {row["path"]: row["reason"] for row in csv.DictReader(file)}
 
 
 def _recipe(run: Path) -> Recipe:
@@ -186,10 +240,10 @@ def _catalog(recipe: Recipe) -> Catalog:
     )
 
 
-def _own_catalog(run: Path, recipe: Recipe) -> Catalog:
-    """The catalog that the run wrote, which says where its images are."""
+def _own_catalog(run: Path, recipe: Recipe, root: Path | None) -> Catalog:
+    """The catalog that the run wrote; its images are where they were, or under `root`."""
     return read_catalog(
-        run / "catalog.csv", root=Path(recipe.data.base), label_delimiter=recipe.data.label_delimiter or None
+        run / "catalog.csv", root=root or Path(recipe.data.base), label_delimiter=recipe.data.label_delimiter or None
     )
 
 

@@ -94,7 +94,7 @@ def test_fit_gives_a_bundle_that_answers_and_changes_nothing_of_the_users(photos
     assert recipe["data"]["path"] == str(photos)
     assert "stripes" in bundle.card
     assert sorted(path.name for path in run.iterdir()) == [
-        "bundle", "catalog.csv", "checkpoints", "history.jsonl", "predictions.csv", "recipe.toml",
+        "bundle", "catalog.csv", "checkpoints", "history.jsonl", "predictions.csv", "recipe.toml", "unreadable.csv",
     ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.bundle import read_bundle
+from tests.support.photos import draw
 from trainer.cli import main
 
 # The number of threads changes the order of sums: what is compared runs on one, as this process does.
@@ -165,3 +166,66 @@ def test_a_range_of_rates(photos: Path, tmp_path: Path, cache: Path) -> None:
     written = (run / "recipe.toml").read_text()
     assert "rate = 0.01" in written
     assert "rate_spread = 100.0" in written
+
+
+def stopped(photos: Path, run: Path, cache: Path, recipe: Path) -> None:
+    """A run that was killed once its second stage had begun."""
+    arguments = command(
+        "fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS, "--epochs", "10000", "--out", run
+    )
+    kill_once_there_is(run / "checkpoints" / "last.safetensors", arguments, delay_s=0)
+
+
+def test_images_that_changed_are_said_on_resume(photos: Path, tmp_path: Path, cache: Path, recipe: Path) -> None:
+    """Positions in the data shifted without a word."""
+    run = tmp_path / "run"
+    stopped(photos, run, cache, recipe)
+    draw("red", 999).save(photos / "red" / "003.jpg")
+    (photos / "blue" / "004.jpg").write_bytes(b"")
+    result = trainer("resume", run, "--cache", cache)
+    assert result.exit_code == 2
+    assert "2 images have changed since" in result.stderr
+    assert "blue/004.jpg, red/003.jpg" in result.stderr
+
+
+def test_validation_images_that_changed_are_said_on_export(photos: Path, tmp_path: Path, cache: Path) -> None:
+    """Metrics of other images were published without a word."""
+    run = tmp_path / "run"
+    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
+    first = next(line for line in (run / "catalog.csv").read_text().splitlines() if ",valid," in line).split(",")[0]
+    draw("red", 999).save(photos / first)
+    result = trainer("export", run, "--out", tmp_path / "bundle", "--cache", cache)
+    assert result.exit_code == 2
+    assert f"1 images have changed since {run} was begun ({first})" in result.stderr
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_run_goes_on_and_exports_where_its_images_were_moved_to(photos: Path, tmp_path: Path, cache: Path) -> None:
+    run, moved = tmp_path / "run", tmp_path / "moved"
+    (photos / "red" / "broken.jpg").write_text("no image")
+    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
+    photos.rename(moved)
+    result = trainer("export", run, "--out", tmp_path / "bundle", "--cache", cache, "--root", moved)
+    assert result.exit_code == 0, result.stderr
+    first, second = read_bundle(run / "bundle"), read_bundle(tmp_path / "bundle")
+    assert second.metrics == first.metrics
+    assert "1 files could not be decoded" in second.card
+    assert second.card.replace(second.manifest.created[:10], "") == first.card.replace(first.manifest.created[:10], "")
+    shutil.rmtree(run / "bundle")
+    assert trainer("resume", run, "--cache", cache, "--root", moved).exit_code == 0
+
+
+def test_a_run_among_the_images_is_refused(photos: Path, cache: Path) -> None:
+    """The golden images of its bundle became a class of the next fit."""
+    result = trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", photos / "run")
+    assert result.exit_code == 2
+    assert "among the images; give --out a folder elsewhere" in result.stderr
+    assert not (photos / "run").exists()
+
+
+def test_the_card_tells_only_of_stages_that_ran(photos: Path, tmp_path: Path, cache: Path) -> None:
+    run = tmp_path / "run"
+    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
+    card = read_bundle(run / "bundle").card
+    assert "frozen body" not in card
+    assert "6 epochs of the whole network" in card

@@ -1,7 +1,7 @@
 """Which images there are, what each one is, and on which side of the split it stands."""
 
 from trainer.catalog.catalog import Catalog
-from trainer.catalog.errors import CatalogError
+from trainer.catalog.errors import CatalogError, first_few
 from trainer.catalog.hashing import hash_files
 from trainer.catalog.readable import require_readable
 from trainer.catalog.reading import read_catalog
@@ -14,6 +14,7 @@ __all__ = [
     "HoldOut",
     "Row",
     "Side",
+    "first_few",
     "hash_files",
     "hold_out",
     "read_catalog",

@@ -44,6 +44,8 @@ class Exportable:
 
     catalog  the readable images
     valid    the validation images of the catalog, decoded with `pixels`
+    unreadable_count  of files that were left out
+    head_trained      whether the head had a stage of its own
     """
 
     classifier: Classifier
@@ -52,6 +54,7 @@ class Exportable:
     valid: PixelCache
     recipe: Recipe
     unreadable_count: int
+    head_trained: bool
 
 
 def export_bundle(
@@ -174,6 +177,7 @@ def _card(trained: Exportable, *, version: str, created: str, figures: dict[str,
         train_count=len(catalog.side("train")),
         valid_count=valid_count,
         unreadable_count=trained.unreadable_count,
+        head_trained=trained.head_trained,
         drawn=trained.recipe.data.drawn,
         recipe=asdict(trained.recipe),
         pixels=trained.pixels.to_json(),

@@ -22,9 +22,9 @@ class ParityError(Exception):
 def check_parity(served: Served, predictor: Predictor, cache: PixelCache, *, task: str) -> float:
     """The largest difference of any probability on any image, over batch sizes 1, 2 and 7.
 
-    Every image goes through both; the batch sizes take turns, so that each is used on a third of the images, and the
-    first images go through all three. Raises ParityError where the difference is too large, or where the best class
-    flips although torch's best two are clearly apart.
+    Every image goes through both; the batch sizes take turns, and the first images go through all three. Raises
+    ParityError where the difference is too large, or where the best class flips although torch's best two are clearly
+    apart.
     """
     served.eval()
     largest = 0.0

@@ -32,6 +32,8 @@ def synthetic_images() -> dict[str, bytes]:
 def images_from(pictures: Sequence[bytes]) -> dict[str, bytes]:
     """The same four kinds, made from the user's own images (at least one)."""
     opened = [Image.open(io.BytesIO(pictures[number % len(pictures)])).convert("RGB") for number in range(4)]
+    for image in opened:
+        image.thumbnail(_TWELVE_MEGAPIXELS)  # WebP takes no side over 16,383 pixels
     return {
         "golden/1.jpg": _encode(opened[0], "JPEG"),
         "golden/2.png": _encode(opened[1], "PNG"),

@@ -43,5 +43,11 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """(tensors, facts) that `save_state` wrote."""
     with safetensors.safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, load_facts(path)  # noqa: SIM118  (no mapping)
+
+
+def load_facts(path: Path) -> dict[str, Any]:
+    """The JSON values alone."""
+    with safetensors.safe_open(path, "pt") as file:
         facts: dict[str, Any] = json.loads(file.metadata()[_FACTS])
-        return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118  (no mapping)
+        return facts

@@ -27,7 +27,10 @@ def choose_device(name: str) -> torch.device:
         raise DeviceError(
             f"this machine has no device {name}; it has {', '.join(k for k, found in have.items() if found)}"
         )
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"there is no device {name}; try {', '.join(NAMES)}") from error
 
 
 def frozen_autocast(device: torch.device) -> AbstractContextManager[object]:

@@ -26,6 +26,11 @@ from trainer.model import Backbone, Classifier
 BEST = Path("checkpoints", "best.safetensors")
 LAST = Path("checkpoints", "last.safetensors")
 _CROP_STEP = 32
+_FEW_STEPS = 10
+
+
+class FitError(Exception):
+    """Training that came to nothing. The message says what to try."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,9 +100,17 @@ def fit(
         if time.perf_counter() - saved >= recipe.checkpoint_s:
             save()
 
+    if whole.step_count < _FEW_STEPS:
+        progress.say(
+            f"warning: only {whole.step_count} training steps; more --epochs or a smaller --batch-size may help"
+        )
     save()
     while not whole.done:
         epoch = whole.run_epoch(progress=progress, on_step=save_when_due)
+        if not np.isfinite(epoch.losses).all():
+            raise FitError(
+                f"the loss became {np.sum(epoch.losses)} in epoch {epoch.number}; try a tenth of the rate with --lr"
+            )
         steps = zip(epoch.rates, epoch.momenta, epoch.losses, strict=True)
         history.write_all(
             "step",
@@ -138,7 +151,7 @@ def _head_stage(
     extracted = time.perf_counter()
     fit_head(model, features, data, recipe, progress=progress)
     seconds = {"features": extracted - start, "head": time.perf_counter() - extracted}
-    rate = (features.train.shape[0] * len(data.train) + len(data.valid)) / seconds["features"]
+    rate = features.shape[0] * features.shape[1] / seconds["features"]
     history.write("stage", stage="features", seconds=seconds["features"], images_per_second=rate)
     history.write("stage", stage="head", seconds=seconds["head"])
     progress.say(
@@ -158,4 +171,6 @@ def require_training(recipe: Recipe, backbone: Backbone) -> None:
 
 def crop_size(size: int, share: float) -> int:
     """Side of the training crops, pixels: a share of the model's, to a multiple of 32 (networks halve five times)."""
+    if share == 1:
+        return size
     return max(_CROP_STEP, round(size * share / _CROP_STEP) * _CROP_STEP)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +9,7 @@ from torch.nn import functional as F
 
 from trainer.fitting.data import TrainingData, loss_of, seed_torch
 from trainer.fitting.devices import frozen_autocast
-from trainer.fitting.evaluate import BATCH_SIZE, batches, to_pixels
+from trainer.fitting.evaluate import BATCH_SIZE, batches
 from trainer.fitting.progress import Progress
 from trainer.fitting.recipe import Recipe
 from trainer.fitting.schedule import one_cycle
@@ -22,29 +20,15 @@ from trainer.pixels import augment
 _STAGE, _FIRST_VIEW = 1, 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Features:
-    """What the frozen body gave.
-
-    train  float16 [views, N, width], one augmented view after the other
-    valid  float32 [M, width], of the images as the service sees them
-    """
-
-    train: Tensor
-    valid: Tensor
-
-
 @torch.inference_mode()
 def extract_features(
     model: Classifier, data: TrainingData, recipe: Recipe, *, size: int, device: torch.device, progress: Progress
-) -> Features:
-    """Run the body over every view of every training image and over the validation images."""
+) -> Tensor:
+    """Run the body over every view of every training image: float16 [views, N, width], on the CPU."""
     model.eval()
     views, count = recipe.head.views, len(data.train)
-    progress.start("features", views * count + len(data.valid))
-    width = model.head.in_features
-    train = torch.empty(views, count, width, dtype=torch.float16)
-    valid = torch.empty(len(data.valid), width)
+    progress.start("features", views * count)
+    features = torch.empty(views, count, model.head.in_features, dtype=torch.float16)
     with frozen_autocast(device):
         for view in range(views):
             for positions in batches(count, BATCH_SIZE):
@@ -57,25 +41,27 @@ def extract_features(
                     seed=recipe.seed,
                     epoch=_FIRST_VIEW + view,
                 )
-                train[view, positions] = model.embed(pixels).to("cpu", torch.float16)
+                features[view, positions] = model.embed(pixels).to("cpu", torch.float16)
                 progress.advance(len(positions))
-        for positions in batches(len(data.valid), BATCH_SIZE):
-            pixels = to_pixels(data.valid.batch(positions), device=device)
-            valid[positions] = model.embed(pixels).float().cpu()
-            progress.advance(len(positions))
-    return Features(train=train, valid=valid)
+    return features
 
 
-def fit_head(model: Classifier, features: Features, data: TrainingData, recipe: Recipe, *, progress: Progress) -> None:
+def fit_head(model: Classifier, features: Tensor, data: TrainingData, recipe: Recipe, *, progress: Progress) -> None:
     """Train `model.head` in place, one cycle, on one view of each image an epoch.
+
+    features  what `extract_features` gave
 
     Runs where the features lie, on the CPU: a linear layer's steps are shorter than their way to a device.
     """
     stage = recipe.head
-    views, count, _ = features.train.shape
+    views, count, _ = features.shape
     head = torch.nn.Linear(model.head.in_features, model.head.out_features)
     head.load_state_dict({name: tensor.cpu() for name, tensor in model.head.state_dict().items()})
-    optimizer = torch.optim.AdamW(head.parameters(), lr=stage.rate, betas=(0.9, 0.99), weight_decay=stage.weight_decay)
+    decayed, plain = [head.weight], [head.bias]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        betas=(0.9, 0.99),
+    )
     targets = torch.from_numpy(data.train_targets)
     batch_count = -(-count // stage.batch_size)
     progress.start("head", stage.epochs * batch_count)
@@ -88,8 +74,9 @@ def fit_head(model: Classifier, features: Features, data: TrainingData, recipe: 
             rate, momentum = one_cycle(
                 epoch * batch_count + batch, steps=stage.epochs * batch_count, peak_rate=stage.rate
             )
-            optimizer.param_groups[0].update(lr=rate, betas=(momentum, 0.99))
-            inputs = F.dropout(features.train[view[picked], picked].float(), recipe.dropout)
+            for group in optimizer.param_groups:
+                group.update(lr=rate, betas=(momentum, 0.99))
+            inputs = F.dropout(features[view[picked], picked].float(), recipe.dropout)
             loss = loss_of(head(inputs), targets[picked], task=data.task, smoothing=recipe.label_smoothing)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.pixels import PixelSpec
@@ -66,6 +66,23 @@ def prepare(catalog: Catalog, *, pixels: PixelSpec, cache: Path, threads: int, p
         ),
         unreadable=unreadable,
     )
+
+
+def prepare_validation(
+    catalog: Catalog, *, pixels: PixelSpec, cache: Path, threads: int, progress: Progress
+) -> tuple[tuple[Row, ...], PixelCache]:
+    """Hash and decode the validation images alone: their rows with the hashes of now, and their pixels.
+
+    Raises CatalogError where one of them cannot be decoded, CacheError where the cache cannot be written.
+    """
+    rows = catalog.side("valid")
+    progress.start("hash", len(rows))
+    hashes = hash_files([catalog.file_of(row) for row in rows], threads=threads, on_progress=progress.advance)
+    hashed = tuple(replace(row, sha256=digest) for row, digest in zip(rows, hashes, strict=True))
+    progress.start("decode", len(rows))
+    decoded = _decode(catalog, hashed, pixels, cache, threads, progress)
+    require_readable(len(rows), {rows[position]: why for position, why in decoded.errors.items()}, most_share=0)
+    return hashed, decoded
 
 
 def cache_spec(pixels: PixelSpec) -> PixelSpec:

@@ -131,6 +131,8 @@ class Recipe:
         ):
             if not least <= value <= most:  # NaN is not either
                 raise RecipeError(f"{name} is {value}; it must be from {least} to {most}")
+        if not self.name.isprintable():
+            raise RecipeError(f"name is {self.name!r}; it must be printable text")
         if self.golden not in GOLDEN_KINDS:
             raise RecipeError(f"golden is {self.golden!r}; it must be one of {', '.join(GOLDEN_KINDS)}")
 
@@ -154,10 +156,13 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
             raise RecipeError(f"the recipe {path} is not TOML: {error}") from error
     for name, value in overrides.items():
         table, _, key = name.rpartition(".")
-        (values.setdefault(table, {}) if table else values)[key] = value
+        inner = values.setdefault(table, {}) if table else values
+        if not isinstance(inner, dict):
+            raise RecipeError(f"{table} is a table, not {inner!r}")
+        inner[key] = value
     try:
         recipe: Recipe = _build(Recipe, values, "")
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise RecipeError(str(error)) from error
     return recipe
 

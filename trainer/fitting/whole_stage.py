@@ -60,8 +60,7 @@ class WholeStage:
         self._recipe = recipe
         self._size = size
         self._device = device
-        self._batch_size = min(stage.batch_size, len(data.train))
-        self._batch_count = len(data.train) // self._batch_size
+        self._batch_count = -(-len(data.train) // stage.batch_size)
         self._targets = torch.from_numpy(data.train_targets).to(device)
         groups = parameter_groups(model, weight_decay=stage.weight_decay)
         self._optimizer = torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.99), fused=device.type != "mps")
@@ -77,27 +76,31 @@ class WholeStage:
     @property
     def done(self) -> bool:
         """Whether every epoch is over."""
-        return self._step >= self._step_count
+        return self._step >= self.step_count
 
     @property
-    def _step_count(self) -> int:
+    def step_count(self) -> int:
+        """Of all epochs."""
         return self._recipe.whole.epochs * self._batch_count
 
     def run_epoch(self, *, progress: Progress, on_step: Callable[[], None]) -> Epoch:
         """Train to the end of the present epoch; `on_step` is called after every step but the last."""
         epoch, first = divmod(self._step, self._batch_count)
-        progress.start(f"epoch {epoch + 1}/{self._recipe.whole.epochs}", self._batch_count * self._batch_size)
-        progress.advance(first * self._batch_size)
-        self.model.train()
         order = np.random.default_rng((self._recipe.seed, _STAGE, epoch)).permutation(len(self._data.train))
-        start = time.perf_counter()
-        for batch in range(first, self._batch_count):
+        # Of nearly equal size: every image in every epoch, and no step that hangs on a few of them.
+        batches = np.array_split(order, self._batch_count)
+        progress.start(f"epoch {epoch + 1}/{self._recipe.whole.epochs}", len(order))
+        progress.advance(sum(len(batch) for batch in batches[:first]))
+        self.model.train()
+        start, image_count = time.perf_counter(), 0
+        for number in range(first, self._batch_count):
             # In file order: pages of the cache are read as they lie.
-            positions = np.sort(order[batch * self._batch_size : (batch + 1) * self._batch_size])
+            positions = np.sort(batches[number])
             self._losses.append(self._train(positions, epoch))
             self._step += 1
-            progress.advance(self._batch_size)
-            if batch < self._batch_count - 1:
+            image_count += len(positions)
+            progress.advance(len(positions))
+            if number < self._batch_count - 1:
                 on_step()
         steps = range(epoch * self._batch_count, (epoch + 1) * self._batch_count)
         losses = torch.stack(self._losses).tolist()  # waits for the device
@@ -107,7 +110,7 @@ class WholeStage:
             rates=[self._rate(step)[0] for step in steps],
             momenta=[self._rate(step)[1] for step in steps],
             losses=losses,
-            images_per_second=(self._batch_count - first) * self._batch_size / (time.perf_counter() - start),
+            images_per_second=image_count / (time.perf_counter() - start),
         )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -137,7 +140,7 @@ class WholeStage:
         self._losses = [torch.tensor(loss, device=self._device) for loss in facts["losses"]]
 
     def _rate(self, step: int) -> tuple[float, float]:
-        return one_cycle(step, steps=self._step_count, peak_rate=self._recipe.whole.rate)
+        return one_cycle(step, steps=self.step_count, peak_rate=self._recipe.whole.rate)
 
     def _train(self, positions: np.ndarray[Any, np.dtype[np.int64]], epoch: int) -> Tensor:
         """One step on the images at these positions; returns their mean loss."""

@@ -23,6 +23,7 @@ from trainer.model.tiny import Tiny
 
 DEFAULT, TINY = "efficientnet_lite0", "tiny"
 PRETRAINED, RANDOM = "pretrained", "none"
+_WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 
 
 class BackboneError(Exception):
@@ -75,6 +76,7 @@ def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAIN
     if weights not in (PRETRAINED, RANDOM):
         _load_file(network, Path(weights), name)
     width = _cut(network, last, name)
+    _try(network, pixels.size, width, name)
     for module in network.modules():  # the classifier has the one dropout that there is; see Classifier
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -140,7 +142,7 @@ def _timm(name: str, size: int | None, weights: str) -> _Loaded:
         raise _no_weights(f"timm/{name}", error) from error
     last = network.pretrained_cfg["classifier"]
     if not isinstance(last, str):
-        raise BackboneError(f"timm/{name} ends in {len(last)} classifiers; only models with one are taken")
+        raise BackboneError(f"timm/{name} has not one classifier but {len(last or ())}; choose another backbone")
     return (network, *_timm_record(network, size), last)
 
 
@@ -170,7 +172,9 @@ def _torchvision(name: str, size: int | None, weights: str) -> _Loaded:
         raise BackboneError(f"torchvision.models has no classifier {name!r}")
     record = models.get_model_weights(name).DEFAULT
     try:
-        network = models.get_model(name, weights=record if weights == PRETRAINED else None)
+        # Auxiliary heads help to train from nothing, and are no part of the classifier.
+        options = {"aux_logits": False, "init_weights": False} if name in _WITH_AUXILIARY_HEADS else {}
+        network = models.get_model(name, weights=record if weights == PRETRAINED else None, **options)
     except Exception as error:  # whatever its download or cache raises
         raise _no_weights(f"torchvision/{name}", error) from error
     preset = record.transforms()
@@ -210,6 +214,19 @@ def _load_file(network: nn.Module, path: Path, name: str) -> None:
     except Exception as error:  # torch, safetensors and the state dict's own checks each raise types of their own
         reason = " ".join(str(error).split())[:300]
         raise BackboneError(f"{path} does not hold the weights of {name}: {reason}") from error
+
+
+def _try(network: nn.Module, size: int, width: int, name: str) -> None:
+    """Raise BackboneError where the body does not give one embedding an image at this size."""
+    network.eval()
+    try:
+        with torch.no_grad():
+            output = network(torch.zeros(2, 3, size, size))
+    except Exception as error:  # whatever a network of another library raises for a size that it does not take
+        reason = " ".join(str(error).split())[:200]
+        raise BackboneError(f"{name} does not take images of {size} pixels: {reason}") from error
+    if not isinstance(output, Tensor) or output.shape != (2, width):
+        raise BackboneError(f"{name} gives more than one vector an image; choose another backbone")
 
 
 def _cut(network: nn.Module, last: str, name: str) -> int:

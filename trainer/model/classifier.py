@@ -51,6 +51,6 @@ class Classifier(nn.Module):
         super().train(mode)
         if mode and not self.train_norms:
             for module in self.body.modules():
-                if isinstance(module, nn.BatchNorm2d):
+                if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
                     module.eval()
         return self

@@ -15,9 +15,12 @@ def parameter_groups(model: Classifier, *, weight_decay: float) -> list[dict[str
     """Optimizer groups, each with `name` (early, late or head), `params` and `weight_decay`.
 
     The body is split at half of its parameters, in the order in which it names them. Norms and biases, all that is
-    one-dimensional, are not decayed (as in timm and fastai 2).
+    one-dimensional, are not decayed (as in timm and fastai 2), nor what the backbone itself says should not be, such as
+    position embeddings (timm's `no_weight_decay`).
     """
     body = [parameter for parameter in model.body.parameters() if parameter.requires_grad]
+    undecayed: set[str] = getattr(model.body, "no_weight_decay", set)()
+    spared = {id(parameter) for name, parameter in model.body.named_parameters() if name in undecayed}
     half = sum(parameter.numel() for parameter in body) / 2
     early: list[nn.Parameter] = []
     late: list[nn.Parameter] = []
@@ -27,8 +30,8 @@ def parameter_groups(model: Classifier, *, weight_decay: float) -> list[dict[str
         seen += parameter.numel()
     groups = []
     for name, parameters in zip(GROUP_NAMES, (early, late, list(model.head.parameters())), strict=True):
-        decayed = [parameter for parameter in parameters if parameter.ndim > 1]
-        plain = [parameter for parameter in parameters if parameter.ndim <= 1]
+        decayed = [parameter for parameter in parameters if parameter.ndim > 1 and id(parameter) not in spared]
+        plain = [parameter for parameter in parameters if parameter.ndim <= 1 or id(parameter) in spared]
         groups += [
             {"name": name, "params": decayed, "weight_decay": weight_decay},
             {"name": name, "params": plain, "weight_decay": 0.0},

@@ -22,8 +22,9 @@ class Augmentation:
 
     flip              probability of mirroring left and right
     rotation_degrees  largest rotation, either way
-    scale_min         least share of the image's area that a crop keeps; 1 keeps whole images
-    aspect_max        largest change of the crop's aspect ratio, either way (4 / 3 as in Szegedy et al. 2014)
+    scale_min         least share of the image's area that a crop asks for; the most is 1. Of an image longer than
+                      aspect_max a crop cannot have so much
+    aspect_max        largest aspect ratio of a crop, either way (4 / 3 as in Szegedy et al. 2014)
     lighting          largest change of brightness (share of half the range) and of contrast (exponent), either way
     affine_share      share of the images that are rotated
     lighting_share    share of the images whose brightness, and share whose contrast, is changed
@@ -92,6 +93,9 @@ def crop_matrices(draws: Tensor, aspects: Tensor, settings: Augmentation) -> Ten
     ratio = torch.exp((2 * draws[:, 1] - 1) * math.log(settings.aspect_max))
     width = torch.minimum(torch.sqrt(area * aspects * ratio), aspects)
     height = torch.sqrt(area * aspects / ratio).clamp(max=1.0)
+    # A side that met the border takes the other with it, or a panorama would be squeezed.
+    width = torch.minimum(width, height * settings.aspect_max)
+    height = torch.minimum(height, width * settings.aspect_max)
     angle = math.radians(settings.rotation_degrees) * _signed(draws[:, 4], settings.affine_share)
     mirror = torch.where(draws[:, 5] < settings.flip, -1.0, 1.0)
     cosine, sine = torch.cos(angle), torch.sin(angle)

@@ -4,8 +4,8 @@ A cache folder holds, for one PixelSpec and one Pillow,
 
     pixels.u8     uint8 [slots, size, size, 3], appended to
     index.jsonl   one line an image: its content's SHA-256 and its slot and upright size, or why it has none
-    lock          held while the cache is filled
 
+The folder itself is locked while it is filled.
 An index line is written after its pixels are on the disk, so whatever is killed when, what the index names is whole.
 """
 
@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
-from service.pixels import ImageError, Limits, Picture, PixelSpec, UInt8Array, load
+from service.pixels import DECODER_VERSION, ImageError, Limits, Picture, PixelSpec, UInt8Array, formats, load
 
 _RECORDS_A_SYNC = 256
 
@@ -94,13 +94,15 @@ def fill_cache(
     """
     home = folder / _name(spec, limits or Limits())
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        with _locked(home / "lock"):
+        with _locked(home):
             index = _read_index(home, spec)
             missing = {digest: path for digest, path in files if digest not in index}
             on_progress(len(files) - len(missing))
-            index |= _append(home, missing, len(_slots_of(index)), spec, limits, threads, on_progress)
-        return _map(home, files, index, spec)
+            # Held open until it is mapped: whoever deletes the cache meanwhile takes its name, not its content.
+            with open(home / "pixels.u8", "a+b") as pixels:
+                slot_count = len(_slots_of(index))
+                index |= _append(home, pixels, missing, slot_count, spec, limits, threads, on_progress)
+                return _map(pixels, files, index, spec)
     except OSError as error:
         raise CacheError(
             f"the image cache in {home} cannot be written ({error.strerror or error}); "
@@ -109,16 +111,39 @@ def fill_cache(
 
 
 def _name(spec: PixelSpec, limits: Limits) -> str:
-    settings = {**spec.to_json(), "limits": [limits.max_pixels, limits.max_side_ratio], "pillow": PIL.__version__}
+    """A folder for everything that decides what an image decodes to, or that it does not."""
+    settings = {
+        **spec.to_json(),
+        "limits": [limits.max_pixels, limits.max_side_ratio],
+        "formats": formats(),
+        "decoder": [DECODER_VERSION, PIL.__version__],
+    }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return f"{spec.mode}-{spec.size}-{digest[:8]}"
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with open(path, "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _locked(home: Path) -> Iterator[None]:
+    """Hold a cache folder; one that is not there, or was deleted while we waited for it, is made."""
+    while True:
+        home.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(home, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is_still(home, descriptor):
+                continue
+            yield
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _is_still(home: Path, descriptor: int) -> bool:
+    """Whether the folder of this name is the one that was opened."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), home.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _record_bytes(spec: PixelSpec) -> int:
@@ -155,6 +180,7 @@ def _read_index(home: Path, spec: PixelSpec) -> dict[str, _Entry]:
 
 def _append(
     home: Path,
+    pixels: BinaryIO,
     missing: dict[str, Path],
     next_slot: int,
     spec: PixelSpec,
@@ -164,7 +190,7 @@ def _append(
 ) -> dict[str, _Entry]:
     added: dict[str, _Entry] = {}
     pending: dict[str, _Entry] = {}
-    with open(home / "pixels.u8", "ab") as pixels, open(home / "index.jsonl", "ab") as lines:
+    with open(home / "index.jsonl", "ab") as lines:
         for digest, result in _decode(missing.items(), spec, limits, threads):
             if isinstance(result, Picture):
                 pixels.write(result.pixels.tobytes())
@@ -218,13 +244,12 @@ def _decode(
             yield future.result()
 
 
-def _map(home: Path, files: Sequence[tuple[str, Path]], index: dict[str, _Entry], spec: PixelSpec) -> PixelCache:
+def _map(pixels: BinaryIO, files: Sequence[tuple[str, Path]], index: dict[str, _Entry], spec: PixelSpec) -> PixelCache:
     entries = [index[digest] for digest, _ in files]
     count = len(_slots_of(index))
     shape = (count, spec.size, spec.size, 3)
-    pixels = np.memmap(home / "pixels.u8", np.uint8, "r", shape=shape) if count else np.empty(shape, np.uint8)
     return PixelCache(
-        pixels=pixels,
+        pixels=np.memmap(pixels, np.uint8, "r", shape=shape) if count else np.empty(shape, np.uint8),
         slots=np.array([entry.slot for entry in entries], dtype=np.int64),
         aspects=np.array([entry.width / max(1, entry.height) for entry in entries], dtype=np.float32),
         errors={position: entry.error for position, entry in enumerate(entries) if entry.error is not None},

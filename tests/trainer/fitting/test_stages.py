@@ -12,8 +12,9 @@ import torch
 
 from tests.support.photos import COLOURS, write_folder
 from trainer.catalog import read_catalog
-from trainer.fitting import Prepared, Recipe, Silence, fit, prepare
+from trainer.fitting import FitError, Prepared, Recipe, Silence, fit, prepare
 from trainer.fitting.ema import Ema
+from trainer.fitting.evaluate import predict_logits
 from trainer.fitting.fit import crop_size
 from trainer.fitting.head_stage import extract_features, fit_head
 from trainer.fitting.recipe import HeadStage, WholeStage
@@ -52,11 +53,11 @@ def test_the_head_stage_learns_and_leaves_the_body_as_it_was(prepared: Prepared,
     model = Classifier(backbone, class_count=3)
     before = weights(model.body)
     features = extract_features(model, prepared.data, RECIPE, size=32, device=CPU, progress=Silence())
-    assert features.train.shape == (2, len(prepared.data.train), 96)
-    assert not torch.equal(features.train[0], features.train[1])  # two views
+    assert features.shape == (2, len(prepared.data.train), 96)
+    assert not torch.equal(features[0], features[1])  # two views
     fit_head(model, features, prepared.data, RECIPE, progress=Silence())
     with torch.no_grad():
-        found = model.head(features.valid).argmax(1).numpy()
+        found = predict_logits(model, prepared.data.valid, device=CPU).argmax(1)
     assert (found == prepared.data.valid_targets).mean() > 0.9
     after = weights(model.body)
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -71,7 +72,7 @@ def test_the_whole_stage_moves_every_group_early_layers_least(prepared: Prepared
     assert training.done
     assert [epoch.number for epoch in epochs] == [1, 2]
     assert all(epoch.images_per_second > 0 for epoch in epochs)
-    steps = len(prepared.data.train) // 8
+    steps = -(-len(prepared.data.train) // 8)
     assert all(len(epoch.losses) == len(epoch.rates) == len(epoch.momenta) == steps for epoch in epochs)
     assert max(rate for epoch in epochs for rate in epoch.rates) <= 0.01
     moved = {name: (tensor - before[name]).abs().max() for name, tensor in model.state_dict().items()}
@@ -115,7 +116,7 @@ def test_rates_are_geometric_over_the_groups() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "share", "expected"), [(224, 6 / 7, 192), (224, 1.0, 224), (32, 6 / 7, 32), (96, 6 / 7, 96)]
+    ("size", "share", "expected"), [(224, 6 / 7, 192), (224, 1.0, 224), (32, 6 / 7, 32), (40, 1.0, 40)]
 )
 def test_training_crops_are_a_multiple_of_what_networks_halve(size: int, share: float, expected: int) -> None:
     assert crop_size(size, share) == expected
@@ -158,3 +159,27 @@ def test_without_epochs_of_the_whole_network_the_head_is_the_result(
     recipe = dataclasses.replace(RECIPE, whole=WholeStage(epochs=0))
     fitted = fit(backbone, prepared.data, recipe, run=tmp_path, device=CPU, progress=Silence())
     assert fitted.figures["accuracy"] > 0.9
+
+
+def test_every_image_is_in_every_epoch_whatever_the_batch_size(prepared: Prepared, backbone: Backbone) -> None:
+    """A last batch that is not full was left out: up to half of a small dataset."""
+    seen: list[int] = []
+    count = len(prepared.data.train)
+    recipe = dataclasses.replace(RECIPE, whole=WholeStage(epochs=1, batch_size=count - 1))
+    training = Training(Classifier(backbone, class_count=3), prepared.data, recipe, size=32, device=CPU)
+
+    class Counting(Silence):
+        def advance(self, count: int = 1) -> None:
+            seen.append(count)
+
+    training.run_epoch(progress=Counting(), on_step=lambda: None)
+    assert sum(seen) == count
+    assert max(seen) - min(seen[1:]) <= 1
+
+
+def test_a_loss_that_is_no_number_stops_the_fit(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
+    with torch.no_grad():
+        next(backbone.body.parameters()).fill_(float("nan"))
+    recipe = dataclasses.replace(RECIPE, head=HeadStage(epochs=0))
+    with pytest.raises(FitError, match="the loss became nan in epoch 1; try a tenth of the rate"):
+        fit(backbone, prepared.data, recipe, run=tmp_path, device=CPU, progress=Silence())

@@ -103,6 +103,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         ("torchvision/resnet19", "torchvision.models has no classifier 'resnet19'"),
         ("timm/resnet19", "timm has no model 'resnet19'"),
         ("torchvision/squeezenet1_0", "does not end in a linear layer"),
+        ("timm/vit_base_patch16_siglip_224", "does not end in a linear layer"),
         ("torchvision/maskrcnn_resnet50_fpn", "has no classifier"),
     ],
 )
@@ -131,3 +132,14 @@ def test_a_new_head_says_nothing_yet() -> None:
     with torch.no_grad():
         logits = classifier(torch.rand(3, 3, 32, 32) * 255)
     assert torch.equal(logits, torch.zeros(3, 5))
+
+
+def test_a_size_that_a_network_does_not_take_is_said_before_any_work() -> None:
+    with pytest.raises(BackboneError, match="torchvision/vit_b_16 does not take images of 64 pixels"):
+        load_backbone("torchvision/vit_b_16", size=64, weights="none")
+
+
+def test_auxiliary_heads_are_left_off() -> None:
+    backbone = load_backbone("torchvision/googlenet", size=64, weights="none")
+    backbone.body.train()
+    assert backbone.body(torch.zeros(2, 3, 64, 64)).shape == (2, 1024)

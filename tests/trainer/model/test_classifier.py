@@ -52,3 +52,10 @@ def test_groups_hold_every_parameter_once_and_decay_no_norm_or_bias() -> None:
     assert sizes["head"] == 1280 * 7 + 7
     body = sizes["early"] + sizes["late"]
     assert 0.4 < sizes["early"] / body < 0.7
+
+
+def test_position_embeddings_are_not_decayed() -> None:
+    classifier = Classifier(load_backbone("timm/vit_tiny_patch16_224", size=64, weights="none"), class_count=2)
+    names = {id(parameter): name for name, parameter in classifier.body.named_parameters()}
+    plain = [group for group in parameter_groups(classifier, weight_decay=0.05) if group["weight_decay"] == 0]
+    assert {"cls_token", "pos_embed"} <= {names.get(id(parameter)) for group in plain for parameter in group["params"]}

@@ -65,6 +65,16 @@ def test_a_crop_keeps_its_share_of_the_area_and_its_aspect_in_the_original() -> 
     assert ((width / height)[uncut] <= 4 / 3 + 1e-5).all()
 
 
+@pytest.mark.parametrize("aspect", [16 / 9, 3.0, 0.2])
+def test_a_crop_of_a_long_image_keeps_its_aspect_too(aspect: float) -> None:
+    """Both sides were clamped each for itself: panoramas were squeezed."""
+    draws = torch.rand(2000, 8, generator=torch.Generator().manual_seed(2))
+    theta = crop_matrices(draws, torch.full((2000,), aspect), Augmentation(rotation_degrees=0, flip=0))
+    ratio = theta[:, 0, 0] * aspect / theta[:, 1, 1]
+    assert ratio.max() <= 4 / 3 + 1e-5
+    assert ratio.min() >= 3 / 4 - 1e-5
+
+
 def test_a_rotation_is_rigid_in_the_original_geometry() -> None:
     draws = torch.rand(500, 8, generator=torch.Generator().manual_seed(1))
     aspects = torch.linspace(0.4, 2.5, 500)

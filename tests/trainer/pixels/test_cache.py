@@ -4,6 +4,7 @@ import hashlib
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -142,6 +143,22 @@ def test_two_processes_that_fill_at_once_both_get_every_image(tmp_path: Path) ->
     assert np.array_equal(everything(fill(tmp_path / "cache", files)), expected)
     pixels = next((tmp_path / "cache").glob("*/pixels.u8"))
     assert pixels.stat().st_size == 60 * 24 * 24 * 3
+
+
+def test_a_cache_that_is_deleted_while_it_is_filled_gives_no_wrong_pixels(tmp_path: Path) -> None:
+    """The file was opened again by its name, which by then was another fit's."""
+    mine, others = listed(tmp_path / "mine", 6), listed(tmp_path / "others", 6, first=100)
+
+    def delete_and_fill_anew(count: int) -> None:
+        if count and (tmp_path / "cache").exists() and not done:
+            done.append(True)
+            shutil.rmtree(tmp_path / "cache")
+            fill(tmp_path / "cache", others)
+
+    done: list[bool] = []
+    cache = fill_cache(tmp_path / "cache", mine, spec=SPEC, threads=1, on_progress=delete_and_fill_anew)
+    assert done
+    assert np.array_equal(everything(cache), np.stack([load(path.read_bytes(), SPEC).pixels for _, path in mine]))
 
 
 def _fill_with_little_room(cache: Path, files: list[tuple[str, Path]], answers: multiprocessing.Queue[str]) -> None:
