@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -47,7 +46,7 @@ def cli() -> None:
 
 def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
     """A flag for every row of the table; its text is read by `Settings.resolve` alone."""
-    for item in reversed(table()):
+    for item in reversed([item for item in table() if not item.rule.secret]):
         command = click.option(
             item.flag,
             item.name,
@@ -73,14 +72,15 @@ def serve(bundle: str, **flags: str | None) -> None:
         settings = Settings.resolve(flags, os.environ)
     except BadSetting as error:
         raise click.UsageError(str(error)) from error
-    _log_to_stderr(settings.log_level)
 
-    from service.web import server
+    from service.web import logs, server
+
+    logs.configure(settings.log_level, form=settings.log_format)
 
     try:
         with _bundle_errors():
             server.serve(bundle, settings)
-    except server.CannotListen as error:
+    except (BadSetting, server.CannotListen) as error:
         _fail(str(error), code=_NOT_STARTED)
 
 
@@ -160,13 +160,6 @@ def _bundle_errors() -> Iterator[None]:
         yield
     except BundleRefused as error:
         _fail(f"bundle refused: {error}", code=_NOT_STARTED)
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    if level != "debug":
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        logging.getLogger("python_multipart").setLevel(logging.ERROR)  # what a client sent wrong is answered
 
 
 def _complain(message: str) -> None:

@@ -106,21 +106,27 @@ class Predictor:
         """Whether class activation maps can be had."""
         return self._head is not None
 
-    def predict(self, data: bytes, *, heatmap: bool = False) -> Prediction:
+    def load(self, data: bytes) -> Picture:
+        """Decode one encoded image to what the model sees; raises service.pixels.ImageError."""
+        return load(data, self.spec.pixels, limits=self.limits)
+
+    def predict(self, data: bytes, *, heatmap: bool = False, run_options: ort.RunOptions | None = None) -> Prediction:
         """Decode one encoded image and classify it.
+
+        run_options  onnxruntime's; another thread ends the inference by setting their `terminate`
 
         Raises service.pixels.ImageError for an image that gives no array, NoHeatmap where none can be had.
         """
         if heatmap and self._head is None:
             raise NoHeatmap("this model gives no heatmaps")
         start = time.perf_counter()
-        picture = load(data, self.spec.pixels, limits=self.limits)
+        picture = self.load(data)
         decoded = time.perf_counter()
         batch = picture.pixels[np.newaxis]
         if heatmap:
-            probabilities, features = self._session.run([_PROBABILITIES, _FEATURES], {_INPUT: batch})
+            probabilities, features = self._session.run([_PROBABILITIES, _FEATURES], {_INPUT: batch}, run_options)
         else:
-            (probabilities,) = self._session.run([_PROBABILITIES], {_INPUT: batch})
+            (probabilities,) = self._session.run([_PROBABILITIES], {_INPUT: batch}, run_options)
         inferred = time.perf_counter()
         ranked = self._rank(probabilities[0])
         return Prediction(
@@ -219,6 +225,7 @@ def _session(model: bytes, model_file: str) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a core belongs to another slot
     options.log_severity_level = 4  # what goes wrong is raised, and said in one line
     options.add_session_config_entry("session.load_model_format", "ONNX")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_SUCH_FOLDER)

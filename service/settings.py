@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 # How many classes an answer lists where nobody says.
 DEFAULT_TOP_K = 5
+# An API key: printable ASCII without spaces and commas, long enough not to be guessed.
+KEY_PATTERN = r"[!-+\--~]{16,}"
 _PREFIX = "FIELDGUIDE_"
+_SWITCH = ("on", "off")
 
 
 class BadSetting(ValueError):
@@ -27,12 +31,16 @@ class Rule:
     help        one line
     low, high   range of a number, ends included
     choices     the only values of a text
+    form        what every item of a comma-separated text matches, and its name
+    secret      only from the environment, since command lines are open to every user of a machine; never shown
     """
 
     help: str
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
+    form: tuple[str, str] = ("", "")
+    secret: bool = False
 
     def parse(self, text: str, kind: type) -> Any:
         """The value that `text` spells; raises ValueError that says what would be right."""
@@ -41,6 +49,9 @@ class Rule:
         if kind is str:
             if not text:
                 raise ValueError("must not be empty")
+            pattern, name = self.form
+            if pattern and not all(re.fullmatch(pattern, item) for item in text.split(",")):
+                raise ValueError(f"must be {name}, separated by commas")
             return text
         noun = "a whole number" if kind is int else "a number"
         expected = f"must be {noun}{self._range()}"
@@ -59,7 +70,8 @@ class Rule:
 
 
 def _setting(default: Any, text: str, **rule: Any) -> Any:
-    return dataclasses.field(default=default, metadata={"rule": Rule(help=text, **rule)})
+    row = Rule(help=text, **rule)
+    return dataclasses.field(default=default, repr=not row.secret, metadata={"rule": row})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,14 +80,45 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(8000, "port to listen on; 0 takes a free one", low=0, high=65535)
-    threads: int = _setting(0, "images worked on side by side; 0: one per usable core", low=0, high=1024)
+    threads: int = _setting(0, "images worked on side by side (slots); 0: one per usable core", low=0, high=1024)
+    queue_per_slot: int = _setting(4, "requests that may wait for each slot; the surplus gets 429", low=0, high=1024)
+    deadline_s: float = _setting(10.0, "time from a request's last byte to its answer, seconds; then 503", low=0.001)
+    stuck_s: float = _setting(30.0, "time with every slot lost after which /livez says 503, seconds", low=0)
     max_body_bytes: int = _setting(20 * 1024 * 1024, "longest request body, bytes", low=1)
     body_timeout_s: float = _setting(10.0, "time in which a request body must arrive, seconds", low=0.001)
+    min_body_bytes_per_s: int = _setting(4096, "least rate of a request body after its first 2 s; 0: any", low=0)
     max_pixels: int = _setting(0, "most pixels (width x height) of an image; 0: what the bundle says", low=0)
-    shutdown_timeout_s: int = _setting(8, "time that requests in progress get after SIGTERM, seconds", low=0)
+    max_side_ratio: int = _setting(0, "most that a side may be of the other; 0: what the bundle says", low=0)
+    max_header_bytes: int = _setting(65536, "longest request line and headers, bytes", low=256)
+    max_headers: int = _setting(100, "most headers of a request", low=1)
+    header_timeout_s: float = _setting(10.0, "time in which a request's headers must arrive, seconds", low=0.001)
+    max_connections: int = _setting(512, "most connections at the same time", low=1)
+    send_timeout_s: float = _setting(30.0, "time in which a client must take what it is sent, seconds", low=0.001)
+    grace_s: float = _setting(3.0, "time after SIGTERM in which requests are taken, though /readyz is 503", low=0)
+    drain_s: int = _setting(6, "time that requests in progress get after that, seconds", low=0)
+    api_keys: str = _setting(
+        "",
+        "the keys themselves, separated by commas",
+        form=(KEY_PATTERN, "keys of 16 or more printable ASCII characters"),
+        secret=True,
+    )
+    api_keys_file: str = _setting("", "file of the keys that clients may send, one a line; FIELDGUIDE_API_KEYS too")
+    trusted_hosts: str = _setting(
+        "*",
+        "host names to answer to, separated by commas; *.example.org: its subdomains; *: any",
+        form=(r"\*|(\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", "host names without a port"),
+    )
+    cors_origins: str = _setting(
+        "",
+        "origins whose pages may call from a browser, separated by commas; *: any",
+        form=(r"\*|[a-z][a-z0-9+.-]*://[^/\s,]+", "origins such as https://example.org"),
+    )
+    open_inference: str = _setting("on", "answer the Open Inference Protocol under /v2", choices=_SWITCH)
+    hugging_face: str = _setting("on", "answer as Hugging Face does under /models", choices=_SWITCH)
     log_level: str = _setting(
         "info", "least severe log entries to write", choices=("debug", "info", "warning", "error")
     )
+    log_format: str = _setting("auto", "how; auto: text on a terminal, else json", choices=("auto", "json", "text"))
 
     @classmethod
     def resolve(cls, flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
@@ -92,7 +135,7 @@ class Settings:
             try:
                 values[item.name] = item.rule.parse(text, item.kind)
             except ValueError as error:
-                raise BadSetting(f"{source} {error}, not {text!r}") from error
+                raise BadSetting(f"{source} {error}, not {'this' if item.rule.secret else repr(text)}") from error
         return cls(**values)
 
 

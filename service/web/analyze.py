@@ -9,9 +9,10 @@ from starlette.responses import JSONResponse, Response
 
 from service.predictor import Predictor
 from service.settings import Settings
-from service.web.answers import short_answer
+from service.web.answers import ShortAnswer, short_answer
 from service.web.engine import Engine
-from service.web.upload import Upload, read_upload
+from service.web.operation import UPLOAD_PROBLEMS, Operation, describe
+from service.web.upload import UPLOAD_BODY, Upload, read_upload
 
 
 class Analyze:
@@ -21,6 +22,14 @@ class Analyze:
         self._engine = engine
         self._settings = settings
 
+    @describe(
+        Operation(
+            summary="What is in an image, as the fast.ai starter app says it",
+            body=UPLOAD_BODY,
+            answers={"application/json": ShortAnswer},
+            problems=UPLOAD_PROBLEMS,
+        )
+    )
     async def post(self, request: Request) -> Response:
         """Answer one image with `{"result": label}`; see `answers.short_answer`."""
         predictor = self._engine.predictor

@@ -10,7 +10,7 @@ from service.web.problems import Problem
 FIELD = "file"
 _MAX_PARTS = 16
 _MAX_HEADERS_PER_PART = 8
-_MAX_HEADER_BYTES = 4096
+_MAX_HEADER_BYTES = 8192  # a file's name may be 4 KB long
 
 
 def boundary_of(content_type: str) -> bytes:

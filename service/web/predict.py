@@ -10,14 +10,15 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.pixels import UInt8Array, load
+from service.pixels import UInt8Array
 from service.predictor import Predictor
 from service.settings import Settings
-from service.web.answers import full_answer
+from service.web.answers import Answer, full_answer
 from service.web.engine import Engine
+from service.web.operation import UPLOAD_PROBLEMS, Operation, describe
 from service.web.problems import Problem
-from service.web.query import Query
-from service.web.upload import Upload, read_upload
+from service.web.query import QUERY_PARAMETERS, Query
+from service.web.upload import UPLOAD_BODY, Upload, read_upload
 
 
 class Predict:
@@ -27,6 +28,15 @@ class Predict:
         self._engine = engine
         self._settings = settings
 
+    @describe(
+        Operation(
+            summary="What is in an image",
+            parameters=QUERY_PARAMETERS,
+            body=UPLOAD_BODY,
+            answers={"application/json": Answer, "image/png": bytes},
+            problems=UPLOAD_PROBLEMS,
+        )
+    )
     async def post(self, request: Request) -> Response:
         """Answer one image; what can be refused without reading the body is refused first."""
         predictor = self._engine.predictor
@@ -42,7 +52,7 @@ def _respond(upload: Upload, query: Query, predictor: Predictor, start: float) -
     """On a worker thread: everything from the request's bytes to the answer's."""
     data = upload.image()
     if query.return_input:
-        pixels = load(data, predictor.spec.pixels, limits=predictor.limits).pixels
+        pixels = predictor.load(data).pixels
         return Response(_png(pixels), media_type="image/png", headers={"X-Content-Type-Options": "nosniff"})
     prediction = predictor.predict(data, heatmap=query.heatmap)
     total_ms = 1e3 * (time.perf_counter() - start)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -16,8 +17,9 @@ from service.pixels import ImageError, UnsupportedImage
 _logger = logging.getLogger(__name__)
 
 # The phrases of RFC 9110; those of Python's http.HTTPStatus differ from one version to the next.
-_TITLES = {
+TITLES = {
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
@@ -25,12 +27,29 @@ _TITLES = {
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
 # How long an answer that came before the end of its request waits for the rest. Closing at once would reset the
 # connection, and the client would see that in place of the answer.
 _LINGER_S = 2.0
+
+
+# Under these the clients of other protocols look for the reason under the name `error`.
+_WITH_ERROR_MEMBER = ("/v2", "/models/")
+
+
+class ProblemDetails(TypedDict):
+    """Every error's body, a problem of RFC 9457."""
+
+    type: Annotated[Literal["about:blank"], {"description": "no type of our own: the status says it all"}]
+    title: Annotated[str, {"description": "the status in words"}]
+    status: int
+    detail: Annotated[str, {"description": "what was wrong, in a sentence"}]
+    request_id: Annotated[str, {"description": "the id under which the log has the request"}]
+    error: NotRequired[Annotated[str, {"description": "the detail again, on the routes of other protocols"}]]
 
 
 class Problem(Exception):
@@ -46,7 +65,7 @@ class Problem(Exception):
         """The problem details object; its type is `about:blank`, so its title is the status's own phrase."""
         return {
             "type": "about:blank",
-            "title": _TITLES[self.status],
+            "title": TITLES[self.status],
             "status": self.status,
             "detail": self.detail,
         }
@@ -106,8 +125,9 @@ class _Exchange:
         """Send the problem, unless an answer is under way already; then, maybe, wait for the rest of the request."""
         if self._answered:
             return
+        other_name = {"error": problem.detail} if self._scope["path"].startswith(_WITH_ERROR_MEMBER) else {}
         response = JSONResponse(
-            {**problem.to_json(), "request_id": self._scope["state"]["request_id"]},
+            {**problem.to_json(), "request_id": self._scope["state"]["request_id"], **other_name},
             status_code=problem.status,
             media_type="application/problem+json",
             headers={"Cache-Control": "no-store", **problem.headers},

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from starlette.datastructures import QueryParams
 
 from service.settings import DEFAULT_TOP_K
+from service.web.operation import Parameter
 from service.web.problems import Problem
 
+QUERY_PARAMETERS = (
+    Parameter(
+        name="top_k",
+        kind=Annotated[int, {"minimum": 1, "maximum": 10**18 - 1, "default": DEFAULT_TOP_K}],
+        help="how many classes to list; more than there are lists all",
+    ),
+    Parameter(
+        name="heatmap",
+        kind=Annotated[bool, {"default": False}],
+        help="whether to say where the best class was seen; 400 where the model has no heatmaps",
+    ),
+    Parameter(
+        name="return",
+        kind=Literal["input"],
+        help="answer with a PNG of exactly what the model saw, in place of what it says",
+    ),
+)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 

@@ -17,10 +17,13 @@ class Resource:
     """ASGI endpoint: a handler a method. Where there is `get`, HEAD is taken too; OPTIONS always is.
 
     Starlette's own routes would answer OPTIONS with 405 and list the allowed methods in random order.
+
+    handlers  those that were given, by method
     """
 
     def __init__(self, **handlers: Handler) -> None:
-        self._handlers = {method.upper(): handler for method, handler in handlers.items()}
+        self.handlers = {method.upper(): handler for method, handler in handlers.items()}
+        self._handlers = dict(self.handlers)
         if "GET" in self._handlers:
             self._handlers["HEAD"] = self._handlers["GET"]  # the HTTP server leaves the body out
         self._allow = ", ".join([*self._handlers, "OPTIONS"])

@@ -1,48 +1,67 @@
-"""Gives every request an id, every answer that id as X-Request-ID, and the log one line."""
+"""Keeps the record of every request; says it in headers, the log, the metrics and, where asked for, a trace."""
 
 from __future__ import annotations
 
 import logging
-import re
-import time
-import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.web import record
+from service.web.logs import entry
+from service.web.metrics import Metrics
+from service.web.record import Record
+from service.web.spans import Spans
+
 _logger = logging.getLogger(__name__)
 _HEADER = "X-Request-ID"
-_SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class Tracing:
-    """ASGI layer; the id is the client's own where that is sane, and stands in the scope's state as `request_id`."""
+    """ASGI layer; a request's id is the client's own where that is sane, and stands in the scope's state too.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Every answer says the id as X-Request-ID, and as Server-Timing how long the stages took up to its first byte.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, spans: Spans | None) -> None:
         self._app = app
+        self._metrics = metrics
+        self._spans = spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the layers within."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(_HEADER, "")
-        request_id = given if _SANE.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
-        status = 0
-        start = time.perf_counter()
+        headers = Headers(scope=scope)
+        request = Record(
+            id=record.request_id(headers.get(_HEADER, "")),
+            method=scope["method"],
+            # The raw path: percent-encoded, it cannot forge a line of the log.
+            path=scope.get("raw_path", b"").decode("ascii", "backslashreplace"),
+        )
+        record.begin(request)
+        scope.setdefault("state", {})["request_id"] = request.id
 
         async def send_traced(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)[_HEADER] = request_id
+                request.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers[_HEADER] = request.id
+                headers["Server-Timing"] = _server_timing(request)
             await send(message)
 
         try:
             await self._app(scope, receive, send_traced)
         finally:
-            # The raw path: percent-encoded, it cannot forge a line of the log.
-            path = scope.get("raw_path", b"").decode("ascii", "backslashreplace")
-            duration_ms = 1e3 * (time.perf_counter() - start)
-            _logger.info("%s %s %s %.1f ms %s", scope["method"], path, status or "client left", duration_ms, request_id)
+            request.route = scope["route"].path if "route" in scope else ""
+            self._metrics.count(request)
+            if self._spans is not None:
+                self._spans.export(request, headers.get("traceparent", ""))
+            _logger.info(*entry(request), extra={"request": request})
+
+
+def _server_timing(request: Record) -> str:
+    """W3C Server Timing: metrics and their durations in milliseconds."""
+    stages = [*request.stages_ms.items(), ("total", request.total_ms)]
+    return ", ".join(f"{stage};dur={duration_ms:.2f}" for stage, duration_ms in stages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, TypedDict
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -11,6 +12,16 @@ from service.settings import Settings
 from service.web.body import read_body
 from service.web.multipart import FIELD, boundary_of, file_part
 from service.web.problems import Problem
+
+
+class UploadForm(TypedDict):
+    """A form with one file. Plain fields beside it are skipped."""
+
+    file: Annotated[bytes, {"description": "the encoded image; its name and content type are ignored"}]
+
+
+# content type -> what it holds
+UPLOAD_BODY = {"multipart/form-data": UploadForm, "image/*": bytes, "application/octet-stream": bytes}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +43,38 @@ async def read_upload(request: Request, *, settings: Settings) -> Upload:
     what `read_body` raises. Which kind of image a content type names is ignored: the content decides.
     """
     boundary = _boundary(request.headers)
-    body = await read_body(request, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
+    body = await read_bytes(request, settings=settings)
     return Upload(body=body, boundary=boundary)
 
 
-def _boundary(headers: Headers) -> bytes | None:
+async def read_bytes(request: Request, *, settings: Settings) -> bytes:
+    """The request's body under the limits of the settings; raises what `read_body` raises."""
+    return await read_body(
+        request,
+        max_bytes=settings.max_body_bytes,
+        timeout_s=settings.body_timeout_s,
+        min_bytes_per_s=settings.min_body_bytes_per_s,
+    )
+
+
+def kind_of(headers: Headers) -> str:
+    """The content type without its parameters, empty where there is none; raises Problem 415 for encoded bodies."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise Problem(415, f"The Content-Encoding {encoding[:50]!r} is not taken here; send the image as it is.")
-    content_type = headers.get("content-type", "")
-    kind = content_type.partition(";")[0].strip().lower()
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def is_image(kind: str) -> bool:
+    """Whether a body of this content type is the encoded image itself."""
+    return kind.startswith("image/") or kind == "application/octet-stream"
+
+
+def _boundary(headers: Headers) -> bytes | None:
+    kind = kind_of(headers)
     if kind == "multipart/form-data":
-        return boundary_of(content_type)
-    if kind.startswith("image/") or kind == "application/octet-stream":
+        return boundary_of(headers["content-type"])
+    if is_image(kind):
         return None
     raise Problem(
         415,

@@ -10,6 +10,7 @@ import pytest
 from service.bundle import read_bundle
 from service.predictor import Predictor
 from tests.support.bundles import write_tiny_bundle
+from tests.support.endless import write_endless_bundle
 from tests.support.server import RunningServer
 
 
@@ -66,3 +67,9 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
+
+
+@pytest.fixture(scope="session")
+def endless_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose model hangs for `tests.support.endless.WHITE`."""
+    return write_endless_bundle(tmp_path_factory.mktemp("bundles") / "endless")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 HEAVY = (
     "torch",
@@ -80,3 +83,12 @@ def test_serving_loads_nothing_heavy(bundle_path: Path, free_port: int) -> None:
 def test_help_does_not_even_load_the_runtime() -> None:
     found = modules_after("import sys, service.cli; print(sorted(name for name in sys.modules if '.' not in name))")
     assert not found & {*HEAVY, "onnxruntime", "numpy", "PIL", "starlette", "uvicorn"}
+
+
+@pytest.mark.parametrize("module", ["service.predictor", "trainer.export.export"])
+def test_the_runtime_neither_reports_nor_writes_to_the_home_directory(module: str, tmp_path: Path) -> None:
+    kept = {"CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
+    environ = {name: value for name, value in os.environ.items() if name not in kept} | {"HOME": str(tmp_path)}
+    command = [sys.executable, "-c", f"import {module}, onnxruntime; print(onnxruntime.__version__)"]
+    subprocess.run(command, check=True, env=environ, capture_output=True, timeout=120)
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name]

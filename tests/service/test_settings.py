@@ -48,6 +48,12 @@ def test_a_flag_wins_over_the_environment() -> None:
         ("threads", "1" * 5000),
         ("log_level", "loud"),
         ("host", ""),
+        ("trusted_hosts", "a.example, b.example"),
+        ("trusted_hosts", "a.example:80"),
+        ("trusted_hosts", "a.*.example"),
+        ("cors_origins", "page.example"),
+        ("cors_origins", "https://page.example/"),
+        ("open_inference", "true"),
     ],
 )
 def test_values_that_do_not_fit(name: str, text: str) -> None:
@@ -55,3 +61,23 @@ def test_values_that_do_not_fit(name: str, text: str) -> None:
         Settings.resolve({name: text}, {})
     with pytest.raises(BadSetting, match=r"^FIELDGUIDE_[A-Z_]+ must .*not "):
         Settings.resolve({}, {f"FIELDGUIDE_{name.upper()}": text})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("trusted_hosts", "*"),
+        ("trusted_hosts", "a.example,*.b.example,127.0.0.1,[::1]"),
+        ("cors_origins", "*"),
+        ("cors_origins", "https://page.example,http://localhost:3000,chrome-extension://abc"),
+        ("hugging_face", "off"),
+    ],
+)
+def test_lists_and_switches(name: str, text: str) -> None:
+    assert getattr(Settings.resolve({name: text}, {}), name) == text
+
+
+@pytest.mark.parametrize("text", ["", "short", "sixteen letters with blanks", "x" * 16 + ",", "ü" * 16])
+def test_keys_that_do_not_fit_are_not_shown(text: str) -> None:
+    with pytest.raises(BadSetting, match=r"not this$"):
+        Settings.resolve({}, {"FIELDGUIDE_API_KEYS": text})

@@ -15,15 +15,22 @@ from pathlib import Path
 from types import TracebackType
 
 _START_S = 30.0
+# On any port, without a grace after SIGTERM, with a log for people.
+_QUICK = ("--port", "0", "--grace-s", "0", "--log-format", "text")
 
 
 class RunningServer:
-    """`python -m service serve BUNDLE --port 0 FLAGS...`; as a context manager it is ready on entry, gone on exit."""
+    """`python -m service serve BUNDLE FLAGS...`, on a free port.
 
-    def __init__(self, bundle: Path, *flags: str, environ: Mapping[str, str] | None = None) -> None:
+    As a context manager it is ready on entry and gone on exit. Another `module` than `service` has its command line.
+    """
+
+    def __init__(
+        self, bundle: Path, *flags: str, environ: Mapping[str, str] | None = None, module: str = "service"
+    ) -> None:
         self._log = tempfile.NamedTemporaryFile(mode="w+", suffix=".log")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", str(bundle), "--port", "0", *flags],
+            [sys.executable, "-m", module, "serve", str(bundle), *_QUICK, *flags],
             stdout=self._log,
             stderr=self._log,
             env={**os.environ, **(environ or {})},
@@ -33,7 +40,7 @@ class RunningServer:
     def __enter__(self) -> RunningServer:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and self.process.poll() is None:
-            found = re.search(r"ready on (http://\S+)", self.log)
+            found = re.search(r"ready on (http://[^\s\"]+)", self.log)
             if found:
                 self.url = found[1]
                 return self
@@ -63,6 +70,29 @@ class RunningServer:
         if self.process.poll() is None:
             self.process.send_signal(sig)
         return self.process.wait(timeout=20)
+
+
+def upload(path: str, image: bytes, *headers: str) -> bytes:
+    """A whole request that brings an image."""
+    return upload_head(path, len(image), *headers) + image
+
+
+def upload_head(path: str, length: int, *headers: str) -> bytes:
+    """The same without its body."""
+    lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: image/png", f"Content-Length: {length}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def run_serve(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """`python -m service serve ARGUMENTS...`, which is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "service", "serve", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, **(environ or {})},
+    )
 
 
 def exchange(server: RunningServer, *pieces: bytes) -> tuple[int, dict[str, str], bytes]:

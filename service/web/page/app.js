@@ -2,12 +2,13 @@
 
 import { introduction, report, sentence } from "./answer.js";
 import { drawHeatmap } from "./heatmap.js";
-import { Refusal, fetchInput, fetchModel, predict } from "./service.js";
+import { askForKey } from "./key.js";
+import { Refusal, fetchInput, fetchModel, onKeyWanted, predict } from "./service.js";
 
 const at = (id) => document.getElementById(id);
 const page = Object.fromEntries(
-  ["again", "answer", "busy", "camera", "caption", "drop", "error", "heatmap", "heatmap-switch", "model", "modifier",
-    "overlay", "photo", "pick", "preview", "result", "status", "title", "zone"].map((id) => [id, at(id)]),
+  ["again", "answer", "busy", "camera", "caption", "drop", "error", "heatmap", "heatmap-switch", "key", "key-field", "key-note",
+    "model", "modifier", "overlay", "photo", "pick", "preview", "result", "status", "title", "zone"].map((id) => [id, at(id)]),
 );
 
 let model = null; // the promise of its record
@@ -42,8 +43,7 @@ async function look(photo) {
 function show(photo) {
   URL.revokeObjectURL(page.preview.src);
   page.preview.src = URL.createObjectURL(photo);
-  page.zone.hidden = true;
-  page.photo.hidden = page.again.hidden = false;
+  showInvitation(false);
   page["heatmap-switch"].hidden = true;
   page.photo.classList.remove("failed");
   showHeatmap(false);
@@ -54,9 +54,15 @@ async function hideBroken() {
   try {
     await page.preview.decode();
   } catch {
-    page.zone.hidden = false;
-    page.photo.hidden = page.again.hidden = true;
+    showInvitation(true);
   }
+}
+
+/** The invitation to choose a photo, or the photo and the choice of another one. */
+function showInvitation(shown) {
+  page.zone.hidden = !shown;
+  page.photo.hidden = page.again.hidden = shown;
+  page.pick.setAttribute("aria-labelledby", shown ? "zone" : "again");
 }
 
 function showHeatmap(shown) {
@@ -153,6 +159,10 @@ async function introduce() {
 }
 
 if (/Mac|iPhone|iPad/.test(navigator.platform)) page.modifier.textContent = "⌘";
+onKeyWanted(() => {
+  page.result.replaceChildren();
+  return askForKey({ form: page.key, field: page["key-field"], note: page["key-note"] });
+});
 model = fetchModel();
 listen();
 introduce().catch((error) => {

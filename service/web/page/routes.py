@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from service.web.operation import Operation, Parameter, describe
 from service.web.resource import Resource
 
 # path -> (file beside this module, content type)
@@ -17,6 +18,7 @@ _FILES = {
     "/page/app.js": ("app.js", "text/javascript; charset=utf-8"),
     "/page/answer.js": ("answer.js", "text/javascript; charset=utf-8"),
     "/page/heatmap.js": ("heatmap.js", "text/javascript; charset=utf-8"),
+    "/page/key.js": ("key.js", "text/javascript; charset=utf-8"),
     "/page/service.js": ("service.js", "text/javascript; charset=utf-8"),
     "/page/style.css": ("style.css", "text/css; charset=utf-8"),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
@@ -32,13 +34,14 @@ _HEADERS = {
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
         ]
     ),
     "Cache-Control": "no-cache",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 
 
@@ -62,7 +65,17 @@ class _File:
             "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"',
         }
 
+    @describe(
+        Operation(
+            summary="The page, or a file of it",
+            parameters=(Parameter(name="If-None-Match", kind=str, help="the tag of a copy at hand", where="header"),),
+            answers={"text/html": str, "text/javascript": str, "text/css": str, "image/svg+xml": str},
+            empty=(304,),
+            public=True,
+        )
+    )
     async def get(self, request: Request) -> Response:
+        """One of the files that make the page on which a person tries the model."""
         if request.headers.get("if-none-match") == self._headers["ETag"]:
             return Response(status_code=304, headers=self._headers)
         return Response(self._content, headers=self._headers)

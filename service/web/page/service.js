@@ -1,9 +1,20 @@
 // Talks to the service. What goes wrong becomes a sentence.
 
+import { keyHeaders } from "./key.js";
+
 export class Refusal extends Error {}
 
 const UNREACHABLE = "The service cannot be reached. It may have stopped, or the network is down.";
 const RETRY_MS = 1000;
+const UNAUTHORIZED = 401;
+
+let askForKey = null; // gives the promise of a person's answer
+let asking = null; // that promise, so that two requests do not ask twice
+
+/** What to do when the service wants a key. */
+export function onKeyWanted(ask) {
+  askForKey = ask;
+}
 
 /** The model's record; waits for as long as the service is still loading. */
 export async function fetchModel() {
@@ -33,8 +44,17 @@ async function send(photo, query, signal) {
 }
 
 async function call(path, options) {
+  for (;;) {
+    const response = await fetchOnce(path, options);
+    if (response.status !== UNAUTHORIZED) return response;
+    asking ??= askForKey().finally(() => { asking = null; });
+    await asking;
+  }
+}
+
+async function fetchOnce(path, options) {
   try {
-    return await fetch(path, options);
+    return await fetch(path, { ...options, headers: { ...options.headers, ...keyHeaders() } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(UNREACHABLE);

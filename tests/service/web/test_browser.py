@@ -2,85 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
+from tests.support.browser import DESKTOP, PHONE, upload
 from tests.support.bundles import make_image, write_tiny_bundle
 from tests.support.server import RunningServer
 
 pytestmark = pytest.mark.browser
 
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 LONG_NAME = "white-headed capuchin monkey, also known as the Panamanian capuchin " + "x" * 80
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next((found for found in map(shutil.which, names) if found), None)
-    if path is None:
-        pytest.skip(f"none of {', '.join(names)} is installed")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        yield launched
-        launched.close()
-
-
-class Visit:
-    """A page that notes what a person would not see: errors in the console, and requests to other places."""
-
-    def __init__(self, context: BrowserContext, origin: str, *, expected_errors: str = "") -> None:
-        self.page = context.new_page()
-        self.complaints: list[str] = []
-        self._origin = origin
-        self._expected_errors = expected_errors
-        self.page.on("console", lambda message: self._on_console(message.type, message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self._on_request(request.url))
-        self.page.goto(origin + "/")
-
-    def _on_console(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning") and not (self._expected_errors and self._expected_errors in text):
-            self.complaints.append(text)
-
-    def _on_request(self, url: str) -> None:
-        if not url.startswith((self._origin + "/", f"blob:{self._origin}/")):
-            self.complaints.append(f"request to {url}")
-
-
-@pytest.fixture
-def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Any]:
-    visits: list[Visit] = []
-    contexts: list[BrowserContext] = []
-
-    def open_page(server: RunningServer, *, window: dict[str, Any] = DESKTOP, **options: Any) -> Page:
-        contexts.append(browser.new_context(**window))
-        visits.append(Visit(contexts[-1], server.url, **options))
-        return visits[-1].page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert [complaint for visited in visits for complaint in visited.complaints] == []
-
-
-def upload(page: Page, data: bytes, *, name: str = "photo.png") -> None:
-    page.set_input_files("#pick", {"name": name, "mimeType": "image/png", "buffer": data})
 
 
 @pytest.mark.parametrize("window", [DESKTOP, PHONE], ids=["desktop", "phone"])

@@ -10,6 +10,7 @@ FILES = {
     "/page/app.js": "text/javascript",
     "/page/answer.js": "text/javascript",
     "/page/heatmap.js": "text/javascript",
+    "/page/key.js": "text/javascript",
     "/page/service.js": "text/javascript",
     "/page/style.css": "text/css",
     "/page/icon.svg": "image/svg+xml",
@@ -23,6 +24,7 @@ def test_headers(client: httpx.Client, path: str) -> None:
     policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["require-trusted-types-for"] == "'script'"
     assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
@@ -43,7 +45,8 @@ def test_nothing_is_asked_of_other_places_and_everything_asked_for_is_there(clie
         text = client.get(path).text.replace("http://www.w3.org/2000/svg", "").replace("http://…", "")
         assert not re.search(r"https?://|url\(|@import|//[a-z]+\.", text), path
     asked = set(re.findall(r'(?:href|src)="([^"]+)"', client.get("/").text))
-    asked |= {f"page/{name}" for name in re.findall(r'from "\./([^"]+)"', client.get("/page/app.js").text)}
+    scripts = [client.get(path).text for path, kind in FILES.items() if kind == "text/javascript"]
+    asked |= {f"page/{name}" for name in re.findall(r'from "\./([^"]+)"', "".join(scripts))}
     assert {f"/{name}" for name in asked} == set(FILES) - {"/"}
 
 

@@ -13,12 +13,7 @@ import httpx
 import pytest
 
 from tests.support.bundles import make_image, write_tiny_bundle
-from tests.support.server import RunningServer, read_answer
-
-
-def run_serve(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "service", "serve", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+from tests.support.server import RunningServer, read_answer, run_serve
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
@@ -57,7 +52,7 @@ def test_requests_in_progress_are_answered_before_the_end(bundle_path: Path) -> 
 
 
 def test_requests_that_do_not_end_are_given_up(bundle_path: Path) -> None:
-    with RunningServer(bundle_path, "--shutdown-timeout-s", "1") as server, server.connect() as connection:
+    with RunningServer(bundle_path, "--drain-s", "1") as server, server.connect() as connection:
         connection.sendall(
             b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\nabc"
         )

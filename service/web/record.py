@@ -1,0 +1,91 @@
+"""What is known of one request while it is answered: the log line, the metrics and the trace are made of it.
+
+It travels in a context variable, from the outermost layer to the worker thread, as the current span does in every
+tracing library: the handlers between need not know of it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnxruntime as ort
+
+from service.predictor import Prediction
+
+# In the order in which a request goes through them: the body arrives, waits for a slot, the image is taken out of it,
+# decoded, classified, and the answer is written.
+STAGES = ("receive", "queue", "parse", "decode", "infer", "encode")
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+def request_id(given: str = "") -> str:
+    """The client's own id where that is sane, else a new one."""
+    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _run_options() -> ort.RunOptions:
+    options = ort.RunOptions()
+    options.log_severity_level = 4  # what goes wrong is raised
+    return options
+
+
+@dataclass(kw_only=True, eq=False)
+class Record:
+    """One request.
+
+    stages_ms    stage -> wall time; those of `STAGES` that it came to
+    body_bytes   of the request's body, as far as it was read
+    route        the path's pattern; "" where none matched
+    status       of the answer; 0 before there is one
+    rejected     why it was turned away before the model saw it; "" where it was not
+    receive      the ASGI callable that tells of a client's leaving; None before the request was admitted
+    run_options  ends the inference where its `terminate` is set
+    """
+
+    id: str
+    method: str
+    path: str
+    route: str = ""
+    status: int = 0
+    body_bytes: int = 0
+    rejected: str = ""
+    prediction: Prediction | None = None
+    receive: Callable[[], Awaitable[Any]] | None = None
+    run_options: ort.RunOptions = field(default_factory=_run_options)
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    begun: float = field(default_factory=time.perf_counter)
+    begun_ns: int = field(default_factory=time.time_ns)
+
+    def __post_init__(self) -> None:
+        self._mark = self.begun
+
+    @property
+    def total_ms(self) -> float:
+        """Wall time since it began."""
+        return 1e3 * (time.perf_counter() - self.begun)
+
+    def lap(self, stage: str) -> None:
+        """Count the time since the last lap for a stage."""
+        now = time.perf_counter()
+        self.stages_ms[stage] = self.stages_ms.get(stage, 0.0) + 1e3 * (now - self._mark)
+        self._mark = now
+
+
+_current: ContextVar[Record] = ContextVar("record")
+
+
+def current() -> Record:
+    """The record of the request that is being answered; an unused one where there is none."""
+    record = _current.get(None)
+    return Record(id="", method="", path="") if record is None else record
+
+
+def begin(record: Record) -> None:
+    """Make a record the current one of this context."""
+    _current.set(record)

@@ -1,0 +1,27 @@
+"""A route that reads its body and answers as much as /v1/predict does: what HTTP alone costs.
+
+python -m tests.benchmarks.echo       prints the port it listens on
+"""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+
+
+async def echo(request: Request) -> Response:
+    """About the bytes of an answer with five classes."""
+    body = await request.body()
+    return JSONResponse({"bytes": len(body), "padding": "x" * 650})
+
+
+if __name__ == "__main__":
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        app = Router([Route("/echo", echo, methods=["POST"])])
+        config = uvicorn.Config(app, loop="uvloop", http="httptools", lifespan="off", log_config=None)
+        uvicorn.Server(config).run(sockets=[listener])

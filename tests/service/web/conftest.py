@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.support.browser import DESKTOP, Visit, launch
+from tests.support.server import RunningServer
+
+
+@pytest.fixture(scope="module")
+def roomy(bundle_path: Path) -> Iterator[httpx.Client]:
+    """A client of a service with the limits that it has by default; at the end it has not failed once."""
+    with RunningServer(bundle_path) as running, httpx.Client(base_url=running.url, timeout=30) as session:
+        yield session
+        assert running.process.poll() is None
+        assert "Traceback" not in running.log
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = launch(playwright)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Any]:
+    visits: list[Visit] = []
+    contexts: list[BrowserContext] = []
+
+    def open_page(server: RunningServer, *, window: dict[str, Any] = DESKTOP, **options: Any) -> Page:
+        contexts.append(browser.new_context(**window))
+        visits.append(Visit(contexts[-1], server.url, **options))
+        return visits[-1].page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [complaint for visited in visits for complaint in visited.complaints] == []

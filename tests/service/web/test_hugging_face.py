@@ -1,0 +1,84 @@
+"""Hugging Face's image classification: with its own client, and what it refuses."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from huggingface_hub import InferenceClient
+from huggingface_hub.errors import HfHubHTTPError
+
+from service.predictor import Predictor
+from tests.support.bundles import make_image
+from tests.support.problems import assert_problem
+from tests.support.server import RunningServer
+
+IMAGE = make_image("green")
+PATH = "/models/colours"
+
+
+@pytest.fixture
+def hub(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> InferenceClient:
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+    return InferenceClient(model=server.url + PATH, token="a-token-that-nobody-asks-for")
+
+
+def post(client: httpx.Client, inputs: Any = None, **parameters: Any) -> httpx.Response:
+    text = base64.b64encode(IMAGE).decode() if inputs is None else inputs
+    return client.post(PATH, json={"inputs": text, "parameters": parameters})
+
+
+def test_image_as_the_body(hub: InferenceClient, predictor: Predictor, tmp_path: Path) -> None:
+    expected = [(label.label, label.probability) for label in predictor.predict(IMAGE).ranked]
+    file = tmp_path / "green.png"
+    file.write_bytes(IMAGE)
+    for image in (IMAGE, file):
+        assert [(item.label, item.score) for item in hub.image_classification(image)] == expected
+
+
+def test_image_in_json(hub: InferenceClient, predictor: Predictor) -> None:
+    (best,) = hub.image_classification(IMAGE, top_k=1)
+    assert (best.label, best.score) == ("green", predictor.predict(IMAGE).best.probability)
+    assert len(hub.image_classification(IMAGE, top_k=99, function_to_apply="softmax")) == 3
+
+
+def test_parameters_may_be_left_out(client: httpx.Client) -> None:
+    whole = client.post(PATH, content=IMAGE, headers={"Content-Type": "image/png"}).json()
+    assert post(client).json() == whole
+    assert post(client, top_k=None).json() == whole
+    assert client.post(PATH, json={"inputs": base64.b64encode(IMAGE).decode(), "parameters": None}).json() == whole
+
+
+def test_scores_of_a_multilabel_model(multilabel_client: httpx.Client) -> None:
+    headers = {"Content-Type": "application/octet-stream"}
+    answer = multilabel_client.post("/models/tags", content=make_image("yellow"), headers=headers).json()
+    assert {item["label"] for item in answer[:2]} == {"red", "green"}
+    assert len(answer) == 3
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 1.5, "2", True, [1]])
+def test_top_k_that_is_no_count(client: httpx.Client, top_k: Any) -> None:
+    assert "top_k" in assert_problem(post(client, top_k=top_k), 400)
+
+
+@pytest.mark.parametrize("function", ["sigmoid", "none", 1])
+def test_another_function_than_the_models(client: httpx.Client, function: Any) -> None:
+    assert "softmax" in assert_problem(post(client, function_to_apply=function), 400)
+
+
+@pytest.mark.parametrize("inputs", ["", "a.b", "YQ", "YQ==\n", "http://example.org/a.png", 7, ["YQ=="], {}])
+def test_inputs_that_are_no_base64(client: httpx.Client, inputs: Any) -> None:
+    assert_problem(post(client, inputs), 400)
+
+
+def test_other_problems(client: httpx.Client, hub: InferenceClient) -> None:
+    assert "base64" in assert_problem(client.post(PATH, json={}), 400)
+    assert "object" in assert_problem(client.post(PATH, json={"inputs": "YQ==", "parameters": [1]}), 400)
+    assert_problem(post(client, base64.b64encode(b"hello").decode()), 415)
+    assert_problem(client.post(PATH, content=IMAGE, headers={"Content-Type": "text/plain"}), 415)
+    assert_problem(client.post("/models/others", content=IMAGE), 404)
+    with pytest.raises(HfHubHTTPError, match="not an image of a format"):
+        hub.image_classification(b"hello")

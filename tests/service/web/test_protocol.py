@@ -1,0 +1,227 @@
+"""What a connection may ask for, before there is a request."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.bundles import make_image
+from tests.support.server import RunningServer, exchange, read_answer, upload, upload_head
+
+START = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = upload_head("/analyze", 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+
+
+@pytest.fixture(scope="module")
+def bounded(bundle_path: Path) -> Iterator[RunningServer]:
+    flags = ("--header-timeout-s", "1", "--body-timeout-s", "1", "--max-connections", "20")
+    with RunningServer(bundle_path, *flags) as server:
+        yield server
+
+
+def resident_bytes(server: RunningServer) -> int:
+    fields = Path(f"/proc/{server.process.pid}/statm").read_text().split()
+    return int(fields[1]) * resource.getpagesize()
+
+
+def assert_refused(answer: tuple[int, dict[str, str], bytes], status: int) -> None:
+    found, headers, body = answer
+    assert found == status
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["connection"] == "close"
+    problem = json.loads(body)
+    assert problem["status"] == status
+    assert problem["detail"].endswith(".")
+    assert problem["request_id"] == headers["x-request-id"]
+
+
+def send_until_closed(connection: socket.socket, start: bytes, piece: bytes, *, most_bytes: int) -> int:
+    """How many bytes the server let in before it closed the connection."""
+    connection.sendall(start)
+    sent = len(start)
+    try:
+        while sent < most_bytes:
+            connection.sendall(piece)
+            sent += len(piece)
+    except ConnectionError:
+        return sent
+    raise AssertionError(f"the server took {sent} bytes")
+
+
+def ends(connection: socket.socket) -> bool:
+    try:
+        while connection.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def test_a_hundred_headers_and_no_more(bounded: RunningServer) -> None:
+    def request(count: int) -> bytes:
+        return START + b"X: y\r\n" * (count - 1) + b"\r\n"
+
+    assert exchange(bounded, request(100))[0] == 200
+    assert_refused(exchange(bounded, request(101)), 431)
+    assert_refused(exchange(bounded, request(10_000)), 431)
+
+
+def test_64_kilobytes_of_headers_and_no_more(bounded: RunningServer) -> None:
+    def request(length: int) -> bytes:
+        head = b"GET /livez HTTP/1.1\r\nHost: x\r\nX: "
+        counted = len("/livez") + len("Host: x\r\n") + len("X: \r\n")
+        return head + b"y" * (length - counted) + b"\r\n\r\n"
+
+    assert exchange(bounded, request(65536))[0] == 200
+    assert_refused(exchange(bounded, request(65537)), 431)
+    assert_refused(exchange(bounded, b"GET /" + b"u" * 65537 + b" HTTP/1.1\r\nHost: x\r\n\r\n"), 431)
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        (START + b"X: ", b"y" * 1000),
+        (START, b"X: " + b"y" * 1000 + b"\r\n"),
+        (b"GET /", b"u" * 1000),
+        (b"", b"\r\n" * 1000),
+        (CHUNKED + b"1\r\na\r\n0\r\nX: ", b"y" * 1000),
+        (CHUNKED + b"1;x=", b"y" * 1000),
+    ],
+    ids=["one header", "headers", "path", "empty lines", "trailer", "chunk extension"],
+)
+def test_endless_headers_are_cut_off(bounded: RunningServer, start: bytes, piece: bytes) -> None:
+    before = resident_bytes(bounded)
+    with bounded.connect() as connection:
+        send_until_closed(connection, start, piece, most_bytes=60_000_000)
+    assert resident_bytes(bounded) - before < 5_000_000
+    assert httpx.get(bounded.url + "/livez").status_code == 200
+
+
+def test_headers_at_a_byte_at_a_time(bounded: RunningServer) -> None:
+    begun = time.monotonic()
+    with bounded.connect() as connection:
+        for byte in START:
+            connection.send(bytes([byte]))
+            time.sleep(0.05)
+            if time.monotonic() - begun > 0.9:
+                break
+        assert_refused(read_answer(connection), 408)
+        assert ends(connection)
+    assert time.monotonic() - begun < 3
+
+
+def test_a_connection_that_says_nothing_ends(bounded: RunningServer) -> None:
+    begun = time.monotonic()
+    with bounded.connect() as connection:
+        assert ends(connection)
+    assert 0.9 < time.monotonic() - begun < 3
+
+
+def test_headers_of_a_second_request_have_their_own_time(bounded: RunningServer) -> None:
+    with bounded.connect() as connection:
+        connection.sendall(START + b"\r\n")
+        assert read_answer(connection)[0] == 200
+        time.sleep(0.7)
+        connection.sendall(START)
+        time.sleep(0.7)
+        connection.sendall(b"\r\n")
+        assert read_answer(connection)[0] == 200
+        connection.sendall(START)
+        assert_refused(read_answer(connection), 408)
+
+
+def test_bodies_are_not_under_the_time_of_headers(bundle_path: Path) -> None:
+    image = make_image()
+    with RunningServer(bundle_path, "--header-timeout-s", "0.3") as server, server.connect() as connection:
+        connection.sendall(upload_head("/analyze", len(image)) + image[:10])
+        time.sleep(0.8)
+        connection.sendall(image[10:])
+        assert read_answer(connection)[0] == 200
+
+
+def test_too_many_connections_are_refused(bounded: RunningServer) -> None:
+    held = [bounded.connect() for _ in range(20)]
+    try:
+        held[0].sendall(START + b"\r\n")
+        assert read_answer(held[0])[0] == 200
+        assert_refused(exchange(bounded), 503)
+    finally:
+        for connection in held:
+            connection.close()
+    time.sleep(0.2)
+    metrics = httpx.get(bounded.url + "/metrics").text
+    assert 'fieldguide_rejected_total{cause="connections"} 1.0' in metrics
+
+
+def test_what_is_no_http_gets_a_problem(bounded: RunningServer) -> None:
+    for nonsense in (b"\x16\x03\x01\x02\x00\x01\x00\x01", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x00" * 100):
+        assert_refused(exchange(bounded, nonsense), 400)
+
+
+@pytest.mark.parametrize("length", ["-1", "text", "1e3", "0x10", "5, 5", "", "9" * 30])
+def test_lengths_that_are_none(bounded: RunningServer, length: str) -> None:
+    request = upload_head("/analyze", 0).replace(b"Content-Length: 0", f"Content-Length: {length}".encode())
+    assert exchange(bounded, request, b"hello")[0] in (400, 413)
+
+
+def test_a_length_beside_chunks(bounded: RunningServer) -> None:
+    request = upload_head("/analyze", 5, "Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n"
+    assert_refused(exchange(bounded, request), 400)
+
+
+def test_a_length_that_is_too_large_or_too_small(bounded: RunningServer) -> None:
+    image = make_image()
+    assert exchange(bounded, upload_head("/analyze", len(image) + 1) + image)[0] == 408
+    # What is over begins another request, and is none.
+    assert_refused(exchange(bounded, upload_head("/analyze", len(image) - 12) + image), 400)
+
+
+def test_pipelined_requests_are_answered_in_order_and_bounded(bounded: RunningServer) -> None:
+    with bounded.connect() as connection:
+        connection.sendall(b"".join(START + b"X-Request-ID: n%d\r\n\r\n" % number for number in range(20)))
+        data = b""
+        while data.count(b'{"status":"live"}') < 20:
+            data += connection.recv(65536)
+        found = [line for line in data.split(b"\r\n") if line.startswith(b"x-request-id")]
+        assert found == [b"x-request-id: n%d" % number for number in range(20)]
+    with bounded.connect() as connection:
+        connection.sendall(upload("/analyze", make_image()) + (START + b"\r\n") * 1000)
+        assert ends(connection)
+
+
+def test_two_hundred_thousand_chunks_of_a_byte(bounded: RunningServer) -> None:
+    before = processor_s(bounded)
+    status, _, _ = exchange(bounded, CHUNKED, b"1\r\na\r\n" * 200_000, b"0\r\n\r\n")
+    assert status in (408, 413, 415)
+    assert processor_s(bounded) - before < 3
+
+
+def processor_s(server: RunningServer) -> float:
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_a_client_that_takes_no_answer_is_let_go(bundle_path: Path) -> None:
+    with RunningServer(bundle_path, "--send-timeout-s", "1", "--header-timeout-s", "60") as server:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(20)
+            connection.connect(server.address)
+            with pytest.raises(ConnectionError):
+                send_until_closed_slowly(connection, b"GET /page/app.js HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert httpx.get(server.url + "/livez").status_code == 200
+
+
+def send_until_closed_slowly(connection: socket.socket, request: bytes) -> None:
+    """Ask for more and more, taking nothing."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        connection.sendall(request)
+        time.sleep(0.002)

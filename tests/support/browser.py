@@ -1,0 +1,56 @@
+"""Pages in a real headless browser."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the browser that is installed, or skip the test."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next((found for found in map(shutil.which, names) if found), None)
+    if path is None:
+        pytest.skip(f"none of {', '.join(names)} is installed")
+    return playwright.chromium.launch(executable_path=path, args=_FLAGS)
+
+
+class Visit:
+    """A page that notes what a person would not see: errors in the console, and requests to other places."""
+
+    def __init__(self, context: BrowserContext, origin: str, *, expected_errors: str = "") -> None:
+        self.page = context.new_page()
+        self.complaints: list[str] = []
+        self._origin = origin
+        self._expected_errors = expected_errors
+        self.page.on("console", lambda message: self._on_console(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self._on_request(request.url))
+        self.page.goto(origin + "/")
+
+    def _on_console(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and not (self._expected_errors and self._expected_errors in text):
+            self.complaints.append(text)
+
+    def _on_request(self, url: str) -> None:
+        if not url.startswith((self._origin + "/", f"blob:{self._origin}/")):
+            self.complaints.append(f"request to {url}")
+
+
+def upload(page: Page, data: bytes, *, name: str = "photo.png") -> None:
+    page.set_input_files("#pick", {"name": name, "mimeType": "image/png", "buffer": data})

@@ -1,0 +1,51 @@
+"""The service with a predictor that misbehaves for images of certain widths: `python -m tests.support.faulty`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import threading
+import time
+
+import onnxruntime as ort
+
+from service import cli
+from service.pixels import Picture
+from service.predictor import Prediction
+from service.web import served, server
+from tests.support.bundles import make_image
+
+# Widths in pixels.
+SLOW, HANGS, RAISES, NOT_A_NUMBER = 101, 102, 103, 104
+SLOW_S = 0.5
+
+
+class FaultyPredictor(served.ServedPredictor):
+    """Slow or hanging in decoding, failing in inference."""
+
+    def load(self, data: bytes) -> Picture:
+        picture = super().load(data)
+        if picture.width == SLOW:
+            time.sleep(SLOW_S)
+        if picture.width == HANGS:
+            threading.Event().wait()
+        return picture
+
+    def predict(self, data: bytes, *, heatmap: bool = False, run_options: ort.RunOptions | None = None) -> Prediction:
+        prediction = super().predict(data, heatmap=heatmap, run_options=run_options)
+        if prediction.picture.width == RAISES:
+            raise RuntimeError("a secret of the implementation")
+        if prediction.picture.width == NOT_A_NUMBER:
+            nowhere = dataclasses.replace(prediction.best, probability=math.nan)
+            return dataclasses.replace(prediction, ranked=(nowhere, *prediction.ranked[1:]))
+        return prediction
+
+
+def image_of(fault: int) -> bytes:
+    """An image that brings it about."""
+    return make_image("red", size=(fault, 60))
+
+
+if __name__ == "__main__":
+    server.ServedPredictor = FaultyPredictor  # type: ignore[attr-defined,misc]
+    cli.main()

@@ -1,0 +1,43 @@
+"""Every path of the service as the OpenAPI document writes it, and the methods that it takes."""
+
+from __future__ import annotations
+
+_READ, _UPLOAD = "GET, HEAD, OPTIONS", "POST, OPTIONS"
+
+ROUTES = {
+    "/": _READ,
+    "/page/app.js": _READ,
+    "/page/answer.js": _READ,
+    "/page/heatmap.js": _READ,
+    "/page/key.js": _READ,
+    "/page/service.js": _READ,
+    "/page/style.css": _READ,
+    "/page/icon.svg": _READ,
+    "/v1/model": _READ,
+    "/v1/predict": _UPLOAD,
+    "/analyze": _UPLOAD,
+    "/livez": _READ,
+    "/readyz": _READ,
+    "/metrics": _READ,
+    "/openapi.json": _READ,
+    "/v2": _READ,
+    "/v2/health/live": _READ,
+    "/v2/health/ready": _READ,
+    "/v2/models/{name}": _READ,
+    "/v2/models/{name}/ready": _READ,
+    "/v2/models/{name}/infer": _UPLOAD,
+    "/v2/models/{name}/versions/{version}": _READ,
+    "/v2/models/{name}/versions/{version}/ready": _READ,
+    "/v2/models/{name}/versions/{version}/infer": _UPLOAD,
+    "/models/{name}": _UPLOAD,
+}
+
+
+def of_the_model(path: str) -> str:
+    """The path for the model of `bundles.write_tiny_bundle`."""
+    return path.format(name="colours", version="1")
+
+
+# The same with the name and version of that model, which is the one that answers.
+PATHS = {of_the_model(path): allow for path, allow in ROUTES.items()}
+UPLOADS = tuple(path for path, allow in PATHS.items() if "POST" in allow)
