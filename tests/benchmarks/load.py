@@ -52,6 +52,11 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[int] | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the service has closed it."""
+        return self._transport is None or self._transport.is_closing()
+
     @classmethod
     async def open(cls, address: Address) -> Connection:
         _, connection = await asyncio.get_running_loop().create_connection(cls, *address)
@@ -118,6 +123,8 @@ async def open_loop(address: Address, requests: Sequence[bytes], due_s: npt.NDAr
     begun = time.perf_counter()
 
     async def one(request: bytes, at: float) -> Answer:
+        while free and free[-1].ended:  # one that had been idle for the service's keep-alive time
+            free.pop()
         connection = free.pop() if free else await Connection.open(address)
         status = await connection.ask(request)
         answer = Answer(status=status, latency_s=time.perf_counter() - begun - at)
