@@ -12,8 +12,8 @@ from typing import Any
 from service.cores import usable_cores
 from service.pixels import ImageError
 from service.predictor import Predictor
-from service.web.answers import full_answer
-from service.web.problems import Problem, image_problem
+from service.web.problem import Problem, image_problem
+from service.web.routes.answers import full_answer
 
 
 def predict_files(paths: Sequence[str], predictor: Predictor, *, top_k: int) -> list[dict[str, Any]]:

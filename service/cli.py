@@ -73,7 +73,8 @@ def serve(bundle: str, **flags: str | None) -> None:
     except BadSetting as error:
         raise click.UsageError(str(error)) from error
 
-    from service.web import logs, server
+    from service.web import server
+    from service.web.telemetry import logs
 
     logs.configure(settings.log_level, form=settings.log_format)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,21 +19,13 @@ import onnxruntime as ort
 
 from service.bundle import Bundle, BundleRefused, GoldenImage, Spec
 from service.pixels import Limits, Picture, UInt8Array, load
+from service.ranking import Label, Ranking
 
 Float32Array = npt.NDArray[np.float32]
 
 _INPUT, _PROBABILITIES, _FEATURES = "image", "probabilities", "features"
 # Weights outside the file are refused before; should any get through, onnxruntime would look for them here.
 _NO_SUCH_FOLDER = str(Path(__file__).resolve().parent / "no-external-weights")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Label:
-    """One class of an answer."""
-
-    label: str
-    index: int
-    probability: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +47,7 @@ class Prediction:
     """What a model says of one image.
 
     probabilities  float32 [K]
-    ranked         every class, most probable first; ties in class order
+    ranked         every class, most probable first
     labels         those at or over their threshold: at most the best one for classification, any number for multilabel
     heatmap        of the best class, where it was asked for
     decode_ms, infer_ms  wall time of the two stages
@@ -63,7 +55,7 @@ class Prediction:
 
     picture: Picture
     probabilities: Float32Array
-    ranked: tuple[Label, ...]
+    ranked: Sequence[Label]
     labels: tuple[Label, ...]
     heatmap: Heatmap | None
     decode_ms: float
@@ -128,7 +120,7 @@ class Predictor:
         else:
             (probabilities,) = self._session.run([_PROBABILITIES], {_INPUT: batch}, run_options)
         inferred = time.perf_counter()
-        ranked = self._rank(probabilities[0])
+        ranked = Ranking(self.spec.classes, probabilities[0])
         return Prediction(
             picture=picture,
             probabilities=probabilities[0],
@@ -151,18 +143,11 @@ class Predictor:
         result: Float32Array = self._session.run([_FEATURES], {_INPUT: batch})[0]
         return result
 
-    def _rank(self, probabilities: Float32Array) -> tuple[Label, ...]:
-        order = np.argsort(-probabilities, kind="stable")
-        return tuple(
-            Label(label=self.spec.classes[index], index=int(index), probability=float(probabilities[index]))
-            for index in order
-        )
-
-    def _over_threshold(self, ranked: tuple[Label, ...]) -> tuple[Label, ...]:
+    def _over_threshold(self, ranked: Ranking) -> tuple[Label, ...]:
         thresholds = self.spec.thresholds
         if self.spec.task == "classification":
             return ranked[:1] if ranked[0].probability >= thresholds[0] else ()
-        return tuple(label for label in ranked if label.probability >= thresholds[label.index])
+        return ranked.at_least(thresholds)
 
     def _heatmap(self, features: Float32Array, index: int, picture: Picture) -> Heatmap:
         assert self._head is not None  # predict() asked for features only where there is a head

@@ -30,7 +30,7 @@ def test_the_wheel_holds_every_file_of_both_packages(wheel: zipfile.ZipFile) -> 
     ).stdout.split()  # fmt: skip
     assert {
         "service/py.typed",
-        "service/web/page/index.html",
+        "service/web/routes/page/index.html",
         "trainer/py.typed",
         "trainer/export/card.md.jinja",
     } <= set(listed)

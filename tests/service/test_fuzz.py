@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.bundle import BundleRefused, Spec, canonical, manifest
-from service.web.json_body import parse_object
-from service.web.multipart import boundary_of, file_part
-from service.web.open_inference.request import InferRequest
-from service.web.problems import Problem
+from service.web.problem import Problem
+from service.web.routes.open_inference.request import InferRequest
+from service.web.upload.json_body import parse_object
+from service.web.upload.multipart import boundary_of, file_part
 from tests.service.test_pixels import outcome
 from tests.support.bundles import make_files
 from tests.support.images import SEEDS

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import threading
 import time
 
+import numpy as np
 import onnxruntime as ort
 
 from service import cli
 from service.pixels import Picture
 from service.predictor import Prediction
-from service.web import served, server
+from service.web.engine import served
+from service.web.server import process
 from tests.support.bundles import make_image
 
 # Widths in pixels.
@@ -36,8 +37,7 @@ class FaultyPredictor(served.ServedPredictor):
         if prediction.picture.width == RAISES:
             raise RuntimeError("a secret of the implementation")
         if prediction.picture.width == NOT_A_NUMBER:
-            nowhere = dataclasses.replace(prediction.best, probability=math.nan)
-            return dataclasses.replace(prediction, ranked=(nowhere, *prediction.ranked[1:]))
+            return dataclasses.replace(prediction, probabilities=np.full_like(prediction.probabilities, np.nan))
         return prediction
 
 
@@ -47,5 +47,5 @@ def image_of(fault: int) -> bytes:
 
 
 if __name__ == "__main__":
-    server.ServedPredictor = FaultyPredictor  # type: ignore[attr-defined,misc]
+    process.ServedPredictor = FaultyPredictor  # type: ignore[attr-defined,misc]
     cli.main()

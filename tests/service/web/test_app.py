@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import math
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from starlette.types import Message
 
-from service.predictor import Label, Prediction, Predictor
+from service.predictor import Prediction, Predictor
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.engine import Engine
+from service.web.engine.engine import Engine
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
 
@@ -57,8 +57,8 @@ class NotANumber:
 
     def predict(self, data: bytes, *, heatmap: bool = False) -> Prediction:
         prediction = self._predictor.predict(data, heatmap=heatmap)
-        last = Label(label="blue", index=2, probability=math.nan)
-        return dataclasses.replace(prediction, ranked=(*prediction.ranked[:-1], last))
+        last = np.float32("nan")
+        return dataclasses.replace(prediction, probabilities=np.append(prediction.probabilities[:-1], last))
 
 
 @pytest.mark.parametrize("path", ["/v1/predict?top_k=1", "/analyze"])

@@ -14,7 +14,7 @@ import pytest
 from service.predictor import Predictor
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.engine import Engine
+from service.web.engine.engine import Engine
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
 from tests.support.routes import PATHS, UPLOADS

@@ -1,0 +1,1 @@
+"""The model, the threads it runs on, and who may wait for them."""

@@ -1,0 +1,1 @@
+"""Layers of pure ASGI around the routes; `app` says in which order."""

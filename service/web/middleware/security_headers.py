@@ -1,0 +1,30 @@
+"""What every answer tells browsers not to do with it."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_HEADERS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+class SecurityHeaders:
+    """ASGI layer; a header that the answer has already stays as it is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the layers within."""
+
+        async def send_hardened(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = {name for name, _ in message["headers"]}  # in lower case, as ASGI has them
+                message["headers"] = [*message["headers"], *(pair for pair in _HEADERS if pair[0] not in own)]
+            await send(message)
+
+        await self._app(scope, receive, send_hardened)

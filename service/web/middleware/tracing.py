@@ -1,0 +1,69 @@
+"""Keeps the record of every request; says it in headers, the log, the metrics and, where asked for, a trace."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.web import record
+from service.web.record import Record
+from service.web.telemetry.logs import Entry
+from service.web.telemetry.metrics import Metrics
+from service.web.telemetry.spans import Spans
+
+_logger = logging.getLogger(__name__)
+_HEADER = "X-Request-ID"
+
+
+class Tracing:
+    """ASGI layer; a request's id is the client's own where that is sane, and stands in the scope's state too.
+
+    Every answer says the id as X-Request-ID, and as Server-Timing how long the stages took up to its first byte.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, spans: Spans | None) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._spans = spans
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the layers within."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request = Record(
+            id=record.request_id(headers.get(_HEADER, "")),
+            method=scope["method"],
+            # The raw path: percent-encoded, it cannot forge a line of the log.
+            path=scope.get("raw_path", b"").decode("ascii", "backslashreplace"),
+        )
+        record.begin(request)
+        scope.setdefault("state", {})["request_id"] = request.id
+
+        async def send_traced(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                request.status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request.id.encode()),
+                    (b"server-timing", _server_timing(request).encode()),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_traced)
+        finally:
+            request.route = scope["route"].path if "route" in scope else ""
+            self._metrics.count(request)
+            if self._spans is not None:
+                self._spans.export(request, headers.get("traceparent", ""))
+            _logger.info(Entry(request))
+
+
+def _server_timing(request: Record) -> str:
+    """W3C Server Timing: metrics and their durations in milliseconds."""
+    stages = [*request.stages_ms.items(), ("total", request.total_ms)]
+    return ", ".join(f"{stage};dur={duration_ms:.2f}" for stage, duration_ms in stages)

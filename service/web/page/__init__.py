@@ -1,5 +1,0 @@
-"""The page on which a person tries the model: index.html and what it loads, and the routes that serve them."""
-
-from service.web.page.routes import page_routes
-
-__all__ = ["page_routes"]

@@ -1,0 +1,1 @@
+"""What is answered at which path, and what every such answer is made of."""

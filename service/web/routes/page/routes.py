@@ -1,0 +1,81 @@
+"""GET / and the few files that it needs, held in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.web.routes.operation import Operation, Parameter, describe
+from service.web.routes.resource import Resource
+
+# path -> (file beside this module, content type)
+_FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page/app.js": ("app.js", "text/javascript; charset=utf-8"),
+    "/page/answer.js": ("answer.js", "text/javascript; charset=utf-8"),
+    "/page/heatmap.js": ("heatmap.js", "text/javascript; charset=utf-8"),
+    "/page/key.js": ("key.js", "text/javascript; charset=utf-8"),
+    "/page/service.js": ("service.js", "text/javascript; charset=utf-8"),
+    "/page/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/page/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+_HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' blob:",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ]
+    ),
+    "Cache-Control": "no-cache",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def page_routes() -> list[Route]:
+    """A route a file; reads the files."""
+    folder = resources.files("service.web.routes.page")
+    return [
+        Route(path, Resource(get=_File((folder / name).read_bytes(), content_type).get))
+        for path, (name, content_type) in _FILES.items()
+    ]
+
+
+class _File:
+    """One file, and its hash as the tag by which a browser asks whether it changed."""
+
+    def __init__(self, content: bytes, content_type: str) -> None:
+        self._content = content
+        self._headers = {
+            **_HEADERS,
+            "Content-Type": content_type,
+            "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"',
+        }
+
+    @describe(
+        Operation(
+            summary="The page, or a file of it",
+            parameters=(Parameter(name="If-None-Match", kind=str, help="the tag of a copy at hand", where="header"),),
+            answers={"text/html": str, "text/javascript": str, "text/css": str, "image/svg+xml": str},
+            empty=(304,),
+            public=True,
+        )
+    )
+    async def get(self, request: Request) -> Response:
+        """One of the files that make the page on which a person tries the model."""
+        if request.headers.get("if-none-match") == self._headers["ETag"]:
+            return Response(status_code=304, headers=self._headers)
+        return Response(self._content, headers=self._headers)

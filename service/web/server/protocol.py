@@ -1,0 +1,168 @@
+"""The HTTP connection: uvicorn's, with the bounds that an application cannot set because it never sees these bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from service.web.problem import Problem
+from service.web.record import request_id
+from service.web.server.joined import JoinedWrites
+from service.web.telemetry.metrics import Metrics
+
+# Requests that may wait on one connection while an earlier one is answered (HTTP pipelining).
+_MAX_PIPELINED = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What a connection may ask for.
+
+    max_header_bytes  of one request's line and headers; also of a body's trailers and chunk headers without any data
+    max_headers       of one request
+    header_timeout_s  time from a request's first byte, or from the connection's begin, to the end of its headers
+    max_connections   at the same time
+    """
+
+    max_header_bytes: int
+    max_headers: int
+    header_timeout_s: float
+    max_connections: int
+
+
+class _Refused(Exception):
+    """Raised within the parser, which ends with it."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Refuses with a problem what is out of bounds, and closes the connection."""
+
+    def __init__(self, *, bounds: Bounds, metrics: Metrics, **options: Any) -> None:
+        super().__init__(**options)
+        self._bounds = bounds
+        self._metrics = metrics
+        self._header_count = 0
+        self._header_bytes = 0  # of the headers that are complete
+        self._unframed_bytes = 0  # since a request began or the last data of its body
+        self._refusal: tuple[str, Problem] | None = None
+        self._header_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Refuse it where there are too many."""
+        super().connection_made(cast(asyncio.Transport, JoinedWrites(transport)))
+        self._expect_headers()
+        if len(self.connections) > self._bounds.max_connections:
+            self._refuse("connections", Problem(503, "Too many connections.", headers={"Retry-After": "1"}))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer."""
+        self._headers_arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse it, unless more has come than headers may have."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            self._expect_headers()
+        self._unframed_bytes += len(data)
+        super().data_received(data)
+        if self._unframed_bytes > self._bounds.max_header_bytes and not self.transport.is_closing():
+            self._refuse("headers_large", self._too_large())
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            self._raise("malformed", Problem(400, f"More than {_MAX_PIPELINED} requests wait on this connection."))
+        self._header_count = self._header_bytes = self._unframed_bytes = 0
+        self._expect_headers()
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Count it as a header."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count it; a trailer comes here too."""
+        self._header_count += 1
+        self._count(len(name) + len(value) + 4)
+        if self._header_count > self._bounds.max_headers:
+            self._raise("headers_large", Problem(431, f"The request has more than {self._bounds.max_headers} headers."))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Let the application begin."""
+        self._headers_arrived()
+        self._unframed_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """The rest of what came with it is bounded by the size of one read."""
+        self._unframed_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """What follows is another request."""
+        self._unframed_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called where the parser gave up: of itself, or because of what was raised within."""
+        problem = Problem(400, f"{msg.rstrip('.')}.")
+        self._refuse(*(self._refusal or ("malformed", problem)))
+
+    def _count(self, count: int) -> None:
+        self._header_bytes += count
+        if self._header_bytes > self._bounds.max_header_bytes:
+            self._raise("headers_large", self._too_large())
+
+    def _too_large(self) -> Problem:
+        return Problem(431, f"The headers are longer than the {self._bounds.max_header_bytes:,} bytes taken here.")
+
+    def _expect_headers(self) -> None:
+        if self._header_timer is None:
+            self._header_timer = self.loop.call_later(self._bounds.header_timeout_s, self._headers_are_late)
+
+    def _headers_arrived(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _headers_are_late(self) -> None:
+        self._header_timer = None
+        if self.transport.is_closing():
+            return
+        timeout_s = self._bounds.header_timeout_s
+        self._refuse("headers_slow", Problem(408, f"The headers did not arrive within {timeout_s:g} seconds."))
+
+    def _raise(self, cause: str, problem: Problem) -> None:
+        self._refusal = (cause, problem)
+        raise _Refused
+
+    def _refuse(self, cause: str, problem: Problem) -> None:
+        """Answer, where no answer of an earlier request is under way, and close."""
+        self._metrics.reject(cause)
+        cycle = self.cycle
+        if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
+            self.transport.write(_raw_answer(problem))
+        self.transport.close()
+
+
+def _raw_answer(problem: Problem) -> bytes:
+    made = request_id()
+    body = json.dumps({**problem.to_json(), "request_id": made}).encode()
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        "Connection": "close",
+        "X-Request-ID": made,
+        **problem.headers,
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return STATUS_LINE[problem.status] + lines.encode() + b"\r\n" + body

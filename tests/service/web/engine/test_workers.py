@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import weakref
+
+import pytest
+
+from service.web.engine.workers import Workers
+
+
+def test_work_is_done_in_order_in_its_context() -> None:
+    variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
+
+    async def run() -> list[int]:
+        workers, jobs = Workers(1), []
+        for number in range(20):
+            variable.set(number)
+            jobs.append(workers.submit(variable.get))
+        found = [await job.future for job in jobs]
+        workers.close()
+        return found
+
+    assert asyncio.run(run()) == list(range(20))
+
+
+def test_what_is_raised_is_handed_on() -> None:
+    async def run() -> None:
+        workers = Workers(1)
+        with pytest.raises(ZeroDivisionError):
+            await workers.submit(lambda: 1 // 0).future
+        workers.close()
+
+    asyncio.run(run())
+
+
+def test_what_is_given_up_does_not_begin_and_holds_nothing() -> None:
+    class Upload:
+        pass
+
+    async def run() -> None:
+        workers, gate, upload, done = Workers(1), threading.Event(), Upload(), []
+        first = workers.submit(gate.wait)
+        second = workers.submit(lambda held=upload: done.append(held))
+        gone = weakref.ref(upload)
+        del upload
+        while first.waits:
+            await asyncio.sleep(0.001)
+        assert second.waits
+        assert second.give_up()
+        assert gone() is None
+        assert not first.give_up()
+        gate.set()
+        assert await first.future
+        assert await workers.submit(lambda: 7).future == 7
+        assert not done
+        assert second.future.cancelled()
+        workers.close()
+
+    asyncio.run(run())
+
+
+def test_an_end_of_the_loop_harms_no_thread() -> None:
+    gate = threading.Event()
+
+    async def begin(workers: Workers) -> None:
+        job = workers.submit(gate.wait)
+        while job.waits:
+            await asyncio.sleep(0.001)
+
+    async def ask(workers: Workers) -> int:
+        return int(await workers.submit(lambda: 7).future)
+
+    workers = Workers(1)
+    asyncio.run(begin(workers))
+    gate.set()
+    assert asyncio.run(ask(workers)) == 7
+    workers.close()

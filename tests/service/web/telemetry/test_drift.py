@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.predictor import Prediction, Predictor
+from service.ranking import Label
+from service.web.telemetry.drift import WINDOW, Drift, Reference, population_stability_index
+from tests.support.bundles import make_image
+
+METRICS = {
+    "reference": {
+        "class_shares": [0.5, 0.3, 0.2],
+        "confidence_counts": [10, 30, 60],
+        "confidence_edges": [0.0, 0.5, 0.9, 1.0],
+    }
+}
+
+
+@pytest.fixture
+def prediction(predictor: Predictor) -> Prediction:
+    return predictor.predict(make_image())
+
+
+def answer(prediction: Prediction, index: int, probability: float) -> Prediction:
+    best = Label(label="x", index=index, probability=probability)
+    return dataclasses.replace(prediction, ranked=(best,), labels=(best, Label(label="y", index=0, probability=0.6)))
+
+
+def make_drift() -> Drift:
+    reference = Reference.from_metrics(METRICS, class_count=3)
+    assert reference is not None
+    return Drift(reference)
+
+
+def test_index_as_the_formula_says() -> None:
+    """Siddiqi 2017, Intelligent Credit Scoring: for large counts the prior of half an image does not matter."""
+    actual, expected = np.array([0.2, 0.5, 0.3]), np.array([0.4, 0.4, 0.2])
+    by_hand = sum((a - e) * math.log(a / e) for a, e in zip(actual, expected, strict=True))
+    assert population_stability_index(1e9 * actual, 1e9 * expected) == pytest.approx(by_hand)
+    assert population_stability_index(actual, actual) == 0
+    assert math.isfinite(population_stability_index(np.array([1.0, 0.0]), np.array([0.0, 1.0])))
+
+
+def test_answers_like_the_reference_are_within_chance(prediction: Prediction) -> None:
+    drift = make_drift()
+    random = np.random.default_rng(0)
+    for _ in range(1000):
+        probability = random.choice([0.3, 0.7, 0.95], p=[0.1, 0.3, 0.6])
+        drift.add(answer(prediction, int(random.choice(3, p=[0.5, 0.3, 0.2])), float(probability)), multilabel=False)
+    for index in drift.indices().values():
+        assert 0 <= index.value < 4 * index.by_chance < 0.1
+        assert index.by_chance == pytest.approx(2 * (1 / 1000 + 1 / 100))
+
+
+def test_other_answers_are_not(prediction: Prediction) -> None:
+    drift = make_drift()
+    for _ in range(200):
+        drift.add(answer(prediction, 2, 0.2), multilabel=False)
+    found = drift.indices()
+    assert found["class"].value > 1
+    assert found["confidence"].value > 1
+
+
+def test_only_the_latest_answers_count(prediction: Prediction) -> None:
+    drift = make_drift()
+    for number in range(3 * WINDOW):
+        like_the_reference = (0, 0, 0, 0, 0, 1, 1, 1, 2, 2)[number % 10]
+        drift.add(answer(prediction, 2 if number < 2 * WINDOW else like_the_reference, 1.0), multilabel=False)
+    assert drift.answers == WINDOW
+    assert drift.indices()["class"].value < 0.001
+
+
+def test_every_label_of_a_multilabel_answer_counts(prediction: Prediction) -> None:
+    drift = make_drift()
+    drift.add(answer(prediction, 1, 1.0), multilabel=True)
+    assert drift.indices()["class"].by_chance == pytest.approx(2 * (1 / 2 + 1 / 100))
+    drift.add(dataclasses.replace(answer(prediction, 1, 0.0), labels=()), multilabel=True)
+    assert drift.indices()["class"].by_chance == pytest.approx(2 * (1 / 2 + 1 / 100))
+
+
+def test_no_answers_no_index() -> None:
+    assert all(math.isnan(index.value) for index in make_drift().indices().values())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"class_shares": [0.5, 0.5]},
+        {"class_shares": "many"},
+        {"class_shares": [0.5, 0.7, -0.2]},
+        {"confidence_counts": [0, 0, 0]},
+        {"confidence_counts": [1, 2]},
+        {"confidence_counts": [[1], [2], [3]]},
+        {"confidence_edges": [0.0, 0.9, 0.5, 1.0]},
+        {"confidence_edges": None},
+    ],
+)
+def test_a_reference_that_makes_no_sense_is_none(change: dict[str, Any]) -> None:
+    assert Reference.from_metrics({"reference": {**METRICS["reference"], **change}}, class_count=3) is None
+    assert Reference.from_metrics({"reference": []}, class_count=3) is None
+    assert Reference.from_metrics({}, class_count=3) is None

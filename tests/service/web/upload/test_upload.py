@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.bundles import make_image
+from tests.support.problems import assert_problem
+from tests.support.server import RunningServer, exchange, read_answer
+
+MAX_BODY_BYTES = 200_000  # of the fixture `server`
+BOUNDARY = "frontier"
+
+
+def part(disposition: str, content: bytes, *headers: str) -> bytes:
+    head = "\r\n".join([f"Content-Disposition: {disposition}", *headers])
+    return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + content + b"\r\n"
+
+
+def post_form(client: httpx.Client, *parts: bytes, end: bytes = f"--{BOUNDARY}--\r\n".encode()) -> httpx.Response:
+    headers = {"Content-Type": f'multipart/form-data; boundary="{BOUNDARY}"'}
+    return client.post("/analyze", content=b"".join(parts) + end, headers=headers)
+
+
+FILE = part('form-data; name="file"; filename="a.png"', make_image("red"))
+
+
+def test_forms_that_are_taken(client: httpx.Client) -> None:
+    for parts in (
+        [FILE],
+        [part('form-data; name="note"', b"hello"), FILE],
+        [part('form-data; name="file"', make_image("red"))],
+        [part("form-data; name=file; filename*=UTF-8''a.png", make_image("red"), "Content-Type: text/html")],
+        [b"\r\n", FILE],
+    ):
+        assert post_form(client, *parts).json() == {"result": "red"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ([], "malformed|no part"),
+        ([part('form-data; name="note"', b"hello")], "no part named 'file'"),
+        ([part('form-data; name="image"; filename="a.png"', make_image())], "'image'"),
+        ([FILE, FILE], "more than one"),
+        ([FILE, part('form-data; name="other"; filename="b.png"', make_image())], "'other'"),
+        ([part('form-data; name="file"; filename="a.png"', b"")], "empty"),
+        ([part("form-data", make_image())], "name"),
+        ([part("attachment; name=file", make_image())], "name"),
+        ([part('form-data; name="note"', b"")] * 17 + [FILE], "16 parts"),
+        ([part('form-data; name="file"', make_image(), *["X: y"] * 8)], "malformed"),
+        ([part('form-data; name="file"', make_image(), "X: " + "y" * 9000)], "malformed"),
+        ([part('form-data; name="file"', make_image(), "B@d header")], "malformed"),
+    ],
+)
+def test_forms_that_are_not_taken(client: httpx.Client, parts: list[bytes], reason: str) -> None:
+    detail = assert_problem(post_form(client, *parts), 400)
+    assert any(word in detail for word in reason.split("|")), detail
+
+
+def test_form_without_its_end(client: httpx.Client) -> None:
+    assert_problem(post_form(client, FILE, end=b""), 400)
+    assert_problem(post_form(client, FILE[:-40], end=b""), 400)
+    assert_problem(post_form(client, b"something else altogether"), 400)
+
+
+@pytest.mark.parametrize("parameter", ["", "; boundary=", "; boundary=" + "b" * 71, "; charset=utf-8"])
+def test_form_without_a_boundary(client: httpx.Client, parameter: str) -> None:
+    headers = {"Content-Type": f"multipart/form-data{parameter}"}
+    assert "boundary" in assert_problem(client.post("/analyze", content=FILE, headers=headers), 400)
+
+
+def test_image_that_holds_what_looks_like_a_boundary(client: httpx.Client) -> None:
+    data = make_image("red") + f"\r\n--{BOUNDARY[:-1]}\r\n--\r\r\n-".encode()
+    assert post_form(client, part('form-data; name="file"', data)).json() == {"result": "red"}
+
+
+def test_too_large_as_announced(client: httpx.Client) -> None:
+    response = client.post("/analyze", content=bytes(MAX_BODY_BYTES + 1), headers={"Content-Type": "image/png"})
+    assert f"{MAX_BODY_BYTES:,}" in assert_problem(response, 413)
+    at_most = client.post("/analyze", content=bytes(MAX_BODY_BYTES), headers={"Content-Type": "image/png"})
+    assert_problem(at_most, 415)
+
+
+def test_too_large_is_said_before_anything_is_sent(server: RunningServer) -> None:
+    status, headers, _ = exchange(
+        server, b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 99999999\r\n\r\n"
+    )
+    assert status == 413
+    assert headers["connection"] == "close"
+
+
+def test_too_large_as_sent(client: httpx.Client, server: RunningServer) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(1 + MAX_BODY_BYTES // 10_000):
+            yield bytes(10_000)
+
+    response = client.post("/analyze", content=chunks(), headers={"Content-Type": "image/png"})
+    assert_problem(response, 413)
+
+
+def test_an_endless_sender_is_cut_off(server: RunningServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(
+            b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        with pytest.raises(ConnectionError):
+            _send_for(20, connection, b"2710\r\n" + bytes(10_000) + b"\r\n")
+
+
+def _send_for(duration_s: float, connection: socket.socket, chunk: bytes) -> None:
+    deadline = time.monotonic() + duration_s
+    while time.monotonic() < deadline:
+        connection.sendall(chunk)
+        time.sleep(0.01)
+
+
+def test_slow_body(server: RunningServer) -> None:
+    start = time.monotonic()
+    status, headers, body = exchange(
+        server,
+        b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\n",
+        b"x",
+    )
+    assert status == 408
+    assert headers["content-type"] == "application/problem+json"
+    assert json.loads(body)["status"] == 408
+    assert 0.9 < time.monotonic() - start < 5
+
+
+def test_client_that_leaves(server: RunningServer, client: httpx.Client) -> None:
+    for path in ("/v1/predict", "/analyze"):
+        with server.connect() as connection:
+            connection.sendall(
+                f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n".encode()
+                + b"Content-Length: 1000\r\n\r\nabc"
+            )
+            time.sleep(0.1)
+    time.sleep(0.2)
+    assert client.get("/livez").status_code == 200
+    assert server.log.count("client left") >= 2
+    assert "Traceback" not in server.log
+    assert " 500 " not in server.log
+
+
+def test_an_error_before_the_body_is_here_ends_the_connection(server: RunningServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nhello")
+        status, headers, _ = read_answer(connection)
+        assert (status, headers["connection"]) == (404, "close")
+        connection.sendall(b"!")
+        assert connection.recv(1) == b""
+
+
+def test_an_error_keeps_the_connection_where_the_body_is_here_unread(server: RunningServer) -> None:
+    with server.connect() as connection:
+        for _ in range(3):
+            connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+            status, headers, _ = read_answer(connection)
+            assert status == 404
+            assert "connection" not in headers
+
+
+def test_an_error_does_not_ask_for_a_body_that_waits_to_be_asked_for(server: RunningServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert read_answer(connection)[0] == 404
+
+
+def test_errors_keep_the_connection_where_the_request_was_read(server: RunningServer) -> None:
+    with server.connect() as connection:
+        for _ in range(3):
+            connection.sendall(
+                b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 5\r\n\r\nhello"
+            )
+            status, headers, _ = read_answer(connection)
+            assert status == 415
+            assert "connection" not in headers
+
+
+def test_expect_continue(server: RunningServer) -> None:
+    image = make_image("blue")
+    with server.connect() as connection:
+        head = "POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nExpect: 100-continue\r\n"
+        connection.sendall(f"{head}Content-Length: {len(image)}\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        connection.sendall(image)
+        status, _, body = read_answer(connection)
+    answer: Any = json.loads(body)
+    assert (status, answer) == (200, {"result": "blue"})
