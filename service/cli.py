@@ -22,6 +22,7 @@ from service import __version__, tables
 from service.settings import DEFAULT_TOP_K, BadSetting, Settings, table
 
 _FAILED, _WRONG_USE, _NOT_STARTED, _INTERRUPTED = 1, 2, 3, 130
+_LEAST_FILES = 32  # 16 are open while a bundle is read
 
 
 def main() -> NoReturn:
@@ -73,6 +74,8 @@ def serve(bundle: str, **flags: str | None) -> None:
     except BadSetting as error:
         raise click.UsageError(str(error)) from error
 
+    _check_files()
+
     from service.web import server
     from service.web.telemetry import logs
 
@@ -83,6 +86,18 @@ def serve(bundle: str, **flags: str | None) -> None:
             server.serve(bundle, settings)
     except (BadSetting, server.CannotListen) as error:
         _fail(str(error), code=_NOT_STARTED)
+    # A thread may still load the model, or infer for a request that was given up. Were the interpreter taken down, its
+    # return from native code would abort the process.
+    os._exit(0)
+
+
+def _check_files() -> None:
+    """Not to fail halfway, where an import or the event loop cannot open one more."""
+    import resource
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= files < _LEAST_FILES:
+        _fail(f"cannot start: {files} open files are allowed (ulimit -n), {_LEAST_FILES} needed", code=_NOT_STARTED)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

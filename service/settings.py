@@ -92,7 +92,10 @@ class Settings:
     max_header_bytes: int = _setting(65536, "longest request line and headers, bytes", low=256)
     max_headers: int = _setting(100, "most headers of a request", low=1)
     header_timeout_s: float = _setting(10.0, "time in which a request's headers must arrive, seconds", low=0.001)
-    max_connections: int = _setting(512, "most connections at the same time", low=1)
+    max_connections: int = _setting(512, "most connections at the same time, besides those of health probes", low=1)
+    keep_alive_s: int = _setting(
+        75, "time that a connection may idle between requests, seconds; longer than a load balancer keeps it", low=1
+    )
     send_timeout_s: float = _setting(30.0, "time in which a client must take what it is sent, seconds", low=0.001)
     grace_s: float = _setting(3.0, "time after SIGTERM in which requests are taken, though /readyz is 503", low=0)
     drain_s: int = _setting(6, "time that requests in progress get after that, seconds", low=0)

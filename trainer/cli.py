@@ -10,11 +10,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+from trainer.options import training_options
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong flag shall not
     from service.bundle import Bundle
@@ -77,22 +79,19 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
 @main.command()
 @click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
 @click.option("--out", "run", metavar="RUN", type=click.Path(path_type=Path), required=True, help="New folder.")
-@click.option("--valid", type=click.Path(path_type=Path), help="Second folder or CSV to validate on.")
-@click.option("--root", type=click.Path(path_type=Path), help="Where a CSV's paths start from.  [default: its folder]")
-@click.option("--path-column", help="Column of a CSV.  [default: path]")
-@click.option("--label-column", help="Column of a CSV.  [default: label]")
-@click.option("--label-delimiter", help="Between the labels of one cell, such as ';': makes it multilabel.")
-@click.option("--valid-share", type=float, help="Share held out without --valid.  [default: 0.2]")
-@click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="TOML file; options go before it.")
-@click.option("--backbone", help="efficientnet_lite0, tiny, torchvision/NAME or timm/NAME.")
-@click.option("--weights", help="pretrained, none, or a file.")
-@click.option("--size", type=int, help="Side of the model's input in pixels.  [default: the backbone's]")
-@click.option("--epochs", type=int, help="Of the whole network; 0 trains the head only.")
-@click.option("--head-epochs", type=int, help="Of the head on the frozen body.")
-@click.option("--lr", help="Peak learning rate of the whole network: of the head, or FIRST:HEAD, geometric between.")
-@click.option("--batch-size", type=int, help="Of the whole network.")
-@click.option("--seed", type=int)
+@training_options
+@click.option(
+    "--lr",
+    help="Peak learning rate of the whole network: of the head, or FIRST:HEAD, geometric between; or auto: those of "
+    "both stages are found by sweeps.",
+)
+@click.option(
+    "--freeze", help="Groups (early, late, head) that learn nothing for so many epochs, or at all: early,late:2."
+)
+@click.option("--patience", type=int, help="Stop after so many epochs without a better one.  [default: 0, never]")
+@click.option("--compile", is_flag=True, default=None, help="Compile the network: minutes once, for long runs.")
 @click.option("--name", help="Of the bundle.  [default: the name of DATA]")
+@click.option("--tensorboard", is_flag=True, default=None, help="Write RUN/tensorboard too; needs an extra.")
 @_GOLDEN
 @_DEVICE
 @_THREADS
@@ -111,12 +110,47 @@ def fit(
     """Train on DATA (a folder with one folder a class, or a CSV) and export RUN/bundle."""
     with _clear_errors():
         from trainer.fitting import read_recipe
-        from trainer.run import fit_run
+        from trainer.run import fit_run, follow_run
+
+        with _environment(device=device, threads=threads, cache=cache) as environment:
+            if not environment.processes.is_main:
+                follow_run(run, environment, root=None)
+                return
+            recipe = read_recipe(recipe_file, _overrides(data, asked))
+            outcome = fit_run(recipe, run, environment)
+    _report(_summary(outcome, run), _story(outcome, run), as_json)
+
+
+@main.command("lr-find")
+@click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
+@click.option("--out", "folder", metavar="DIR", type=click.Path(path_type=Path), help="For lr_find.json and its plot.")
+@training_options
+@_DEVICE
+@_THREADS
+@_CACHE
+@_JSON
+def lr_find(
+    data: Path,
+    folder: Path | None,
+    recipe_file: Path | None,
+    device: str,
+    threads: int | None,
+    cache: Path,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Find learning rates for both stages on DATA: sweeps in which the rate grows until the loss bursts."""
+    with _clear_errors():
+        from trainer.fitting import read_recipe
+        from trainer.run import find_rates
 
         recipe = read_recipe(recipe_file, _overrides(data, asked))
         with _environment(device=device, threads=threads, cache=cache) as environment:
-            outcome = fit_run(recipe, run, environment)
-    _report(_summary(outcome, run), _story(outcome, run), as_json)
+            found = find_rates(recipe, environment, folder=folder)
+    lines = [line for stage, rate in found.items() for line in rate.table(stage)]
+    lines += [f"plot: {folder / 'lr_find.png'}"] if folder else []
+    lines += [f"next: python -m trainer fit {data} --lr auto --out RUN"]
+    _report({stage: rate.to_json() for stage, rate in found.items()}, "\n".join(lines), as_json)
 
 
 @main.command()
@@ -129,11 +163,27 @@ def fit(
 def resume(run: Path, root: Path | None, device: str, threads: int | None, cache: Path, as_json: bool) -> None:
     """Go on with RUN after it was stopped: by Ctrl-C, a kill, a full disk or a power cut."""
     with _clear_errors():
-        from trainer.run import resume_run
+        from trainer.run import follow_run, resume_run
 
         with _environment(device=device, threads=threads, cache=cache) as environment:
+            if not environment.processes.is_main:
+                follow_run(run, environment, root=root)
+                return
             outcome = resume_run(run, environment, root=root)
     _report(_summary(outcome, run), _story(outcome, run), as_json)
+
+
+@main.command()
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@_MOVED
+@_JSON
+def report(run: Path, root: Path | None, as_json: bool) -> None:
+    """Write RUN/report.html again: what RUN learned, how well, and where it fails, in one page."""
+    with _clear_errors():
+        from trainer.run import report_run
+
+        page = report_run(run, root=root)
+    _report({"report": str(page)}, str(page), as_json)
 
 
 @main.command()
@@ -172,11 +222,17 @@ def export(
 @contextmanager
 def _environment(*, device: str, threads: int | None, cache: Path) -> Iterator[Environment]:
     from trainer.console import Terminal
-    from trainer.fitting import choose_device
+    from trainer.fitting import Silence, join_processes
     from trainer.run import Environment
 
-    with Terminal() as terminal:
-        yield Environment(device=choose_device(device), threads=threads or _cores(), cache=cache, progress=terminal)
+    with join_processes() as processes, Terminal() if processes.is_main else nullcontext(Silence()) as progress:
+        yield Environment(
+            device=processes.device(device),
+            threads=threads or _cores(),
+            cache=cache,
+            progress=progress,
+            processes=processes,
+        )
 
 
 def _overrides(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,9 +243,23 @@ def _overrides(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         "path_column": "data.path_column",
         "label_column": "data.label_column",
         "label_delimiter": "data.label_delimiter",
+        "group_column": "data.group_column",
         "epochs": "whole.epochs",
         "head_epochs": "head.epochs",
         "batch_size": "whole.batch_size",
+        **{
+            option: f"whole.{option}"
+            for option in (
+                "sizes",
+                "freeze",
+                "mixup",
+                "cutmix",
+                "patience",
+                "clip_norm",
+                "accumulate",
+                "compile",
+            )
+        },
     }
     given = {names.get(option, option): value for option, value in asked.items() if value is not None}
     if given.get("data.label_delimiter") == "":
@@ -198,6 +268,10 @@ def _overrides(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         given["weights"] = str(Path(given["weights"]).resolve())
     if "lr" in given:
         given |= _rates(given.pop("lr"))
+    if given.get("whole.sizes"):
+        from trainer.fitting.sizes import parse_sizes
+
+        given.setdefault("whole.epochs", len(parse_sizes(given["whole.sizes"])))
     # Which images: never from a recipe file, whose own may lie elsewhere.
     return {
         "name": "",
@@ -208,19 +282,21 @@ def _overrides(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rates(text: str) -> dict[str, float]:
-    """`1e-3`, or `1e-5:1e-3`: from the earliest layers to the head."""
+def _rates(text: str) -> dict[str, Any]:
+    """`auto`, `1e-3`, or `1e-5:1e-3`: from the earliest layers to the head."""
+    if text == "auto":
+        return {"auto_rates": True}
     try:
         first, *rest = [float(part) for part in text.split(":")]
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is neither a number nor two with a colon between", param_hint="--lr"
+            f"{text!r} is neither auto nor a number nor two with a colon between", param_hint="--lr"
         ) from None
     if not rest:
-        return {"whole.rate": first}
+        return {"auto_rates": False, "whole.rate": first}
     if len(rest) > 1 or not 0 < first <= rest[0]:
         raise click.BadParameter(f"{text!r}: give the smaller rate, a colon, the larger rate", param_hint="--lr")
-    return {"whole.rate": rest[0], "whole.rate_spread": rest[0] / first}
+    return {"auto_rates": False, "whole.rate": rest[0], "whole.rate_spread": rest[0] / first}
 
 
 def _cores() -> int:
@@ -228,11 +304,15 @@ def _cores() -> int:
 
 
 def _summary(outcome: Outcome, run: Path) -> dict[str, Any]:
+    from trainer.insight.diagnosis import to_json
+
     return {
         "run": str(run),
         "bundle": str(run / "bundle"),
+        "report": str(run / "report.html"),
         "digest": outcome.bundle.digest,
         "validation": outcome.bundle.metrics["validation"],
+        "diagnosis": to_json(outcome.findings),
         "stages_s": {stage: round(seconds, 2) for stage, seconds in outcome.fitted.stages.items()},
         "unreadable": outcome.unreadable,
         "warnings": list(outcome.warnings),
@@ -240,12 +320,16 @@ def _summary(outcome: Outcome, run: Path) -> dict[str, Any]:
 
 
 def _story(outcome: Outcome, run: Path) -> str:
+    from trainer.insight.diagnosis import tell
+
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in outcome.fitted.stages.items())
     lines = [f"left out: {path}: {reason}" for path, reason in outcome.unreadable.items()]
     lines += [
         f"stages: {stages}",
         _figures(outcome.bundle),
+        tell(outcome.findings),
         f"bundle: {run / 'bundle'} ({outcome.bundle.digest[:19]}...)",
+        f"report: {run / 'report.html'}",
         f"next:   python -m service serve {run / 'bundle'}",
     ]
     return "\n".join(lines)
@@ -264,9 +348,10 @@ def _report(value: Mapping[str, Any], text: str, as_json: bool) -> None:
 @contextmanager
 def _clear_errors() -> Iterator[None]:
     """Turn what may go wrong into one line and an exit code; what is left is a fault of ours, with its traceback."""
+    from service.bundle import BundleRefused
     from trainer.catalog import CatalogError
     from trainer.export import ExportError
-    from trainer.fitting import DeviceError, FitError, RecipeError
+    from trainer.fitting import DeviceError, FitError, ProcessLost, RecipeError
     from trainer.model import BackboneError
     from trainer.pixels import CacheError
     from trainer.run import RunError
@@ -275,7 +360,11 @@ def _clear_errors() -> Iterator[None]:
         yield
     except (RecipeError, DeviceError, BackboneError, RunError, FileExistsError) as error:
         _fail(str(error), WRONG_USE)
-    except (CatalogError, CacheError, FitError, ExportError) as error:
+    except (CatalogError, CacheError, FitError, ExportError, BundleRefused) as error:
+        _fail(str(error), WORK_FAILED)
+    except ProcessLost as error:
+        if not error.is_main:
+            sys.exit(WORK_FAILED)
         _fail(str(error), WORK_FAILED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -3,9 +3,14 @@
 recipe.toml       everything that was asked and every default
 catalog.csv       every image, its label, side and hash
 history.jsonl     a line a stage and an epoch
+lr_find.json      the learning rates that were found, with a plot in lr_find.png; where they were asked for
 checkpoints/      the best weights
 predictions.csv   the validation images, worst first
+diagnosis.json    what stands out, and what to try next
+regrouped.csv     the images on another split, where near duplicates stood on both sides of this one
 bundle/           what the service serves
+report.html       what it learned, how well, and where it fails
+tensorboard/      the history for TensorBoard, where it was asked for
 """
 
 from __future__ import annotations
@@ -14,25 +19,33 @@ import csv
 import dataclasses
 import fcntl
 import os
+import platform
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from service.bundle import Bundle
-from trainer.catalog import Catalog, Row, first_few, read_catalog
+from service.bundle import Bundle, read_bundle
+from trainer.catalog import GROUP_COLUMN, Catalog, Row, first_few, read_catalog
 from trainer.export import Exportable, export_bundle
-from trainer.fitting import BEST, LAST, Fitted, Prepared, Progress, Recipe, fit, prepare, read_recipe
+from trainer.fitting import ALONE, BEST, LAST, Fitted, Prepared, Processes, Progress, Recipe, fit, prepare, read_recipe
 from trainer.fitting.checkpoint import load_facts, load_weights
 from trainer.fitting.fit import require_training
+from trainer.fitting.found_rate import LR_FIND, FoundRate, Stage, read_found, write_found
 from trainer.fitting.metrics import choose_thresholds
 from trainer.fitting.prepare import prepare_validation
+from trainer.fitting.stage_sweeps import sweep_stages
+from trainer.fitting.tensorboard import TensorBoard, require_tensorboard
 from trainer.insight import write_predictions
+from trainer.insight.diagnosis import Finding, diagnose_run
+from trainer.insight.report import write_report
 from trainer.model import Backbone, Classifier, load_backbone
 from trainer.model.backbones import RANDOM
+
+_PLOT = "lr_find.png"
 
 
 class RunError(Exception):
@@ -43,14 +56,16 @@ class RunError(Exception):
 class Environment:
     """Where a run computes and keeps its decoded images; it does not change what comes of it, rounding aside.
 
-    threads  for decoding and measuring
-    cache    folder of decoded images, shared by all runs
+    threads    for decoding and measuring
+    cache      folder of decoded images, shared by all runs
+    processes  those that train together; the main one alone writes and speaks
     """
 
     device: torch.device
     threads: int
     cache: Path
     progress: Progress
+    processes: Processes = ALONE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +73,7 @@ class Outcome:
     """What a fit gave; `unreadable` files (path -> reason) were left out."""
 
     fitted: Fitted
+    findings: tuple[Finding, ...]
     bundle: Bundle
     unreadable: dict[str, str]
     warnings: tuple[str, ...]
@@ -79,10 +95,12 @@ def fit_run(recipe: Recipe, run: Path, environment: Environment) -> Outcome:
     )
     backbone = _backbone(recipe)
     require_training(recipe, backbone)
+    if recipe.tensorboard:
+        require_tensorboard()
     _create(run, recipe)
     with _held(run):
         try:
-            prepared = _prepared(catalog, backbone, environment)
+            prepared = _prepared(catalog, backbone, recipe, environment)
         except Exception:  # the same command shall work once the images are mended
             (run / "recipe.toml").unlink()
             run.rmdir()
@@ -107,12 +125,40 @@ def resume_run(run: Path, environment: Environment, *, root: Path | None) -> Out
         backbone = _backbone(recipe)
         if (run / "catalog.csv").exists():
             catalog = _own_catalog(run, recipe, root)
-            prepared = _prepared(catalog, backbone, environment)
+            prepared = _prepared(catalog, backbone, recipe, environment)
             _require_unchanged(run, catalog.rows, prepared.catalog.rows)
         else:
-            prepared = _prepared(_catalog(recipe), backbone, environment)
+            prepared = _prepared(_catalog(recipe), backbone, recipe, environment)
             _write_prepared(run, prepared)
         return _finish(run, recipe, backbone, prepared, environment)
+
+
+def follow_run(run: Path, environment: Environment, *, root: Path | None) -> None:
+    """Train beside the main process, which is in `fit_run` or `resume_run`, until that one is done.
+
+    root  where the images are now, if they were moved
+
+    RUN and the images must be where the main process has them; the folder of decoded images need not. Raises RunError
+    or CatalogError where they are not there, ProcessLost where the main process ended early.
+    """
+    environment.processes.wait()  # for RUN/recipe.toml and RUN/catalog.csv
+    if not (run / "catalog.csv").exists():
+        raise RunError(f"{run} of the main process is not on {platform.node()}; put it where every machine sees it")
+    recipe = _recipe(run)
+    backbone = _backbone(recipe)
+    catalog = _own_catalog(run, recipe, root)
+    prepared = _prepared(catalog, backbone, recipe, environment, hashed=True)
+    _require_unchanged(run, catalog.rows, prepared.catalog.rows)
+    fit(
+        backbone,
+        prepared.data,
+        recipe,
+        run=run,
+        device=environment.device,
+        progress=environment.progress,
+        processes=environment.processes,
+    )
+    environment.processes.wait()  # for the bundle
 
 
 def export_run(
@@ -127,9 +173,7 @@ def export_run(
     are not there any more.
     """
     recipe = _recipe(run)
-    for part in ("catalog.csv", BEST):
-        if not (run / part).is_file():
-            raise RunError(f"{run} has no {part} yet; go on with it: python -m trainer resume {run}")
+    _require_parts(run, "catalog.csv", BEST)
     catalog = _own_catalog(run, recipe, root)
     backbone = load_backbone(
         recipe.backbone, size=recipe.size or None, weights=RANDOM
@@ -156,16 +200,69 @@ def export_run(
     return export_bundle(trained, target, version=version, threads=environment.threads, progress=environment.progress)
 
 
+def find_rates(recipe: Recipe, environment: Environment, *, folder: Path | None) -> dict[Stage, FoundRate]:
+    """The learning rates that a fit of this recipe would find.
+
+    folder  where lr_find.json and lr_find.png are written; None: nowhere
+
+    Raises FileExistsError where one of them stands there, RunError where they would lie among the images, and whatever
+    the rooms it walks through raise, each with a clear message.
+    """
+    if folder is not None:
+        _require_outside(folder, recipe)
+        _require_room(folder, LR_FIND.name, _PLOT)
+    catalog = _catalog(recipe)
+    backbone = _backbone(recipe)
+    require_training(recipe, backbone)
+    data = _prepared(catalog, backbone, recipe, environment).data
+    found = sweep_stages(backbone, data, recipe, device=environment.device, progress=environment.progress)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_found(folder / LR_FIND, found)
+        _plot_found(folder)
+    return found
+
+
+def report_run(run: Path, *, root: Path | None) -> Path:
+    """Write RUN/report.html again, in place of the one that is there.
+
+    root  where the images are now, if they were moved
+
+    Raises RunError where the run is not finished, CatalogError where its images are not there or have changed,
+    BundleRefused where its bundle is damaged.
+    """
+    recipe = _recipe(run)
+    _require_parts(run, "catalog.csv", "predictions.csv", "bundle")
+    catalog, bundle = _own_catalog(run, recipe, root), read_bundle(run / "bundle")
+    return write_report(run, catalog, recipe, bundle, unreadable_count=len(_read_unreadable(run)))
+
+
 def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, environment: Environment) -> Outcome:
     """Train, or go on training, and export."""
+    environment.processes.wait()
     unreadable, progress = _read_unreadable(run), environment.progress
     for warning in prepared.catalog.warnings:
         progress.say(f"warning: {warning}")
     if unreadable:
         progress.say(f"warning: {len(unreadable)} files cannot be decoded and are left out: {run / 'unreadable.csv'}")
-    fitted = fit(backbone, prepared.data, recipe, run=run, device=environment.device, progress=progress)
+    with TensorBoard(run / "tensorboard") if recipe.tensorboard else nullcontext() as board:
+        fitted = fit(
+            backbone,
+            prepared.data,
+            recipe,
+            run=run,
+            device=environment.device,
+            progress=progress,
+            board=board,
+            processes=environment.processes,
+        )
+    if (run / LR_FIND).exists():
+        _plot_found(run)
     thresholds = choose_thresholds(fitted.probabilities, prepared.data.valid_targets, task=prepared.data.task)
     write_predictions(run / "predictions.csv", prepared.catalog, fitted.probabilities, thresholds=thresholds)
+    findings = diagnose_run(
+        run, recipe, prepared, fitted, pixels=backbone.pixels, device=environment.device, progress=progress
+    )
     trained = Exportable(
         classifier=fitted.model,
         pixels=backbone.pixels,
@@ -176,7 +273,31 @@ def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, e
         head_trained="head" in fitted.stages,
     )
     bundle = export_bundle(trained, run / "bundle", version="1", threads=environment.threads, progress=progress)
-    return Outcome(fitted=fitted, bundle=bundle, unreadable=unreadable, warnings=prepared.catalog.warnings)
+    progress.start("report", 1)
+    write_report(run, prepared.catalog, recipe, bundle, unreadable_count=len(unreadable))
+    environment.processes.wait()
+    return Outcome(
+        fitted=fitted, findings=findings, bundle=bundle, unreadable=unreadable, warnings=prepared.catalog.warnings
+    )
+
+
+def _require_parts(run: Path, *parts: str | Path) -> None:
+    for part in parts:
+        if not (run / part).exists():
+            raise RunError(f"{run} has no {part} yet; go on with it: python -m trainer resume {run}")
+
+
+def _plot_found(folder: Path) -> None:
+    from trainer.insight.sweep_plot import draw_sweeps  # matplotlib takes a second to import
+
+    draw_sweeps(folder / _PLOT, read_found(folder / LR_FIND))
+
+
+def _require_room(folder: Path, *names: str) -> None:
+    """Raise FileExistsError where one of the files, or a file in place of the folder, is there already."""
+    for place in (*(folder / name for name in names), *([] if folder.is_dir() else [folder])):
+        if place.exists():
+            raise FileExistsError(f"{place} exists already; nothing is overwritten: give --out another name")
 
 
 def _require_outside(run: Path, recipe: Recipe) -> None:
@@ -235,6 +356,7 @@ def _catalog(recipe: Recipe) -> Catalog:
         path_column=data.path_column,
         label_column=data.label_column,
         label_delimiter=data.label_delimiter or None,
+        group_column=data.group_column or None,
         valid_share=recipe.valid_share,
         seed=recipe.seed,
     )
@@ -243,7 +365,10 @@ def _catalog(recipe: Recipe) -> Catalog:
 def _own_catalog(run: Path, recipe: Recipe, root: Path | None) -> Catalog:
     """The catalog that the run wrote; its images are where they were, or under `root`."""
     return read_catalog(
-        run / "catalog.csv", root=root or Path(recipe.data.base), label_delimiter=recipe.data.label_delimiter or None
+        run / "catalog.csv",
+        root=root or Path(recipe.data.base),
+        label_delimiter=recipe.data.label_delimiter or None,
+        group_column=GROUP_COLUMN if recipe.data.group_column else None,
     )
 
 
@@ -273,11 +398,15 @@ def _held(run: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _prepared(catalog: Catalog, backbone: Backbone, environment: Environment) -> Prepared:
+def _prepared(
+    catalog: Catalog, backbone: Backbone, recipe: Recipe, environment: Environment, *, hashed: bool = False
+) -> Prepared:
     return prepare(
         catalog,
         pixels=backbone.pixels,
+        seed=recipe.seed,
         cache=environment.cache,
         threads=environment.threads,
         progress=environment.progress,
+        hashed=hashed,
     )

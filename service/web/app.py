@@ -36,7 +36,8 @@ def create_app(
         frozenset(filter(None, text.split(","))) for text in (settings.trusted_hosts, settings.cors_origins)
     )
     info = Info(version=__version__, with_keys=bool(keys), with_hosts="*" not in hosts)
-    routes = all_routes(engine, settings, metrics=metrics, info=info)
+    admission = Middleware(Admission, permits=engine.permits)
+    routes = all_routes(engine, settings, metrics=metrics, info=info, around_uploads=[admission])
     return Router(
         routes,
         redirect_slashes=False,
@@ -48,7 +49,6 @@ def create_app(
             Middleware(Problems),
             Middleware(Hosts, trusted=hosts, exempt=WATCHED_PATHS),
             Middleware(Access, keys=keys, public=public_paths(routes)),
-            Middleware(Admission, permits=engine.permits),
         ],
     )
 

@@ -1,28 +1,29 @@
 """What a service weighs: installed with nothing but the `service` extra, from start to ready, and in memory.
 
-    python -m tests.benchmarks.footprint BUNDLE IMAGE... [--starts 5] [--requests 100]
+    python -m tests.benchmarks.footprint BUNDLE IMAGE... [--starts 5] [--requests 100] [--environment DIR]
 
-Makes a virtual environment of its own in a temporary folder, installs this checkout with the extra `service`, and
-prints: packages and bytes installed; which heavy modules the serving process could import (none); seconds from the
-start of the process to the first 200 of /readyz, over `--starts` starts; resident memory after `--requests` requests.
+Makes a virtual environment of its own, in a temporary folder or in DIR, installs this checkout with the extra
+`service`, and prints: packages and bytes installed; which heavy modules the serving process could import (none);
+seconds from the start of the process to the first 200 of /readyz, over `--starts` starts; resident memory after
+`--requests` requests.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.benchmarks.environment import ROOT, make_environment
+from tests.benchmarks.process import holdings
+
 HEAVY = ("torch", "torchvision", "onnx", "timm", "pandas", "matplotlib", "sklearn", "trainer")
 
 
@@ -33,9 +34,12 @@ def main() -> None:
     parser.add_argument("images", type=Path, nargs="+")
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--requests", type=int, default=100)
+    parser.add_argument("--environment", type=Path, help="default: a temporary folder, removed at the end")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        python = install(Path(folder))
+        environment = make_environment(options.environment or Path(folder), [f"{ROOT}[service]"])
+        print(f"installed: {len(environment.versions())} packages, {environment.installed_bytes() / 1e6:.0f} MB")
+        python = environment.python
         loaded = [name for name in HEAVY if name in modules_after_loading(python, options.bundle)]
         print(f"heavy modules in the serving process: {', '.join(loaded) or 'none'}")
         seconds = []
@@ -45,27 +49,12 @@ def main() -> None:
             stop(service)
         print(f"start to ready: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f}")
         service, port, _ = start(python, options.bundle)
-        at_start = resident_bytes(service.pid)
+        at_start = holdings(service.pid).resident_bytes
         for path in itertools.islice(itertools.cycle(options.images), options.requests):
             ask(port, path.read_bytes())
-        print(
-            f"resident: {at_start / 1e6:.0f} MB when ready, {resident_bytes(service.pid) / 1e6:.0f} MB after ", end=""
-        )
-        print(f"{options.requests} requests")
+        after = holdings(service.pid).resident_bytes
+        print(f"resident: {at_start / 1e6:.0f} MB when ready, {after / 1e6:.0f} MB after {options.requests} requests")
         stop(service)
-
-
-def install(folder: Path) -> Path:
-    """A virtual environment with the service alone; returns its interpreter."""
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    python = folder / "venv" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{ROOT}[service]"], check=True)
-    listing = subprocess.run(
-        [python, "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True
-    )
-    size = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file() and not path.is_symlink())
-    print(f"installed: {len(listing.stdout.splitlines())} packages, {size / 1e6:.0f} MB")
-    return python
 
 
 def modules_after_loading(python: Path, bundle: Path) -> set[str]:
@@ -77,7 +66,7 @@ def modules_after_loading(python: Path, bundle: Path) -> set[str]:
         "load_predictor(sys.argv[1], settings=Settings.resolve({}, {}))\n"
         "print(*sys.modules)\n"
     )
-    command = [python, "-c", script, bundle.resolve()]
+    command = [str(python), "-c", script, str(bundle.resolve())]
     return set(subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout.split())
 
 
@@ -87,8 +76,8 @@ def start(python: Path, bundle: Path) -> tuple[subprocess.Popen[bytes], int, flo
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     begin = time.perf_counter()
-    command = [python, "-m", "service", "serve", bundle.resolve(), "--port", str(port), "--log-level", "warning"]
-    service = subprocess.Popen(command, cwd="/")
+    command = ["-m", "service", "serve", str(bundle.resolve()), "--port", str(port), "--log-level", "warning"]
+    service = subprocess.Popen([str(python), *command], cwd="/")
     while service.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
@@ -110,11 +99,6 @@ def ask(port: int, image: bytes) -> None:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/predict", data=image, headers=headers)
     with urllib.request.urlopen(request, timeout=30) as response:
         response.read()
-
-
-def resident_bytes(pid: int) -> int:
-    """Resident memory of a process (proc(5), statm)."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,10 @@ def multipart_request(path: str, image: bytes) -> bytes:
     return _request(path, f"multipart/form-data; boundary={_BOUNDARY}", body)
 
 
+def json_request(path: str, text: str) -> bytes:
+    return _request(path, "application/json", text.encode())
+
+
 def get_request(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 

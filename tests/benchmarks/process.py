@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,3 +29,41 @@ def holdings(pid: int) -> Holdings:
         files=len(list((root / "fd").iterdir())),
         threads=int(status["Threads"]),
     )
+
+
+def process_tree(pid: int) -> list[int]:
+    """A process and everything that it and its children started and that still runs."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if folder.name.isdecimal():
+                children.setdefault(int(_stat(folder)[1]), []).append(int(folder.name))
+    tree = [pid]
+    for member in tree:
+        tree += children.get(member, [])
+    return tree
+
+
+def proportional_bytes(pids: Sequence[int]) -> int:
+    """Resident memory of processes together: a page that several hold counts once in all."""
+    found = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            found += sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return found
+
+
+def processor_s(pids: Sequence[int]) -> float:
+    """Processor time that processes took so far, in user and kernel mode."""
+    ticks = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = _stat(Path(f"/proc/{pid}"))
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(folder: Path) -> list[str]:
+    """Fields of `stat` from the third on: the second, the command, is in parentheses and may hold anything."""
+    return (folder / "stat").read_text().rpartition(")")[2].split()

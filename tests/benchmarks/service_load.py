@@ -81,21 +81,27 @@ def in_process(predictor: Predictor, images: Sequence[bytes], *, threads: int, s
 
 def throughput(options: argparse.Namespace, predictor: Predictor, images: Sequence[bytes], *, slots: int) -> float:
     """Floor against the service at saturation; returns the floor, images a second."""
-    floors, raws, forms = [], [], []
+    floors, raws, forms, bares = [], [], [], []
     raw = [load.raw_request("/v1/predict", image) for image in images]
     form = [load.multipart_request("/v1/predict", image) for image in images]
-    with RunningServer(options.bundle, "--log-format", "json") as server:
+    with RunningServer(options.bundle, "--log-format", "json") as server, side_server("bare", options.bundle) as bare:
         for _ in range(options.rounds):
             floors.append(len(in_process(predictor, images, threads=slots, seconds=options.seconds)) / options.seconds)
-            for requests, rates in ((raw, raws), (form, forms)):
+            for address, requests, rates in (
+                (server.address, raw, raws),
+                (bare, raw, bares),
+                (server.address, form, forms),
+            ):
                 rate, answers = uvloop.run(
-                    load.closed_loop(server.address, requests, clients=3 * slots, seconds=options.seconds)
+                    load.closed_loop(address, requests, clients=3 * slots, seconds=options.seconds)
                 )
                 assert {answer.status for answer in answers} == {200}
                 rates.append(rate)
     floor = statistics.median(floors)
     row("floor: decode and inference in process", f"{floor:.1f} images/s")
     row("saturation, raw bodies / floor", f"{ratio(raws, floors):.3f} ({statistics.median(raws):.1f}/s)", "≥ 0.95")
+    row("the least ASGI application / floor", f"{ratio(bares, floors):.3f} ({statistics.median(bares):.1f}/s)")
+    row("saturation, raw bodies / the least ASGI application", f"{ratio(raws, bares):.3f}")
     row("saturation, multipart / floor", f"{ratio(forms, floors):.3f} ({statistics.median(forms):.1f}/s)")
     return floor
 
@@ -105,7 +111,7 @@ def one_client(options: argparse.Namespace, predictor: Predictor, images: Sequen
     alone, echoes, clients = [], [], []
     raw = [load.raw_request("/v1/predict", image) for image in images]
     to_echo = [load.raw_request("/echo", image) for image in images]
-    with RunningServer(options.bundle, "--log-format", "json") as server, echo_server() as echo:
+    with RunningServer(options.bundle, "--log-format", "json") as server, side_server("echo") as echo:
         for _ in range(options.rounds):
             durations = in_process(predictor, images, threads=1, seconds=options.seconds)
             alone.append(1e3 * statistics.median(durations))
@@ -172,9 +178,9 @@ async def overloaded(
 
 
 @contextlib.contextmanager
-def echo_server() -> Iterator[Address]:
-    """The echo route in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.echo"]
+def side_server(module: str, *arguments: Path) -> Iterator[Address]:
+    """Another server of this package, `echo` or `bare`, in a process of its own."""
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())

@@ -18,7 +18,7 @@ from service.web.problem import Problem
 from service.web.routes.open_inference.request import InferRequest
 from service.web.upload.json_body import parse_object
 from service.web.upload.multipart import boundary_of, file_part
-from tests.service.test_pixels import outcome
+from tests.service.pixels.test_picture import outcome
 from tests.support.bundles import make_files
 from tests.support.images import SEEDS
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
     "torch",
     "torchvision",
@@ -41,13 +43,11 @@ def use():
     for path in ("v1/predict?heatmap=true", "v1/predict?return=input", "analyze"):
         request = urllib.request.Request(f"http://127.0.0.1:{port}/{path}", data, {"Content-Type": "image/jpeg"})
         assert urllib.request.urlopen(request).status == 200
+    print(sorted(name for name in sys.modules if "." not in name), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 threading.Thread(target=use).start()
-try:
-    cli.main()
-finally:
-    print(sorted(name for name in sys.modules if "." not in name))
+cli.main()
 """
 
 IMPORT = """
@@ -72,6 +72,23 @@ def test_importing_every_module_loads_nothing_heavy() -> None:
     found = modules_after(IMPORT)
     assert "onnxruntime" in found
     assert not found & set(HEAVY)
+
+
+# The rooms of the web half in the order in which service/web/__init__.py says that they know each other.
+ROOMS = ("problem", "record", "engine", "upload", "telemetry", "middleware", "routes", "app", "server")
+APART = {("upload", "engine"), ("routes", "middleware")}
+
+
+def test_the_rooms_of_the_web_know_each_other_one_way() -> None:
+    folder = ROOT / "service" / "web"
+    rooms = {path.stem for path in folder.iterdir() if path.name != "__pycache__"} - {"__init__"}
+    assert rooms == set(ROOMS)
+    for path in folder.rglob("*.py"):
+        here = path.relative_to(folder).parts[0].removesuffix(".py")
+        found = re.findall(r"^from service\.web(?:\.(\w+))?[\w.]* import (\w+)", path.read_text(), re.MULTILINE)
+        for there in {room or name for room, name in found} - {here}:
+            assert ROOMS.index(there) < ROOMS.index(here), f"{path} imports {there}"
+            assert (here, there) not in APART, f"{path} imports {there}"
 
 
 def test_serving_loads_nothing_heavy(bundle_path: Path, free_port: int) -> None:

@@ -13,8 +13,11 @@ from tests.support.bundles import make_files, make_image, write_tiny_bundle
 WHITE = make_image("white", shade=1.0)
 
 
-def write_endless_bundle(path: Path) -> Path:
-    """As `write_tiny_bundle` does, with a loop before the activation: a trillion rounds for white, none for others."""
+def write_endless_bundle(path: Path, *, never_loads: bool = False) -> Path:
+    """As `write_tiny_bundle` does, with a loop before the activation: a trillion rounds for white, none for others.
+
+    never_loads  whether a golden image is white
+    """
     model = onnx.load_model_from_string(make_files()["model.onnx"])
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Identity", ["carried"], ["carried_on"])],
@@ -47,4 +50,5 @@ def write_endless_bundle(path: Path) -> Path:
             numpy_helper.from_array(np.array(10**12, dtype=np.int64), "trillion"),
         ]
     )
-    return write_tiny_bundle(path, replace={"model.onnx": model.SerializeToString()})
+    golden = {"golden/0.jpeg": WHITE} if never_loads else {}
+    return write_tiny_bundle(path, replace={"model.onnx": model.SerializeToString(), **golden})

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -22,15 +22,23 @@ _QUICK = ("--port", "0", "--grace-s", "0", "--log-format", "text")
 class RunningServer:
     """`python -m service serve BUNDLE FLAGS...`, on a free port.
 
-    As a context manager it is ready on entry and gone on exit. Another `module` than `service` has its command line.
+    As a context manager it is ready on entry and gone on exit. Another `module` than `service` has its command line;
+    `within` is a command that runs it in another environment; `awaited` stands before its address in the log.
     """
 
     def __init__(
-        self, bundle: Path, *flags: str, environ: Mapping[str, str] | None = None, module: str = "service"
+        self,
+        bundle: Path,
+        *flags: str,
+        environ: Mapping[str, str] | None = None,
+        module: str = "service",
+        within: Sequence[str] = (),
+        awaited: str = "ready on",
     ) -> None:
+        self._awaited = awaited
         self._log = tempfile.NamedTemporaryFile(mode="w+", suffix=".log")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, "serve", str(bundle), *_QUICK, *flags],
+            [*within, sys.executable, "-m", module, "serve", str(bundle), *_QUICK, *flags],
             stdout=self._log,
             stderr=self._log,
             env={**os.environ, **(environ or {})},
@@ -40,7 +48,7 @@ class RunningServer:
     def __enter__(self) -> RunningServer:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and self.process.poll() is None:
-            found = re.search(r"ready on (http://[^\s\"]+)", self.log)
+            found = re.search(rf"{self._awaited} (http://[^\s\"]+)", self.log)
             if found:
                 self.url = found[1]
                 return self

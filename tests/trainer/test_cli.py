@@ -94,7 +94,8 @@ def test_fit_gives_a_bundle_that_answers_and_changes_nothing_of_the_users(photos
     assert recipe["data"]["path"] == str(photos)
     assert "stripes" in bundle.card
     assert sorted(path.name for path in run.iterdir()) == [
-        "bundle", "catalog.csv", "checkpoints", "history.jsonl", "predictions.csv", "recipe.toml", "unreadable.csv",
+        "bundle", "catalog.csv", "checkpoints", "diagnosis.json", "history.jsonl", "predictions.csv", "recipe.toml",
+        "report.html", "unreadable.csv",
     ]  # fmt: skip
 
 
@@ -108,6 +109,26 @@ def test_the_same_seed_gives_the_same_split_and_the_same_weights(photos: Path, t
     )
     assert catalogs[0] == catalogs[1] != catalogs[2]
     assert weights[0] == weights[1] != weights[2]
+
+
+def test_the_craft_of_training_is_asked_for_by_options(photos: Path, run: Path) -> None:
+    options = {
+        "sizes": "16:1,32:1", "freeze": "early:1", "mixup": 0.2, "cutmix": 1.0, "patience": 5, "clip_norm": 1.0,
+        "accumulate": 2, "balance": "loss", "precision": "bf16",
+    }  # fmt: skip
+    given = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    assert fit(photos, run, *given).exit_code == 0
+    recipe = tomllib.loads((run / "recipe.toml").read_text())
+    assert recipe["whole"]["epochs"] == 2
+    assert {name: recipe["whole"].get(name, recipe.get(name)) for name in options} == options
+
+
+def test_sizes_say_the_epochs_even_of_a_recipe_that_has_others(photos: Path, run: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[whole]\nepochs = 5\nbatch_size = 8\n")
+    arguments = ("--backbone", "tiny", "--device", "cpu", "--cache", tmp_path / "cache", "--sizes", "16:1")
+    assert trainer("fit", photos, "--out", run, "--recipe", recipe, *arguments).exit_code == 0
+    assert tomllib.loads((run / "recipe.toml").read_text())["whole"]["epochs"] == 1
 
 
 def test_export_writes_the_same_model_again_as_a_zip(photos: Path, run: Path, tmp_path: Path) -> None:
@@ -191,6 +212,10 @@ def test_says_what_is_wrong_with_the_options(photos: Path, run: Path, tmp_path: 
         (("--device", "tpu"), "no device tpu"),
         (("--epochs", "-1"), "whole.epochs is -1"),
         (("--epochs", "0"), "nothing would be trained"),
+        (("--sizes", "16:1,32"), "whole.sizes is '16:1,32'"),
+        (("--sizes", "16:1", "--epochs", "3"), "whole.epochs is 3, but whole.sizes is '16:1', 1 epochs"),
+        (("--freeze", "early:two"), "whole.freeze is 'early:two'"),
+        (("--accumulate", "9"), "whole.accumulate is 9; it must be from 1 to 8"),
         (("--recipe", tmp_path / "none.toml"), "cannot be read"),
         (("--weights", tmp_path / "none.safetensors"), "there is no weights file"),
     ):

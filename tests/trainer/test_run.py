@@ -23,6 +23,12 @@ from trainer.cli import main
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 OPTIONS = ("--backbone", "tiny", "--epochs", "6", "--batch-size", "4", "--lr", "0.02", "--device", "cpu")
 
+# All that there is to keep from one process to the next.
+EVERYTHING = (
+    "--sizes", "16:4,32:2", "--freeze", "early:3,late:1", "--mixup", "0.4", "--cutmix", "1", "--balance", "sampler",
+    "--precision", "fp16", "--clip-norm", "1", "--accumulate", "2", "--patience", "4",
+)  # fmt: skip
+
 
 def trainer(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -69,18 +75,19 @@ def kill_once_there_is(path: Path, arguments: list[str], *, delay_s: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("part", "delay_s"),
+    ("part", "delay_s", "more"),
     [
-        ("recipe.toml", 0.0),
-        ("catalog.csv", 0.0),
-        ("checkpoints/last.safetensors", 0.02),
-        ("checkpoints/best.safetensors", 0.1),
+        ("recipe.toml", 0.0, ()),
+        ("catalog.csv", 0.0, ()),
+        ("checkpoints/last.safetensors", 0.02, ()),
+        ("checkpoints/best.safetensors", 0.1, ()),
+        ("checkpoints/best.safetensors", 0.1, EVERYTHING),
     ],
 )
 def test_kill_and_resume_give_the_same_weights(
-    photos: Path, tmp_path: Path, cache: Path, recipe: Path, part: str, delay_s: float
+    photos: Path, tmp_path: Path, cache: Path, recipe: Path, part: str, delay_s: float, more: tuple[str, ...]
 ) -> None:
-    fit = ("fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS)
+    fit = ("fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS, *more)
     assert trainer(*fit, "--out", tmp_path / "whole").exit_code == 0
     run = tmp_path / "killed"
     kill_once_there_is(run / part, command(*fit, "--out", run), delay_s=delay_s)

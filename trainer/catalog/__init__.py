@@ -7,8 +7,10 @@ from trainer.catalog.readable import require_readable
 from trainer.catalog.reading import read_catalog
 from trainer.catalog.row import Row, Side
 from trainer.catalog.split import HoldOut, hold_out
+from trainer.catalog.table import GROUP_COLUMN
 
 __all__ = [
+    "GROUP_COLUMN",
     "Catalog",
     "CatalogError",
     "HoldOut",

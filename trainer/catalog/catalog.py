@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from service.bundle.spec import Task
 from trainer.catalog.errors import CatalogError, first_few
+from trainer.catalog.grouping import groups_of
 from trainer.catalog.labels import natural_key
 from trainer.catalog.row import Row, Side
 from trainer.catalog.split import HoldOut
@@ -29,9 +30,11 @@ class Catalog:
     drawn            the rule that drew the validation images; None where the data said which they are
     remarks          what the reader has to say about the data
     classes          labels of the training images, in natural order: '2' before '10'
+    groups           of the classes, in natural order; empty where nobody asked for groups
 
     A catalog that exists can be trained on; building one raises CatalogError when there are no training or no
-    validation images, when all have one class, when a label is missing from training, or when a path stands twice.
+    validation images, when all have one class, when a label is missing from training or has two groups, or when a path
+    stands twice.
     """
 
     root: Path
@@ -40,11 +43,13 @@ class Catalog:
     drawn: HoldOut | None = None
     remarks: tuple[str, ...] = ()
     classes: tuple[str, ...] = field(init=False)
+    groups: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         labels = {label for row in self.rows if row.side == "train" for label in row.labels}
         object.__setattr__(self, "rows", tuple(sorted(self.rows, key=lambda row: row.path)))
         object.__setattr__(self, "classes", tuple(sorted(labels, key=natural_key)))
+        object.__setattr__(self, "groups", tuple(sorted(set(self._group_of.values()) - {""}, key=natural_key)))
         self._check_paths()
         self._check_classes()
         self._check_labels()
@@ -81,6 +86,12 @@ class Catalog:
             targets[number, [self._index[label] for label in row.labels]] = 1
         return targets
 
+    @property
+    def class_groups(self) -> npt.NDArray[np.int64]:
+        """Which of `groups` each class belongs to: int64 [K]; [0] where there are no groups."""
+        numbers = {group: number for number, group in enumerate(self.groups)}
+        return np.array([numbers[self._group_of[label]] for label in self.classes if numbers], dtype=np.int64)
+
     def with_hashes(self, hashes: Sequence[str]) -> Catalog:
         """The catalog with the SHA-256 of every row's file, in the order of `rows`.
 
@@ -114,9 +125,10 @@ class Catalog:
         return replace(self, rows=tuple(left), remarks=(*self.remarks, remark))
 
     def write_csv(self, path: Path) -> None:
-        """Write the table: path, label, split, sha256, note.
+        """Write the table: path, label, split, sha256, note; group where there are groups.
 
-        `read_catalog(path, root=catalog.root, label_delimiter=catalog.label_delimiter)` gives the same rows back.
+        `read_catalog(path, root=catalog.root, label_delimiter=catalog.label_delimiter)` gives the same rows back, with
+        their groups where `group_column=GROUP_COLUMN` is asked for.
         Raises FileExistsError where something stands at `path`.
         """
         write_table(path, self.rows, label_delimiter=self.label_delimiter)
@@ -124,6 +136,12 @@ class Catalog:
     @functools.cached_property
     def _index(self) -> dict[str, int]:
         return {label: index for index, label in enumerate(self.classes)}
+
+    @functools.cached_property
+    def _group_of(self) -> dict[str, str]:
+        return groups_of(
+            ((label, row.group, row.path) for row in self.rows for label in row.labels), where=str(self.root)
+        )
 
     def _check_paths(self) -> None:
         twice = [path for path, count in Counter(row.path for row in self.rows).items() if count > 1]

@@ -26,6 +26,7 @@ def read_catalog(
     path_column: str = "path",
     label_column: str = "label",
     label_delimiter: str | None = None,
+    group_column: str | None = None,
     valid_share: float = 0.2,
     seed: int = 0,
 ) -> Catalog:
@@ -35,6 +36,7 @@ def read_catalog(
     root             folder that the paths of the CSVs start from (of both, where `valid` is one too); by default each
                      CSV's own folder
     label_delimiter  makes it multilabel, and needs CSVs
+    group_column     of the CSVs: the group of each image's class; for classification alone
     valid_share      of the images that are not for testing, held out by `hold_out` where the data has no
                      validation images of its own
 
@@ -42,7 +44,11 @@ def read_catalog(
     """
     if label_delimiter == "":
         raise CatalogError("The label delimiter is empty; give the character that stands between labels, such as ';'.")
-    columns = Columns(path=path_column, label=label_column, label_delimiter=label_delimiter)
+    if group_column is not None and label_delimiter is not None:
+        raise CatalogError(
+            f"{data}: groups are of classes, of which an image has one; leave --group-column or --label-delimiter out."
+        )
+    columns = Columns(path=path_column, label=label_column, label_delimiter=label_delimiter, group=group_column)
     if root is not None and not any(_is_table(source) for source in (data, valid) if source):
         raise CatalogError(f"{data}: a root is for the paths of a CSV, and this is a folder; leave --root out.")
     source = _read(data, root=root, columns=columns)
@@ -80,6 +86,8 @@ def _read(data: Path, *, root: Path | None, columns: Columns) -> Source:
         raise CatalogError(f"{data}: this is neither a folder nor a CSV; give a folder of images or a .csv file.")
     if columns.label_delimiter is not None:
         raise CatalogError(f"{data}: a folder gives an image one label; several labels an image need a CSV.")
+    if columns.group is not None:
+        raise CatalogError(f"{data}: this is a folder; groups are read from a column, and need a CSV.")
     return read_folder(data)
 
 

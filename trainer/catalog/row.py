@@ -27,6 +27,7 @@ class Row:
     labels  exactly one for classification, any number for multilabel
     side    `train`, `valid` or `test`
     sha256  of the file's bytes, hexadecimal; None until it was hashed
+    group   coarser name of the label; empty where nobody asked for groups
     note    free text that travels with the row
     """
 
@@ -34,4 +35,5 @@ class Row:
     labels: frozenset[str]
     side: Side
     sha256: str | None = None
+    group: str = ""
     note: str = ""

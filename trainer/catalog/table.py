@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.catalog.errors import CatalogError, first_few
+from trainer.catalog.grouping import groups_of
 from trainer.catalog.labels import clean_label, natural_key, split_labels, unwritable
 from trainer.catalog.row import SIDE_NAMES, Row, Side
 from trainer.catalog.source import Source
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _COLUMNS = ("path", "label", "split", "sha256", "note")
+GROUP_COLUMN = "group"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +27,13 @@ class Columns:
 
     path, label      names of the columns that hold the image's path and its label or labels
     label_delimiter  what stands between labels in one cell; None: the whole cell is one label
+    group            name of the column that holds the group of the image's class; None: there are no groups
     """
 
     path: str = "path"
     label: str = "label"
     label_delimiter: str | None = None
+    group: str | None = None
 
 
 def read_table(table: Path, *, root: Path | None, columns: Columns) -> Source:
@@ -40,17 +44,20 @@ def read_table(table: Path, *, root: Path | None, columns: Columns) -> Source:
     row 1, as in a spreadsheet. An image named twice with the same labels is read once, with a remark.
 
     Raises CatalogError for a table that cannot be read or has no rows, a missing column, a missing file, an empty
-    label (where one is needed), an unknown side, or an image named twice with different labels.
+    label (where one is needed) or group, an unknown side, a class of two groups, or an image named twice with different
+    labels.
     """
     base = (root or table.parent).resolve()
     rows: dict[str, Row] = {}
     numbers: dict[str, int] = {}
+    places: list[tuple[str, str, str]] = []
     repeated, sided = 0, False
     for number, cells in _records(table, columns):
         row = _row(cells, base=base, columns=columns, where=f"{table}, row {number}")
         sided = "split" in cells
         earlier = rows.setdefault(row.path, row)
         first = numbers.setdefault(row.path, number)
+        places += [(label, row.group, f"row {number}") for label in row.labels]
         repeated += first != number
         if (earlier.labels, earlier.side) != (row.labels, row.side):
             raise CatalogError(
@@ -60,25 +67,28 @@ def read_table(table: Path, *, root: Path | None, columns: Columns) -> Source:
     if not rows:
         raise CatalogError(f"{table}: there are no rows under the header; add one for each image.")
     _require_files(table, numbers, base=base)
+    groups_of(places, where=str(table))
     remarks = (f"{table}: {repeated:,} rows name an image again and were passed over.",) if repeated else ()
     return Source(root=base, rows=tuple(rows.values()), sided=sided, remarks=remarks)
 
 
 def write_table(table: Path, rows: Sequence[Row], *, label_delimiter: str | None) -> None:
-    """Write rows as a CSV that `read_table` reads back: path, label, split, sha256, note.
+    """Write rows as a CSV that `read_table` reads back: path, label, split, sha256, note; group where there are groups.
 
     Raises FileExistsError where something stands at `table`; the file is written whole or not at all.
     """
     if os.path.lexists(table):
         raise FileExistsError(f"{table} is there already; give another name or move it away.")
+    grouped = any(row.group for row in rows)
     partial = table.with_name(f".{table.name}.{os.getpid()}.partial")
     try:
         with partial.open("x", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(_COLUMNS)
+            writer.writerow((*_COLUMNS, GROUP_COLUMN) if grouped else _COLUMNS)
             for row in rows:
                 label = (label_delimiter or "").join(sorted(row.labels, key=natural_key))
-                writer.writerow((row.path, label, row.side, row.sha256 or "", _one_line(row.note)))
+                cells = (row.path, label, row.side, row.sha256 or "", _one_line(row.note))
+                writer.writerow((*cells, row.group) if grouped else cells)
             file.flush()
             os.fsync(file.fileno())
         partial.rename(table)
@@ -123,11 +133,12 @@ def _delimiter(header: str, columns: Columns) -> str:
 
 
 def _require_columns(table: Path, names: Sequence[str], columns: Columns) -> None:
-    for option, name in (("--path-column", columns.path), ("--label-column", columns.label)):
-        if name not in names:
+    options = {"--path-column": columns.path, "--label-column": columns.label, "--group-column": columns.group}
+    for option, name in options.items():
+        if name is not None and name not in names:
             found = first_few([ascii(found) for found in names], most=20) if any(names) else "none"
             raise CatalogError(f"{table}: there is no column {name!r} (found: {found}); name it with {option}.")
-    for name in (columns.path, columns.label, "split", "sha256", "note"):
+    for name in filter(None, (*options.values(), "split", "sha256", "note")):
         if names.count(name) > 1:
             raise CatalogError(f"{table}: the column {name!r} stands twice in the header; rename one.")
 
@@ -151,8 +162,17 @@ def _row(cells: Mapping[str, str], *, base: Path, columns: Columns, where: str) 
         labels=labels,
         side=_side(cells.get("split", "train"), where=where),
         sha256=digest if _SHA256.fullmatch(digest) else None,
+        group=_group(cells, columns, where=where),
         note=_one_line(cells.get("note", "")),
     )
+
+
+def _group(cells: Mapping[str, str], columns: Columns, *, where: str) -> str:
+    if columns.group is None:
+        return ""
+    if not cells[columns.group].strip():
+        raise CatalogError(f"{where}: the group is empty; give every image the group of its class.")
+    return clean_label(cells[columns.group], where=f"{where}, column {columns.group!r}")
 
 
 def _relative(path: str, base: Path) -> str:

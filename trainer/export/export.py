@@ -24,10 +24,11 @@ from trainer.catalog import Catalog
 from trainer.export.gate import ParityError, check_parity
 from trainer.export.golden import images_from, make_golden, synthetic_images
 from trainer.export.graph import Served, find_features, to_onnx
-from trainer.export.measured import predict_files, reference, wilson_interval
+from trainer.export.measured import predict_files, reference
 from trainer.fitting import Progress, Recipe
 from trainer.fitting.evaluate import predict_logits
-from trainer.fitting.metrics import activate, choose_thresholds, measure
+from trainer.fitting.grouping import group_accuracy
+from trainer.fitting.metrics import activate, choose_thresholds, measure, wilson_interval
 from trainer.model import Classifier
 from trainer.pixels import PixelCache
 
@@ -99,6 +100,8 @@ def export_bundle(
     files = [catalog.file_of(row) for row in rows]
     probabilities = predict_files(predictor, files, threads=threads, progress=progress)
     figures = measure(probabilities, targets, task=catalog.task, thresholds=spec.thresholds)
+    if catalog.groups:
+        figures["group_accuracy"] = group_accuracy(probabilities, targets, catalog.class_groups)
     metrics = {
         "model": _MODEL,
         "validation": {"images": len(rows), **figures},
@@ -174,6 +177,7 @@ def _card(trained: Exportable, *, version: str, created: str, figures: dict[str,
         task=catalog.task,
         task_words="classifier" if catalog.task == "classification" else "multilabel classifier",
         classes=catalog.classes,
+        groups=catalog.groups,
         train_count=len(catalog.side("train")),
         valid_count=valid_count,
         unreadable_count=trained.unreadable_count,

@@ -13,7 +13,6 @@ from service.predictor import Predictor
 from trainer.fitting import Progress
 
 _BINS = 20
-_Z = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
 def predict_files(
@@ -49,11 +48,3 @@ def reference(
         "confidence_counts": [int(count) for count in counts],
         "confidence_edges": [round(float(edge), 6) for edge in edges],
     }
-
-
-def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """95 % confidence interval of a share seen in `count` trials (Wilson 1927, JASA 22)."""
-    centre = share + _Z**2 / (2 * count)
-    reach = _Z * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-    scale = 1 + _Z**2 / count
-    return float((centre - reach) / scale), float((centre + reach) / scale)

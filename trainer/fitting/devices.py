@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 NAMES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # glibc's malloc.h
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
@@ -33,24 +35,39 @@ def choose_device(name: str) -> torch.device:
         raise DeviceError(f"there is no device {name}; try {', '.join(NAMES)}") from error
 
 
-def frozen_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Autocast for passes without gradients: bf16 where the hardware multiplies it."""
-    return _autocast(device, device.type == "cpu" and _cpu_has_bf16())
+def training_dtype(device: torch.device, precision: str) -> torch.dtype:
+    """In what a training step multiplies; `precision` is one of PRECISIONS.
 
-
-def training_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Autocast for training steps: bf16 on CUDA, fp32 on a CPU.
-
-    On a CPU the backward pass of a depthwise convolution in bf16 costs more than the rest gains:
-    `tests/benchmarks/precision.py` measures both.
+    `auto`: bf16 on CUDA hardware that multiplies it, fp16 on older one, fp32 elsewhere. On a CPU the backward pass of a
+    depthwise convolution in bf16 costs more than the rest gains: `tests/benchmarks/precision.py` measures both. Raises
+    DeviceError where the device cannot.
     """
-    return _autocast(device, False)
+    if precision != "auto":
+        return _asked(device, precision)
+    return _on_cuda() if device.type == "cuda" else torch.float32
 
 
-def _autocast(device: torch.device, on_cpu: bool) -> AbstractContextManager[object]:
-    if on_cpu or (device.type == "cuda" and torch.cuda.is_bf16_supported()):
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
+def frozen_dtype(device: torch.device, precision: str) -> torch.dtype:
+    """In what a pass without gradients multiplies: as in training, but `auto` takes bf16 on a CPU that has it."""
+    if precision == "auto" and device.type == "cpu" and _cpu_has_bf16():
+        return torch.bfloat16
+    return training_dtype(device, precision)
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """Multiply in this type; weights and their updates stay fp32."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+
+
+def _asked(device: torch.device, precision: str) -> torch.dtype:
+    if device.type == "mps" and precision != "fp32":
+        raise DeviceError(f"there is no training in {precision} on mps; use --precision auto, or another --device")
+    return _DTYPES[precision]
+
+
+def _on_cuda() -> torch.dtype:
+    # Older hardware has a bf16 that is emulated, slower than fp32.
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
 def _cpu_has_bf16() -> bool:
@@ -70,3 +87,13 @@ def keep_freed_memory() -> None:
     libc.mallopt(_M_MMAP_MAX, 0)
     libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     libc.mallopt(_M_TOP_PAD, 2**26)
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Return what torch or the C library keeps of freed memory, so that it can be laid out afresh."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+    elif platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

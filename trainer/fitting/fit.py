@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from trainer.fitting.checkpoint import load_state, load_weights, save_state
+from trainer.fitting.checkpoint import load_facts, load_state, load_weights
 from trainer.fitting.data import TrainingData
 from trainer.fitting.devices import keep_freed_memory
-from trainer.fitting.evaluate import predict_logits
+from trainer.fitting.errors import FitError, RecipeError
+from trainer.fitting.evaluate import predict_together
+from trainer.fitting.found_rate import LR_FIND, FoundRate
 from trainer.fitting.head_stage import extract_features, fit_head
 from trainer.fitting.history import History
 from trainer.fitting.keeper import Keeper
+from trainer.fitting.memory import needing_memory
 from trainer.fitting.metrics import activate, measure
+from trainer.fitting.patience import Patience
+from trainer.fitting.processes import ALONE, Processes
 from trainer.fitting.progress import Progress
-from trainer.fitting.recipe import Recipe, RecipeError
-from trainer.fitting.whole_stage import WholeStage
+from trainer.fitting.rate_search import search_head_rate, search_whole_rate, with_found_rate
+from trainer.fitting.recipe import Recipe
+from trainer.fitting.saver import Saver
+from trainer.fitting.sizes import crop_size, parse_sizes, require_sizes
+from trainer.fitting.tensorboard import TensorBoard
+from trainer.fitting.whole_stage import Epoch, WholeStage
 from trainer.model import Backbone, Classifier
 
 BEST = Path("checkpoints", "best.safetensors")
 LAST = Path("checkpoints", "last.safetensors")
-_CROP_STEP = 32
 _FEW_STEPS = 10
-
-
-class FitError(Exception):
-    """Training that came to nothing. The message says what to try."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,12 +45,14 @@ class Fitted:
 
     model          on the CPU, in eval mode
     probabilities  float64 [N, K] of the validation images, in their order
+    subset_probabilities  float64 [M, K] of the training images that are measured as they are, in their order
     figures        what `measure` says of them
     stages         name -> wall time in seconds
     """
 
     model: Classifier
     probabilities: npt.NDArray[np.float64]
+    subset_probabilities: npt.NDArray[np.float64]
     figures: dict[str, float]
     stages: dict[str, float]
 
@@ -57,65 +65,83 @@ def fit(
     run: Path,
     device: torch.device,
     progress: Progress,
+    board: TensorBoard | None = None,
+    processes: Processes = ALONE,
 ) -> Fitted:
     """Train a classifier, from the start or from where RUN/checkpoints/last.safetensors was saved.
 
-    The best weights so far are in RUN/checkpoints/best.safetensors, what happened is in RUN/history.jsonl.
+    The best weights so far are in RUN/checkpoints/best.safetensors, what happened is in RUN/history.jsonl, and
+    on the board where there is one. Of several processes the main one writes, searches rates, trains the head and
+    decides when to end; features, the steps of the whole network and measuring are shared out.
     """
     keep_freed_memory()
-    history = History(run / "history.jsonl")
-    keeper = Keeper(run / BEST, data, history=history, device=device, progress=progress)
+    history = History(run / "history.jsonl" if processes.is_main else None, board=board)
+    patience = Patience(recipe.whole.patience, task=data.task)
+    keeper = Keeper(run / BEST, data, history=history, device=device, progress=progress, processes=processes)
     model = Classifier(backbone, class_count=data.class_count, dropout=recipe.dropout)
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with needing_memory(device):
+        model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    processes.align(model)
     size = backbone.pixels.size
     stages: dict[str, float] = {}
-    resumed = (run / LAST).exists()
+    resumed = processes.told((run / LAST).exists)
     if not resumed:
         history.cut(0)
         if recipe.head.epochs and backbone.pretrained:
-            stages |= _head_stage(model, data, recipe, size=size, device=device, history=history, progress=progress)
+            stages |= _head_stage(
+                model,
+                data,
+                recipe,
+                size=size,
+                run=run,
+                device=device,
+                history=history,
+                progress=progress,
+                processes=processes,
+            )
             keeper.consider(model, stage="head", epoch=0)
     crop = size if backbone.fixed_size else crop_size(size, recipe.whole.size_share)
-    whole = WholeStage(model, data, recipe, size=crop, device=device)
+    rate = processes.told(
+        lambda: _whole_rate(model, data, recipe, size=crop, run=run, resumed=resumed, device=device, progress=progress)
+    )
+    recipe = dataclasses.replace(recipe, whole=dataclasses.replace(recipe.whole, rate=rate))
+    with needing_memory(device):
+        whole = WholeStage(model, data, recipe, size=crop, device=device, processes=processes)
     if resumed:
-        tensors, facts = load_state(run / LAST)
+        facts = processes.told(lambda: load_facts(run / LAST))
+        tensors = processes.told_tensors(lambda: load_state(run / LAST)[0])
         whole.restore(tensors, facts)
-        stages, keeper.best = facts["stages"], facts["best"]
+        stages, keeper.best, patience.waited = facts["stages"], facts["best"], facts["waited"]
         history.cut(facts["history_bytes"])
         progress.say(f"resumed at step {facts['step']}")
     else:
         stages["whole"] = 0.0
-    spent_before, start = stages["whole"], time.perf_counter()
-    saved = start
 
-    def save() -> None:
-        nonlocal saved
-        saved = time.perf_counter()
-        stages["whole"] = spent_before + saved - start
-        tensors, facts = whole.state()
-        facts |= {"stages": stages, "best": keeper.best, "history_bytes": history.length_bytes}
-        save_state(run / LAST, tensors, facts)
+    def rest(seconds: float) -> dict[str, Any]:
+        stages["whole"] = seconds
+        return {
+            "stages": stages,
+            "best": keeper.best,
+            "waited": patience.waited,
+            "history_bytes": history.length_bytes,
+        }
 
-    def save_when_due() -> None:
-        if time.perf_counter() - saved >= recipe.checkpoint_s:
-            save()
-
+    saver = Saver(
+        run / LAST, whole, every_s=recipe.checkpoint_s, spent_s=stages["whole"], rest=rest, processes=processes
+    )
     if whole.step_count < _FEW_STEPS:
         progress.say(
             f"warning: only {whole.step_count} training steps; more --epochs or a smaller --batch-size may help"
         )
-    save()
-    while not whole.done:
-        epoch = whole.run_epoch(progress=progress, on_step=save_when_due)
-        if not np.isfinite(epoch.losses).all():
+    saver.save()
+    while not processes.told(lambda: whole.done or patience.over):
+        epoch = whole.run_epoch(progress=progress, on_step=saver.save_when_due, on_event=history.write)
+        if processes.is_main and not np.isfinite(epoch.losses).all():
             raise FitError(
                 f"the loss became {np.sum(epoch.losses)} in epoch {epoch.number}; try a tenth of the rate with --lr"
             )
-        steps = zip(epoch.rates, epoch.momenta, epoch.losses, strict=True)
-        history.write_all(
-            "step",
-            [{"epoch": epoch.number, "rate": rate, "momentum": moment, "loss": loss} for rate, moment, loss in steps],
-        )
+        _write_steps(epoch, history)
+        best_before = keeper.best
         keeper.consider(
             whole.average,
             stage="whole",
@@ -123,13 +149,44 @@ def fit(
             train_loss=float(np.mean(epoch.losses)),
             images_per_second=epoch.images_per_second,
         )
-        save()
+        patience.see(best_before, keeper.best)
+        saver.save()
+    if not whole.done:
+        progress.say(f"no better {patience.figure.replace('_', ' ')} for {patience.waited} epochs: training ends here")
+        history.write("stop", stage="whole", epoch=whole.epochs_done, waited=patience.waited)
     history.write("stage", stage="whole", seconds=stages["whole"])
-    load_weights(model, run / BEST)
-    probabilities = activate(predict_logits(model, data.valid, device=device), data.task)
+    return _best(model, data, run=run, device=device, stages=stages, processes=processes)
+
+
+def _write_steps(epoch: Epoch, history: History) -> None:
+    steps = zip(epoch.rates, epoch.momenta, epoch.losses, strict=True)
+    history.write_all(
+        "step",
+        [{"epoch": epoch.number, "rate": rate, "momentum": moment, "loss": loss} for rate, moment, loss in steps],
+    )
+
+
+def _best(
+    model: Classifier,
+    data: TrainingData,
+    *,
+    run: Path,
+    device: torch.device,
+    stages: dict[str, float],
+    processes: Processes,
+) -> Fitted:
+    """The model with the best weights that were saved, measured once more."""
+    if processes.is_main:
+        load_weights(model, run / BEST)
+    processes.align(model)
+    probabilities, subset_probabilities = (
+        activate(predict_together(model, cache, processes=processes, device=device), data.task)
+        for cache in (data.valid, data.subset)
+    )
     return Fitted(
         model=model.cpu().eval(),
         probabilities=probabilities,
+        subset_probabilities=subset_probabilities,
         figures=measure(probabilities, data.valid_targets, task=data.task),
         stages=stages,
     )
@@ -141,15 +198,30 @@ def _head_stage(
     recipe: Recipe,
     *,
     size: int,
+    run: Path,
     device: torch.device,
     history: History,
     progress: Progress,
+    processes: Processes,
 ) -> dict[str, float]:
-    """Run the first stage; returns the seconds that its two parts took."""
+    """Run the first stage, the head itself on the main process alone; returns there the seconds of both parts."""
     start = time.perf_counter()
-    features = extract_features(model, data, recipe, size=size, device=device, progress=progress)
+    features = extract_features(
+        model, data, recipe, size=size, device=device, progress=progress, on_event=history.write, processes=processes
+    )
+    if not processes.is_main:
+        processes.align(model.head)
+        return {}
     extracted = time.perf_counter()
+    recipe = with_found_rate(
+        recipe,
+        "head",
+        lambda: search_head_rate(model, features, data, recipe, progress=progress),
+        run=run,
+        progress=progress,
+    )
     fit_head(model, features, data, recipe, progress=progress)
+    processes.align(model.head)
     seconds = {"features": extracted - start, "head": time.perf_counter() - extracted}
     rate = features.shape[0] * features.shape[1] / seconds["features"]
     history.write("stage", stage="features", seconds=seconds["features"], images_per_second=rate)
@@ -160,17 +232,35 @@ def _head_stage(
     return seconds
 
 
+def _whole_rate(
+    model: Classifier,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    size: int,
+    run: Path,
+    resumed: bool,
+    device: torch.device,
+    progress: Progress,
+) -> float:
+    """The rate of the second stage, which is searched where the recipe asks for it."""
+
+    def search() -> FoundRate:
+        if resumed:
+            raise FitError(f"{run / LR_FIND} with the learning rate of this run is gone; put it back, or fit anew")
+        with needing_memory(device):
+            return search_whole_rate(model, data, recipe, size=size, device=device, progress=progress)
+
+    if recipe.whole.epochs:
+        recipe = with_found_rate(recipe, "whole", search, run=run, progress=progress)
+    return recipe.whole.rate
+
+
 def require_training(recipe: Recipe, backbone: Backbone) -> None:
-    """Raise RecipeError where neither stage would run."""
+    """Raise RecipeError where neither stage would run, or the backbone does not take the images of one of the sizes."""
+    require_sizes(parse_sizes(recipe.whole.sizes), backbone)
     if not recipe.whole.epochs and not (recipe.head.epochs and backbone.pretrained):
         raise RecipeError(
             "nothing would be trained: whole.epochs is 0, and the head alone is trained only on pretrained weights "
             "and with head.epochs over 0"
         )
-
-
-def crop_size(size: int, share: float) -> int:
-    """Side of the training crops, pixels: a share of the model's, to a multiple of 32 (networks halve five times)."""
-    if share == 1:
-        return size
-    return max(_CROP_STEP, round(size * share / _CROP_STEP) * _CROP_STEP)

@@ -2,47 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from trainer.fitting.data import TrainingData, loss_of, seed_torch
-from trainer.fitting.devices import frozen_autocast
+from trainer.fitting.data import TrainingData
+from trainer.fitting.devices import autocast, frozen_dtype
 from trainer.fitting.evaluate import BATCH_SIZE, batches
+from trainer.fitting.head_learner import HeadLearner
+from trainer.fitting.memory import MicroBatch
+from trainer.fitting.processes import ALONE, Processes
 from trainer.fitting.progress import Progress
 from trainer.fitting.recipe import Recipe
 from trainer.fitting.schedule import one_cycle
 from trainer.model import Classifier
-from trainer.pixels import augment
+from trainer.pixels import augment, open_images
 
-# Streams of random numbers; views take epochs that the second stage never reaches.
-_STAGE, _FIRST_VIEW = 1, 1_000_000
+# Views take epochs that the second stage never reaches.
+_FIRST_VIEW = 1_000_000
 
 
 @torch.inference_mode()
 def extract_features(
-    model: Classifier, data: TrainingData, recipe: Recipe, *, size: int, device: torch.device, progress: Progress
+    model: Classifier,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    size: int,
+    device: torch.device,
+    progress: Progress,
+    on_event: Callable[..., None] = lambda *_, **__: None,
+    processes: Processes = ALONE,
 ) -> Tensor:
-    """Run the body over every view of every training image: float16 [views, N, width], on the CPU."""
+    """Run the body over every view of every training image: float16 [views, N, width], on the CPU.
+
+    on_event  told, as `History.write` is: a `warning` where memory runs out
+
+    Of several processes each works on its share of the images, and all get everything. Raises FitError where the
+    memory does not hold a single image.
+    """
     model.eval()
     views, count = recipe.head.views, len(data.train)
-    progress.start("features", views * count)
-    features = torch.empty(views, count, model.head.in_features, dtype=torch.float16)
-    with frozen_autocast(device):
+    own = processes.share(count)
+    progress.start("features", views * (own.stop - own.start))
+    on_gpu = device.type == "cuda"
+    features = torch.zeros(views, count, model.head.in_features, dtype=torch.float16, pin_memory=on_gpu)
+    images, micro_batch = open_images(data.train, device), MicroBatch(BATCH_SIZE, device=device)
+
+    def embed(view: int, positions: npt.NDArray[np.int64]) -> None:
+        pixels = augment(
+            images.batch(positions),
+            data.train.aspects[positions],
+            positions,
+            size=size,
+            settings=recipe.augmentation,
+            seed=recipe.seed,
+            epoch=_FIRST_VIEW + view,
+        )
+        embeddings = model.embed(pixels).to(torch.float16)
+        features[view, positions[0] : positions[-1] + 1].copy_(embeddings, non_blocking=on_gpu)
+
+    def say(line: str) -> None:
+        progress.say(f"warning: {line}")
+        on_event("warning", stage="features", text=line, micro_batch=micro_batch.size)
+
+    with autocast(device, frozen_dtype(device, recipe.precision)):
         for view in range(views):
-            for positions in batches(count, BATCH_SIZE):
-                pixels = augment(
-                    torch.from_numpy(data.train.batch(positions)).to(device),
-                    data.train.aspects[positions],
-                    positions,
-                    size=size,
-                    settings=recipe.augmentation,
-                    seed=recipe.seed,
-                    epoch=_FIRST_VIEW + view,
-                )
-                features[view, positions] = model.embed(pixels).to("cpu", torch.float16)
+            for place in batches(own.stop - own.start, BATCH_SIZE):
+                positions = own.start + place
+                micro_batch.over(positions, partial(embed, view), say=say)
                 progress.advance(len(positions))
+    if on_gpu:
+        torch.cuda.synchronize(device)
+    processes.sum(features)
     return features
 
 
@@ -50,36 +86,13 @@ def fit_head(model: Classifier, features: Tensor, data: TrainingData, recipe: Re
     """Train `model.head` in place, one cycle, on one view of each image an epoch.
 
     features  what `extract_features` gave
-
-    Runs where the features lie, on the CPU: a linear layer's steps are shorter than their way to a device.
     """
-    stage = recipe.head
-    views, count, _ = features.shape
-    head = torch.nn.Linear(model.head.in_features, model.head.out_features)
-    head.load_state_dict({name: tensor.cpu() for name, tensor in model.head.state_dict().items()})
-    decayed, plain = [head.weight], [head.bias]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        betas=(0.9, 0.99),
-    )
-    targets = torch.from_numpy(data.train_targets)
-    batch_count = -(-count // stage.batch_size)
-    progress.start("head", stage.epochs * batch_count)
+    stage, learner = recipe.head, HeadLearner(model, features, data, recipe)
+    steps = stage.epochs * learner.count
+    progress.start("head", steps)
     for epoch in range(stage.epochs):
-        random = np.random.default_rng((recipe.seed, _STAGE, epoch))
-        order, view = random.permutation(count), random.integers(views, size=count)
-        seed_torch(recipe.seed, _STAGE, epoch)
-        for batch in range(batch_count):
-            picked = order[batch * stage.batch_size : (batch + 1) * stage.batch_size]
-            rate, momentum = one_cycle(
-                epoch * batch_count + batch, steps=stage.epochs * batch_count, peak_rate=stage.rate
-            )
-            for group in optimizer.param_groups:
-                group.update(lr=rate, betas=(momentum, 0.99))
-            inputs = F.dropout(features[view[picked], picked].float(), recipe.dropout)
-            loss = loss_of(head(inputs), targets[picked], task=data.task, smoothing=recipe.label_smoothing)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+        for number, picked in enumerate(learner.begin_epoch(epoch), start=epoch * learner.count):
+            rate, momentum = one_cycle(number, steps=steps, peak_rate=stage.rate)
+            learner.step(picked, rate=rate, momentum=momentum)
             progress.advance()
-    model.head.load_state_dict(head.state_dict())
+    model.head.load_state_dict(learner.head.state_dict())

@@ -1,29 +1,39 @@
-"""Measures a model on the validation images, and keeps its weights when it is the best so far."""
+"""Measures a model on the validation and some training images, and keeps its weights when it is the best so far."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import torch
 
 from trainer.fitting.checkpoint import save_weights
 from trainer.fitting.data import TrainingData
-from trainer.fitting.evaluate import predict_logits
+from trainer.fitting.evaluate import predict_together
 from trainer.fitting.history import History
 from trainer.fitting.metrics import LEADING, activate, measure
+from trainer.fitting.processes import ALONE, Processes
 from trainer.fitting.progress import Progress
 from trainer.model import Classifier
+from trainer.pixels import PixelCache
 
 
 class Keeper:
-    """The best model so far, in a file.
+    """The best model so far, in a file, which the main process writes.
 
     best  the figures of that model; empty before there is one
     """
 
     def __init__(
-        self, path: Path, data: TrainingData, *, history: History, device: torch.device, progress: Progress
+        self,
+        path: Path,
+        data: TrainingData,
+        *,
+        history: History,
+        device: torch.device,
+        progress: Progress,
+        processes: Processes = ALONE,
     ) -> None:
         self.best: dict[str, float] = {}
         self._path = path
@@ -31,22 +41,29 @@ class Keeper:
         self._history = history
         self._device = device
         self._progress = progress
+        self._processes = processes
 
     def consider(self, model: Classifier, **circumstances: Any) -> None:
         """Measure, write a line of history with the circumstances, and save the weights if none were better."""
-        logits = predict_logits(model, self._data.valid, device=self._device)
-        figures = measure(activate(logits, self._data.task), self._data.valid_targets, task=self._data.task)
+        data = self._data
+        trained = self._measure(model, data.subset, data.subset_targets)
+        figures = self._measure(model, data.valid, data.valid_targets)
         best = not self.best or self._rank(figures) > self._rank(self.best)
         if best:
-            save_weights(model, self._path)
+            if self._processes.is_main:
+                save_weights(model, self._path)
             self.best = figures
-        self._history.write("epoch", **circumstances, valid=figures, best=best)
+        self._history.write("epoch", **circumstances, train=trained, valid=figures, best=best)
         shown = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
         told = "  ".join(
             f"{name.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else str(value)
             for name, value in circumstances.items()
         )
         self._progress.say(f"{told}  |  {shown}{'  *' if best else ''}")
+
+    def _measure(self, model: Classifier, cache: PixelCache, targets: npt.NDArray[Any]) -> dict[str, float]:
+        logits = predict_together(model, cache, processes=self._processes, device=self._device, progress=self._progress)
+        return measure(activate(logits, self._data.task), targets, task=self._data.task)
 
     def _rank(self, figures: dict[str, float]) -> tuple[float, float]:
         return figures[LEADING[self._data.task]], -figures["loss"]

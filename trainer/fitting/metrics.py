@@ -15,6 +15,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 # The figure by which the best epoch is chosen.
 LEADING: dict[Task, str] = {"classification": "accuracy", "multilabel": "mean_average_precision"}
+_Z = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
 def activate(logits: FloatArray, task: Task) -> npt.NDArray[np.float64]:
@@ -96,3 +97,11 @@ def best_thresholds(probabilities: FloatArray, targets: npt.NDArray[Any]) -> npt
         midpoints = ((values + below) / 2)[best]
         result[k] = midpoints[np.abs(midpoints - 0.5).argmin()]
     return result
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """95 % confidence interval of a share seen in `count` trials (Wilson 1927, JASA 22)."""
+    centre = share + _Z**2 / (2 * count)
+    reach = _Z * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
+    scale = 1 + _Z**2 / count
+    return float((centre - reach) / scale), float((centre + reach) / scale)

@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from service.pixels import PixelSpec
 from trainer.catalog import Catalog, Row, hash_files, require_readable
 from trainer.fitting.data import TrainingData
 from trainer.fitting.progress import Progress
+from trainer.fitting.subset import choose_subset
 from trainer.pixels import PixelCache, fill_cache
 
 # Training images are kept larger than the model's input, so that a crop of them still has its detail: 288 for 224.
@@ -30,19 +33,30 @@ class Prepared:
     unreadable: dict[Row, str]
 
 
-def prepare(catalog: Catalog, *, pixels: PixelSpec, cache: Path, threads: int, progress: Progress) -> Prepared:
+def prepare(
+    catalog: Catalog,
+    *,
+    pixels: PixelSpec,
+    seed: int,
+    cache: Path,
+    threads: int,
+    progress: Progress,
+    hashed: bool = False,
+) -> Prepared:
     """Hash and decode the images of both sides.
 
     pixels  what the service will do to an image
+    seed    decides which training images are measured as the validation images are
     cache   folder of decoded images, shared by all fits
+    hashed  whether the catalog has the hashes of now; images that the cache holds are not read then
 
     Raises CatalogError where more than a tenth cannot be decoded or too few are left, CacheError where the cache
     cannot be written.
     """
-    progress.start("hash", len(catalog.rows))
-    catalog = catalog.with_hashes(
-        hash_files([catalog.file_of(row) for row in catalog.rows], threads=threads, on_progress=progress.advance)
-    )
+    if not hashed:
+        progress.start("hash", len(catalog.rows))
+        files = [catalog.file_of(row) for row in catalog.rows]
+        catalog = catalog.with_hashes(hash_files(files, threads=threads, on_progress=progress.advance))
     train_rows, valid_rows = catalog.side("train"), catalog.side("valid")
     progress.start("decode", len(train_rows) + len(valid_rows))
     train = _decode(catalog, train_rows, cache_spec(pixels), cache, threads, progress)
@@ -54,15 +68,22 @@ def prepare(catalog: Catalog, *, pixels: PixelSpec, cache: Path, threads: int, p
     }
     require_readable(len(train_rows) + len(valid_rows), unreadable)
     readable = catalog.without(unreadable.keys())
+    kept = readable.side("train")
+    positions = choose_subset(kept, seed=seed)
+    progress.start("decode again", len(positions))
+    subset = _decode(readable, tuple(kept[position] for position in positions), pixels, cache, threads, progress)
+    decoded = np.flatnonzero(subset.slots >= 0)
     return Prepared(
         catalog=readable,
         data=TrainingData(
             task=readable.task,
             class_count=len(readable.classes),
-            train=_only(train, train_rows, readable.side("train")),
-            train_targets=readable.targets(readable.side("train")),
+            train=_only(train, train_rows, kept),
+            train_targets=readable.targets(kept),
             valid=_only(valid, valid_rows, readable.side("valid")),
             valid_targets=readable.targets(readable.side("valid")),
+            subset=subset.take(decoded.tolist()),
+            subset_positions=positions[decoded],
         ),
         unreadable=unreadable,
     )

@@ -11,14 +11,15 @@ from typing import Any
 
 import tomli_w
 
+from trainer.fitting.balance import BALANCES
+from trainer.fitting.devices import PRECISIONS
+from trainer.fitting.errors import RecipeError
+from trainer.fitting.freezing import parse_freeze
+from trainer.fitting.sizes import parse_sizes
 from trainer.model.backbones import DEFAULT, PRETRAINED
 from trainer.pixels import Augmentation
 
 GOLDEN_KINDS = ("synthetic", "validation")
-
-
-class RecipeError(Exception):
-    """A recipe that cannot be followed. The message names the key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,16 @@ class WholeStage:
     rate         peak learning rate of the head
     rate_spread  the rate of the head over that of the earliest layers; the late layers have the geometric mean
     size_share   side of the training crops as a share of the model's; smaller crops cost less
+    sizes        side of the training crops and for how many epochs, such as `128:3,224:2`: sets the epochs
     ema_decay    of the moving average of the weights, which is what is validated and exported
+    freeze       groups that learn nothing at first and for how many epochs, such as `early:2,late:1`; without a number
+                 for all of them. The schedule goes on meanwhile
+    mixup        alpha of Zhang et al. 2018, arXiv:1710.09412; 0 for none
+    cutmix       alpha of Yun et al. 2019, arXiv:1905.04899; 0 for none. With both, half of the images get the one
+    clip_norm    largest norm of the gradient of all weights together; 0 for any
+    accumulate   in how many parts, one after the other, a batch is worked on: less memory, the same gradient
+    patience     epochs without a better leading figure after which training ends; 0 for never
+    compile      whether the network is compiled (torch.compile), which pays in long runs only
     """
 
     epochs: int = 8
@@ -55,6 +65,25 @@ class WholeStage:
     weight_decay: float = 0.05
     size_share: float = 1.0
     ema_decay: float = 0.99
+    sizes: str = ""
+    freeze: str = ""
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    clip_norm: float = 0.0
+    accumulate: int = 1
+    patience: int = 0
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        parse_freeze(self.freeze)
+        epochs = len(parse_sizes(self.sizes))
+        if epochs and self.size_share != 1:
+            raise RecipeError(f"whole.sizes is {self.sizes!r} and whole.size_share {self.size_share}; leave one out")
+        if epochs and self.epochs not in (epochs, WholeStage.epochs):
+            raise RecipeError(
+                f"whole.epochs is {self.epochs}, but whole.sizes is {self.sizes!r}, {epochs} epochs; leave one out"
+            )
+        object.__setattr__(self, "epochs", epochs or self.epochs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +94,7 @@ class DataSource:
     root             folder that a table's paths start from
     valid            a second folder or CSV, to validate on
     label_delimiter  what stands between the labels of one cell: makes the task multilabel
+    group_column     of a table: the group of each image's class
     base             folder that the paths of the run's catalog start from: found out, not asked
     drawn            whether the validation images were drawn from among the others: found out, not asked
     """
@@ -75,6 +105,7 @@ class DataSource:
     path_column: str = "path"
     label_column: str = "label"
     label_delimiter: str = ""
+    group_column: str = ""
     base: str = ""
     drawn: bool = False
 
@@ -87,8 +118,14 @@ class Recipe:
     weights          `pretrained`, `none` or a file
     dropout          before the head
     label_smoothing  Szegedy et al. 2015, arXiv:1512.00567; classification only
+    balance          of classes of unequal size: `none`, `sampler` (rare ones are drawn more often) or `loss` (they
+                     count more)
+    auto_rates       whether the peak rates of both stages are found by sweeps; head.rate and whole.rate then count for
+                     nothing, and RUN/lr_find.json has those that were found
+    precision        of both stages: `auto` (bf16 or fp16 on a GPU), `fp32`, `bf16` or `fp16`
     valid_share      of the images held out where none were named for validation
     checkpoint_s     seconds between two saved states of the second stage, from which `trainer resume` goes on
+    tensorboard      whether RUN/tensorboard is written
     name             of the bundle; empty: that of the data
     golden           which images the bundle's are: `synthetic` or `validation`
     """
@@ -99,8 +136,12 @@ class Recipe:
     seed: int = 0
     dropout: float = 0.2
     label_smoothing: float = 0.1
+    balance: str = "none"
+    auto_rates: bool = False
+    precision: str = "auto"
     valid_share: float = 0.2
     checkpoint_s: float = 60.0
+    tensorboard: bool = False
     name: str = ""
     golden: str = "synthetic"
     data: DataSource = field(default_factory=DataSource)
@@ -128,13 +169,23 @@ class Recipe:
             ("whole.weight_decay", self.whole.weight_decay, 0, 10),
             ("whole.size_share", self.whole.size_share, 0.25, 2),
             ("whole.ema_decay", self.whole.ema_decay, 0, 0.99999),
+            ("whole.mixup", self.whole.mixup, 0, 100),
+            ("whole.cutmix", self.whole.cutmix, 0, 100),
+            ("whole.clip_norm", self.whole.clip_norm, 0, 1e9),
+            ("whole.accumulate", self.whole.accumulate, 1, self.whole.batch_size),
+            ("whole.patience", self.whole.patience, 0, 10_000),
         ):
             if not least <= value <= most:  # NaN is not either
                 raise RecipeError(f"{name} is {value}; it must be from {least} to {most}")
         if not self.name.isprintable():
             raise RecipeError(f"name is {self.name!r}; it must be printable text")
-        if self.golden not in GOLDEN_KINDS:
-            raise RecipeError(f"golden is {self.golden!r}; it must be one of {', '.join(GOLDEN_KINDS)}")
+        for name, choice, choices in (
+            ("golden", self.golden, GOLDEN_KINDS),
+            ("balance", self.balance, BALANCES),
+            ("precision", self.precision, PRECISIONS),
+        ):
+            if choice not in choices:
+                raise RecipeError(f"{name} is {choice!r}; it must be one of {', '.join(choices)}")
 
     def to_toml(self) -> str:
         """Every key, as a TOML file that `read_recipe` takes."""

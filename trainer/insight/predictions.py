@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.catalog import Catalog, Row
+from trainer.fitting.grouping import sum_groups
 
 _COLUMNS = ("path", "label", "predicted", "probability", "correct", "loss")
+_GROUP_COLUMNS = ("group", "predicted_group", "group_probability")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A line of predictions.csv: what an image is, what it was called, and the loss of that."""
+
+    path: str
+    labels: frozenset[str]
+    predicted: frozenset[str]
+    loss: float
 
 
 def write_predictions(
@@ -24,7 +37,8 @@ def write_predictions(
     thresholds     multilabel: one a class, at and over which a label is predicted; classification: not looked at
 
     Columns: path; label (several stand with the catalog's delimiter); predicted; probability (of the best class);
-    correct (1 or 0); loss (cross-entropy, or mean binary cross-entropy over the classes).
+    correct (1 or 0); loss (cross-entropy, or mean binary cross-entropy over the classes). Where the catalog has groups:
+    group; predicted_group; group_probability (of the best group, summed over its classes).
     """
     rows = catalog.side("valid")
     targets = catalog.targets(rows)
@@ -36,10 +50,28 @@ def write_predictions(
     partial = path.with_name(f".{path.name}.partial")
     with open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
+        writer.writerow((*_COLUMNS, *(_GROUP_COLUMNS if catalog.groups else ())))
         for number in np.argsort(-loss, kind="stable"):
             writer.writerow(_line(rows[number], catalog, probabilities[number], thresholds, float(loss[number])))
     partial.replace(path)
+
+
+def read_predictions(path: Path, *, label_delimiter: str | None) -> tuple[Answer, ...]:
+    """What `write_predictions` wrote for a catalog with this delimiter, the worst first."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return tuple(
+            Answer(
+                path=line["path"],
+                labels=_labels(line["label"], label_delimiter),
+                predicted=_labels(line["predicted"], label_delimiter),
+                loss=float(line["loss"]),
+            )
+            for line in csv.DictReader(file)
+        )
+
+
+def _labels(cell: str, delimiter: str | None) -> frozenset[str]:
+    return frozenset({cell} if delimiter is None else filter(None, cell.split(delimiter)))
 
 
 def _line(
@@ -57,4 +89,12 @@ def _line(
         f"{probabilities.max():.6f}",
         str(int(predicted == row.labels)),
         f"{loss:.6f}",
+        *_group_cells(row, catalog, probabilities),
     )
+
+
+def _group_cells(row: Row, catalog: Catalog, probabilities: npt.NDArray[Any]) -> Sequence[str]:
+    if not catalog.groups:
+        return ()
+    (summed,) = sum_groups(probabilities[np.newaxis], catalog.class_groups)
+    return row.group, catalog.groups[int(summed.argmax())], f"{summed.max():.6f}"

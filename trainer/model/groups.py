@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from torch import nn
@@ -37,3 +38,21 @@ def parameter_groups(model: Classifier, *, weight_decay: float) -> list[dict[str
             {"name": name, "params": plain, "weight_decay": 0.0},
         ]
     return [group for group in groups if group["params"]]
+
+
+def set_frozen(model: Classifier, groups: Iterable[Mapping[str, Any]], names: Collection[str]) -> None:
+    """Let the named groups learn nothing and all others learn.
+
+    model   in training mode
+    groups  what `parameter_groups` gave for it
+
+    Autograd does not go back beyond the first layer that learns. Batch norms whose weights are frozen keep their
+    statistics too.
+    """
+    for group in groups:
+        for parameter in group["params"]:
+            parameter.requires_grad_(group["name"] not in names)
+    for module in model.modules():
+        own = list(module.parameters(recurse=False))
+        if own and not any(parameter.requires_grad for parameter in own):
+            module.training = False

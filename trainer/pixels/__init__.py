@@ -2,6 +2,19 @@
 
 from trainer.pixels.augment import Augmentation, augment
 from trainer.pixels.cache import CacheError, PixelCache, fill_cache
+from trainer.pixels.images import Images, ResidentImages, StreamedImages, open_images, to_device
 from trainer.pixels.uniforms import uniforms
 
-__all__ = ["Augmentation", "CacheError", "PixelCache", "augment", "fill_cache", "uniforms"]
+__all__ = [
+    "Augmentation",
+    "CacheError",
+    "Images",
+    "PixelCache",
+    "ResidentImages",
+    "StreamedImages",
+    "augment",
+    "fill_cache",
+    "open_images",
+    "to_device",
+    "uniforms",
+]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainer.pixels.images import to_device
 from trainer.pixels.uniforms import uniforms
 
 _COLUMNS = 8
@@ -71,11 +72,11 @@ def augment(
     Returns float32 [B, 3, size, size] in 0..255, channels last, on the device of `images`.
     """
     draws = torch.from_numpy(uniforms(samples, _COLUMNS, seed=seed, epoch=epoch))
-    theta = crop_matrices(draws, torch.from_numpy(aspects), settings).to(images.device)
+    theta = to_device(crop_matrices(draws, torch.from_numpy(aspects), settings), images.device)
     pixels = images.permute(0, 3, 1, 2).float()
     grid = F.affine_grid(theta, [len(images), 3, size, size], align_corners=False)
     pixels = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    pixels = _light(pixels, draws[:, 6:8].to(images.device), settings)
+    pixels = _light(pixels, to_device(draws[:, 6:8], images.device), settings)
     return pixels.contiguous(memory_format=torch.channels_last)
 
 

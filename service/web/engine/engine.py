@@ -87,7 +87,8 @@ class Engine:
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if job.future.done():
-                return cast(Result, self._outcome(job))
+                self._count(job.future.exception())
+                return cast(Result, job.future.result())
             if leaving is not None and leaving.done():
                 raise ClientDisconnect
             self.vitals.fail()
@@ -101,22 +102,17 @@ class Engine:
                 leaving.cancel()
             if not job.future.done():
                 self._give_up(job, request)
+            del job  # it holds what is raised, whose traceback leads to this frame; see `Job.run`
 
     def close(self) -> None:
         """Let go of the threads; work that has not begun is dropped."""
         self._workers.close()
 
-    def _outcome(self, job: Job) -> Any:
-        try:
-            result = job.future.result()
-        except (ImageError, Problem):
+    def _count(self, error: BaseException | None) -> None:
+        if error is None or isinstance(error, ImageError | Problem):
             self.vitals.succeed()
-            raise
-        except Exception:
+        else:
             self.vitals.fail()
-            raise
-        self.vitals.succeed()
-        return result
 
     def _give_up(self, job: Job, request: Record) -> None:
         if job.give_up():

@@ -51,6 +51,9 @@ class Job:
             error = raised
         with contextlib.suppress(RuntimeError):  # the event loop ended meanwhile
             self._loop.call_soon_threadsafe(self._end, result, error)
+        # An error's traceback leads to this frame. Were there a way back, the error and all that its frames hold, an
+        # upload above all, would stay until a garbage collection.
+        del self, work, error
 
     def _end(self, result: Any, error: BaseException | None) -> None:
         if self.future.cancelled():

@@ -19,7 +19,7 @@ _BEARER = "bearer "
 
 
 class Keys:
-    """The keys that are taken, as hashes: what is compared is then of one length, and no key stays in memory."""
+    """The keys that are taken, as hashes: what is compared is then of one length."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._hashes = tuple(_hash(key) for key in keys)

@@ -18,7 +18,7 @@ from service.web.engine.permits import Permits
 
 
 class Admission:
-    """ASGI layer that asks a permit of every POST; nothing else brings a body that is read, or takes a slot."""
+    """ASGI layer around a route that takes images: asks a permit of every POST, and of no other method."""
 
     def __init__(self, app: ASGIApp, *, permits: Permits) -> None:
         self._app = app
@@ -26,7 +26,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the layers within; raises Problem 429. The permit is given back when the answer begins."""
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         permit = self._permits.take()

@@ -24,7 +24,7 @@ class Cors:
 
     def __init__(self, app: ASGIApp, *, origins: frozenset[str]) -> None:
         self._app = app
-        self._origins = origins
+        self._origins = frozenset(origin.lower() for origin in origins)  # as browsers give their own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the layers within, but for the question that a browser asks before it sends a request."""

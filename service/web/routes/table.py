@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from service.settings import Settings
@@ -25,21 +26,27 @@ from service.web.telemetry.metrics import Metrics
 WATCHED_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 
 
-def all_routes(engine: Engine, settings: Settings, *, metrics: Metrics, info: Info) -> list[Route]:
-    """The routes that the settings switch on; reads the files of the page."""
+def all_routes(
+    engine: Engine, settings: Settings, *, metrics: Metrics, info: Info, around_uploads: Sequence[Middleware]
+) -> list[Route]:
+    """The routes that the settings switch on; reads the files of the page.
+
+    around_uploads  the layers of every route that takes an image, outermost first
+    """
     health, openapi = Health(engine), OpenApi(info)
     routes = [
-        Route("/v1/predict", Resource(post=Predict(engine, settings).post)),
+        Route("/v1/predict", Resource(post=Predict(engine, settings).post), middleware=around_uploads),
         Route("/v1/model", Resource(get=Model(engine, settings).get)),
-        Route("/analyze", Resource(post=Analyze(engine, settings).post)),
+        Route("/analyze", Resource(post=Analyze(engine, settings).post), middleware=around_uploads),
         Route("/livez", Resource(get=health.live)),
         Route("/readyz", Resource(get=health.ready)),
         *page_routes(),
     ]
     if settings.open_inference == "on":
-        routes += open_inference_routes(engine, settings, health)
+        routes += open_inference_routes(engine, settings, health, around_uploads=around_uploads)
     if settings.hugging_face == "on":
-        routes.append(Route("/models/{name:path}", Resource(post=HuggingFace(engine, settings).post)))
+        hugging_face = Resource(post=HuggingFace(engine, settings).post)
+        routes.append(Route("/models/{name:path}", hugging_face, middleware=around_uploads))
     routes.append(Route("/metrics", Resource(get=MetricsText(metrics).get)))
     routes.append(Route("/openapi.json", Resource(get=openapi.get)))
     openapi.write(routes)

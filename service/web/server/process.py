@@ -24,8 +24,10 @@ from service.settings import Settings
 from service.web.app import create_app
 from service.web.engine.engine import Engine
 from service.web.engine.served import ServedPredictor
+from service.web.routes.table import WATCHED_PATHS
 from service.web.server import allocator
-from service.web.server.protocol import BoundedProtocol, Bounds
+from service.web.server.bounds import Bounds
+from service.web.server.protocol import BoundedProtocol
 from service.web.telemetry.metrics import Metrics
 from service.web.telemetry.spans import Spans
 
@@ -33,6 +35,8 @@ _logger = logging.getLogger(__name__)
 _BACKLOG = 2048
 # Files that the process needs besides its connections: those of the interpreter, a bundle, log, sockets.
 _OTHER_FILES = 64
+# Beyond the most connections, for watchdogs: a service that is busy must not look dead, and be restarted for it.
+_PROBE_CONNECTIONS = 8
 
 
 class CannotListen(Exception):
@@ -53,10 +57,10 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             deadline_s=settings.deadline_s,
             stuck_s=settings.stuck_s,
         )
-        metrics = Metrics(engine)
+        metrics, spans = Metrics(engine), Spans.configured(os.environ)
         protocol = functools.partial(BoundedProtocol, bounds=_bounds(settings), metrics=metrics)
         config = uvicorn.Config(
-            create_app(engine, settings, metrics=metrics, spans=Spans.configured(os.environ)),
+            create_app(engine, settings, metrics=metrics, spans=spans),
             loop="uvloop",
             http=protocol,  # type: ignore[arg-type]  # called as the class would be
             ws="none",
@@ -65,6 +69,7 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=settings.keep_alive_s,
             timeout_graceful_shutdown=settings.drain_s,
         )
         server = _Server(
@@ -78,6 +83,8 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             server.run(sockets=[listener])
         finally:
             engine.close()
+            if spans is not None:
+                spans.close()
     if server.failure is not None:
         raise server.failure
     _logger.info("stopped")
@@ -100,6 +107,8 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.create_server((str(address[0]), port), family=family, backlog=_BACKLOG)
+    except UnicodeError as error:  # getaddrinfo encodes the name first
+        raise CannotListen(f"cannot listen on {host} port {port}: this is no name of a host") from error
     except OSError as error:
         # create_server adds the address to strerror; the negative numbers of getaddrinfo have no other text.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
@@ -112,12 +121,15 @@ def _listen(settings: Settings) -> socket.socket:
 def _bounds(settings: Settings) -> Bounds:
     """Those of the settings; fewer connections where the process may not open that many files."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    affordable = settings.max_connections if files == resource.RLIM_INFINITY else max(1, files - _OTHER_FILES)
+    kept = _OTHER_FILES + _PROBE_CONNECTIONS
+    affordable = settings.max_connections if files == resource.RLIM_INFINITY else max(1, files - kept)
     return Bounds(
         max_header_bytes=settings.max_header_bytes,
         max_headers=settings.max_headers,
         header_timeout_s=settings.header_timeout_s,
         max_connections=min(settings.max_connections, affordable),
+        probe_connections=_PROBE_CONNECTIONS,
+        probe_paths=frozenset(path.encode() for path in WATCHED_PATHS),
     )
 
 

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import dataclass
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.web.problem import Problem
-from service.web.record import request_id
+from service.web.server.bounds import Bounds
 from service.web.server.joined import JoinedWrites
+from service.web.server.refusal import raw_answer
 from service.web.telemetry.metrics import Metrics
 
 # Requests that may wait on one connection while an earlier one is answered (HTTP pipelining).
 _MAX_PIPELINED = 32
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """What a connection may ask for.
-
-    max_header_bytes  of one request's line and headers; also of a body's trailers and chunk headers without any data
-    max_headers       of one request
-    header_timeout_s  time from a request's first byte, or from the connection's begin, to the end of its headers
-    max_connections   at the same time
-    """
-
-    max_header_bytes: int
-    max_headers: int
-    header_timeout_s: float
-    max_connections: int
 
 
 class _Refused(Exception):
@@ -48,15 +32,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._header_count = 0
         self._header_bytes = 0  # of the headers that are complete
         self._unframed_bytes = 0  # since a request began or the last data of its body
+        self._head_ended = False
+        self._is_surplus = False
         self._refusal: tuple[str, Problem] | None = None
         self._header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Refuse it where there are too many."""
+        """Refuse it where there are too many even for probes."""
         super().connection_made(cast(asyncio.Transport, JoinedWrites(transport)))
         self._expect_headers()
-        if len(self.connections) > self._bounds.max_connections:
-            self._refuse("connections", Problem(503, "Too many connections.", headers={"Retry-After": "1"}))
+        surplus = len(self.connections) - self._bounds.max_connections
+        self._is_surplus = surplus > 0
+        if surplus > self._bounds.probe_connections:
+            self._refuse("connections", _too_many())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer."""
@@ -70,7 +58,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self._expect_headers()
         self._unframed_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self._unframed_bytes > self._bounds.max_header_bytes and not self.transport.is_closing():
             self._refuse("headers_large", self._too_large())
 
@@ -79,6 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _MAX_PIPELINED:
             self._raise("malformed", Problem(400, f"More than {_MAX_PIPELINED} requests wait on this connection."))
         self._header_count = self._header_bytes = self._unframed_bytes = 0
+        self._head_ended = False
         self._expect_headers()
         super().on_message_begin()
 
@@ -88,18 +78,28 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count it; a trailer comes here too."""
+        """Count it. A trailer comes here too, and is dropped: it must not pass for a header (RFC 9110, 6.5.1)."""
         self._header_count += 1
         self._count(len(name) + len(value) + 4)
         if self._header_count > self._bounds.max_headers:
             self._raise("headers_large", Problem(431, f"The request has more than {self._bounds.max_headers} headers."))
-        super().on_header(name, value)
+        if not self._head_ended:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Let the application begin."""
         self._headers_arrived()
+        self._head_ended = True
         self._unframed_bytes = 0
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self._raise("malformed", Problem(400, "CONNECT is not taken here."))
+            return  # the parser ends here, and `_parse` goes on
+        if self._is_surplus and self.url.partition(b"?")[0] not in self._bounds.probe_paths:
+            self._raise("connections", _too_many())
         super().on_headers_complete()
+        if self._is_surplus:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """The rest of what came with it is bounded by the size of one read."""
@@ -109,12 +109,36 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """What follows is another request."""
         self._unframed_bytes = 0
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Called where the parser gave up: of itself, or because of what was raised within."""
         problem = Problem(400, f"{msg.rstrip('.')}.")
         self._refuse(*(self._refusal or ("malformed", problem)))
+
+    def _parse(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does it
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        """The request as though it had not asked for another protocol, which a server may ignore (RFC 9110, 7.8).
+
+        The parser cannot be told to: it takes the body, and all that follows, for that protocol. Java's own client
+        asks for HTTP/2 with every request.
+        """
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def _count(self, count: int) -> None:
         self._header_bytes += count
@@ -149,20 +173,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._metrics.reject(cause)
         cycle = self.cycle
         if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
-            self.transport.write(_raw_answer(problem))
+            self.transport.write(raw_answer(problem, default_headers=self.server_state.default_headers))
         self.transport.close()
 
 
-def _raw_answer(problem: Problem) -> bytes:
-    made = request_id()
-    body = json.dumps({**problem.to_json(), "request_id": made}).encode()
-    headers = {
-        "Content-Type": "application/problem+json",
-        "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-        "Connection": "close",
-        "X-Request-ID": made,
-        **problem.headers,
-    }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return STATUS_LINE[problem.status] + lines.encode() + b"\r\n" + body
+def _too_many() -> Problem:
+    return Problem(503, "Too many connections.", headers={"Retry-After": "1"})

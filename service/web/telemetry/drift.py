@@ -3,7 +3,8 @@
 The measure is the population stability index of shares a (answers) and e (expected), sum((a - e) ln(a / e)); by custom
 under 0.1 is no change and over 0.25 a great one. By chance alone it is about (bins - 1) (1 / answers + 1 / images) for
 samples of the same population (Yurdakul and Naranjo 2020, "Statistical properties of the population stability index",
-Journal of Risk Model Validation 14), which with many classes and few images is not small: compare with that.
+Journal of Risk Model Validation 14), which with many classes and few images is not small: compare with that. Bins with
+only a handful of entries make it less.
 """
 
 from __future__ import annotations
@@ -99,8 +100,9 @@ def _index(found: list[int], expected: Counts) -> Index:
     if not found or expected.sum() <= 0:
         return Index(value=math.nan, by_chance=math.nan)
     actual = np.bincount(found, minlength=len(expected)).astype(np.float64)
-    by_chance = (len(expected) - 1) * (1 / actual.sum() + 1 / expected.sum())
-    return Index(value=population_stability_index(actual, expected), by_chance=float(by_chance))
+    used = actual + expected > 0  # a bin that nothing ever falls into tells nothing, and cannot vary
+    by_chance = (np.count_nonzero(used) - 1) * (1 / actual.sum() + 1 / expected.sum())
+    return Index(value=population_stability_index(actual[used], expected[used]), by_chance=float(by_chance))
 
 
 def population_stability_index(actual: Counts, expected: Counts) -> float:

@@ -54,7 +54,7 @@ class Metrics:
         route = request.route or "none"
         self._requests.labels(route, request.status or "left").inc()
         self._seconds.labels(route).observe(request.total_ms / 1e3)
-        for stage, duration_ms in request.stages_ms.items():
+        for stage, duration_ms in tuple(request.stages_ms.items()):  # work that was given up may still add to them
             self._stages[stage].observe(duration_ms / 1e3)
         if request.rejected:
             self.reject(request.rejected)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from service.web.record import Record
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Tracer
+    from opentelemetry.sdk.trace import TracerProvider
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -16,8 +16,9 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 class Spans:
     """Sends spans after the fact: one a request, within the caller's own where it names one, and one a stage."""
 
-    def __init__(self, tracer: Tracer) -> None:
-        self._tracer = tracer
+    def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("fieldguide")
 
     @classmethod
     def configured(cls, environ: Mapping[str, str]) -> Spans | None:
@@ -33,9 +34,9 @@ class Spans:
             return None
         # The name in OTEL_SERVICE_NAME wins over this one.
         named = {} if environ.get("OTEL_SERVICE_NAME") else {"service.name": "fieldguide"}
-        provider = TracerProvider(resource=Resource.create(named))  # flushes at the end of the process
+        provider = TracerProvider(resource=Resource.create(named))
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        return cls(provider.get_tracer("fieldguide"))
+        return cls(provider)
 
     def export(self, request: Record, traceparent: str) -> None:
         """Hand over the spans of a request that has ended; they are sent on another thread."""
@@ -57,8 +58,12 @@ class Spans:
         if request.status >= 500:
             span.set_status(Status(StatusCode.ERROR))
         within, start_ns = set_span_in_context(span), request.begun_ns
-        for stage, duration_ms in request.stages_ms.items():
+        for stage, duration_ms in tuple(request.stages_ms.items()):  # work that was given up may still add to them
             end_ns = start_ns + int(1e6 * duration_ms)
             self._tracer.start_span(stage, within, start_time=start_ns).end(end_ns)
             start_ns = end_ns
         span.end(request.begun_ns + int(1e6 * request.total_ms))
+
+    def close(self) -> None:
+        """Send what is left."""
+        self._provider.shutdown()

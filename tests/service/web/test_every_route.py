@@ -134,6 +134,17 @@ def test_before_the_model_is_loaded(path: str) -> None:
         assert int(response.headers["retry-after"]) >= 1
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_while_it_stops(predictor: Predictor, path: str) -> None:
+    engine = Engine(threads=1, predictor=predictor)
+    engine.vitals.stopping = True
+    response = ask(path, engine=engine)
+    if path.endswith(("/readyz", "/ready")):
+        assert "stopping" in assert_problem(response, 503)
+    else:
+        assert response.status_code == 200
+
+
 @pytest.mark.parametrize("path", UPLOADS)
 def test_when_the_queue_is_full(predictor: Predictor, path: str) -> None:
     engine = Engine(threads=1, predictor=predictor)

@@ -184,6 +184,8 @@ def test_the_grocery_photos() -> None:
     assert tags.targets(tags.rows).shape == (2640, len(tags.classes))
     shares = tags.targets(tags.side("valid")).mean(0) - tags.targets(tags.side("train")).mean(0)
     assert abs(shares).max() < 0.01
+    grouped = read_catalog(grocery / "train.csv", valid=grocery / "val.csv", group_column="coarse")
+    assert (len(grouped.classes), len(grouped.groups)) == (81, 43)
     folder = read_catalog(grocery / "train")
     assert folder.classes == fine.classes
     assert len(folder.side("valid")) == 528

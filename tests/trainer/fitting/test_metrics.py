@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from trainer.fitting.metrics import activate, best_thresholds, measure
+from trainer.fitting.metrics import activate, best_thresholds, measure, wilson_interval
 
 
 def test_softmax_and_sigmoid_survive_large_logits() -> None:
@@ -63,3 +63,17 @@ def test_no_threshold_gives_a_better_f1(probabilities: np.ndarray, targets: np.n
 
         assert 0 <= thresholds[k] <= 1
         assert f1(thresholds[k]) == pytest.approx(max(f1(value) for value in probabilities[:, k]))
+
+
+@pytest.mark.parametrize(
+    ("share", "count", "low", "high"),
+    # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I, method 3
+    [
+        (81 / 263, 263, 0.2553, 0.3662),
+        (15 / 148, 148, 0.0624, 0.1605),
+        (0 / 20, 20, 0.0, 0.1611),
+        (1.0, 29, 0.8830, 1.0),
+    ],
+)
+def test_wilsons_interval(share: float, count: int, low: float, high: float) -> None:
+    assert wilson_interval(share, count) == pytest.approx((low, high), abs=5e-5)

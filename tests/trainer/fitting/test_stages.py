@@ -5,37 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from tests.support.photos import COLOURS, write_folder
-from trainer.catalog import read_catalog
-from trainer.fitting import FitError, Prepared, Recipe, Silence, fit, prepare
+from tests.support.photos import COLOURS
+from trainer.fitting import FitError, Prepared, Recipe, Silence, fit
 from trainer.fitting.ema import Ema
 from trainer.fitting.evaluate import predict_logits
-from trainer.fitting.fit import crop_size
 from trainer.fitting.head_stage import extract_features, fit_head
 from trainer.fitting.recipe import HeadStage, WholeStage
 from trainer.fitting.whole_stage import WholeStage as Training
-from trainer.fitting.whole_stage import rate_shares
 from trainer.model import Backbone, Classifier, load_backbone
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(head=HeadStage(epochs=20, batch_size=8), whole=WholeStage(epochs=2, batch_size=8, rate=0.01))
-
-
-@pytest.fixture
-def backbone() -> Backbone:
-    """The tiny backbone, taken for one that knows something: its norms are frozen and the head stage runs."""
-    return dataclasses.replace(load_backbone("tiny"), pretrained=True)
-
-
-@pytest.fixture
-def prepared(tmp_path: Path, backbone: Backbone) -> Prepared:
-    catalog = read_catalog(write_folder(tmp_path / "photos"))
-    return prepare(catalog, pixels=backbone.pixels, cache=tmp_path / "cache", threads=2, progress=Silence())
 
 
 def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -80,15 +66,32 @@ def test_the_whole_stage_moves_every_group_early_layers_least(prepared: Prepared
     assert not training.average.training
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"freeze": "early:1,late", "clip_norm": 0.5},
+        {"mixup": 0.4, "cutmix": 1.0, "accumulate": 3},
+        {"sizes": "16:1,32:1", "balance": "sampler"},
+        {"precision": "fp16", "balance": "loss"},
+        {"pretrained": False, "freeze": "early:1"},
+    ],
+    ids=str,
+)
 def test_put_away_at_any_step_and_taken_up_again_it_goes_on_to_the_same_weights(
-    prepared: Prepared, backbone: Backbone
+    prepared: Prepared, changes: dict[str, Any]
 ) -> None:
-    def training() -> Training:
-        model = Classifier(load(), class_count=3).to(memory_format=torch.channels_last)  # as `fit` lays it out
-        return Training(model, prepared.data, RECIPE, size=32, device=CPU)
+    recipe = dataclasses.replace(
+        RECIPE, **{name: changes[name] for name in ("balance", "precision") if name in changes}
+    )
+    of_stage = {name: changes[name] for name in WholeStage.__dataclass_fields__ if name in changes}
+    recipe = dataclasses.replace(recipe, whole=dataclasses.replace(recipe.whole, **of_stage))
 
-    def load() -> Backbone:
-        return dataclasses.replace(load_backbone("tiny"), pretrained=True)
+    def training() -> Training:
+        backbone = dataclasses.replace(load_backbone("tiny"), pretrained=changes.get("pretrained", True))
+        model = Classifier(backbone, class_count=3, dropout=recipe.dropout)
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as `fit` lays it out
+        return Training(model, prepared.data, recipe, size=32, device=CPU)
 
     states: list[tuple[dict[str, torch.Tensor], dict[str, object]]] = []
     whole = training()
@@ -106,20 +109,10 @@ def test_put_away_at_any_step_and_taken_up_again_it_goes_on_to_the_same_weights(
         while not again.done:
             epoch = again.run_epoch(progress=Silence(), on_step=lambda: None)
             assert epoch.losses == losses[epoch.number - 1]
-        for one, other in ((whole.model, again.model), (whole.average, again.average)):
-            assert all(torch.equal(tensor, other.state_dict()[name]) for name, tensor in one.state_dict().items())
-
-
-def test_rates_are_geometric_over_the_groups() -> None:
-    assert rate_shares(100.0) == pytest.approx({"early": 0.01, "late": 0.1, "head": 1.0})
-    assert rate_shares(1.0) == {"early": 1.0, "late": 1.0, "head": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("size", "share", "expected"), [(224, 6 / 7, 192), (224, 1.0, 224), (32, 6 / 7, 32), (40, 1.0, 40)]
-)
-def test_training_crops_are_a_multiple_of_what_networks_halve(size: int, share: float, expected: int) -> None:
-    assert crop_size(size, share) == expected
+        reached, expected = again.state(), whole.state()
+        assert reached[1] == expected[1]
+        assert reached[0].keys() == expected[0].keys()
+        assert all(torch.equal(tensor, reached[0][name]) for name, tensor in expected[0].items())
 
 
 def test_the_average_follows_and_warms_up() -> None:
@@ -127,10 +120,10 @@ def test_the_average_follows_and_warms_up() -> None:
     ema = Ema(model, decay=0.99)
     with torch.no_grad():
         model.head.bias.fill_(1.0)
-    ema.update(model)
+    ema.update()
     assert ema.model.head.bias[0].item() == pytest.approx(1 - 2 / 11)
     for _ in range(2000):
-        ema.update(model)
+        ema.update()
     assert ema.model.head.bias[0].item() == pytest.approx(1.0, abs=1e-4)
     assert model.head.bias[0].item() == 1.0
 

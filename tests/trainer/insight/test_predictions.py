@@ -9,6 +9,7 @@ import pytest
 from tests.support.photos import write_folder, write_tagged_csv
 from trainer.catalog import read_catalog
 from trainer.insight import write_predictions
+from trainer.insight.predictions import read_predictions
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -39,3 +40,19 @@ def test_labels_are_those_at_their_thresholds(tmp_path: Path) -> None:
     assert {row["predicted"] for row in found} == {"blue;red"}
     truth = {row.path: row.labels for row in valid}
     assert all((row["correct"] == "1") == (truth[row["path"]] == {"blue", "red"}) for row in found)
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name, options in (("folder", {}), ("tags", {"label_column": "tags", "label_delimiter": ";"})):
+        data = write_tagged_csv(tmp_path / name) if options else write_folder(tmp_path / name, each=5)
+        catalog = read_catalog(data, **options)
+        valid = catalog.side("valid")
+        path = tmp_path / f"{name}.csv"
+        write_predictions(path, catalog, random.random((len(valid), 3)), thresholds=(0.5, 0.5, 0.5))
+        answers = read_predictions(path, label_delimiter=catalog.label_delimiter)
+        assert {answer.path: answer.labels for answer in answers} == {row.path: row.labels for row in valid}
+        assert [str(int(answer.predicted == answer.labels)) for answer in answers] == [
+            row["correct"] for row in rows(path)
+        ]
+        assert [answer.loss for answer in answers] == sorted((answer.loss for answer in answers), reverse=True)

@@ -72,8 +72,9 @@ class InferenceModel:
 
     @describe(Operation(summary="Whether the model answers", answers={"application/json": ModelReady}, problems=_NAMED))
     async def ready(self, request: Request) -> Response:
-        """200 once the golden images agreed."""
+        """As /readyz."""
         ready: ModelReady = {"name": self._named(request).name, "ready": True}
+        self._engine.vitals.check_ready()
         return JSONResponse(ready)
 
     @describe(

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.web.routes.operation import Operation, Parameter, describe
-from service.web.routes.resource import Resource
+from service.web.routes.resource import Handler, Resource
 
 # path -> (file beside this module, content type)
 _FILES = {
@@ -49,33 +49,29 @@ def page_routes() -> list[Route]:
     """A route a file; reads the files."""
     folder = resources.files("service.web.routes.page")
     return [
-        Route(path, Resource(get=_File((folder / name).read_bytes(), content_type).get))
+        Route(path, Resource(get=_file((folder / name).read_bytes(), content_type)))
         for path, (name, content_type) in _FILES.items()
     ]
 
 
-class _File:
-    """One file, and its hash as the tag by which a browser asks whether it changed."""
-
-    def __init__(self, content: bytes, content_type: str) -> None:
-        self._content = content
-        self._headers = {
-            **_HEADERS,
-            "Content-Type": content_type,
-            "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"',
-        }
+def _file(content: bytes, content_type: str) -> Handler:
+    """The handler of one file, whose hash is the tag by which a browser asks whether it changed."""
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {**_HEADERS, "Content-Type": content_type, "ETag": tag}
 
     @describe(
         Operation(
             summary="The page, or a file of it",
             parameters=(Parameter(name="If-None-Match", kind=str, help="the tag of a copy at hand", where="header"),),
-            answers={"text/html": str, "text/javascript": str, "text/css": str, "image/svg+xml": str},
+            answers={content_type.partition(";")[0]: str},
             empty=(304,),
             public=True,
         )
     )
-    async def get(self, request: Request) -> Response:
+    async def get(request: Request) -> Response:
         """One of the files that make the page on which a person tries the model."""
-        if request.headers.get("if-none-match") == self._headers["ETag"]:
-            return Response(status_code=304, headers=self._headers)
-        return Response(self._content, headers=self._headers)
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, headers=headers)
+
+    return get

@@ -26,7 +26,7 @@ def guarded(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     file.write_text(f"# who: me\n\n  {FILE_KEY}\n")
     flags = ["--api-keys-file", str(file), "--trusted-hosts", "127.0.0.1,*.example.org", "--cors-origins"]
     environ = {"FIELDGUIDE_API_KEYS": f"{KEY},unused-unused-unused"}
-    with RunningServer(bundle_path, *flags, "https://page.example", environ=environ) as running:
+    with RunningServer(bundle_path, *flags, "https://Page.example", environ=environ) as running:
         yield running
 
 

@@ -116,6 +116,19 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(visit: Any, guarded: RunningSer
     assert page.evaluate("localStorage.length") == 0
 
 
+def test_a_key_that_no_header_can_carry_is_a_wrong_key(visit: Any, guarded: RunningServer) -> None:
+    page = visit(guarded, expected_errors="401")
+    for key in ("ключ от сервиса", "two words", "🔑🔑🔑🔑🔑🔑🔑🔑"):
+        page.get_by_label("API key").fill(key)
+        page.keyboard.press("Enter")
+        expect(page.locator("#key-note")).to_have_text("This key is not the right one.")
+        expect(page.locator("#key")).to_be_visible()
+        expect(page.locator("#error")).to_be_empty()
+    page.get_by_label("API key").fill(KEY)
+    page.keyboard.press("Enter")
+    introduced(page)
+
+
 def test_a_photo_waits_for_the_key(visit: Any, guarded: RunningServer) -> None:
     page = visit(guarded, expected_errors="401")
     expect(page.locator("#key")).to_be_visible()

@@ -50,6 +50,12 @@ def test_tells_of_every_route_and_method(document: dict[str, Any]) -> None:
     }
 
 
+def test_tells_what_each_file_of_the_page_is(document: dict[str, Any], client: httpx.Client) -> None:
+    for path in (path for path in ROUTES if path == "/" or path.startswith("/page/")):
+        kind = client.get(path).headers["content-type"].partition(";")[0]
+        assert list(document["paths"][path]["get"]["responses"]["200"]["content"]) == [kind]
+
+
 def test_tells_of_every_error(document: dict[str, Any]) -> None:
     problem = document["components"]["schemas"]["ProblemDetails"]
     assert problem["required"] == ["type", "title", "status", "detail", "request_id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import socket
@@ -26,6 +27,10 @@ def bounded(bundle_path: Path) -> Iterator[RunningServer]:
         yield server
 
 
+def ask(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
 def resident_bytes(server: RunningServer) -> int:
     fields = Path(f"/proc/{server.process.pid}/statm").read_text().split()
     return int(fields[1]) * resource.getpagesize()
@@ -36,6 +41,7 @@ def assert_refused(answer: tuple[int, dict[str, str], bytes], status: int) -> No
     assert found == status
     assert headers["content-type"] == "application/problem+json"
     assert headers["connection"] == "close"
+    assert {"date", "x-content-type-options", "content-security-policy"} <= set(headers)
     problem = json.loads(body)
     assert problem["status"] == status
     assert problem["detail"].endswith(".")
@@ -146,18 +152,21 @@ def test_bodies_are_not_under_the_time_of_headers(bundle_path: Path) -> None:
         assert read_answer(connection)[0] == 200
 
 
-def test_too_many_connections_are_refused(bounded: RunningServer) -> None:
-    held = [bounded.connect() for _ in range(20)]
-    try:
-        held[0].sendall(START + b"\r\n")
+def test_too_many_connections_are_refused_but_for_those_of_probes(bounded: RunningServer) -> None:
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(bounded.connect()) for _ in range(20)]
+        held[0].sendall(ask("/v1/model"))
         assert read_answer(held[0])[0] == 200
+        for path in ("/v1/model", "/analyze", "/nothing", "/", "/livez/", "/metrics"):
+            assert_refused(exchange(bounded, ask(path)), 503)
+        for path in ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/readyz?verbose"):
+            status, headers, _ = exchange(bounded, ask(path))
+            assert (status, headers["connection"]) == (200, "close")
+        held += [stack.enter_context(bounded.connect()) for _ in range(8)]
         assert_refused(exchange(bounded), 503)
-    finally:
-        for connection in held:
-            connection.close()
     time.sleep(0.2)
     metrics = httpx.get(bounded.url + "/metrics").text
-    assert 'fieldguide_rejected_total{cause="connections"} 1.0' in metrics
+    assert 'fieldguide_rejected_total{cause="connections"} 7.0' in metrics
 
 
 def test_what_is_no_http_gets_a_problem(bounded: RunningServer) -> None:
@@ -181,6 +190,44 @@ def test_a_length_that_is_too_large_or_too_small(bounded: RunningServer) -> None
     assert exchange(bounded, upload_head("/analyze", len(image) + 1) + image)[0] == 408
     # What is over begins another request, and is none.
     assert_refused(exchange(bounded, upload_head("/analyze", len(image) - 12) + image), 400)
+
+
+def test_trailers_do_not_pass_for_headers(bounded: RunningServer) -> None:
+    request = CHUNKED.replace(b"/analyze", b"/nothing") + b"1\r\na\r\n0\r\nX-Request-ID: smuggled\r\n\r\n"
+    status, headers, _ = exchange(bounded, request)
+    assert status == 404
+    assert headers["x-request-id"] != "smuggled"
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["at once", "a byte at a time"])
+@pytest.mark.parametrize("protocol", ["h2c", "websocket", "TLS/1.3, h2c"])
+def test_a_request_for_another_protocol_is_answered_in_this_one(
+    bounded: RunningServer, protocol: str, whole: bool
+) -> None:
+    """As Java's own client sends every request, until it knows that there is no HTTP/2."""
+    asked = (f"Upgrade: {protocol}", "Connection: keep-alive, Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABk")
+    image = make_image("red")
+    with_length = upload("/analyze", image, *asked)
+    in_chunks = with_length.replace(f"Content-Length: {len(image)}".encode(), b"Transfer-Encoding: chunked")
+    in_chunks = in_chunks.replace(image, b"%x\r\n%b\r\n0\r\n\r\n" % (len(image), image))
+    without_body = "\r\n".join([START.decode() + asked[0], *asked[1:], "", ""]).encode()
+    with bounded.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for request in (without_body, with_length, in_chunks, without_body, with_length):
+            for piece in [request] if whole else [request[place : place + 1] for place in range(len(request))]:
+                connection.sendall(piece)
+            status, headers, body = read_answer(connection)
+            assert (status, headers.get("connection")) == (200, None)
+            assert body in (b'{"status":"live"}', b'{"result":"red"}')
+        connection.sendall(without_body * 5)
+        data = b""
+        while data.count(b'{"status":"live"}') < 5:
+            data += connection.recv(65536)
+
+
+@pytest.mark.parametrize("target", ["example.org:443", "/", "/livez"])
+def test_no_tunnels(bounded: RunningServer, target: str) -> None:
+    assert_refused(exchange(bounded, f"CONNECT {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()), 400)
 
 
 def test_pipelined_requests_are_answered_in_order_and_bounded(bounded: RunningServer) -> None:
@@ -225,3 +272,13 @@ def send_until_closed_slowly(connection: socket.socket, request: bytes) -> None:
     while time.monotonic() < deadline:
         connection.sendall(request)
         time.sleep(0.002)
+
+
+def test_an_idle_connection_is_kept_for_as_long_as_it_is_set(bundle_path: Path) -> None:
+    with RunningServer(bundle_path, "--keep-alive-s", "2") as server, server.connect() as connection:
+        connection.sendall(ask("/livez"))
+        assert read_answer(connection)[0] == 200
+        time.sleep(0.7)
+        connection.sendall(ask("/livez"))
+        assert read_answer(connection)[0] == 200
+        assert connection.recv(1) == b""

@@ -78,6 +78,13 @@ def test_host_that_does_not_exist(bundle_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+def test_what_is_no_name_of_a_host(bundle_path: Path, host: str) -> None:
+    done = run_serve(str(bundle_path), "--host", host, "--port", "0")
+    assert done.returncode == 3
+    assert done.stderr == f"error: cannot listen on {host} port 0: this is no name of a host\n"
+
+
 def test_refused_bundles(bundle_path: Path, tmp_path: Path) -> None:
     altered = shutil.copytree(bundle_path, tmp_path / "altered")
     (altered / "model.onnx").write_bytes(b"something else")

@@ -57,6 +57,33 @@ def test_answers_like_the_reference_are_within_chance(prediction: Prediction) ->
         assert index.by_chance == pytest.approx(2 * (1 / 1000 + 1 / 100))
 
 
+def test_the_index_by_chance_is_its_mean(prediction: Prediction) -> None:
+    """Also where most bins are empty, as those of the confidence are: no best probability of three is under a third."""
+    random, shares = np.random.default_rng(0), np.array([0, 0, 0, 0.1, 0.2, 0.3, 0.4])
+    values, expected = [], []
+    for _ in range(100):
+        reference = Reference.from_metrics(
+            {
+                "reference": {
+                    "class_shares": [1.0, 0.0, 0.0],
+                    "confidence_counts": random.multinomial(300, shares).tolist(),
+                    "confidence_edges": np.linspace(0, 1, 8).tolist(),
+                }
+            },
+            class_count=3,
+        )
+        assert reference is not None
+        drift = Drift(reference)
+        for probability in random.choice(np.linspace(0, 1, 8)[1:] - 0.05, p=shares, size=300):
+            drift.add(answer(prediction, 0, float(probability)), multilabel=False)
+        found = drift.indices()
+        values.append(found["confidence"].value)
+        expected.append(found["confidence"].by_chance)
+        assert (found["class"].value, found["class"].by_chance) == (0, 0)
+    assert expected == [pytest.approx(3 * (1 / 300 + 1 / 300))] * 100
+    assert np.mean(values) == pytest.approx(expected[0], rel=0.2)
+
+
 def test_other_answers_are_not(prediction: Prediction) -> None:
     drift = make_drift()
     for _ in range(200):

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.predictor import Predictor
+from service.settings import Settings
+from service.web.app import create_app
+from service.web.engine.engine import Engine
+from service.web.record import STAGES, Record
+from service.web.telemetry.metrics import Metrics
 from tests.service.web.telemetry.test_drift import METRICS
 from tests.support.bundles import make_image, write_tiny_bundle
 from tests.support.server import RunningServer, exchange
@@ -61,6 +70,51 @@ def test_requests_stages_and_drift(watched: RunningServer) -> None:
     assert found["process_open_fds", ()] > 0
     (digest,) = [dict(labels)["digest"] for name, labels in found if name == "model_info"]
     assert digest == httpx.get(watched.url + "/v1/model").json()["digest"]
+
+
+def test_what_is_sent_away_counts_for_its_route(predictor: Predictor) -> None:
+    engine = Engine(threads=1, predictor=predictor)
+    metrics = Metrics(engine)
+    engine.permits.taken = engine.permits.count
+
+    async def ask() -> None:
+        transport = httpx.ASGITransport(create_app(engine, Settings(), metrics=metrics))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            assert (await client.post("/analyze", content=make_image(), headers=RAW)).status_code == 429
+            assert (await client.post("/livez")).status_code == 405
+            assert (await client.post("/nothing")).status_code == 404
+
+    asyncio.run(ask())
+    engine.close()
+    text = metrics.exposition().decode()
+    assert 'fieldguide_requests_total{route="/analyze",status="429"} 1.0' in text
+    assert 'fieldguide_requests_total{route="/livez",status="405"} 1.0' in text
+    assert 'fieldguide_requests_total{route="none",status="404"} 1.0' in text
+
+
+def test_a_stage_that_ends_while_its_request_is_counted(predictor: Predictor) -> None:
+    """Work that was given up goes on, and tells its record of it."""
+    metrics = Metrics(Engine(threads=1, predictor=predictor))
+    request = Record(id="1", method="POST", path="/analyze")
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            for stage in STAGES:
+                request.lap(stage)
+            request.stages_ms.clear()
+
+    thread = threading.Thread(target=work)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    thread.start()
+    try:
+        for _ in range(3000):
+            metrics.count(request)
+    finally:
+        sys.setswitchinterval(interval)
+        done.set()
+        thread.join()
 
 
 def test_labels_do_not_come_from_clients(server: RunningServer, client: httpx.Client) -> None:

@@ -1,0 +1,92 @@
+"""What each setting of the recipe is worth: one thing changed at a time, judged on the same images.
+
+    python -m tests.benchmarks.ablation TABLE.csv... --work FOLDER [--valid VALID.csv | --folds 5] [--head-only]
+        [--classes 20] [--try whole.epochs=12 head.views=4,head.epochs=80 ...] [--set seed=1]
+
+A change is KEY=VALUE of recipe.toml, or several with commas between. The recipe without a change comes first; `--set`
+holds for all of them. Judged on `--valid`, or in cross-validation with photos that are alike kept together: then each
+recipe costs as many fits as there are folds, and the difference between two recipes is known better. Since the same
+images are judged, the standard error of a difference is that of pairs.
+
+Every fit is written to FOLDER/results.jsonl with its command and cost when it is done, and not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.benchmarks.hardware import machine, versions
+from tests.benchmarks.training.judge import add_judge_options, make_judge, share
+from tests.benchmarks.training.recipes import Changes, parse_changes
+from tests.benchmarks.training.results import Values, markdown, percent
+
+OF_THE_HEAD = (
+    "head.views=1", "head.views=4", "head.views=8", "head.epochs=20", "head.epochs=80", "head.rate=3e-3",
+    "head.rate=3e-2", "augmentation.scale_min=0.2", "augmentation.scale_min=0.6", "augmentation.lighting=0.0",
+    "augmentation.lighting=0.4", "label_smoothing=0.0", "size=240", "size=256",
+)  # fmt: skip
+OF_THE_WHOLE = (
+    "whole.epochs=4", "whole.epochs=12", "whole.epochs=16", "whole.rate=1e-3", "whole.rate=4e-3",
+    "whole.rate_spread=3.0", "whole.rate_spread=30.0", "whole.ema_decay=0.0", "whole.ema_decay=0.98",
+    "whole.ema_decay=0.995",
+)  # fmt: skip
+_COLUMNS = {
+    "change": "change",
+    "accuracy": "accuracy",
+    "difference": "points more than without",
+    "groups": "groups",
+    "group_difference": "points more",
+    "seconds": "seconds a fit",
+    "cpu_seconds": "of CPU",
+}
+
+
+def main() -> None:
+    """Fit the recipes that are missing and print them all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_judge_options(parser)
+    parser.add_argument("--valid", type=Path, help="CSV to judge on, in place of folds")
+    parser.add_argument("--try", nargs="*", metavar="KEY=VALUE", dest="tried", help="by default a list of changes")
+    options = parser.parse_args()
+    tried = options.tried
+    if tried is None:
+        tried = [*OF_THE_HEAD, *(() if options.head_only else OF_THE_WHOLE)]
+    changes: dict[str, Changes] = {"": {}} | {text: parse_changes([text]) for text in tried}
+    judge = make_judge(options, valid=options.valid)
+    measured = {text: judge.measure(change) for text, change in changes.items()}
+    print(f"{machine(options.device)}, {versions('torch')}\n\n{report(measured)}")
+
+
+def report(measured: Mapping[str, Sequence[Values]]) -> str:
+    """A row a recipe, the one without a change first."""
+    return markdown(_COLUMNS, [_row(text, values, measured[""]) for text, values in measured.items()])
+
+
+def _row(text: str, values: Sequence[Values], baseline: Sequence[Values]) -> dict[str, object]:
+    row: dict[str, object] = {"change": f"`{text}`" if text else "none"}
+    for kind, name, difference in (
+        ("correct", "accuracy", "difference"),
+        ("group_correct", "groups", "group_difference"),
+    ):
+        if kind in values[0]:
+            verdicts = "".join(part[kind] for part in values)
+            row[name] = percent(share(verdicts))
+            if text:
+                mean, error = paired_difference(verdicts, "".join(part[kind] for part in baseline))
+                row[difference] = f"{100 * mean:+.1f} ± {100 * error:.1f}"
+    for cost in ("seconds", "cpu_seconds"):
+        row[cost] = f"{sum(part[cost] for part in values) / len(values):.0f}"
+    return row
+
+
+def paired_difference(verdicts: str, baseline: str) -> tuple[float, float]:
+    """How much larger the share of ones is than in the baseline, on the same images, and the standard error of that."""
+    differences = [int(own) - int(other) for own, other in zip(verdicts, baseline, strict=True)]
+    return statistics.fmean(differences), statistics.stdev(differences) / len(differences) ** 0.5
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What the rivals serve, written once from a run: the same network as an ONNX file and as torch weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+
+import safetensors.torch
+import timm
+
+from service.bundle import read_bundle
+from trainer.model import Classifier, load_backbone
+
+_ARCHITECTURES = {"efficientnet_lite0": "tf_efficientnet_lite0"}  # as timm names them
+
+
+def export(run: Path, folder: Path) -> None:
+    """Write into `folder`, from a folder that `trainer fit` wrote:
+
+    model.onnx          the bundle's own
+    model.safetensors   the best weights, for timm's network of `architecture` in model.json with so many classes
+    model.json          architecture, classes, resize_short, size, filter, mean, std
+
+    Raises ValueError where the run's backbone or pixels are none that every rival can be given.
+    """
+    name = tomllib.loads((run / "recipe.toml").read_text())["backbone"]
+    spec = read_bundle(run / "bundle").spec
+    if name not in _ARCHITECTURES or spec.task != "classification" or spec.pixels.mode != "crop":
+        raise ValueError(f"{run} is no classification with {', '.join(_ARCHITECTURES)} and pixels of mode `crop`")
+    backbone = load_backbone(name, weights="none")
+    classifier = Classifier(backbone, class_count=len(spec.classes))
+    classifier.load_state_dict(safetensors.torch.load_file(run / "checkpoints" / "best.safetensors"))
+    network = timm.create_model(_ARCHITECTURES[name], num_classes=len(spec.classes))
+    head = {f"classifier.{part}": tensor for part, tensor in classifier.head.state_dict().items()}
+    network.load_state_dict({**classifier.body.state_dict(), **head})
+    safetensors.torch.save_file(network.state_dict(), folder / "model.safetensors")
+    shutil.copyfile(run / "bundle" / "model.onnx", folder / "model.onnx")
+    facts = {"architecture": _ARCHITECTURES[name], "classes": spec.classes, "mean": backbone.mean, "std": backbone.std}
+    (folder / "model.json").write_text(json.dumps({**facts, **spec.pixels.to_json()}))

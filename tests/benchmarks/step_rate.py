@@ -1,0 +1,96 @@
+"""What everything around the network costs: images per second of the real training loop and of the network alone.
+
+    python -m tests.benchmarks.step_rate TRAIN.csv VALID.csv --work FOLDER [--device cpu|cuda] [--images 640]
+        [--rounds 5] [--set whole.batch_size=128] [--fastai] [--fp16]
+
+"real" is the second stage as `trainer fit` runs it: images from the cache, augmentation, optimizer, moving average.
+"synthetic" is the same network, optimizer and precision, fed one batch that lies on the device again and again. With
+`--fastai` a third loop is fastai's, in its own environment, on the same photos and device; `--fp16` is for fastai's
+own mixed precision (ours is in the recipe). The loops take turns, round after round, after one round that does not
+count; a ratio is the median over the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.benchmarks.hardware import machine, versions
+from tests.benchmarks.training.fastai_process import add_fastai_options, set_up_fastai
+from tests.benchmarks.training.loops import RealLoop, SyntheticLoop, make_setting
+from tests.benchmarks.training.recipes import change_recipe, parse_changes
+from tests.benchmarks.training.results import markdown
+from tests.benchmarks.training.tables import known, read_rows, sided, spread, write_rows
+from trainer.fitting import choose_device
+from trainer.fitting.devices import keep_freed_memory
+
+REAL, SYNTHETIC, FASTAI = "real", "synthetic", "fastai"
+# (of what, to what, at least, whether on a GPU only)
+GOALS = ((REAL, SYNTHETIC, 0.9, False), (REAL, FASTAI, 3.0, True))
+_VALID_IMAGES = 16
+
+
+def main() -> None:
+    """Let the loops take turns, and print a table."""
+    options = _options()
+    recipe = change_recipe(parse_changes(options.set) | {"whole.epochs": options.rounds + 1}).recipe
+    root = (options.root or options.train.parent).resolve()
+    train = spread(read_rows(options.train), options.images)
+    valid = known(read_rows(options.valid), among=train)[:_VALID_IMAGES]
+    table = write_rows(options.work / "step_rate.csv", sided(train, valid))
+    keep_freed_memory()
+    cache, device = options.cache or options.work / "cache", choose_device(options.device)
+    setting = make_setting(table, root=root, recipe=recipe, cache=cache, device=device)
+    loops: dict[str, Callable[[], float]] = {
+        SYNTHETIC: SyntheticLoop(setting).round,
+        REAL: RealLoop(setting).round,
+    }
+    with ExitStack() as stack:
+        if options.fastai:
+            learner = set_up_fastai(options).start(table, "rate", root=root, device=options.device, seed=0)
+            stack.enter_context(learner).read()
+            loops[FASTAI] = lambda: float(learner.ask()["images_per_second"])
+        rounds = [{name: loop() for name, loop in loops.items()} for _ in range(options.rounds + 1)][1:]
+    print(f"{machine(options.device)}, {versions('torch', 'torchvision', 'timm')}")
+    print(f"{len(train)} images a round, {recipe.whole.batch_size} a step", end="")
+    print(f"; fastai: {options.fastai_batch_size} a step{', fp16' if options.fp16 else ''}" if options.fastai else "")
+    print(f"\n{report(rounds, on_gpu=options.device != 'cpu')}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("valid", type=Path)
+    add_fastai_options(parser)
+    parser.add_argument("--root", type=Path, help="where the paths start from; by default the folder of TRAIN.csv")
+    parser.add_argument("--cache", type=Path, help="of decoded images; by default in the work folder")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--images", type=int, default=640, help="a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="recipe keys other than by default")
+    parser.add_argument("--fastai", action="store_true", help="measure fastai's loop too")
+    return parser.parse_args()
+
+
+def report(rounds: Sequence[dict[str, float]], *, on_gpu: bool) -> str:
+    """A table of the loops and one of the ratios; a round is images per second by loop."""
+    columns = {"loop": "loop", "median": "images/s, median", "least": "least", "most": "most"}
+    loops = []
+    for name in rounds[0]:
+        rates = [found[name] for found in rounds]
+        shown = {"median": statistics.median(rates), "least": min(rates), "most": max(rates)}
+        loops.append({"loop": name} | {column: f"{rate:.1f}" for column, rate in shown.items()})
+    ratios = []
+    for name, other, least, gpu_only in GOALS:
+        if other in rounds[0]:
+            ratio = statistics.median(found[name] / found[other] for found in rounds)
+            goal = "" if gpu_only and not on_gpu else f"at least {least:g}{'' if ratio >= least else ': missed'}"
+            ratios.append({"ratio": f"{name} / {other}", "value": f"{ratio:.3f}", "goal": goal})
+    return f"{markdown(columns, loops)}\n\n{markdown({'ratio': 'ratio', 'value': 'median', 'goal': 'goal'}, ratios)}"
+
+
+if __name__ == "__main__":
+    main()

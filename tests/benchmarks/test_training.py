@@ -1,0 +1,108 @@
+"""The benchmarks of training, at their smallest: a tiny network, coloured stripes, no fastai."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import ablation, folds, step_rate, train_vs_fastai
+from tests.benchmarks.training.tables import some_classes, spread, write_rows
+from tests.support.photos import COLOURS, write_folder
+
+Call = Callable[..., str]
+TINY = ("--set", "backbone=tiny", "whole.batch_size=4", "whole.epochs=1")
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call a benchmark on 15 images to train on and 3 to judge by; returns what it printed."""
+    root = write_folder(tmp_path / "photos", each=6)
+    warm = {"red": "warm", "green": "cold", "blue": "cold"}
+    rows = [
+        {"path": f"{label}/{number:03}.jpg", "label": label, "kind": warm[label]}
+        for label in COLOURS
+        for number in range(6)
+    ]
+    train = write_rows(tmp_path / "train.csv", [row for row in rows if "005" not in row["path"]])
+    valid = write_rows(tmp_path / "valid.csv", [row for row in rows if "005" in row["path"]])
+
+    def run(main: Callable[[], None], *arguments: str, judged: tuple[str, ...] = ()) -> str:
+        fixed = [str(train), *judged, str(valid), "--root", str(root), "--work", str(tmp_path / "work")]
+        monkeypatch.setattr(sys, "argv", ["benchmark", *fixed, *arguments, *TINY])
+        main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_ablation_compares_recipes_on_the_same_images(call: Call, tmp_path: Path) -> None:
+    arguments = ["--group-column", "kind", "--try", "whole.epochs=1"]
+    told = call(ablation.main, *arguments, judged=("--valid",))
+    none, changed = told.splitlines()[-2:]
+    assert none.startswith("| none | ")
+    assert changed.startswith("| `whole.epochs=1` | ")
+    assert changed.count("+0.0 ± 0.0") == 2  # the same recipe: fitted once, equal in classes and in groups
+    results = (tmp_path / "work" / "results.jsonl").read_text()
+    assert len(results.splitlines()) == 1
+    assert call(ablation.main, *arguments, judged=("--valid",)) == told
+    assert (tmp_path / "work" / "results.jsonl").read_text() == results
+    assert {path.name for path in (tmp_path / "work").iterdir()} == {
+        "cache", "recipes", "results.jsonl", "train.csv", "valid.csv",
+    }  # fmt: skip
+
+
+def test_the_time_of_every_epoch_of_a_fit_is_taken(call: Call, tmp_path: Path) -> None:
+    told = call(train_vs_fastai.main, "--only", "trainer")
+    assert "images decoded in the time that counts" in told
+    assert "after the last epoch" in told
+    assert "after the head stage" not in told  # the tiny network has no pretrained body
+
+
+def test_the_step_rate_is_a_ratio_of_two_loops(call: Call) -> None:
+    told = call(step_rate.main, "--rounds", "1")
+    assert "15 images a round, 4 a step" in told
+    assert "| real / synthetic | " in told
+
+
+def test_the_goal_against_fastai_is_for_a_gpu() -> None:
+    rounds = [{"real": real, "synthetic": 100.0, "fastai": 40.0} for real in (50.0, 95.0, 97.0)]
+    assert "| real / synthetic | 0.950 | at least 0.9 |" in step_rate.report(rounds, on_gpu=False)
+    assert "| real / fastai | 2.375 |  |" in step_rate.report(rounds, on_gpu=False)
+    assert "| real / fastai | 2.375 | at least 3: missed |" in step_rate.report(rounds, on_gpu=True)
+
+
+def test_folds_are_told_apart_and_together() -> None:
+    measured = [
+        {"correct": "1110", "group_correct": "1111", "seconds": 60.4},
+        {"correct": "10", "group_correct": "10", "seconds": 50.0},
+    ]
+    assert folds.report(measured).splitlines()[2:] == [
+        "| 0 | 4 | 75.0 % | 100.0 % | 60 |",
+        "| 1 | 2 | 50.0 % | 50.0 % | 50 |",
+        "| all images |  | 66.7 % | 83.3 % |  |",
+        "| mean of the folds |  | 62.5 % ± 12.5 | 75.0 % ± 25.0 |  |",
+    ]
+
+
+def test_few_rows_are_taken_from_the_whole_table() -> None:
+    rows = [{"label": str(number)} for number in range(10)]
+    assert [row["label"] for row in spread(rows, 5)] == ["0", "2", "4", "6", "8"]
+    assert spread(rows, 20) == rows
+
+
+def test_some_classes_are_whole_groups() -> None:
+    rows = [{"label": str(number), "group": str(number // 3)} for number in range(12)]
+    taken = some_classes(rows, 4, group_column="group")
+    groups = {row["group"] for row in taken}
+    assert len(groups) == 2
+    assert taken == [row for row in rows if row["group"] in groups]
+
+
+def test_a_difference_is_one_of_pairs() -> None:
+    mean, error = ablation.paired_difference("1111", "1100")
+    assert mean == 0.5
+    assert error == pytest.approx((1 / 3) ** 0.5 / 2)
+    assert ablation.paired_difference("1010", "1010") == (0, 0)

@@ -1,0 +1,121 @@
+"""`trainer fit` against fastai's `fine_tune`: how soon it is as good, and how much better when as long has passed.
+
+    python -m tests.benchmarks.train_vs_fastai TRAIN.csv VALID.csv --work FOLDER [--device cpu] [--epochs 3]
+        [--rates 2e-3 5e-3 1e-2] [--long 10]
+
+Both start from the same weights, on the same images, one after another on the same machine, each as a process whose
+time counts from its start: imports, decoding, training, validation after every epoch. fastai runs in an environment of
+its own (fastai 2.8, the other libraries in our versions): `--epochs` at each of the `--rates`, then `--long` epochs at
+the rate that ended best (0: not). `trainer fit` runs once with its defaults (`--set` changes them), and decodes every
+image anew unless `--cache` names what an earlier run decoded.
+
+Every part is written to FOLDER/results.jsonl when it is done, and not run again: the command can be stopped, repeated,
+and called for some parts only (`--only fastai`, `--only trainer`). What is there of the same machine, images and seed
+is printed as tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.hardware import machine, versions
+from tests.benchmarks.training.fastai_process import Fastai, add_fastai_options, set_up_fastai
+from tests.benchmarks.training.fit_process import run_fit
+from tests.benchmarks.training.race import report
+from tests.benchmarks.training.recipes import change_recipe, parse_changes
+from tests.benchmarks.training.results import Results, Values
+from tests.benchmarks.training.tables import digest, read_rows, sided, write_rows
+from trainer.model import load_backbone
+from trainer.model.backbones import DEFAULT
+
+
+def main() -> None:
+    """Run the parts that are missing, then print every part that there is."""
+    options = _options()
+    rows = sided(read_rows(options.train), read_rows(options.valid))
+    results = Results(options.work / "results.jsonl")
+    common = {"machine": machine(options.device), "device": options.device, "images": digest(rows)}
+    common |= {"seed": options.seed}
+    table = write_rows(options.work / "images.csv", rows)
+    if options.only != "fastai":
+        changes = parse_changes(options.set) | {"seed": options.seed}
+        recipe = change_recipe(changes)
+        key = common | {"part": "trainer", "recipe": recipe.name, "decoded_before": options.cache is not None}
+        results.once(key, lambda: fit(table, recipe.write(options.work / "recipes"), options) | {"changes": changes})
+    if options.only != "trainer":
+        fastai = set_up_fastai(options)
+        key = common | {"part": "fastai", "fp16": fastai.fp16, "batch_size": fastai.batch_size}
+
+        def accuracy(epochs: int, rate: float) -> float:
+            part = key | {"epochs": epochs, "rate": rate}
+            values = results.once(part, lambda: fine_tune(fastai, table, options, epochs=epochs, rate=rate))
+            return float(values["epochs"][-1]["accuracy"])
+
+        accuracies = {rate: accuracy(options.epochs, rate) for rate in options.rates}
+        if options.long:
+            accuracy(options.long, max(accuracies, key=accuracies.__getitem__))
+    print(f"{common['machine']}\n\n{report(results.matching(common))}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("valid", type=Path)
+    add_fastai_options(parser)
+    parser.add_argument("--root", type=Path, help="where the paths start from; by default the folder of TRAIN.csv")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rates", type=float, nargs="+", default=[2e-3, 5e-3, 1e-2])
+    parser.add_argument("--long", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, help="decoded images of an earlier run")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="recipe keys other than by default")
+    parser.add_argument("--only", choices=["fastai", "trainer"])
+    options = parser.parse_args()
+    options.root = (options.root or options.train.parent).resolve()
+    options.work.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def fit(table: Path, recipe: Path, options: argparse.Namespace) -> Values:
+    """The part `trainer`: accuracy and seconds after every epoch."""
+    load_backbone(DEFAULT)  # as for fastai: what is read from the disk was read before
+    with tempfile.TemporaryDirectory(dir=options.work) as empty:
+        cache = options.cache or Path(empty)
+        done = run_fit(
+            [table, "--root", options.root, "--recipe", recipe, "--cache", cache, "--device", options.device],
+            work=options.work,
+        )
+    return {
+        "epochs": [
+            {"seconds": epoch["at_s"], "accuracy": epoch["valid"]["accuracy"], "stage": epoch["stage"]}
+            for epoch in done.epochs
+        ],
+        "seconds": done.seconds,
+        "exported_accuracy": done.summary["validation"]["accuracy"],
+        "versions": versions("torch", "torchvision", "timm"),
+    }
+
+
+def fine_tune(fastai: Fastai, table: Path, options: argparse.Namespace, *, epochs: int, rate: float) -> Values:
+    """A part `fastai`: accuracy and seconds after every epoch, the frozen one first."""
+    verb = ["fine-tune", "--epochs", str(epochs), "--rate", str(rate)]
+    records = []
+    with fastai.start(table, *verb, root=options.root, device=options.device, seed=options.seed) as process:
+        while record := process.read():
+            records.append(record)
+    ready, *told = records
+    return {
+        "epochs": [
+            {"seconds": epoch["at_s"], **{name: epoch[name] for name in ("accuracy", "train_loss", "valid_loss")}}
+            for epoch in told
+        ],
+        "ready_seconds": ready["at_s"],
+        "versions": ", ".join(f"{name} {version}" for name, version in ready["versions"].items()),
+    }
+
+
+if __name__ == "__main__":
+    main()

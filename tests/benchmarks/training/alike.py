@@ -1,0 +1,36 @@
+"""Which photos belong together, so that no fold is judged by a model that saw the next photo of the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from trainer.catalog import hash_files
+from trainer.fitting.evaluate import BATCH_SIZE, batches, to_pixels
+from trainer.insight.duplicates import near_duplicate_groups
+from trainer.model import Classifier, load_backbone
+from trainer.model.backbones import DEFAULT
+from trainer.pixels import fill_cache
+
+# Folds that keep these together are as hard for a linear head as val.csv of the grocery photos, which was taken at
+# other times; at 0.7 they are nearly as easy as random ones: `tests.benchmarks.folds --head-only` with the option.
+LEAST_SIMILARITY = 0.6
+
+
+@torch.inference_mode()
+def alike_groups(files: Sequence[Path], *, least_similarity: float, cache: Path, threads: int) -> list[int]:
+    """A number for each image; those that are alike, directly or by way of others, have the same number.
+
+    Judged by what the frozen default backbone gives at its own size: at the size that the trainer's diagnosis looks
+    at, where a quarter of the time matters more, photos of different things are taken for alike.
+    """
+    backbone = load_backbone(DEFAULT)
+    digests = hash_files(files, threads=threads)
+    pixels = fill_cache(cache, list(zip(digests, files, strict=True)), spec=backbone.pixels, threads=threads)
+    model, device = Classifier(backbone, class_count=1).eval(), torch.device("cpu")
+    features = [model.embed(to_pixels(pixels.batch(part), device=device)) for part in batches(len(files), BATCH_SIZE)]
+    groups = near_duplicate_groups(np.asarray(torch.cat(features)), threshold=least_similarity)
+    return [int(group) for group in groups]

@@ -1,0 +1,124 @@
+"""fastai's side of a comparison, in fastai's own environment: imports nothing of fieldguide.
+
+    python fastai_learner.py TABLE --root FOLDER --weights FILE fine-tune --epochs 3 --rate 2e-3
+    python fastai_learner.py TABLE --root FOLDER --weights FILE rate
+
+TABLE is a CSV with the columns path, label and split (train or valid), FILE the weights of timm's `--arch` without its
+last layer. Everything else is as fastai's own documentation does it: `ImageDataLoaders` with `Resize` and
+`aug_transforms`, `vision_learner` with its default head, normalised as timm's record of the backbone says.
+
+A JSON line is printed when the learner stands. `fine-tune` prints one an epoch. `rate` waits for a line on its
+standard input, trains the whole network for one epoch, prints a JSON line with the images per second of its steps,
+and waits again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastai.vision import all as fastai
+
+
+class TellEpochs(fastai.Callback):  # type: ignore[misc]  # fastai is in another environment than mypy
+    """Prints what the recorder knows after every epoch."""
+
+    order = fastai.Recorder.order + 1
+
+    def after_epoch(self) -> None:
+        train_loss, valid_loss, accuracy = (float(value) for value in self.recorder.values[-1])
+        tell(event="epoch", train_loss=train_loss, valid_loss=valid_loss, accuracy=accuracy)
+
+
+class CountImages(fastai.Callback):  # type: ignore[misc]
+    """Images that were trained on, and how long that took; validation aside."""
+
+    def before_train(self) -> None:
+        self.image_count, self.began = 0, time.perf_counter()
+
+    def after_batch(self) -> None:
+        if self.training:
+            self.image_count += len(self.xb[0])
+
+    def after_train(self) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.spent_s = time.perf_counter() - self.began
+
+
+def main() -> None:
+    """Build the learner, then do what was asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--arch", default="tf_efficientnet_lite0")
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--fp16", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    fine_tune = verbs.add_parser("fine-tune")
+    fine_tune.add_argument("--epochs", type=int, required=True)
+    fine_tune.add_argument("--rate", type=float, required=True)
+    verbs.add_parser("rate")
+    options = parser.parse_args()
+    fastai.default_device(use=options.device != "cpu")
+    fastai.set_seed(options.seed)
+    learner = make_learner(options)
+    tell(event="ready", versions={name: metadata.version(name) for name in ("fastai", "torch", "torchvision", "timm")})
+    with learner.no_bar(), learner.no_logging():
+        if options.verb == "fine-tune":
+            learner.fine_tune(options.epochs, options.rate, cbs=TellEpochs())
+        else:
+            train_when_told(learner)
+
+
+def make_learner(options: argparse.Namespace) -> Any:
+    """A frozen learner on the table's images, its body with the given weights."""
+    table = fastai.pd.read_csv(options.table, dtype=str)
+    table["is_valid"] = table["split"] == "valid"
+    loaders = fastai.ImageDataLoaders.from_df(
+        table,
+        path=options.root,
+        fn_col="path",
+        label_col="label",
+        valid_col="is_valid",
+        seed=options.seed,
+        item_tfms=fastai.Resize(options.size),
+        batch_tfms=fastai.aug_transforms(),
+        bs=options.batch_size,
+        device=torch.device(options.device),
+    )
+    learner = fastai.vision_learner(
+        loaders,
+        options.arch,
+        pretrained_cfg_overlay={"file": str(options.weights)},
+        metrics=fastai.accuracy,
+    )
+    return learner.to_fp16() if options.fp16 else learner
+
+
+def train_when_told(learner: Any) -> None:
+    """One epoch of everything for each line of standard input."""
+    learner.unfreeze()
+    counter = CountImages()
+    for _ in sys.stdin:
+        learner.fit_one_cycle(1, slice(1e-5, 1e-3), cbs=counter)
+        tell(event="round", images_per_second=counter.image_count / counter.spent_s)
+
+
+def tell(**values: object) -> None:
+    """One JSON line, at once."""
+    print(json.dumps(values), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""fastai in a virtual environment and a process of its own; `fastai_learner.py` is what runs there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import safetensors.torch
+
+from tests.benchmarks.environment import make_environment
+from trainer.model import load_backbone
+from trainer.model.backbones import DEFAULT
+
+_SCRIPT = Path(__file__).with_name("fastai_learner.py")
+# Of the versions that we train with, so that the two differ in fastai alone.
+_SHARED = ("torch", "torchvision", "timm", "pillow", "numpy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fastai:
+    """An interpreter that has fastai, and what its learners start from.
+
+    weights  of the pretrained body of the default backbone, under timm's names
+    fp16     whether in fastai's own mixed precision
+    """
+
+    python: Path
+    weights: Path
+    batch_size: int
+    fp16: bool
+
+    def start(self, table: Path, *verb: str, root: Path, device: str, seed: int) -> FastaiProcess:
+        """A learner on the images of a table (path, label, split), that does what `fastai_learner.py` calls a verb."""
+        arguments = ["--root", str(root), "--weights", str(self.weights), "--device", device, "--seed", str(seed)]
+        arguments += ["--batch-size", str(self.batch_size), *(["--fp16"] if self.fp16 else [])]
+        return FastaiProcess([str(self.python), str(_SCRIPT), str(table), *arguments, *verb], log=self.weights.parent)
+
+
+class FastaiProcess:
+    """A running `fastai_learner.py`; as a context manager it is gone when the block is left.
+
+    log  folder for its standard error
+    """
+
+    def __init__(self, command: list[str], *, log: Path) -> None:
+        self._log = log / "fastai.log"
+        self._start = time.perf_counter()
+        with open(self._log, "wb") as errors:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+
+    def __enter__(self) -> FastaiProcess:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def read(self) -> dict[str, Any] | None:
+        """The next line that it prints, with `at_s`: seconds from the start of the process; None at its end.
+
+        Raises RuntimeError with what it said where it fails.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if line:
+            return {**json.loads(line), "at_s": time.perf_counter() - self._start}
+        if self._process.wait():
+            raise RuntimeError(f"fastai failed:\n{self._log.read_text(errors='replace')[-3000:]}")
+        return None
+
+    def ask(self) -> dict[str, Any]:
+        """Send it a line; returns its answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        answer = self.read()
+        if answer is None:
+            raise RuntimeError("fastai ended before it answered")
+        return answer
+
+
+def add_fastai_options(parser: argparse.ArgumentParser) -> None:
+    """What `set_up_fastai` needs."""
+    parser.add_argument("--work", type=Path, required=True, help="folder for results, fastai and what is temporary")
+    parser.add_argument("--python", type=Path, help="an interpreter that has fastai; by default one is set up")
+    parser.add_argument("--fp16", action="store_true", help="fastai in its own mixed precision")
+    parser.add_argument("--fastai-batch-size", type=int, default=64)
+
+
+def set_up_fastai(options: argparse.Namespace) -> Fastai:
+    """fastai 2.8 in an environment in the work folder, made where there is none, or the interpreter that was named."""
+    shared = [f"{name}=={metadata.version(name).partition('+')[0]}" for name in _SHARED]
+    python = options.python
+    if python is None:
+        python = make_environment(options.work / "fastai", ["fastai~=2.8.0", "safetensors", *shared]).python
+    # What follows is timed from the start of a process: its files shall not come from a cold disk.
+    subprocess.run([python, "-c", "import fastai.vision.all"], check=True, capture_output=True)
+    weights = options.work.resolve() / "weights.safetensors"
+    safetensors.torch.save_file(load_backbone(DEFAULT).body.state_dict(), weights)
+    return Fastai(python=python, weights=weights, batch_size=options.fastai_batch_size, fp16=options.fp16)

@@ -1,0 +1,99 @@
+"""`python -m trainer fit` as a process of its own, with a watch held beside it."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.training.tables import Row, read_rows
+
+_LOOK_S = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitProcess:
+    """What one fit did.
+
+    seconds      from the start of the process to its end
+    cpu_seconds  of all its threads
+    epochs       the epoch lines of history.jsonl, each with `at_s`: seconds from the start of the process until the
+                 line was there
+    summary      what `--json` printed
+    predictions  the rows of predictions.csv, sorted by path
+    """
+
+    seconds: float
+    cpu_seconds: float
+    epochs: list[dict[str, Any]]
+    summary: dict[str, Any]
+    predictions: list[Row]
+
+    def verdicts(self) -> dict[str, str]:
+        """`correct`, and `group_correct` where there are groups: `1` or `0` an image, sorted by path."""
+        given = {"correct": "".join(row["correct"] for row in self.predictions)}
+        if self.predictions and "group" in self.predictions[0]:
+            right = (row["group"] == row["predicted_group"] for row in self.predictions)
+            given["group_correct"] = "".join("01"[hit] for hit in right)
+        return given
+
+
+def run_fit(arguments: Sequence[str | Path], *, work: Path) -> FitProcess:
+    """Fit in a folder under `work` that is gone afterwards; `--out` and `--json` are added to the arguments.
+
+    Raises RuntimeError with what the process said where it failed.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work, prefix="fit-") as folder:
+        run, said = Path(folder, "run"), Path(folder, "stderr")
+        command = [sys.executable, "-m", "trainer", "fit", *map(str, arguments), "--out", str(run), "--json"]
+        used, start = _children_cpu_seconds(), time.perf_counter()
+        with open(said, "wb") as errors, open(Path(folder, "stdout"), "wb") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=errors)
+            try:
+                epochs = _watch(process, run / "history.jsonl", start)
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+        seconds = time.perf_counter() - start
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{said.read_text(errors='replace')[-3000:]}")
+        return FitProcess(
+            seconds=seconds,
+            cpu_seconds=_children_cpu_seconds() - used,
+            epochs=epochs,
+            summary=json.loads(Path(folder, "stdout").read_text()),
+            predictions=sorted(read_rows(run / "predictions.csv"), key=lambda row: row["path"]),
+        )
+
+
+def _watch(process: subprocess.Popen[bytes], history: Path, start: float) -> list[dict[str, Any]]:
+    """Read the history while it grows, to the end of the process; its epochs and when each was there."""
+    epochs, rest, offset, ended = [], b"", 0, False
+    while not ended:
+        ended = process.poll() is not None  # looked at first, so that the last lines are read
+        now = time.perf_counter() - start
+        if history.exists():
+            with open(history, "rb") as file:
+                file.seek(offset)
+                new = file.read()
+            offset += len(new)
+            *lines, rest = (rest + new).split(b"\n")
+            records = [json.loads(line) for line in lines]
+            epochs += [{**record, "at_s": now} for record in records if record["event"] == "epoch"]
+        if not ended:
+            time.sleep(_LOOK_S)
+    return epochs
+
+
+def _children_cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

@@ -1,0 +1,109 @@
+"""The training loop as `trainer fit` runs it, and the least loop that trains the same network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from service.cores import usable_cores
+from trainer.catalog import read_catalog
+from trainer.fitting import Recipe, Silence, TrainingData, prepare
+from trainer.fitting.data import loss_of
+from trainer.fitting.devices import autocast, training_dtype
+from trainer.fitting.sizes import crop_size
+from trainer.fitting.whole_stage import WholeStage
+from trainer.model import Backbone, Classifier, load_backbone, parameter_groups
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setting:
+    """What both loops share.
+
+    size  side of the training crops, pixels
+    """
+
+    recipe: Recipe
+    data: TrainingData
+    device: torch.device
+    size: int
+
+    def make_model(self) -> Classifier:
+        """A classifier of its own for each loop."""
+        model = Classifier(_backbone(self.recipe), class_count=self.data.class_count, dropout=self.recipe.dropout)
+        moved: Classifier = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return moved
+
+
+def make_setting(table: Path, *, root: Path, recipe: Recipe, cache: Path, device: torch.device) -> Setting:
+    """For the images of a table with the columns path, label and split, decoded."""
+    pixels = _backbone(recipe).pixels
+    prepared = prepare(
+        read_catalog(table, root=root),
+        pixels=pixels,
+        seed=recipe.seed,
+        cache=cache,
+        threads=usable_cores(),
+        progress=Silence(),
+    )
+    size = crop_size(pixels.size, recipe.whole.size_share)
+    return Setting(recipe=recipe, data=prepared.data, device=device, size=size)
+
+
+class RealLoop:
+    """The second stage, an epoch a round."""
+
+    def __init__(self, setting: Setting) -> None:
+        model, size = setting.make_model(), setting.size
+        self._stage = WholeStage(model, setting.data, setting.recipe, size=size, device=setting.device)
+        self._count = len(setting.data.train)
+
+    def round(self) -> float:
+        """Images per second."""
+        start = time.perf_counter()
+        self._stage.run_epoch(progress=Silence(), on_step=lambda: None)  # waits for the device
+        return self._count / (time.perf_counter() - start)
+
+
+class SyntheticLoop:
+    """As many steps a round as the real one, all on one batch of noise: forward, backward, optimizer."""
+
+    def __init__(self, setting: Setting) -> None:
+        recipe, data, device = setting.recipe, setting.data, setting.device
+        model = setting.make_model().train()
+        groups = parameter_groups(model, weight_decay=recipe.whole.weight_decay)
+        self._setting = setting
+        self._network: Callable[[torch.Tensor], torch.Tensor] = torch.compile(model) if recipe.whole.compile else model
+        self._optimizer = torch.optim.AdamW(groups, lr=1e-6, betas=(0.9, 0.99), fused=True)
+        self._dtype = training_dtype(device, recipe.precision)
+        self._scaler = torch.amp.GradScaler(device.type, enabled=self._dtype == torch.float16)
+        batch_size = min(recipe.whole.batch_size, len(data.train))
+        noise = 255 * torch.rand(batch_size, 3, setting.size, setting.size)
+        self._pixels = noise.to(device).contiguous(memory_format=torch.channels_last)
+        self._targets = torch.from_numpy(data.train_targets[:batch_size]).to(device)
+        self._steps = -(-len(data.train) // batch_size)
+
+    def round(self) -> float:
+        """Images per second."""
+        start = time.perf_counter()
+        losses = [self._step() for _ in range(self._steps)]
+        torch.stack(losses).tolist()  # waits for the device
+        return self._steps * len(self._pixels) / (time.perf_counter() - start)
+
+    def _step(self) -> torch.Tensor:
+        recipe = self._setting.recipe
+        self._optimizer.zero_grad()
+        with autocast(self._setting.device, self._dtype):
+            logits = self._network(self._pixels)
+        loss = loss_of(logits, self._targets, task=self._setting.data.task, smoothing=recipe.label_smoothing)
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        return loss.detach()
+
+
+def _backbone(recipe: Recipe) -> Backbone:
+    return load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights, seed=recipe.seed)

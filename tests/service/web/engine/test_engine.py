@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from service.pixels import UndecodableImage
+from service.predictor import Predictor
+from service.web.engine.engine import Engine
+from service.web.problem import Problem
+
+
+@pytest.fixture
+def without_collections() -> Iterator[None]:
+    """What goes away goes away by itself."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+class Upload:
+    pass
+
+
+def fail(upload: Upload, kind: type[Exception]) -> None:
+    """As code does that reads an upload, and finds fault with it."""
+    try:
+        raise ValueError(id(upload))
+    except ValueError as error:
+        raise (Problem(400, "No.") if kind is Problem else kind("No.")) from error
+
+
+@pytest.mark.usefixtures("without_collections")
+@pytest.mark.parametrize("kind", [UndecodableImage, Problem, RuntimeError])
+def test_an_upload_that_is_refused_is_let_go_at_once(predictor: Predictor, kind: type[Exception]) -> None:
+    """It used to stay until a garbage collection: half a dozen of 20 MB, beside those that were at work."""
+
+    async def run() -> None:
+        engine, upload = Engine(threads=1, predictor=predictor), Upload()
+        gone = weakref.ref(upload)
+        work = asyncio.create_task(engine.run(lambda held=upload: fail(held, kind)))
+        del upload
+        await asyncio.wait([work])
+        assert isinstance(work.exception(), kind)
+        del work
+        await asyncio.sleep(0.01)
+        assert gone() is None
+        engine.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.usefixtures("without_collections")
+def test_an_upload_that_is_given_up_is_let_go_when_its_work_ends(predictor: Predictor) -> None:
+    async def run() -> None:
+        engine, upload = Engine(threads=1, predictor=predictor, deadline_s=0.05), Upload()
+        gone = weakref.ref(upload)
+        go_on = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def work(held: Upload) -> None:
+            asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
+            fail(held, RuntimeError)
+
+        task = asyncio.create_task(engine.run(lambda held=upload: work(held)))
+        del upload
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), Problem)
+        assert engine.vitals.slots_lost == 1
+        go_on.set()
+        while engine.vitals.slots_lost:
+            await asyncio.sleep(0.001)
+        del task
+        await asyncio.sleep(0.01)
+        assert gone() is None
+        engine.close()
+
+    asyncio.run(run())

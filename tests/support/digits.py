@@ -1,0 +1,44 @@
+"""Small real datasets: handwritten digits in folders, with labels as wrong and classes as unequal as is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+_SIDE = 40
+# Copies are moved by so many pixels to the right and down.
+_MOVES = ((0, 0), (1, 0), (0, 1))
+
+
+def write_digits(folder: Path, counts: Mapping[int, int], *, first: int = 0, wrong: float = 0.0) -> Path:
+    """One folder a digit with so many scans of it, from the `first` on; a share of them in another digit's folder."""
+    digits = load_digits()
+    shuffled = np.random.default_rng(0).permutation(len(digits.target))  # they come by writer
+    random = np.random.default_rng((first, 1))
+    for digit, count in counts.items():
+        for number in shuffled[digits.target[shuffled] == digit][first : first + count].tolist():
+            strayed = random.random() < wrong
+            label = (digit + int(random.integers(1, 10))) % 10 if strayed else digit
+            path = folder / str(label) / f"{number:04}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _draw(digits.images[number]).save(path)
+    return folder
+
+
+def add_near_duplicates(folder: Path) -> Path:
+    """Beside every image of a folder, copies that are moved a little and saved as JPEG."""
+    for path in sorted(folder.rglob("*.png")):
+        for number, (right, down) in enumerate(_MOVES):
+            with Image.open(path) as image:
+                moved = image.transform(image.size, Image.Transform.AFFINE, (1, 0, right, 0, 1, down), fillcolor=255)
+            moved.save(path.with_name(f"{path.stem}-{number}.jpg"), quality=80 + number)
+    return folder
+
+
+def _draw(ink: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Image.Image:
+    paper = 255 - np.pad(ink, 1) * 255 / 16
+    return Image.fromarray(paper.round().astype(np.uint8)).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)

@@ -1,0 +1,40 @@
+"""Run by torchrun: a few steps of the whole network, after which each process writes the state that it came to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from trainer.catalog import read_catalog
+from trainer.fitting import Recipe, Silence, join_processes, prepare
+from trainer.fitting.recipe import WholeStage as Settings
+from trainer.fitting.whole_stage import WholeStage
+from trainer.model import Classifier, load_backbone
+
+
+def main(photos: Path, folder: Path) -> None:
+    """Train on the photos with norms that learn, two images a step; write folder/RANK.safetensors."""
+    backbone = load_backbone("tiny")
+    with join_processes() as processes:
+        data = prepare(
+            read_catalog(photos), pixels=backbone.pixels, seed=0, cache=folder, threads=1, progress=Silence()
+        ).data
+        model = Classifier(backbone, class_count=data.class_count, dropout=0.2)
+        with torch.no_grad():
+            model.head.weight.fill_(float(processes.rank))
+        processes.align(model)
+        recipe = Recipe(whole=Settings(epochs=1, batch_size=2, rate=0.01, clip_norm=1.0))
+        stage = WholeStage(model, data, recipe, size=32, device=processes.device("cpu"), processes=processes)
+        stage.run_epoch(progress=Silence(), on_step=lambda: None)
+        tensors, _ = stage.state()
+        safetensors.torch.save_file(
+            {name: tensor.contiguous() for name, tensor in tensors.items()},
+            folder / f"{processes.rank}.safetensors",
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

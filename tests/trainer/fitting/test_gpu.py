@@ -1,0 +1,72 @@
+"""The loop on a GPU, where there is one: it learns, and never waits for the device between two steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer.fitting import Prepared, Recipe, Silence, fit
+from trainer.fitting.recipe import HeadStage, WholeStage
+from trainer.fitting.whole_stage import WholeStage as Training
+from trainer.model import Backbone, Classifier
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+CUDA = torch.device("cuda")
+RECIPE = Recipe(head=HeadStage(epochs=20, batch_size=8), whole=WholeStage(epochs=4, batch_size=8, rate=0.01))
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp32", "fp16"])
+def test_a_fit_learns(prepared: Prepared, backbone: Backbone, tmp_path: Path, precision: str) -> None:
+    recipe = dataclasses.replace(RECIPE, precision=precision)
+    fitted = fit(backbone, prepared.data, recipe, run=tmp_path, device=CUDA, progress=Silence())
+    assert fitted.figures["accuracy"] > 0.8
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        RECIPE,
+        dataclasses.replace(RECIPE, precision="fp16", whole=dataclasses.replace(RECIPE.whole, clip_norm=1.0)),
+        dataclasses.replace(
+            RECIPE, balance="loss", whole=dataclasses.replace(RECIPE.whole, mixup=0.4, cutmix=1.0, accumulate=3)
+        ),
+        dataclasses.replace(RECIPE, balance="sampler", whole=dataclasses.replace(RECIPE.whole, freeze="early")),
+    ],
+    ids=["plain", "scaled and clipped", "mixed in parts", "sampled and frozen"],
+)
+def test_no_step_waits_for_the_device(prepared: Prepared, backbone: Backbone, recipe: Recipe) -> None:
+    model = Classifier(backbone, class_count=3).to(CUDA, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    training = Training(model, prepared.data, recipe, size=32, device=CUDA)
+    step = training.begin_sweep(momentum=0.9, say=print)
+    for _ in range(2):  # the first sets up what is kept
+        step(1e-3)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step(1e-3)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_batch_that_the_gpu_does_not_hold_is_halved(prepared: Prepared, backbone: Backbone) -> None:
+    model = Classifier(backbone, class_count=3).to(CUDA, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    recipe = dataclasses.replace(RECIPE, whole=dataclasses.replace(RECIPE.whole, batch_size=64))
+    said: list[str] = []
+
+    def step() -> float:
+        training = Training(model, prepared.data, recipe, size=320, device=CUDA)
+        torch.cuda.reset_peak_memory_stats(CUDA)
+        return float(training.begin_sweep(momentum=0.9, say=said.append)(0.0))
+
+    loss = step()
+    assert not said
+    share = 0.7 * torch.cuda.max_memory_allocated(CUDA) / torch.cuda.get_device_properties(CUDA).total_memory
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(share, CUDA)
+    try:
+        assert step() == pytest.approx(loss, rel=1e-2)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, CUDA)
+    assert "out of memory with 29 images at once on cuda" in said[0]

@@ -1,0 +1,39 @@
+"""Curves and commands for the rules, made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from trainer.fitting import Recipe
+from trainer.insight.diagnosis.commands import Commands
+from trainer.insight.diagnosis.curve import Curve
+
+COMMANDS = Commands(run=Path("run"), recipe=Recipe(), out=Path("run-2"))
+
+
+def curve(
+    *,
+    train_error: Sequence[float],
+    valid_error: Sequence[float],
+    train_loss: Sequence[float] | None = None,
+    valid_loss: Sequence[float] | None = None,
+    steps: Sequence[float] = (2.3, 2.0, 1.0, 0.5),
+    rate: float = 0.01,
+    first: int = 1,
+    valid_count: int = 400,
+) -> Curve:
+    """A run of ten equal classes; losses are twice the errors where they are not given."""
+    return Curve(
+        numbers=np.arange(first, first + len(valid_error)),
+        train_loss=np.array(train_loss or [2 * error for error in train_error]),
+        valid_loss=np.array(valid_loss or [2 * error for error in valid_error]),
+        train_error=np.array(train_error),
+        valid_error=np.array(valid_error),
+        step_losses=np.array(steps),
+        peak_rate=rate,
+        chance_loss=float(np.log(10)),
+        valid_count=valid_count,
+    )

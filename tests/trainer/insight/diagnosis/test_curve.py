@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.trainer.insight.diagnosis.curves import curve
+from trainer.insight.diagnosis.curve import chance_loss, draw_curve
+from trainer.insight.report.learning import read_learning
+
+
+def test_the_loss_of_guessing_is_the_entropy_of_the_labels() -> None:
+    assert chance_loss(np.array([0, 1, 2, 3]), task="classification") == pytest.approx(np.log(4))
+    assert chance_loss(np.array([0, 0, 0, 2]), task="classification") == pytest.approx(0.5623, abs=1e-4)
+    targets = np.array([[1.0, 0.0], [0.0, 0.0]])
+    assert chance_loss(targets, task="multilabel") == pytest.approx(np.log(2) / 2)
+
+
+def test_a_history_may_begin_in_the_middle_and_lack_the_training_images(tmp_path: Path) -> None:
+    """Such is that of a run that an older version began."""
+    events: list[dict[str, object]] = [
+        {"event": "step", "epoch": 3, "rate": 0.01, "momentum": 0.9, "loss": None},
+        {"event": "step", "epoch": 3, "rate": 0.02, "momentum": 0.9, "loss": 1.5},
+        {"event": "epoch", "stage": "whole", "epoch": 3, "valid": {"accuracy": 0.5, "loss": 1.0}, "best": True},
+        {
+            "event": "epoch", "stage": "whole", "epoch": 4, "valid": {"accuracy": 0.75, "loss": None}, "best": True,
+            "train": {"accuracy": 1.0, "loss": 0.25},
+        },
+    ]  # fmt: skip
+    (tmp_path / "history.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    found = draw_curve(
+        read_learning(tmp_path / "history.jsonl"),
+        task="classification",
+        train_targets=np.array([0, 1]),
+        valid_count=4,
+    )
+    assert found.numbers.tolist() == [3, 4]
+    assert found.epochs == 2
+    assert found.valid_error.tolist() == [0.5, 0.25]
+    assert np.isnan(found.train_error[0])
+    assert np.isnan(found.valid_loss[1])
+    assert found.train_error[1] == 0
+    assert (found.peak_rate, found.step_losses.tolist()) == (0.02, [1.5])
+
+
+def test_a_loss_bursts_when_it_rises_by_a_twentieth_of_that_of_guessing() -> None:
+    def burst(steps: list[float], *, first: int = 1) -> bool:
+        return curve(train_error=[0.5], valid_error=[0.5], steps=steps, first=first).burst
+
+    assert not burst([2.3] + [2.4] * 20)
+    assert burst([2.3] + [2.43] * 20)
+    assert burst([2.3] * 10 + [3.0] * 3 + [1.0] * 10)  # and comes down again
+    assert not burst([])
+    wild = [0.5, 0.9, 0.3, 0.8, 0.4, 1.0, 0.9, 0.8, 0.5, 0.3] * 3
+    assert burst(wild)  # of a new head, whose first loss is exact
+    assert not burst(wild, first=0)  # after a head stage the first loss is that of one batch
+    assert burst([0.5, 0.6, 0.5, 0.4, *[5.0] * 10], first=0)

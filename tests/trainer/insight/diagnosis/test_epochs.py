@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.trainer.insight.diagnosis.curves import COMMANDS, curve
+from trainer.fitting import Recipe
+from trainer.fitting.recipe import WholeStage
+from trainer.insight.diagnosis.curve import Curve
+from trainer.insight.diagnosis.epochs import too_few_epochs, too_many_epochs
+from trainer.insight.diagnosis.finding import Finding
+from trainer.insight.diagnosis.sweep import Sweep
+
+DOWN = [0.9, 0.6, 0.4]
+
+
+def few(found: Curve, *, explained: float = 0.0, sweep: Sweep | None = None) -> Finding | None:
+    return too_few_epochs(found, sweep=sweep, explained=explained, commands=COMMANDS)
+
+
+def many(valid_error: list[float], *, train_loss: list[float] | None = None, valid_count: int = 400) -> Finding | None:
+    count = len(valid_error)
+    falling = train_loss or np.linspace(1.0, 0.001, count).tolist()
+    found = curve(
+        train_error=[0.0] * count, valid_error=valid_error, train_loss=falling, valid_count=valid_count, steps=[1.0] * 9
+    )
+    return too_many_epochs(found, commands=COMMANDS)
+
+
+def test_learning_that_is_not_over() -> None:
+    assert few(curve(train_error=DOWN, valid_error=DOWN))
+    assert few(curve(train_error=DOWN, valid_error=[0.9, 0.7, 0.75])) is None  # validation no longer gains
+    assert few(curve(train_error=[0.4, 0.4, 0.4], valid_error=[0.4, 0.4, 0.4])) is None  # nothing moves
+    assert few(curve(train_error=[0.2, 0.1, 0.04], valid_error=[0.3, 0.2, 0.07])) is None  # nothing is left to learn
+    assert few(curve(train_error=[0.5, 0.3, 0.1], valid_error=[0.6, 0.5, 0.4])) is None  # known much better than others
+    flat = curve(train_error=[0.9, 0.89], valid_error=[0.9, 0.9], train_loss=[2.3, 2.29], valid_loss=[2.3, 2.3])
+    assert few(flat)  # next to nothing was learned
+    assert few(dataclasses.replace(flat, step_losses=np.array([2.3, *[3.0] * 9]))) is None  # it burst
+    assert few(dataclasses.replace(flat, train_loss=np.array([np.nan, np.nan]))) is None  # not measured
+
+
+def test_errors_that_wrong_labels_explain_are_no_fault_of_the_learning() -> None:
+    noisy = curve(train_error=[0.5, 0.3, 0.2], valid_error=[0.5, 0.3, 0.25])
+    assert few(noisy)
+    assert few(noisy, explained=0.17) is None
+
+
+def test_a_sweep_that_does_not_call_the_rate_low_leaves_the_epochs() -> None:
+    found = curve(train_error=DOWN, valid_error=DOWN, rate=0.01)
+    alike, sure = few(found), few(found, sweep=Sweep(lowest=0.005, highest=0.05))
+    assert alike
+    assert sure
+    assert (alike.confidence, sure.confidence) == ("low", "medium")
+    assert "look alike" in alike.summary
+    assert "look alike" not in sure.summary
+    assert few(found, sweep=Sweep(lowest=0.1, highest=1.0)) is None
+    assert "--epochs 9 " in sure.command
+
+
+def test_a_validation_error_that_gets_worse_for_long_is_overfitting() -> None:
+    worse = [0.5, 0.3, 0.2, 0.2, 0.2, 0.25, 0.3, 0.3, 0.3]
+    finding = many(worse)
+    assert finding
+    assert finding.confidence == "high"
+    assert finding.evidence["lowest_valid_error"] == pytest.approx(0.2)
+    assert finding.evidence["kept_epoch"] == 3
+    assert finding.summary.endswith("; the weights of epoch 3 were kept.")
+    assert "--epochs 3 " in finding.command
+    assert many(worse, valid_count=40)  # a tenth of forty images is worth a word
+    assert many(worse, valid_count=10) is None  # of ten it is one image
+    # The training images are forgotten too: that is no overfitting.
+    assert many(worse, train_loss=[1.0, 0.5, 0.4, 0.4, 0.4, 0.6, 0.9, 0.9, 0.9]) is None
+
+
+def test_what_is_normal_is_not_overfitting() -> None:
+    assert many([0.5, 0.3, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2]) is None  # with the training error at 0 all along
+    assert many([0.5, 0.3, 0.2, 0.19, 0.21, 0.2, 0.19, 0.2]) is None  # chance
+    assert many([0.5, 0.3, 0.2, 0.19, 0.2, 0.3]) is None  # worse, but not for long
+    assert many([0.2, 0.3]) is None  # two epochs are no course
+    valid_loss = [1.4, 1.1, 0.9, 0.86, 0.81, 0.86, 0.9, 0.93, 0.94]  # of the grocery photos
+    found = curve(
+        train_error=[0.05, 0.04, 0.03, 0.02, 0.01, 0.0, 0.0, 0.0, 0.0],
+        valid_error=[0.24, 0.23, 0.23, 0.21, 0.16, 0.15, 0.13, 0.15, 0.14],
+        train_loss=[0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.01, 0.01],
+        valid_loss=valid_loss,
+        first=0,
+        valid_count=296,
+    )
+    assert too_many_epochs(found, commands=COMMANDS) is None
+    assert few(found) is None
+
+
+def test_sizes_keep_their_shares_of_the_epochs() -> None:
+    recipe = Recipe(whole=WholeStage(sizes="128:3,224:2"))
+    commands = dataclasses.replace(COMMANDS, recipe=recipe)
+    finding = too_few_epochs(curve(train_error=DOWN, valid_error=DOWN), sweep=None, explained=0.0, commands=commands)
+    assert finding
+    assert "--sizes 128:5,224:4 " in finding.command  # nine epochs

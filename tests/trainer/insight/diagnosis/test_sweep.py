@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from trainer.fitting.found_rate import FoundRate, write_found
+from trainer.fitting.suggestions import Suggestions
+from trainer.fitting.sweep import Curve
+from trainer.insight.diagnosis.sweep import Sweep, read_sweep
+
+FOUND = FoundRate(
+    curve=Curve(rates=np.array([1e-3, 1.0]), losses=np.ones(2), least=np.ones(2), most=np.ones(2), seconds=1.0),
+    suggestions=Suggestions(valley=0.01, steepest=0.2, minimum_tenth=0.05),
+    chosen=0.05,
+    rule="mean",
+)
+
+
+def test_a_sweep_of_the_whole_network_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "lr_find.json"
+    assert read_sweep(path) is None
+    write_found(path, {"head": FOUND})
+    assert read_sweep(path) is None
+    write_found(path, {"head": FOUND, "whole": FOUND})
+    assert read_sweep(path) == Sweep(lowest=0.01, highest=0.2)
+    write_found(path, {"whole": dataclasses.replace(FOUND, rule="edge")})
+    assert read_sweep(path) is None  # its suggestions read noise
+
+
+def test_a_third_of_the_lowest_rate_is_low() -> None:
+    sweep = Sweep(lowest=0.03, highest=0.2)
+    assert sweep.calls_low(0.009)
+    assert not sweep.calls_low(0.011)
+    assert not sweep.calls_low(5.0)

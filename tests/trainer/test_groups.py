@@ -1,0 +1,104 @@
+"""`--group-column`: the accuracy of groups of classes beside that of the classes, wherever figures are told."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import tomllib
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from service.bundle import read_bundle
+from service.predictor import Predictor
+from tests.support.photos import COLOURS, write_folder, write_tagged_csv
+from trainer.cli import main
+
+FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--lr", "0.02", "--device", "cpu")
+GROUPS = {"red": "warm", "green": "cool", "blue": "cool"}
+
+
+def trainer(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def write_table(folder: Path) -> Path:
+    """The photos as a CSV with a group for each colour."""
+    write_folder(folder / "photos")
+    path = folder / "photos.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "label", "warmth"))
+        writer.writerows(
+            (f"photos/{label}/{number:03}.jpg", label, GROUPS[label]) for label in COLOURS for number in range(12)
+        )
+    return path
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def test_groups_are_told_and_kept_by_export_and_resume(tmp_path: Path) -> None:
+    run, cache = tmp_path / "run", tmp_path / "cache"
+    data = write_table(tmp_path)
+    result = trainer("fit", data, "--group-column", "warmth", "--out", run, "--cache", cache, *FAST, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)["validation"]
+    bundle = read_bundle(run / "bundle")
+    assert bundle.metrics["validation"] == told
+    assert "| group accuracy | " in bundle.card
+    assert "The groups (2):\ncool, warm." in bundle.card
+    assert tomllib.loads((run / "recipe.toml").read_text())["data"]["group_column"] == "warmth"
+    assert {row["label"]: row["group"] for row in table(run / "catalog.csv")} == GROUPS
+
+    # The same once more, from what the bundle answers: probabilities are summed over the classes of a group.
+    predictor, right = Predictor(bundle), 0
+    rows = [row for row in table(run / "catalog.csv") if row["split"] == "valid"]
+    predicted = {}
+    for row in rows:
+        summed = {"cool": 0.0, "warm": 0.0}
+        answer = predictor.predict((tmp_path / row["path"]).read_bytes())
+        for label, probability in zip(bundle.spec.classes, answer.probabilities, strict=True):
+            summed[GROUPS[label]] += float(probability)
+        predicted[row["path"]] = max(summed, key=summed.__getitem__)
+        right += predicted[row["path"]] == row["group"]
+    assert told["group_accuracy"] == right / len(rows)
+    assert told["group_accuracy"] >= told["accuracy"]
+
+    lines = table(run / "predictions.csv")
+    assert {line["path"]: line["predicted_group"] for line in lines} == predicted
+    assert all(line["group"] == GROUPS[line["label"]] for line in lines)
+    assert all(0.5 <= float(line["group_probability"]) <= 1.000001 for line in lines)
+
+    again = trainer("export", run, "--out", tmp_path / "again", "--cache", cache)
+    assert again.exit_code == 0, again.output
+    assert "group accuracy" in again.stdout
+    assert read_bundle(tmp_path / "again").metrics["validation"] == told
+
+    shutil.rmtree(run / "bundle")
+    resumed = trainer("resume", run, "--cache", cache, "--json")
+    assert json.loads(resumed.stdout)["validation"] == told
+
+
+def test_what_cannot_have_groups_is_said(tmp_path: Path, photos: Path) -> None:
+    data, tagged = write_table(tmp_path / "csv"), write_tagged_csv(tmp_path / "tagged")
+    torn = tmp_path / "csv" / "torn.csv"
+    torn.write_text(data.read_text().replace("photos/red/003.jpg,red,warm", "photos/red/003.jpg,red,cool"))
+    for arguments, message in (
+        ((photos, "--group-column", "warmth"), "groups are read from a column, and need a CSV"),
+        ((data, "--group-column", "heat"), "there is no column 'heat'"),
+        (
+            (torn, "--group-column", "warmth"),
+            "the class 'red' is in 'warm' (row 26, row 27, row 28 and 8 more) and in 'cool' (row 29)",
+        ),
+        (
+            (tagged, "--label-column", "tags", "--label-delimiter", ";", "--group-column", "tags"),
+            "leave --group-column or --label-delimiter out",
+        ),
+    ):
+        result = trainer("fit", *arguments, "--out", tmp_path / "run", "--cache", tmp_path / "cache", *FAST)
+        assert result.exit_code == 1, result.output
+        assert message in result.stderr
+        assert not (tmp_path / "run").exists()

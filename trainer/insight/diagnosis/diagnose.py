@@ -1,0 +1,93 @@
+"""Every rule on one run; what stands out, most important first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.bundle.spec import Task
+from trainer.catalog import Catalog
+from trainer.insight.diagnosis.collapse import prediction_collapse
+from trainer.insight.diagnosis.commands import Commands
+from trainer.insight.diagnosis.curve import Curve
+from trainer.insight.diagnosis.epochs import too_few_epochs, too_many_epochs
+from trainer.insight.diagnosis.finding import Finding
+from trainer.insight.diagnosis.judged import Judged
+from trainer.insight.diagnosis.leak import near_duplicates
+from trainer.insight.diagnosis.noise import noisy_labels
+from trainer.insight.diagnosis.rates import rate_too_high, rate_too_low
+from trainer.insight.diagnosis.split import class_missing, few_validation_images
+from trainer.insight.diagnosis.sweep import Sweep
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Twins:
+    """Of each validation image, the training image that is most alike: its similarity, and the names of the two."""
+
+    similarities: npt.NDArray[np.float32]
+    pairs: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Facts:
+    """All that the rules look at.
+
+    valid, trained  what the best network says of the validation images, and of some training images as they are
+    thresholds      at which it gives a label; multilabel only
+    split_command   how to fit again on a better split
+    """
+
+    catalog: Catalog
+    curve: Curve
+    sweep: Sweep | None
+    valid: Judged
+    trained: Judged
+    thresholds: Sequence[float]
+    twins: Twins
+    commands: Commands
+    split_command: str
+
+    @property
+    def task(self) -> Task:
+        """Of the catalog."""
+        return self.catalog.task
+
+
+def diagnose(facts: Facts) -> tuple[Finding, ...]:
+    """What stands out, what spoils most first."""
+    return tuple(_findings(facts))
+
+
+def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
+    """As diagnosis.json holds them."""
+    return {"findings": [finding.to_json() for finding in findings]}
+
+
+def _findings(facts: Facts) -> Iterator[Finding]:
+    curve, sweep, commands, classes = facts.curve, facts.sweep, facts.commands, facts.catalog.classes
+    right = facts.valid.right(task=facts.task, thresholds=facts.thresholds)
+    single = facts.task == "classification"
+    noisy = noisy_labels(facts.valid, facts.trained, classes=classes, commands=commands) if single else None
+    explained = noisy.evidence["validation_share"] if noisy else 0.0
+    for finding in (
+        rate_too_high(curve, commands=commands),
+        rate_too_low(curve, sweep=sweep, explained=explained, commands=commands),
+        too_few_epochs(curve, sweep=sweep, explained=explained, commands=commands),
+        prediction_collapse(facts.valid, classes=classes, commands=commands) if single else None,
+        near_duplicates(facts.twins.similarities, right, facts.twins.pairs, command=facts.split_command),
+        too_many_epochs(curve, commands=commands),
+        noisy,
+        class_missing(_counts(facts, "train"), _counts(facts, "valid"), classes=classes, commands=commands),
+        few_validation_images(int(right.sum()), len(right), commands=commands),
+    ):
+        if finding is not None:
+            yield finding
+
+
+def _counts(facts: Facts, side: Any) -> Counter[str]:
+    return Counter(label for row in facts.catalog.side(side) for label in row.labels)

@@ -1,0 +1,110 @@
+"""From a fitted run to what stands out in it: RUN/diagnosis.json."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import torch
+
+from service.pixels import PixelSpec
+from trainer.catalog import Row
+from trainer.fitting import Fitted, Prepared, Progress, Recipe
+from trainer.fitting.found_rate import LR_FIND
+from trainer.fitting.metrics import choose_thresholds
+from trainer.insight.diagnosis.commands import Commands
+from trainer.insight.diagnosis.curve import draw_curve
+from trainer.insight.diagnosis.diagnose import Facts, Twins, diagnose, to_json
+from trainer.insight.diagnosis.finding import Finding
+from trainer.insight.diagnosis.judged import Judged
+from trainer.insight.diagnosis.leak import leaks
+from trainer.insight.diagnosis.regroup import regroup
+from trainer.insight.diagnosis.sweep import read_sweep
+from trainer.insight.duplicates import FloatArray, nearest, whiten
+from trainer.insight.embeddings import embed_images
+from trainer.insight.report.learning import read_learning
+
+
+def diagnose_run(
+    run: Path,
+    recipe: Recipe,
+    prepared: Prepared,
+    fitted: Fitted,
+    *,
+    pixels: PixelSpec,
+    device: torch.device,
+    progress: Progress,
+) -> tuple[Finding, ...]:
+    """Diagnose a run that has its history and, where a sweep was made, lr_find.json; write RUN/diagnosis.json.
+
+    pixels  what the service will do to an image
+
+    Where many validation images have a near duplicate among the training images, RUN/regrouped.csv is written too: the
+    same images, split so that near duplicates stand on one side. Files that are there are replaced, whole or not at
+    all.
+    """
+    data, catalog = prepared.data, prepared.catalog
+    rows = catalog.side("train")
+    features = embed_images(data.train, data.valid, pixels, device=device, progress=progress)
+    twins = _find_twins(features, rows, catalog.side("valid"))
+    commands = Commands(run=run, recipe=recipe, out=_next_run(run))
+    facts = Facts(
+        catalog=catalog,
+        curve=draw_curve(
+            read_learning(run / "history.jsonl"),
+            task=data.task,
+            train_targets=data.train_targets,
+            valid_count=len(data.valid),
+        ),
+        sweep=read_sweep(run / LR_FIND),
+        valid=Judged(
+            names=[row.path for row in catalog.side("valid")],
+            probabilities=fitted.probabilities,
+            targets=data.valid_targets,
+        ),
+        trained=Judged(
+            names=[rows[position].path for position in data.subset_positions.tolist()],
+            probabilities=fitted.subset_probabilities,
+            targets=data.subset_targets,
+        ),
+        thresholds=choose_thresholds(fitted.probabilities, data.valid_targets, task=data.task),
+        twins=twins,
+        commands=commands,
+        split_command=_split_anew(prepared, features, commands) if leaks(twins.similarities) else commands.fit(),
+    )
+    findings = diagnose(facts)
+    _write(run / "diagnosis.json", json.dumps(to_json(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return findings
+
+
+def _find_twins(features: FloatArray, train: tuple[Row, ...], valid: tuple[Row, ...]) -> Twins:
+    units = whiten(features)
+    positions, similarities = nearest(units[len(train) :], units[: len(train)])
+    pairs = [(row.path, train[position].path) for row, position in zip(valid, positions.tolist(), strict=True)]
+    return Twins(similarities=similarities, pairs=pairs)
+
+
+def _split_anew(prepared: Prepared, features: FloatArray, commands: Commands) -> str:
+    regrouped = regroup(prepared.catalog, features, seed=commands.recipe.seed)
+    if regrouped is None:
+        return commands.fit()
+    table = commands.run / "regrouped.csv"
+    table.unlink(missing_ok=True)  # of a diagnosis that was interrupted
+    regrouped.write_csv(table)
+    return commands.fit_table(table)
+
+
+def _next_run(run: Path) -> Path:
+    """RUN-2, or the first of RUN-3, ... that is not there."""
+    names = (run.with_name(f"{run.name}-{number}") for number in itertools.count(2))
+    return next(path for path in names if not path.exists())
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,77 @@
+"""Was the learning rate too high, or too low?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainer.insight.diagnosis.commands import Commands
+from trainer.insight.diagnosis.curve import Curve
+from trainer.insight.diagnosis.finding import Finding
+from trainer.insight.diagnosis.slow import is_slow, slow_evidence
+from trainer.insight.diagnosis.sweep import Sweep
+
+# Shares of the loss of guessing.
+_WORSE, _STILL_GUESSING = 0.05, 0.95
+_POOR_ERROR = 0.2
+_VERY_FAR = 10.0
+
+
+def rate_too_high(curve: Curve, *, commands: Commands) -> Finding | None:
+    """The loss of the steps rose over that of the first, and what was learned is poor.
+
+    It is sure where the network ends no better than guessing, or clearly worse than the trained head that it began
+    with. Training losses are compared with each other, and measured losses with each other, never one with the other.
+    """
+    if not curve.epochs or not np.isfinite(curve.train_loss[-1]):
+        return None
+    end = float(curve.train_loss[-1])
+    lost = end >= _STILL_GUESSING * curve.chance_loss or end > curve.start_loss + _WORSE * curve.chance_loss
+    if not curve.burst or not (lost or curve.train_error[-1] >= _POOR_ERROR):
+        return None
+    return Finding(
+        name="rate-too-high",
+        confidence="high" if lost else "medium",
+        summary=f"The learning rate of {curve.peak_rate:.2g} is too high: the loss of the training steps rose from "
+        f"{curve.step_losses[0]:.2f} to {curve.highest_step_loss:.2f}, and "
+        + ("nothing was learned in the end." if lost else "little was learned in the end."),
+        evidence={
+            "peak_rate": curve.peak_rate,
+            "first_step_loss": float(curve.step_losses[0]),
+            "highest_step_loss": curve.highest_step_loss,
+            "loss_of_guessing": curve.chance_loss,
+            "final_train_loss": end,
+            "final_train_error": float(curve.train_error[-1]),
+        },
+        command=commands.fit("--lr", f"{curve.peak_rate / 10:.2g}"),
+    )
+
+
+def rate_too_low(curve: Curve, *, sweep: Sweep | None, explained: float, commands: Commands) -> Finding | None:
+    """The network learned slowly, and no sweep of the rate says that the rate was right.
+
+    Too low a rate and too few epochs look alike; only a sweep tells them apart.
+
+    explained  as for `is_slow`
+    """
+    if not is_slow(curve, explained=explained):
+        return None
+    evidence = {"peak_rate": curve.peak_rate, **slow_evidence(curve)}
+    if sweep is None:
+        return Finding(
+            name="rate-too-low",
+            confidence="low",
+            summary="Learning was slow and not over at the end: the learning rate was too low or the epochs were too "
+            "few, which look alike until a sweep of the rate tells them apart.",
+            evidence=evidence,
+            command=commands.lr_find(),
+        )
+    if not sweep.calls_low(curve.peak_rate):
+        return None
+    return Finding(
+        name="rate-too-low",
+        confidence="high" if curve.peak_rate * _VERY_FAR <= sweep.lowest else "medium",
+        summary=f"The learning rate of {curve.peak_rate:.2g} is too low: learning was slow and not over at the end, "
+        f"and the sweep of the rate speaks for {sweep.lowest:.2g} or more.",
+        evidence={**evidence, "lowest_rate_of_sweep": sweep.lowest, "highest_rate_of_sweep": sweep.highest},
+        command=commands.fit("--lr", f"{sweep.lowest:.2g}"),
+    )
