@@ -11,8 +11,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.floating[Any]]
 Units = npt.NDArray[np.float32]
 
-# Measured on the grocery photos (tests/trainer/insight/test_duplicates.py): of a random fifth of train.csv about 30 %
-# of the images have one so alike among the others, of val.csv about 3 % have one in train.csv.
+# Of a random fifth of the grocery photos' train.csv more than a third have one so alike among the others, of val.csv a
+# few in a hundred: `tests/benchmarks/near_duplicates.py` measures it.
 ALIKE = 0.75
 _DIRECTIONS = 256
 _BLOCK_ROWS, _BLOCK_COLUMNS, _CHUNK = 1024, 8192, 8192

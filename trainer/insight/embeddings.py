@@ -16,23 +16,33 @@ from trainer.model import Classifier, load_backbone
 from trainer.model.backbones import DEFAULT
 from trainer.pixels import PixelCache
 
-# Twice the side costs four times as much, and finds little more (tests/trainer/insight/test_duplicates.py).
-_SIDE = 96
+# With 224 pixels, which the backbone was made for, little more is found at twice the cost; with 96 images of different
+# things begin to look alike: `tests/benchmarks/near_duplicates.py` measures it.
+SIDE = 160
+_LEAST_SIDE = 96
 
 Shares = npt.NDArray[np.float32]
 
 
 @torch.inference_mode()
 def embed_images(
-    train: PixelCache, valid: PixelCache, pixels: PixelSpec, *, device: torch.device, progress: Progress
+    train: PixelCache,
+    valid: PixelCache,
+    pixels: PixelSpec,
+    *,
+    device: torch.device,
+    progress: Progress,
+    side: int = SIDE,
 ) -> npt.NDArray[np.float16]:
     """float16 [N + M, C] of the training images (squished squares) and then the validation images.
 
     pixels  what the validation images were decoded with; of a training image the same part is looked at
+    side    pixels of an image that are looked at; less where they are kept no larger
 
     It is always the default backbone, whatever the run trains, since how alike the embeddings of near duplicates are
     was measured for this one.
     """
+    side = min(side, max(_LEAST_SIDE, pixels.size))
     network = Classifier(load_backbone(DEFAULT), class_count=1).eval()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     progress.start("near duplicates", len(train) + len(valid))
@@ -44,7 +54,7 @@ def embed_images(
         ):
             for positions in batches(len(cache), BATCH_SIZE):
                 views = [
-                    _view(image, width, height)
+                    _view(image, width, height, side=side)
                     for image, width, height in zip(
                         cache.batch(positions), widths[positions], heights[positions], strict=True
                     )
@@ -70,9 +80,8 @@ def _whole_in_kept(aspects: npt.NDArray[np.float32], pixels: PixelSpec) -> tuple
     return np.minimum(1, aspects), np.minimum(1, 1 / aspects)
 
 
-def _view(image: npt.NDArray[np.uint8], width: float, height: float) -> Tensor:
+def _view(image: npt.NDArray[np.uint8], width: float, height: float, *, side: int) -> Tensor:
     """The middle of an image, uint8 [S, S, 3], as uint8 [1, 3, side, side]."""
-    side = len(image)
-    left, top = (round((1 - share) * side / 2) for share in (width, height))
-    middle = torch.from_numpy(image[top : side - top, left : side - left]).permute(2, 0, 1)[None]
-    return F.interpolate(middle, size=(_SIDE, _SIDE), mode="bilinear", antialias=True)
+    left, top = (round((1 - share) * len(image) / 2) for share in (width, height))
+    middle = torch.from_numpy(image[top : len(image) - top, left : len(image) - left]).permute(2, 0, 1)[None]
+    return F.interpolate(middle, size=(side, side), mode="bilinear", antialias=True)

@@ -5,7 +5,7 @@ which an admitted request waits. So the time that they wait is bounded, and so i
 
     base + model + (slots + queue) x 2 x max_body_bytes + slots x (12 bytes x max_pixels + activations)
 
-(a body, and a copy of it while a form is taken apart; Pillow's peak for alpha or an orientation; what onnxruntime needs
+(a body, and a copy of it while a form is taken apart; the most that any image takes to decode; what onnxruntime needs
 for one image), and 0.4 MB a connection: headers, and the part of a body that nobody reads yet.
 """
 

@@ -92,5 +92,5 @@ def test_a_random_split_of_photos_from_one_shop_leaks_and_an_honest_one_does_not
         units = whiten(embed_images(data.train, data.valid, pixels, device=torch.device("cpu"), progress=Silence()))
         _, similarities = nearest(units[len(data.train) :], units[: len(data.train)])
         shares[name] = float((similarities >= ALIKE).mean())
-    assert shares["random"] > 0.2
+    assert shares["random"] > 0.3
     assert shares["honest"] < 0.05
