@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The bundle that `make serve` serves: the newest of `make demo`, or BUNDLE=...
 BUNDLE ?= $(lastword $(sort $(wildcard demo/*/run/bundle)))
 
-.PHONY: demo serve test test-slow lint format
+.PHONY: demo serve test test-slow fuzz soak lint format
 
 demo: $(VENV)/.trainer-installed
 	$(BIN)/python deploy/demo.py
@@ -20,6 +20,16 @@ test: $(VENV)/.dev-installed
 # Minutes to an hour: many images, many seeds.
 test-slow: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest -m slow --timeout 7200
+
+# About an hour: INPUTS to each fuzzer.
+INPUTS ?= 300000
+fuzz: $(VENV)/.dev-installed
+	FIELDGUIDE_FUZZ_INPUTS=$(INPUTS) $(BIN)/python -m pytest tests/service/test_fuzz.py --timeout 0
+
+# 100,000 good and bad requests: whether memory, files and threads stay what they were.
+soak: $(VENV)/.dev-installed
+	@test -n "$(BUNDLE)" -a -n "$(IMAGES)" || { echo "type 'make soak BUNDLE=path IMAGES=folder'" >&2; exit 2; }
+	$(BIN)/python -m tests.benchmarks.soak $(BUNDLE) $(IMAGES)
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .
