@@ -64,6 +64,12 @@ def processor_s(pids: Sequence[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def thread_processor_s(pid: int) -> dict[int, float]:
+    """Processor time that each thread of a process took so far; the key of the first thread is `pid`."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return {int(task.name): int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks}
+
+
 def _stat(folder: Path) -> list[str]:
     """Fields of `stat` from the third on: the second, the command, is in parentheses and may hold anything."""
     return (folder / "stat").read_text().rpartition(")")[2].split()

@@ -29,6 +29,7 @@ from service.cores import usable_cores
 from service.predictor import Predictor
 from tests.benchmarks import load
 from tests.benchmarks.load import Address, Answer
+from tests.benchmarks.process import thread_processor_s
 from tests.support.server import RunningServer
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -82,27 +83,41 @@ def in_process(predictor: Predictor, images: Sequence[bytes], *, threads: int, s
 def throughput(options: argparse.Namespace, predictor: Predictor, images: Sequence[bytes], *, slots: int) -> float:
     """Floor against the service at saturation; returns the floor, images a second."""
     floors, raws, forms, bares = [], [], [], []
+    floor_ms, loop_ms, worker_ms, client_ms = [], [], [], []
     raw = [load.raw_request("/v1/predict", image) for image in images]
     form = [load.multipart_request("/v1/predict", image) for image in images]
     with RunningServer(options.bundle, "--log-format", "json") as server, side_server("bare", options.bundle) as bare:
         for _ in range(options.rounds):
-            floors.append(len(in_process(predictor, images, threads=slots, seconds=options.seconds)) / options.seconds)
+            own_s = time.process_time()
+            count = len(in_process(predictor, images, threads=slots, seconds=options.seconds))
+            floor_ms.append(1e3 * (time.process_time() - own_s) / count)
+            floors.append(count / options.seconds)
             for address, requests, rates in (
                 (server.address, raw, raws),
                 (bare, raw, bares),
                 (server.address, form, forms),
             ):
+                own_s, before = time.process_time(), thread_processor_s(server.process.pid)
                 rate, answers = uvloop.run(
                     load.closed_loop(address, requests, clients=3 * slots, seconds=options.seconds)
                 )
                 assert {answer.status for answer in answers} == {200}
                 rates.append(rate)
+                if rates is raws:
+                    after = thread_processor_s(server.process.pid)
+                    spent = {thread: 1e3 * (now - before.get(thread, 0)) / len(answers) for thread, now in after.items()}
+                    loop_ms.append(spent.pop(server.process.pid))
+                    worker_ms.append(sum(spent.values()))
+                    client_ms.append(1e3 * (time.process_time() - own_s) / len(answers))
     floor = statistics.median(floors)
     row("floor: decode and inference in process", f"{floor:.1f} images/s")
     row("saturation, raw bodies / floor", f"{ratio(raws, floors):.3f} ({statistics.median(raws):.1f}/s)", "≥ 0.95")
     row("the least ASGI application / floor", f"{ratio(bares, floors):.3f} ({statistics.median(bares):.1f}/s)")
     row("saturation, raw bodies / the least ASGI application", f"{ratio(raws, bares):.3f}")
     row("saturation, multipart / floor", f"{ratio(forms, floors):.3f} ({statistics.median(forms):.1f}/s)")
+    row("processor time of an image in process", f"{statistics.median(floor_ms):.2f} ms")
+    for name, spent_ms in (("workers", worker_ms), ("event loop", loop_ms), ("load's client", client_ms)):
+        row(f"processor time of a raw request: the {name}", f"{statistics.median(spent_ms):.2f} ms")
     return floor
 
 
