@@ -104,8 +104,10 @@ def throughput(options: argparse.Namespace, predictor: Predictor, images: Sequen
                 assert {answer.status for answer in answers} == {200}
                 rates.append(rate)
                 if rates is raws:
-                    after = thread_processor_s(server.process.pid)
-                    spent = {thread: 1e3 * (now - before.get(thread, 0)) / len(answers) for thread, now in after.items()}
+                    spent = {
+                        thread: 1e3 * (now - before.get(thread, 0)) / len(answers)
+                        for thread, now in thread_processor_s(server.process.pid).items()
+                    }
                     loop_ms.append(spent.pop(server.process.pid))
                     worker_ms.append(sum(spent.values()))
                     client_ms.append(1e3 * (time.process_time() - own_s) / len(answers))
