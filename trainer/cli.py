@@ -354,7 +354,7 @@ def _clear_errors() -> Iterator[None]:
     from trainer.fitting import DeviceError, FitError, ProcessLost, RecipeError
     from trainer.model import BackboneError
     from trainer.pixels import CacheError
-    from trainer.run import RunError
+    from trainer.run_folder import RunError
 
     try:
         yield

@@ -1,37 +1,20 @@
-"""RUN, the folder of one fit: everything that was asked, what happened, and what came of it.
-
-recipe.toml       everything that was asked and every default
-catalog.csv       every image, its label, side and hash
-history.jsonl     a line a stage and an epoch
-lr_find.json      the learning rates that were found, with a plot in lr_find.png; where they were asked for
-checkpoints/      the best weights
-predictions.csv   the validation images, worst first
-diagnosis.json    what stands out, and what to try next
-regrouped.csv     the images on another split, where near duplicates stood on both sides of this one
-bundle/           what the service serves
-report.html       what it learned, how well, and where it fails
-tensorboard/      the history for TensorBoard, where it was asked for
-"""
+"""The jobs that the verbs ask for, each a walk through the rooms: fit, resume, export, find rates, report."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import fcntl
-import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from service.bundle import Bundle, read_bundle
-from trainer.catalog import GROUP_COLUMN, Catalog, Row, first_few, read_catalog
+from trainer.catalog import Catalog, read_catalog
 from trainer.export import Exportable, export_bundle
-from trainer.fitting import ALONE, BEST, LAST, Fitted, Prepared, Processes, Progress, Recipe, fit, prepare, read_recipe
+from trainer.fitting import ALONE, BEST, LAST, Fitted, Prepared, Processes, Progress, Recipe, fit, prepare
 from trainer.fitting.checkpoint import load_facts, load_weights
 from trainer.fitting.fit import require_training
 from trainer.fitting.found_rate import LR_FIND, FoundRate, Stage, read_found, write_found
@@ -44,12 +27,21 @@ from trainer.insight.diagnosis import Finding, diagnose_run
 from trainer.insight.report import write_report
 from trainer.model import Backbone, Classifier, load_backbone
 from trainer.model.backbones import RANDOM
+from trainer.run_folder import (
+    RunError,
+    create,
+    held,
+    own_catalog,
+    read_unreadable,
+    recipe_of,
+    require_outside,
+    require_parts,
+    require_room,
+    require_unchanged,
+    write_prepared,
+)
 
 _PLOT = "lr_find.png"
-
-
-class RunError(Exception):
-    """A RUN folder that is not what was expected. The message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +77,7 @@ def fit_run(recipe: Recipe, run: Path, environment: Environment) -> Outcome:
     Raises FileExistsError where `run` exists, RunError where it would lie among the images, and whatever the rooms it
     walks through raise, each with a clear message.
     """
-    _require_outside(run, recipe)
+    require_outside(run, recipe)
     catalog = _catalog(recipe)
     data = Path(recipe.data.path)
     recipe = dataclasses.replace(
@@ -97,15 +89,15 @@ def fit_run(recipe: Recipe, run: Path, environment: Environment) -> Outcome:
     require_training(recipe, backbone)
     if recipe.tensorboard:
         require_tensorboard()
-    _create(run, recipe)
-    with _held(run):
+    create(run, recipe)
+    with held(run):
         try:
             prepared = _prepared(catalog, backbone, recipe, environment)
         except Exception:  # the same command shall work once the images are mended
             (run / "recipe.toml").unlink()
             run.rmdir()
             raise
-        _write_prepared(run, prepared)
+        write_prepared(run, prepared)
         return _finish(run, recipe, backbone, prepared, environment)
 
 
@@ -116,20 +108,20 @@ def resume_run(run: Path, environment: Environment, *, root: Path | None) -> Out
 
     Raises RunError where there is nothing to go on with, another process is at it, or the images have changed.
     """
-    recipe = _recipe(run)
-    with _held(run):
+    recipe = recipe_of(run)
+    with held(run):
         if (run / "bundle").exists():
             raise RunError(f"{run} is finished: its bundle is {run / 'bundle'}")
         for left in run.glob(".*.partial"):  # of a bundle that was being written
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         backbone = _backbone(recipe)
         if (run / "catalog.csv").exists():
-            catalog = _own_catalog(run, recipe, root)
+            catalog = own_catalog(run, recipe, root)
             prepared = _prepared(catalog, backbone, recipe, environment)
-            _require_unchanged(run, catalog.rows, prepared.catalog.rows)
+            require_unchanged(run, catalog.rows, prepared.catalog.rows)
         else:
             prepared = _prepared(_catalog(recipe), backbone, recipe, environment)
-            _write_prepared(run, prepared)
+            write_prepared(run, prepared)
         return _finish(run, recipe, backbone, prepared, environment)
 
 
@@ -144,11 +136,11 @@ def follow_run(run: Path, environment: Environment, *, root: Path | None) -> Non
     environment.processes.wait()  # for RUN/recipe.toml and RUN/catalog.csv
     if not (run / "catalog.csv").exists():
         raise RunError(f"{run} of the main process is not on {platform.node()}; put it where every machine sees it")
-    recipe = _recipe(run)
+    recipe = recipe_of(run)
     backbone = _backbone(recipe)
-    catalog = _own_catalog(run, recipe, root)
+    catalog = own_catalog(run, recipe, root)
     prepared = _prepared(catalog, backbone, recipe, environment, hashed=True)
-    _require_unchanged(run, catalog.rows, prepared.catalog.rows)
+    require_unchanged(run, catalog.rows, prepared.catalog.rows)
     fit(
         backbone,
         prepared.data,
@@ -172,9 +164,9 @@ def export_run(
     Raises RunError where the run has no weights or its validation images have changed, CatalogError where the images
     are not there any more.
     """
-    recipe = _recipe(run)
-    _require_parts(run, "catalog.csv", BEST)
-    catalog = _own_catalog(run, recipe, root)
+    recipe = recipe_of(run)
+    require_parts(run, "catalog.csv", BEST)
+    catalog = own_catalog(run, recipe, root)
     backbone = load_backbone(
         recipe.backbone, size=recipe.size or None, weights=RANDOM
     )  # the run has weights of its own
@@ -185,7 +177,7 @@ def export_run(
         threads=environment.threads,
         progress=environment.progress,
     )
-    _require_unchanged(run, catalog.side("valid"), hashed)
+    require_unchanged(run, catalog.side("valid"), hashed)
     classifier = Classifier(backbone, class_count=len(catalog.classes), dropout=recipe.dropout)
     load_weights(classifier, run / BEST)
     trained = Exportable(
@@ -194,7 +186,7 @@ def export_run(
         catalog=catalog,
         valid=valid,
         recipe=dataclasses.replace(recipe, name=name or recipe.name, golden=golden or recipe.golden),
-        unreadable_count=len(_read_unreadable(run)),
+        unreadable_count=len(read_unreadable(run)),
         head_trained="head" in load_facts(run / LAST)["stages"],
     )
     return export_bundle(trained, target, version=version, threads=environment.threads, progress=environment.progress)
@@ -209,8 +201,8 @@ def find_rates(recipe: Recipe, environment: Environment, *, folder: Path | None)
     the rooms it walks through raise, each with a clear message.
     """
     if folder is not None:
-        _require_outside(folder, recipe)
-        _require_room(folder, LR_FIND.name, _PLOT)
+        require_outside(folder, recipe)
+        require_room(folder, LR_FIND.name, _PLOT)
     catalog = _catalog(recipe)
     backbone = _backbone(recipe)
     require_training(recipe, backbone)
@@ -231,16 +223,16 @@ def report_run(run: Path, *, root: Path | None) -> Path:
     Raises RunError where the run is not finished, CatalogError where its images are not there or have changed,
     BundleRefused where its bundle is damaged.
     """
-    recipe = _recipe(run)
-    _require_parts(run, "catalog.csv", "predictions.csv", "bundle")
-    catalog, bundle = _own_catalog(run, recipe, root), read_bundle(run / "bundle")
-    return write_report(run, catalog, recipe, bundle, unreadable_count=len(_read_unreadable(run)))
+    recipe = recipe_of(run)
+    require_parts(run, "catalog.csv", "predictions.csv", "bundle")
+    catalog, bundle = own_catalog(run, recipe, root), read_bundle(run / "bundle")
+    return write_report(run, catalog, recipe, bundle, unreadable_count=len(read_unreadable(run)))
 
 
 def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, environment: Environment) -> Outcome:
     """Train, or go on training, and export."""
     environment.processes.wait()
-    unreadable, progress = _read_unreadable(run), environment.progress
+    unreadable, progress = read_unreadable(run), environment.progress
     for warning in prepared.catalog.warnings:
         progress.say(f"warning: {warning}")
     if unreadable:
@@ -281,66 +273,10 @@ def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, e
     )
 
 
-def _require_parts(run: Path, *parts: str | Path) -> None:
-    for part in parts:
-        if not (run / part).exists():
-            raise RunError(f"{run} has no {part} yet; go on with it: python -m trainer resume {run}")
-
-
 def _plot_found(folder: Path) -> None:
     from trainer.insight.sweep_plot import draw_sweeps  # matplotlib takes a second to import
 
     draw_sweeps(folder / _PLOT, read_found(folder / LR_FIND))
-
-
-def _require_room(folder: Path, *names: str) -> None:
-    """Raise FileExistsError where one of the files, or a file in place of the folder, is there already."""
-    for place in (*(folder / name for name in names), *([] if folder.is_dir() else [folder])):
-        if place.exists():
-            raise FileExistsError(f"{place} exists already; nothing is overwritten: give --out another name")
-
-
-def _require_outside(run: Path, recipe: Recipe) -> None:
-    """Keep a run's own images, the golden ones, out of the folders that the next fit reads."""
-    place = run.resolve()
-    for folder in filter(None, (recipe.data.path, recipe.data.valid)):
-        if Path(folder).is_dir() and place.is_relative_to(Path(folder).resolve()):
-            raise RunError(f"{run} lies in {folder}, among the images; give --out a folder elsewhere")
-
-
-def _require_unchanged(run: Path, then: Sequence[Row], now: Sequence[Row]) -> None:
-    """Raise RunError where an image is another than when the run was begun, or can no longer be decoded."""
-    found = {row.path: row.sha256 for row in now}
-    changed = [row.path for row in then if found.get(row.path) != row.sha256]
-    if changed:
-        raise RunError(
-            f"{len(changed):,} images have changed since {run} was begun ({first_few(changed)}); "
-            "put them back as they were, or fit anew"
-        )
-
-
-def _write_prepared(run: Path, prepared: Prepared) -> None:
-    """Write unreadable.csv, where there is anything to tell, and then catalog.csv: with it the run can be resumed."""
-    if prepared.unreadable:
-        with open(run / "unreadable.csv", "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("path", "reason"))
-            writer.writerows((row.path, reason) for row, reason in prepared.unreadable.items())
-    prepared.catalog.write_csv(run / "catalog.csv")
-
-
-def _read_unreadable(run: Path) -> dict[str, str]:
-    path = run / "unreadable.csv"
-    if not path.exists():
-        return {}
-    with open(path, encoding="utf-8", newline="") as file:
-        return {row["path"]: row["reason"] for row in csv.DictReader(file)}
-
-
-def _recipe(run: Path) -> Recipe:
-    if not (run / "recipe.toml").is_file():
-        raise RunError(f"{run} is no run: there is no recipe.toml in it; name a folder that `trainer fit` wrote")
-    return read_recipe(run / "recipe.toml", {})
 
 
 def _backbone(recipe: Recipe) -> Backbone:
@@ -360,42 +296,6 @@ def _catalog(recipe: Recipe) -> Catalog:
         valid_share=recipe.valid_share,
         seed=recipe.seed,
     )
-
-
-def _own_catalog(run: Path, recipe: Recipe, root: Path | None) -> Catalog:
-    """The catalog that the run wrote; its images are where they were, or under `root`."""
-    return read_catalog(
-        run / "catalog.csv",
-        root=root or Path(recipe.data.base),
-        label_delimiter=recipe.data.label_delimiter or None,
-        group_column=GROUP_COLUMN if recipe.data.group_column else None,
-    )
-
-
-def _create(run: Path, recipe: Recipe) -> None:
-    run.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        run.mkdir()
-    except FileExistsError as error:
-        raise FileExistsError(
-            f"{run} exists already; nothing is overwritten: give --out another name, or go on with it: "
-            f"python -m trainer resume {run}"
-        ) from error
-    (run / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
-
-
-@contextmanager
-def _held(run: Path) -> Iterator[None]:
-    """Keep other processes off a run."""
-    descriptor = os.open(run, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise RunError(f"another process is at work on {run}; wait for it, or stop it") from error
-    else:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _prepared(

@@ -56,7 +56,8 @@ def near_duplicate_groups(features: FloatArray, *, threshold: float = ALIKE) -> 
 
     features   [N, C], embeddings from one network; see `whiten`
     threshold  least similarity, -1 to 1. The lower, the larger the groups: for folds that are as hard as other photos
-               of the same things would be, 0.6 is a good choice
+               of the same things would be it must be lower, and how much depends on the embeddings' images:
+               `tests/benchmarks/folds.py` measures it at 224 pixels
 
     Memory is bounded by the whitened features (1 KB an image) and one block of similarities, whatever is alike.
     """

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.support.browser import DESKTOP, Visit, launch
+from tests.support.browser import DESKTOP, Visit
 from tests.support.server import RunningServer
 
 
@@ -19,14 +19,6 @@ def roomy(bundle_path: Path) -> Iterator[httpx.Client]:
         yield session
         assert running.process.poll() is None
         assert "Traceback" not in running.log
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = launch(playwright)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

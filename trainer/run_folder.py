@@ -1,0 +1,126 @@
+"""RUN, the folder of one fit: everything that was asked, what happened, and what came of it.
+
+recipe.toml       everything that was asked and every default
+catalog.csv       every image, its label, side and hash
+history.jsonl     a line a stage and an epoch
+lr_find.json      the learning rates that were found, with a plot in lr_find.png; where they were asked for
+checkpoints/      the best weights
+predictions.csv   the validation images, worst first
+diagnosis.json    what stands out, and what to try next
+regrouped.csv     the images on another split, where near duplicates stood on both sides of this one
+bundle/           what the service serves
+report.html       what it learned, how well, and where it fails
+tensorboard/      the history for TensorBoard, where it was asked for
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainer.catalog import GROUP_COLUMN, Catalog, Row, first_few, read_catalog
+from trainer.fitting import Prepared, Recipe, read_recipe
+
+
+class RunError(Exception):
+    """A RUN folder that is not what was expected. The message says what to do."""
+
+
+def require_parts(run: Path, *parts: str | Path) -> None:
+    """Raise RunError where the run has not come so far."""
+    for part in parts:
+        if not (run / part).exists():
+            raise RunError(f"{run} has no {part} yet; go on with it: python -m trainer resume {run}")
+
+
+def require_room(folder: Path, *names: str) -> None:
+    """Raise FileExistsError where one of the files, or a file in place of the folder, is there already."""
+    for place in (*(folder / name for name in names), *([] if folder.is_dir() else [folder])):
+        if place.exists():
+            raise FileExistsError(f"{place} exists already; nothing is overwritten: give --out another name")
+
+
+def require_outside(run: Path, recipe: Recipe) -> None:
+    """Keep a run's own images, the golden ones, out of the folders that the next fit reads."""
+    place = run.resolve()
+    for folder in filter(None, (recipe.data.path, recipe.data.valid)):
+        if Path(folder).is_dir() and place.is_relative_to(Path(folder).resolve()):
+            raise RunError(f"{run} lies in {folder}, among the images; give --out a folder elsewhere")
+
+
+def require_unchanged(run: Path, then: Sequence[Row], now: Sequence[Row]) -> None:
+    """Raise RunError where an image is another than when the run was begun, or can no longer be decoded."""
+    found = {row.path: row.sha256 for row in now}
+    changed = [row.path for row in then if found.get(row.path) != row.sha256]
+    if changed:
+        raise RunError(
+            f"{len(changed):,} images have changed since {run} was begun ({first_few(changed)}); "
+            "put them back as they were, or fit anew"
+        )
+
+
+def write_prepared(run: Path, prepared: Prepared) -> None:
+    """Write unreadable.csv, where there is anything to tell, and then catalog.csv: with it the run can be resumed."""
+    if prepared.unreadable:
+        with open(run / "unreadable.csv", "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("path", "reason"))
+            writer.writerows((row.path, reason) for row, reason in prepared.unreadable.items())
+    prepared.catalog.write_csv(run / "catalog.csv")
+
+
+def read_unreadable(run: Path) -> dict[str, str]:
+    """Path -> why it was left out; empty where nothing was."""
+    path = run / "unreadable.csv"
+    if not path.exists():
+        return {}
+    with open(path, encoding="utf-8", newline="") as file:
+        return {row["path"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def recipe_of(run: Path) -> Recipe:
+    """What the run was asked; raises RunError where the folder is no run."""
+    if not (run / "recipe.toml").is_file():
+        raise RunError(f"{run} is no run: there is no recipe.toml in it; name a folder that `trainer fit` wrote")
+    return read_recipe(run / "recipe.toml", {})
+
+
+def own_catalog(run: Path, recipe: Recipe, root: Path | None) -> Catalog:
+    """The catalog that the run wrote; its images are where they were, or under `root`."""
+    return read_catalog(
+        run / "catalog.csv",
+        root=root or Path(recipe.data.base),
+        label_delimiter=recipe.data.label_delimiter or None,
+        group_column=GROUP_COLUMN if recipe.data.group_column else None,
+    )
+
+
+def create(run: Path, recipe: Recipe) -> None:
+    """Make the folder with its recipe.toml; raises FileExistsError where it is there already."""
+    run.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        run.mkdir()
+    except FileExistsError as error:
+        raise FileExistsError(
+            f"{run} exists already; nothing is overwritten: give --out another name, or go on with it: "
+            f"python -m trainer resume {run}"
+        ) from error
+    (run / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+
+
+@contextmanager
+def held(run: Path) -> Iterator[None]:
+    """Keep other processes off a run."""
+    descriptor = os.open(run, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RunError(f"another process is at work on {run}; wait for it, or stop it") from error
+    else:
+        yield
+    finally:
+        os.close(descriptor)
