@@ -269,7 +269,7 @@ def _overrides(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     if "lr" in given:
         given |= _rates(given.pop("lr"))
     if given.get("whole.sizes"):
-        from trainer.fitting.sizes import parse_sizes
+        from trainer.fitting.recipe.sizes import parse_sizes
 
         given.setdefault("whole.epochs", len(parse_sizes(given["whole.sizes"])))
     # Which images: never from a recipe file, whose own may lie elsewhere.

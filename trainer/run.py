@@ -15,13 +15,13 @@ from service.bundle import Bundle, read_bundle
 from trainer.catalog import Catalog, read_catalog
 from trainer.export import Exportable, export_bundle
 from trainer.fitting import ALONE, BEST, LAST, Fitted, Prepared, Processes, Progress, Recipe, fit, prepare
-from trainer.fitting.checkpoint import load_facts, load_weights
 from trainer.fitting.fit import require_training
-from trainer.fitting.found_rate import LR_FIND, FoundRate, Stage, read_found, write_found
-from trainer.fitting.metrics import choose_thresholds
+from trainer.fitting.measuring.metrics import choose_thresholds
 from trainer.fitting.prepare import prepare_validation
-from trainer.fitting.stage_sweeps import sweep_stages
-from trainer.fitting.tensorboard import TensorBoard, require_tensorboard
+from trainer.fitting.rate_search.found_rate import LR_FIND, FoundRate, Stage, read_found, write_found
+from trainer.fitting.rate_search.stage_sweeps import sweep_stages
+from trainer.fitting.records.checkpoint import load_facts, load_weights
+from trainer.fitting.records.tensorboard import TensorBoard, require_tensorboard
 from trainer.insight import write_predictions
 from trainer.insight.diagnosis import Finding, diagnose_run
 from trainer.insight.report import write_report

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.precision [--size 224] [--batch-size 32] [--rounds 5]
 
-This is what `trainer/fitting/devices.py` is based on. Every row is a process of its own, since the allocator's settings
-cannot be taken back; the rows take turns, round after round, so that a noisy machine harms all of them alike. Printed:
-the median over the rounds, the smallest and the largest.
+This is what `trainer/fitting/hardware/devices.py` is based on. Every row is a process of its own, since the
+allocator's settings cannot be taken back; the rows take turns, round after round, so that a noisy machine harms all of
+them alike. Printed: the median over the rounds, the smallest and the largest.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def rate(kind: str, precision: str, memory_format: str, allocator: str, *, size:
     """Images per second: the median of five steps after two."""
     import torch
 
-    from trainer.fitting.devices import keep_freed_memory
+    from trainer.fitting.hardware.devices import keep_freed_memory
     from trainer.model import Classifier, load_backbone
 
     if allocator == "kept":

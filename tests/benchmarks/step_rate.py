@@ -25,7 +25,7 @@ from tests.benchmarks.training.recipes import change_recipe, parse_changes
 from tests.benchmarks.training.results import markdown
 from tests.benchmarks.training.tables import known, read_rows, sided, spread, write_rows
 from trainer.fitting import choose_device
-from trainer.fitting.devices import keep_freed_memory
+from trainer.fitting.hardware.devices import keep_freed_memory
 
 REAL, SYNTHETIC, FASTAI = "real", "synthetic", "fastai"
 # (of what, to what, at least, whether on a GPU only)

@@ -10,8 +10,8 @@ import torch
 
 from trainer.catalog import read_catalog
 from trainer.fitting import Recipe, Silence, join_processes, prepare
-from trainer.fitting.recipe import WholeStage as Settings
-from trainer.fitting.whole_stage import WholeStage
+from trainer.fitting.recipe.recipe import WholeStage as Settings
+from trainer.fitting.stages.whole_stage import WholeStage
 from trainer.model import Classifier, load_backbone
 
 

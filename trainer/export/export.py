@@ -26,9 +26,9 @@ from trainer.export.golden import images_from, make_golden, synthetic_images
 from trainer.export.graph import Served, find_features, to_onnx
 from trainer.export.measured import predict_files, reference
 from trainer.fitting import Progress, Recipe
-from trainer.fitting.evaluate import predict_logits
-from trainer.fitting.grouping import group_accuracy
-from trainer.fitting.metrics import activate, choose_thresholds, measure, wilson_interval
+from trainer.fitting.measuring.evaluate import predict_logits
+from trainer.fitting.measuring.grouping import group_accuracy
+from trainer.fitting.measuring.metrics import activate, choose_thresholds, measure, wilson_interval
 from trainer.model import Classifier
 from trainer.pixels import PixelCache
 

@@ -1,13 +1,15 @@
 """From arrays to a trained classifier: schedule, stages, metrics, history, checkpoints."""
 
 from trainer.fitting.data import TrainingData
-from trainer.fitting.devices import DeviceError, choose_device
 from trainer.fitting.errors import FitError, RecipeError
-from trainer.fitting.fit import BEST, LAST, Fitted, fit
+from trainer.fitting.fit import LAST, fit
+from trainer.fitting.fitted import BEST, Fitted
+from trainer.fitting.hardware.devices import DeviceError, choose_device
+from trainer.fitting.hardware.processes import ALONE, Processes, ProcessLost, join_processes
 from trainer.fitting.prepare import Prepared, prepare
-from trainer.fitting.processes import ALONE, Processes, ProcessLost, join_processes
 from trainer.fitting.progress import Progress, Silence
-from trainer.fitting.recipe import Recipe, read_recipe
+from trainer.fitting.recipe.reading import read_recipe
+from trainer.fitting.recipe.recipe import Recipe
 
 __all__ = [
     "ALONE",

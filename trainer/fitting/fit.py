@@ -3,58 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from trainer.fitting.checkpoint import load_facts, load_state, load_weights
 from trainer.fitting.data import TrainingData
-from trainer.fitting.devices import keep_freed_memory
 from trainer.fitting.errors import FitError, RecipeError
-from trainer.fitting.evaluate import predict_together
-from trainer.fitting.found_rate import LR_FIND, FoundRate
-from trainer.fitting.head_stage import extract_features, fit_head
-from trainer.fitting.history import History
+from trainer.fitting.first_stage import fit_first_stage
+from trainer.fitting.fitted import BEST, Fitted, best_fitted
+from trainer.fitting.hardware.devices import keep_freed_memory
+from trainer.fitting.hardware.memory import needing_memory
+from trainer.fitting.hardware.processes import ALONE, Processes
 from trainer.fitting.keeper import Keeper
-from trainer.fitting.memory import needing_memory
-from trainer.fitting.metrics import activate, measure
 from trainer.fitting.patience import Patience
-from trainer.fitting.processes import ALONE, Processes
 from trainer.fitting.progress import Progress
-from trainer.fitting.rate_search import search_head_rate, search_whole_rate, with_found_rate
-from trainer.fitting.recipe import Recipe
+from trainer.fitting.rate_search.found_rate import LR_FIND, FoundRate
+from trainer.fitting.rate_search.search import search_whole_rate, with_found_rate
+from trainer.fitting.recipe.recipe import Recipe
+from trainer.fitting.recipe.sizes import crop_size, parse_sizes, require_sizes
+from trainer.fitting.records.checkpoint import load_facts, load_state
+from trainer.fitting.records.history import History
+from trainer.fitting.records.tensorboard import TensorBoard
 from trainer.fitting.saver import Saver
-from trainer.fitting.sizes import crop_size, parse_sizes, require_sizes
-from trainer.fitting.tensorboard import TensorBoard
-from trainer.fitting.whole_stage import Epoch, WholeStage
+from trainer.fitting.stages.whole_stage import Epoch, WholeStage
 from trainer.model import Backbone, Classifier
 
-BEST = Path("checkpoints", "best.safetensors")
 LAST = Path("checkpoints", "last.safetensors")
 _FEW_STEPS = 10
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Fitted:
-    """The best model of a fit.
-
-    model          on the CPU, in eval mode
-    probabilities  float64 [N, K] of the validation images, in their order
-    subset_probabilities  float64 [M, K] of the training images that are measured as they are, in their order
-    figures        what `measure` says of them
-    stages         name -> wall time in seconds
-    """
-
-    model: Classifier
-    probabilities: npt.NDArray[np.float64]
-    subset_probabilities: npt.NDArray[np.float64]
-    figures: dict[str, float]
-    stages: dict[str, float]
 
 
 def fit(
@@ -88,7 +65,7 @@ def fit(
     if not resumed:
         history.cut(0)
         if recipe.head.epochs and backbone.pretrained:
-            stages |= _head_stage(
+            stages |= fit_first_stage(
                 model,
                 data,
                 recipe,
@@ -155,7 +132,7 @@ def fit(
         progress.say(f"no better {patience.figure.replace('_', ' ')} for {patience.waited} epochs: training ends here")
         history.write("stop", stage="whole", epoch=whole.epochs_done, waited=patience.waited)
     history.write("stage", stage="whole", seconds=stages["whole"])
-    return _best(model, data, run=run, device=device, stages=stages, processes=processes)
+    return best_fitted(model, data, run=run, device=device, stages=stages, processes=processes)
 
 
 def _write_steps(epoch: Epoch, history: History) -> None:
@@ -164,72 +141,6 @@ def _write_steps(epoch: Epoch, history: History) -> None:
         "step",
         [{"epoch": epoch.number, "rate": rate, "momentum": moment, "loss": loss} for rate, moment, loss in steps],
     )
-
-
-def _best(
-    model: Classifier,
-    data: TrainingData,
-    *,
-    run: Path,
-    device: torch.device,
-    stages: dict[str, float],
-    processes: Processes,
-) -> Fitted:
-    """The model with the best weights that were saved, measured once more."""
-    if processes.is_main:
-        load_weights(model, run / BEST)
-    processes.align(model)
-    probabilities, subset_probabilities = (
-        activate(predict_together(model, cache, processes=processes, device=device), data.task)
-        for cache in (data.valid, data.subset)
-    )
-    return Fitted(
-        model=model.cpu().eval(),
-        probabilities=probabilities,
-        subset_probabilities=subset_probabilities,
-        figures=measure(probabilities, data.valid_targets, task=data.task),
-        stages=stages,
-    )
-
-
-def _head_stage(
-    model: Classifier,
-    data: TrainingData,
-    recipe: Recipe,
-    *,
-    size: int,
-    run: Path,
-    device: torch.device,
-    history: History,
-    progress: Progress,
-    processes: Processes,
-) -> dict[str, float]:
-    """Run the first stage, the head itself on the main process alone; returns there the seconds of both parts."""
-    start = time.perf_counter()
-    features = extract_features(
-        model, data, recipe, size=size, device=device, progress=progress, on_event=history.write, processes=processes
-    )
-    if not processes.is_main:
-        processes.align(model.head)
-        return {}
-    extracted = time.perf_counter()
-    recipe = with_found_rate(
-        recipe,
-        "head",
-        lambda: search_head_rate(model, features, data, recipe, progress=progress),
-        run=run,
-        progress=progress,
-    )
-    fit_head(model, features, data, recipe, progress=progress)
-    processes.align(model.head)
-    seconds = {"features": extracted - start, "head": time.perf_counter() - extracted}
-    rate = features.shape[0] * features.shape[1] / seconds["features"]
-    history.write("stage", stage="features", seconds=seconds["features"], images_per_second=rate)
-    history.write("stage", stage="head", seconds=seconds["head"])
-    progress.say(
-        f"head: {seconds['features']:.0f} s for features ({rate:.0f} images/s), {seconds['head']:.1f} s for the head"
-    )
-    return seconds
 
 
 def _whole_rate(

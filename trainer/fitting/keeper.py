@@ -8,13 +8,13 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from trainer.fitting.checkpoint import save_weights
 from trainer.fitting.data import TrainingData
-from trainer.fitting.evaluate import predict_together
-from trainer.fitting.history import History
-from trainer.fitting.metrics import LEADING, activate, measure
-from trainer.fitting.processes import ALONE, Processes
+from trainer.fitting.hardware.processes import ALONE, Processes
+from trainer.fitting.measuring.evaluate import predict_together
+from trainer.fitting.measuring.metrics import LEADING, activate, measure
 from trainer.fitting.progress import Progress
+from trainer.fitting.records.checkpoint import save_weights
+from trainer.fitting.records.history import History
 from trainer.model import Classifier
 from trainer.pixels import PixelCache
 

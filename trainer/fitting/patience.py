@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.bundle.spec import Task
-from trainer.fitting.metrics import LEADING
+from trainer.fitting.measuring.metrics import LEADING
 
 
 class Patience:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainer.fitting.checkpoint import save_state
-from trainer.fitting.processes import ALONE, Processes
-from trainer.fitting.whole_stage import WholeStage
+from trainer.fitting.hardware.processes import ALONE, Processes
+from trainer.fitting.records.checkpoint import save_state
+from trainer.fitting.stages.whole_stage import WholeStage
 
 
 class Saver:

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from service.pixels import PixelSpec
 from trainer.fitting import Progress
-from trainer.fitting.devices import autocast, frozen_dtype
-from trainer.fitting.evaluate import BATCH_SIZE, batches
+from trainer.fitting.hardware.devices import autocast, frozen_dtype
+from trainer.fitting.measuring.evaluate import BATCH_SIZE, batches
 from trainer.model import Classifier, load_backbone
 from trainer.model.backbones import DEFAULT
 from trainer.pixels import PixelCache

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.catalog import Catalog, Row
-from trainer.fitting.grouping import sum_groups
+from trainer.fitting.measuring.grouping import sum_groups
 
 _COLUMNS = ("path", "label", "predicted", "probability", "correct", "loss")
 _GROUP_COLUMNS = ("group", "predicted_group", "group_probability")

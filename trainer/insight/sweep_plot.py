@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from trainer.fitting.found_rate import FoundRate, Stage, rate_text
+from trainer.fitting.rate_search.found_rate import FoundRate, Stage, rate_text
 
 _PAPER, _INK, _MUTED, _LINE = "#fffefb", "#1d231f", "#5d665f", "#dddcd2"
 _CURVE, _CHOSEN = "#1f6aa5", "#2f6b4f"

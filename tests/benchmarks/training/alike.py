@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from trainer.catalog import hash_files
-from trainer.fitting.evaluate import BATCH_SIZE, batches, to_pixels
+from trainer.fitting.measuring.evaluate import BATCH_SIZE, batches, to_pixels
 from trainer.insight.duplicates import near_duplicate_groups
 from trainer.model import Classifier, load_backbone
 from trainer.model.backbones import DEFAULT

@@ -13,9 +13,9 @@ from service.cores import usable_cores
 from trainer.catalog import read_catalog
 from trainer.fitting import Recipe, Silence, TrainingData, prepare
 from trainer.fitting.data import loss_of
-from trainer.fitting.devices import autocast, training_dtype
-from trainer.fitting.sizes import crop_size
-from trainer.fitting.whole_stage import WholeStage
+from trainer.fitting.hardware.devices import autocast, training_dtype
+from trainer.fitting.recipe.sizes import crop_size
+from trainer.fitting.stages.whole_stage import WholeStage
 from trainer.model import Backbone, Classifier, load_backbone, parameter_groups
 
 

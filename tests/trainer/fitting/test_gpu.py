@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from trainer.fitting import Prepared, Recipe, Silence, fit
-from trainer.fitting.recipe import HeadStage, WholeStage
-from trainer.fitting.whole_stage import WholeStage as Training
+from trainer.fitting.recipe.recipe import HeadStage, WholeStage
+from trainer.fitting.stages.whole_stage import WholeStage as Training
 from trainer.model import Backbone, Classifier
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from trainer.fitting import LAST, Prepared, Recipe, Silence, fit
-from trainer.fitting.checkpoint import load_state, save_state
 from trainer.fitting.patience import Patience
-from trainer.fitting.recipe import HeadStage, WholeStage
+from trainer.fitting.recipe.recipe import HeadStage, WholeStage
+from trainer.fitting.records.checkpoint import load_state, save_state
 from trainer.model import Backbone
 
 CPU = torch.device("cpu")

@@ -13,11 +13,11 @@ import torch
 
 from tests.support.photos import COLOURS
 from trainer.fitting import FitError, Prepared, Recipe, Silence, fit
-from trainer.fitting.ema import Ema
-from trainer.fitting.evaluate import predict_logits
-from trainer.fitting.head_stage import extract_features, fit_head
-from trainer.fitting.recipe import HeadStage, WholeStage
-from trainer.fitting.whole_stage import WholeStage as Training
+from trainer.fitting.measuring.evaluate import predict_logits
+from trainer.fitting.recipe.recipe import HeadStage, WholeStage
+from trainer.fitting.stages.ema import Ema
+from trainer.fitting.stages.head_stage import extract_features, fit_head
+from trainer.fitting.stages.whole_stage import WholeStage as Training
 from trainer.model import Backbone, Classifier, load_backbone
 
 CPU = torch.device("cpu")

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainer.fitting.found_rate import FoundRate
-from trainer.fitting.suggestions import Suggestions
-from trainer.fitting.sweep import Curve
+from trainer.fitting.rate_search.found_rate import FoundRate
+from trainer.fitting.rate_search.suggestions import Suggestions
+from trainer.fitting.rate_search.sweep import Curve
 from trainer.insight.sweep_plot import draw_sweeps
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.fitting import Recipe
-from trainer.fitting.sizes import parse_sizes
+from trainer.fitting.recipe.sizes import parse_sizes
 
 
 @dataclass(frozen=True, kw_only=True)

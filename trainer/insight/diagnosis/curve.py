@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.bundle.spec import Task
-from trainer.fitting.metrics import LEADING
+from trainer.fitting.measuring.metrics import LEADING
 from trainer.insight.report.learning import Epoch, Learning
 
 FloatArray = npt.NDArray[np.float64]

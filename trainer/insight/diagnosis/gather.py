@@ -11,8 +11,8 @@ import torch
 from service.pixels import PixelSpec
 from trainer.catalog import Row
 from trainer.fitting import Fitted, Prepared, Progress, Recipe
-from trainer.fitting.found_rate import LR_FIND
-from trainer.fitting.metrics import choose_thresholds
+from trainer.fitting.measuring.metrics import choose_thresholds
+from trainer.fitting.rate_search.found_rate import LR_FIND
 from trainer.insight.diagnosis.commands import Commands
 from trainer.insight.diagnosis.curve import draw_curve
 from trainer.insight.diagnosis.diagnose import Facts, Twins, diagnose, to_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trainer.catalog import first_few
-from trainer.fitting.metrics import wilson_interval
+from trainer.fitting.measuring.metrics import wilson_interval
 from trainer.insight.diagnosis.commands import Commands
 from trainer.insight.diagnosis.finding import Finding
 

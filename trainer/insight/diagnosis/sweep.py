@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.fitting.found_rate import read_found
+from trainer.fitting.rate_search.found_rate import read_found
 
 _FAR = 3.0
 

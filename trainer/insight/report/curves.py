@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from service.bundle.spec import Task
-from trainer.fitting.metrics import LEADING
+from trainer.fitting.measuring.metrics import LEADING
 from trainer.insight.report.axis import Axis, axis_over
 from trainer.insight.report.chart import Chart, Line, Mark, Point, thinned
 from trainer.insight.report.learning import Epoch, Learning

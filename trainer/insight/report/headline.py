@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.bundle.spec import Task
-from trainer.fitting.metrics import wilson_interval
+from trainer.fitting.measuring.metrics import wilson_interval
 from trainer.insight.predictions import Answer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from trainer.fitting.found_rate import FoundRate, read_found
+from trainer.fitting.rate_search.found_rate import FoundRate, read_found
 from trainer.insight.report.axis import axis_over
 from trainer.insight.report.chart import Band, Chart, Line, Mark
 

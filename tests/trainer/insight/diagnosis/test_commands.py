@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from trainer.fitting import Recipe
-from trainer.fitting.recipe import DataSource
+from trainer.fitting.recipe.recipe import DataSource
 from trainer.insight.diagnosis.commands import Commands
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.trainer.insight.diagnosis.curves import COMMANDS, curve
 from trainer.fitting import Recipe
-from trainer.fitting.recipe import WholeStage
+from trainer.fitting.recipe.recipe import WholeStage
 from trainer.insight.diagnosis.curve import Curve
 from trainer.insight.diagnosis.epochs import too_few_epochs, too_many_epochs
 from trainer.insight.diagnosis.finding import Finding

@@ -6,7 +6,7 @@ import pytest
 
 from tests.trainer.insight.diagnosis.curves import COMMANDS
 from trainer.fitting import Recipe
-from trainer.fitting.recipe import DataSource
+from trainer.fitting.recipe.recipe import DataSource
 from trainer.insight.diagnosis.split import class_missing, few_validation_images
 
 DRAWN = dataclasses.replace(COMMANDS, recipe=Recipe(data=DataSource(path="photos", drawn=True)))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.fitting.found_rate import FoundRate, write_found
-from trainer.fitting.suggestions import Suggestions
-from trainer.fitting.sweep import Curve
+from trainer.fitting.rate_search.found_rate import FoundRate, write_found
+from trainer.fitting.rate_search.suggestions import Suggestions
+from trainer.fitting.rate_search.sweep import Curve
 from trainer.insight.diagnosis.sweep import Sweep, read_sweep
 
 FOUND = FoundRate(

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 
 from tests.support.photos import COLOURS, draw
 from trainer.cli import main
-from trainer.fitting.found_rate import FoundRate, write_found
-from trainer.fitting.suggestions import Rule, Suggestions
-from trainer.fitting.sweep import Curve
+from trainer.fitting.rate_search.found_rate import FoundRate, write_found
+from trainer.fitting.rate_search.suggestions import Rule, Suggestions
+from trainer.fitting.rate_search.sweep import Curve
 
 # Names that a page must show and never obey; the images of a class are of one colour.
 NAMES = {

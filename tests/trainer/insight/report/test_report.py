@@ -22,7 +22,7 @@ from tests.support.photos import write_folder, write_tagged_csv
 from tests.trainer.insight.report.conftest import FINDING, NAMES, fit, trainer
 from trainer.catalog import hash_files, read_catalog
 from trainer.fitting import Recipe
-from trainer.fitting.metrics import wilson_interval
+from trainer.fitting.measuring.metrics import wilson_interval
 from trainer.insight.report.examples import draw_examples
 from trainer.pixels import Augmentation
 

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from trainer.fitting import DeviceError
+from trainer.fitting.hardware.devices import autocast, frozen_dtype, training_dtype
+
+CPU = torch.device("cpu")
+
+
+def test_a_cpu_trains_in_fp32_unless_asked() -> None:
+    assert training_dtype(CPU, "auto") == torch.float32
+    asked = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    for precision, dtype in asked.items():
+        assert training_dtype(CPU, precision) == frozen_dtype(CPU, precision) == dtype
+
+
+def test_mps_trains_in_fp32_only() -> None:
+    device = torch.device("mps")
+    assert training_dtype(device, "auto") == training_dtype(device, "fp32") == torch.float32
+    with pytest.raises(DeviceError, match="no training in bf16 on mps"):
+        training_dtype(device, "bf16")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_autocast_multiplies_in_the_type(dtype: torch.dtype) -> None:
+    layer = torch.nn.Linear(4, 4)
+    with autocast(CPU, dtype):
+        assert layer(torch.zeros(1, 4)).dtype == dtype
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_trains_in_what_it_multiplies() -> None:
+    has_bf16 = torch.cuda.get_device_capability() >= (8, 0)
+    device = torch.device("cuda")
+    assert training_dtype(device, "auto") == (torch.bfloat16 if has_bf16 else torch.float16)
+    assert frozen_dtype(device, "auto") == training_dtype(device, "auto")

@@ -1,0 +1,57 @@
+"""The first stage of a fit: features once, where asked for a search for the rate, the head."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+
+from trainer.fitting.data import TrainingData
+from trainer.fitting.hardware.processes import Processes
+from trainer.fitting.progress import Progress
+from trainer.fitting.rate_search.search import search_head_rate, with_found_rate
+from trainer.fitting.recipe.recipe import Recipe
+from trainer.fitting.records.history import History
+from trainer.fitting.stages.head_stage import extract_features, fit_head
+from trainer.model import Classifier
+
+
+def fit_first_stage(
+    model: Classifier,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    size: int,
+    run: Path,
+    device: torch.device,
+    history: History,
+    progress: Progress,
+    processes: Processes,
+) -> dict[str, float]:
+    """Run the first stage, the head itself on the main process alone; returns there the seconds of both parts."""
+    start = time.perf_counter()
+    features = extract_features(
+        model, data, recipe, size=size, device=device, progress=progress, on_event=history.write, processes=processes
+    )
+    if not processes.is_main:
+        processes.align(model.head)
+        return {}
+    extracted = time.perf_counter()
+    recipe = with_found_rate(
+        recipe,
+        "head",
+        lambda: search_head_rate(model, features, data, recipe, progress=progress),
+        run=run,
+        progress=progress,
+    )
+    fit_head(model, features, data, recipe, progress=progress)
+    processes.align(model.head)
+    seconds = {"features": extracted - start, "head": time.perf_counter() - extracted}
+    rate = features.shape[0] * features.shape[1] / seconds["features"]
+    history.write("stage", stage="features", seconds=seconds["features"], images_per_second=rate)
+    history.write("stage", stage="head", seconds=seconds["head"])
+    progress.say(
+        f"head: {seconds['features']:.0f} s for features ({rate:.0f} images/s), {seconds['head']:.1f} s for the head"
+    )
+    return seconds

@@ -1,0 +1,63 @@
+"""What a fit ends with: the best model that there was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from trainer.fitting.data import TrainingData
+from trainer.fitting.hardware.processes import Processes
+from trainer.fitting.measuring.evaluate import predict_together
+from trainer.fitting.measuring.metrics import activate, measure
+from trainer.fitting.records.checkpoint import load_weights
+from trainer.model import Classifier
+
+BEST = Path("checkpoints", "best.safetensors")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fitted:
+    """The best model of a fit.
+
+    model          on the CPU, in eval mode
+    probabilities  float64 [N, K] of the validation images, in their order
+    subset_probabilities  float64 [M, K] of the training images that are measured as they are, in their order
+    figures        what `measure` says of them
+    stages         name -> wall time in seconds
+    """
+
+    model: Classifier
+    probabilities: npt.NDArray[np.float64]
+    subset_probabilities: npt.NDArray[np.float64]
+    figures: dict[str, float]
+    stages: dict[str, float]
+
+
+def best_fitted(
+    model: Classifier,
+    data: TrainingData,
+    *,
+    run: Path,
+    device: torch.device,
+    stages: dict[str, float],
+    processes: Processes,
+) -> Fitted:
+    """The model with the best weights that were saved, measured once more."""
+    if processes.is_main:
+        load_weights(model, run / BEST)
+    processes.align(model)
+    probabilities, subset_probabilities = (
+        activate(predict_together(model, cache, processes=processes, device=device), data.task)
+        for cache in (data.valid, data.subset)
+    )
+    return Fitted(
+        model=model.cpu().eval(),
+        probabilities=probabilities,
+        subset_probabilities=subset_probabilities,
+        figures=measure(probabilities, data.valid_targets, task=data.task),
+        stages=stages,
+    )

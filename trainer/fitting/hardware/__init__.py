@@ -1,0 +1,1 @@
+"""What the work runs on: devices and precisions, running out of memory, several processes."""

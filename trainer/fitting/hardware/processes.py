@@ -1,0 +1,153 @@
+"""The processes that train together, as torchrun starts them; one that was started without it is alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar, cast
+
+import safetensors.torch
+import torch
+from torch import Tensor, distributed, nn
+
+from trainer.fitting.hardware.devices import DeviceError, choose_device
+from trainer.fitting.hardware.memory import is_out_of_memory
+
+Result = TypeVar("Result")
+
+# The others wait while the main process decodes a million images, or exports.
+_LONGEST_WAIT = timedelta(days=7)
+
+
+class ProcessLost(Exception):
+    """Another process of the fit ended first.
+
+    is_main  whether the main process found it out, the one that speaks for all
+    """
+
+    def __init__(self, *, is_main: bool) -> None:
+        super().__init__(
+            "another process of this fit ended before its work was done; what it or torchrun said tells why; "
+            "a run that was begun goes on with: python -m trainer resume RUN"
+        )
+        self.is_main = is_main
+
+
+class Processes:
+    """One process among all that train together: all hold the same weights, and each takes a share of every batch.
+
+    rank     which one of them this is
+    size     how many there are
+    is_main  whether this is the one that writes and speaks
+
+    Whatever involves the others must be called on all of them in the same order, and raises ProcessLost where one has
+    ended. Alone, nothing is sent, and every tensor stays what it is.
+    """
+
+    def __init__(self, *, rank: int = 0, size: int = 1, local_rank: int = 0) -> None:
+        """`local_rank` is the number of this process on its machine."""
+        self.rank = rank
+        self.size = size
+        self.is_main = rank == 0
+        self._local_rank = local_rank
+        self._gpus: distributed.ProcessGroup | None = None
+
+    def device(self, name: str) -> torch.device:
+        """The device of a name, see `choose_device`, on this process; of a machine's GPUs each process has its own.
+
+        Raises DeviceError where there is none for this process.
+        """
+        device = choose_device(self.told(lambda: str(choose_device(name))))
+        if self.size == 1:
+            return device
+        if device.type == "mps":
+            raise DeviceError("several processes train on cuda or cpu, not on mps; use --device cpu, or one process")
+        if device.type == "cuda":
+            count = torch.cuda.device_count()
+            if self._local_rank >= count:
+                raise DeviceError(
+                    f"a GPU for each process: this machine has {count}; give torchrun --nproc-per-node {count}"
+                )
+            device = torch.device("cuda", self._local_rank)
+            torch.cuda.set_device(device)
+            with self._among_all():
+                self._gpus = cast(distributed.ProcessGroup, distributed.new_group(backend="nccl"))
+        return device
+
+    def share(self, count: int) -> slice:
+        """The part of this process of 0 .. count - 1; the parts follow one another and are of nearly equal length."""
+        return slice(self.rank * count // self.size, (self.rank + 1) * count // self.size)
+
+    def sum(self, tensor: Tensor) -> None:
+        """Put in place of a tensor, of one shape everywhere, its sum over all processes."""
+        if self.size > 1:
+            with self._among_all():
+                distributed.all_reduce(tensor, group=self._gpus if tensor.is_cuda else None)
+
+    def told(self, work: Callable[[], Result]) -> Result:
+        """What the work, done by the main process alone, gives; a JSON value."""
+        if self.size == 1:
+            return work()
+        result: Result = json.loads(self._told(json.dumps(work()).encode() if self.is_main else b""))
+        return result
+
+    def told_tensors(self, work: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        """What the work, done by the main process alone, gives; on the others it lies on the CPU."""
+        if self.size == 1:
+            return work()
+        if not self.is_main:
+            return safetensors.torch.load(self._told(b""))
+        tensors = work()
+        self._told(safetensors.torch.save({name: each.detach().cpu().contiguous() for name, each in tensors.items()}))
+        return tensors
+
+    def align(self, module: nn.Module) -> None:
+        """Give the module the weights and buffers that it has on the main process."""
+        if self.size > 1:
+            module.load_state_dict(self.told_tensors(module.state_dict))
+
+    def wait(self) -> None:
+        """Wait for all of them."""
+        if self.size > 1:
+            with self._among_all():
+                distributed.barrier()
+
+    def _told(self, content: bytes) -> bytes:
+        length = torch.tensor(len(content))
+        with self._among_all():
+            distributed.broadcast(length, src=0)
+            sent = torch.frombuffer(bytearray(content or bytes(int(length))), dtype=torch.uint8)
+            distributed.broadcast(sent, src=0)
+        return sent.numpy().tobytes()
+
+    @contextmanager
+    def _among_all(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            raise ProcessLost(is_main=self.is_main) from error
+
+
+ALONE = Processes()
+
+
+@contextmanager
+def join_processes() -> Iterator[Processes]:
+    """Join the processes that torchrun started beside this one, as its environment variables say, and leave them.
+
+    What is agreed on goes through gloo, gradients on GPUs through nccl. After an error nobody is waited for: torchrun
+    ends the others.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield ALONE
+        return
+    processes = Processes(rank=int(os.environ["RANK"]), size=size, local_rank=int(os.environ.get("LOCAL_RANK", "0")))
+    distributed.init_process_group("gloo", timeout=_LONGEST_WAIT)
+    yield processes
+    distributed.destroy_process_group()

@@ -1,0 +1,1 @@
+"""What a model gives for images, and how good that is."""

@@ -1,0 +1,69 @@
+"""Logits of images that were decoded exactly as the service decodes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from trainer.fitting.hardware.memory import MicroBatch
+from trainer.fitting.hardware.processes import Processes
+from trainer.fitting.progress import Progress, Silence
+from trainer.model import Classifier
+from trainer.pixels import PixelCache
+
+BATCH_SIZE = 64
+
+
+@torch.inference_mode()
+def predict_logits(
+    model: nn.Module, cache: PixelCache, *, device: torch.device, progress: Progress | None = None
+) -> npt.NDArray[np.float32]:
+    """float32 [N, K] of every image of a cache that was filled with the bundle's own PixelSpec, in its order.
+
+    Raises FitError where the memory does not hold a single image.
+    """
+    model.eval()
+    micro_batch = MicroBatch(BATCH_SIZE, device=device)
+    watcher = progress or Silence()
+
+    def logits_of(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        logits: Tensor = model(to_pixels(cache.batch(positions), device=device))
+        return logits.float().cpu().numpy()
+
+    logits: list[npt.NDArray[np.float32]] = []
+    for positions in batches(len(cache), BATCH_SIZE):
+        logits += micro_batch.over(positions, logits_of, say=lambda line: watcher.say(f"warning: {line}"))
+    return np.concatenate(logits)
+
+
+def predict_together(
+    model: Classifier,
+    cache: PixelCache,
+    *,
+    processes: Processes,
+    device: torch.device,
+    progress: Progress | None = None,
+) -> npt.NDArray[np.float32]:
+    """What `predict_logits` gives, on all processes, each of which works on its share of the images."""
+    if processes.size == 1:
+        return predict_logits(model, cache, device=device, progress=progress)
+    own = processes.share(len(cache))
+    logits = torch.zeros(len(cache), model.head.out_features)
+    if own.start < own.stop:
+        part = cache.take(range(own.start, own.stop))
+        logits[own] = torch.from_numpy(predict_logits(model, part, device=device, progress=progress))
+    processes.sum(logits)
+    return logits.numpy()
+
+
+def batches(count: int, size: int) -> list[npt.NDArray[np.int64]]:
+    """0 .. count - 1 in order, cut into pieces of at most `size`."""
+    return [np.arange(start, min(start + size, count), dtype=np.int64) for start in range(0, count, size)]
+
+
+def to_pixels(images: npt.NDArray[np.uint8], *, device: torch.device) -> Tensor:
+    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in 0..255, channels last, on the device."""
+    moved = torch.from_numpy(images).to(device)
+    return moved.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)

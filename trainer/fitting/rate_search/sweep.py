@@ -1,0 +1,144 @@
+"""A learning rate sweep: the rate grows with every step until the loss bursts (Smith 2015, arXiv:1506.01186)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from trainer.fitting.errors import FitError
+from trainer.fitting.progress import Progress
+from trainer.fitting.rate_search.preserved import preserved
+
+# The next training step, at a learning rate: returns its mean loss.
+Step = Callable[[float], Tensor]
+
+# fast.ai's, for its 100 steps over eight decades: the smoothing, and which steps its plot leaves out.
+_SMOOTHING, _STEPS_A_DECADE = 0.98, 12.5
+_SKIP_FIRST, _SKIP_LAST = 0.1, 0.05
+_BURST = 4.0
+_TIMED = 3
+_FEWEST_STEPS, _FEWEST_POINTS = 18, 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a model is swept; the defaults are fast.ai's, three times over.
+
+    low, high  the first and the last rate; between them they grow geometrically
+    steps      of each sweep, at most
+    sweeps     each from the same weights, on batches of its own
+    """
+
+    low: float = 1e-7
+    high: float = 10.0
+    steps: int = 100
+    sweeps: int = 3
+
+    @property
+    def smoothing(self) -> float:
+        """What the average keeps of itself at each step: over a decade of rates always the same, 0.78."""
+        steps_a_decade = self.steps / math.log10(self.high / self.low)
+        return float(_SMOOTHING ** (_STEPS_A_DECADE / steps_a_decade))
+
+    def within(self, budget_s: float, *, step_s: float) -> Plan:
+        """The plan with its steps halved until it takes no longer than `budget_s`, or would have too few."""
+        steps = self.steps
+        while steps * self.sweeps * step_s > budget_s and steps // 2 >= _FEWEST_STEPS:
+            steps //= 2
+        return replace(self, steps=steps)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """What several sweeps measured, where fast.ai looks at it: without the first tenth and the last twentieth.
+
+    rates   float64 [n], rising
+    losses  float64 [n], the median of the sweeps; each is the exponential average of the training loss
+    least, most  float64 [n], the least and the most of them
+    seconds      wall time
+    """
+
+    rates: npt.NDArray[np.float64]
+    losses: npt.NDArray[np.float64]
+    least: npt.NDArray[np.float64]
+    most: npt.NDArray[np.float64]
+    seconds: float
+
+
+def sweep(
+    model: nn.Module,
+    begin: Callable[[int], Step],
+    plan: Plan,
+    *,
+    progress: Progress,
+    budget_s: float | None = None,
+) -> Curve:
+    """Sweep a model several times; after it the model and torch's random numbers are what they were (`preserved`).
+
+    begin     number of the sweep -> its training step, with an optimizer of its own
+    budget_s  about how long all may take: the time of the first steps decides how many there can be, the time of a
+              sweep whether there is another one. None: any time
+
+    The loss is smoothed and debiased as fast.ai does it, and a sweep ends where that is no number or over four times
+    its least. The curve ends where the first sweep did. Raises FitError where that was at once.
+    """
+    start = time.perf_counter()
+    if budget_s is not None:
+        plan = plan.within(budget_s, step_s=_time_step(model, begin))
+    rates = np.geomspace(plan.low, plan.high, plan.steps)
+    progress.start("sweep", plan.sweeps * plan.steps)
+    found: list[npt.NDArray[np.float64]] = []
+    for number in range(plan.sweeps):
+        if found and budget_s is not None and (time.perf_counter() - start) * (number + 1) / number > budget_s:
+            break
+        with preserved(model):
+            found.append(_losses(begin(number), rates, plan.smoothing, progress))
+    whole = min(map(len, found))
+    shown = slice(round(_SKIP_FIRST * plan.steps), whole - round(_SKIP_LAST * plan.steps))
+    if shown.stop - shown.start < _FEWEST_POINTS:
+        raise FitError(
+            f"the loss burst within {whole} steps of the learning rate sweep, at a rate of {rates[whole]:.0e}; "
+            "are the weights sound?"
+        )
+    losses = np.stack([each[shown] for each in found])
+    return Curve(
+        rates=rates[shown],
+        losses=np.median(losses, axis=0),
+        least=losses.min(axis=0),
+        most=losses.max(axis=0),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _losses(
+    step: Step, rates: npt.NDArray[np.float64], smoothing: float, progress: Progress
+) -> npt.NDArray[np.float64]:
+    """The smoothed loss of each step of one sweep, as far as it went."""
+    average, least = 0.0, math.inf
+    smoothed: list[float] = []
+    for number, rate in enumerate(rates):
+        average = smoothing * average + (1 - smoothing) * float(step(rate))
+        debiased = average / (1 - smoothing ** (number + 1))
+        if not math.isfinite(debiased) or debiased > _BURST * least:
+            break
+        smoothed.append(debiased)
+        least = min(least, debiased)
+        progress.advance()
+    return np.array(smoothed)
+
+
+def _time_step(model: nn.Module, begin: Callable[[int], Step]) -> float:
+    """Seconds of a step; the first one, which also sets up memory, is not counted."""
+    with preserved(model):
+        step = begin(0)
+        float(step(0.0))
+        start = time.perf_counter()
+        for _ in range(_TIMED):
+            float(step(0.0))
+        return (time.perf_counter() - start) / _TIMED

@@ -1,0 +1,188 @@
+"""What a fit is asked to do: every number with its default."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+import tomli_w
+
+from trainer.fitting.errors import RecipeError
+from trainer.fitting.hardware.devices import PRECISIONS
+from trainer.fitting.recipe.freezing import parse_freeze
+from trainer.fitting.recipe.sizes import parse_sizes
+from trainer.model.backbones import DEFAULT, PRETRAINED
+from trainer.pixels import Augmentation
+
+BALANCES = ("none", "sampler", "loss")
+GOLDEN_KINDS = ("synthetic", "validation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadStage:
+    """The first stage: the body is frozen and runs once an image and view; the head learns from what it gave.
+
+    epochs     passes over the cached features; 0 leaves the stage out
+    views      augmented views of each image
+    rate       peak learning rate
+    """
+
+    epochs: int = 40
+    views: int = 2
+    batch_size: int = 64
+    rate: float = 1e-2
+    weight_decay: float = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeStage:
+    """The second stage: everything learns, earlier layers slower.
+
+    epochs       passes over the images; 0 leaves the stage out
+    rate         peak learning rate of the head
+    rate_spread  the rate of the head over that of the earliest layers; the late layers have the geometric mean
+    size_share   side of the training crops as a share of the model's; smaller crops cost less
+    sizes        side of the training crops and for how many epochs, such as `128:3,224:2`: sets the epochs
+    ema_decay    of the moving average of the weights, which is what is validated and exported
+    freeze       groups that learn nothing at first and for how many epochs, such as `early:2,late:1`; without a number
+                 for all of them. The schedule goes on meanwhile
+    mixup        alpha of Zhang et al. 2018, arXiv:1710.09412; 0 for none
+    cutmix       alpha of Yun et al. 2019, arXiv:1905.04899; 0 for none. With both, half of the images get the one
+    clip_norm    largest norm of the gradient of all weights together; 0 for any
+    accumulate   in how many parts, one after the other, a batch is worked on: less memory, the same gradient
+    patience     epochs without a better leading figure after which training ends; 0 for never
+    compile      whether the network is compiled (torch.compile), which pays in long runs only
+    """
+
+    epochs: int = 8
+    batch_size: int = 32
+    rate: float = 2e-3
+    rate_spread: float = 10.0
+    weight_decay: float = 0.05
+    size_share: float = 1.0
+    ema_decay: float = 0.99
+    sizes: str = ""
+    freeze: str = ""
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    clip_norm: float = 0.0
+    accumulate: int = 1
+    patience: int = 0
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        parse_freeze(self.freeze)
+        epochs = len(parse_sizes(self.sizes))
+        if epochs and self.size_share != 1:
+            raise RecipeError(f"whole.sizes is {self.sizes!r} and whole.size_share {self.size_share}; leave one out")
+        if epochs and self.epochs not in (epochs, WholeStage.epochs):
+            raise RecipeError(
+                f"whole.epochs is {self.epochs}, but whole.sizes is {self.sizes!r}, {epochs} epochs; leave one out"
+            )
+        object.__setattr__(self, "epochs", epochs or self.epochs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """Where the images were looked for; empty: not asked.
+
+    path             a folder or a CSV
+    root             folder that a table's paths start from
+    valid            a second folder or CSV, to validate on
+    label_delimiter  what stands between the labels of one cell: makes the task multilabel
+    group_column     of a table: the group of each image's class
+    base             folder that the paths of the run's catalog start from: found out, not asked
+    drawn            whether the validation images were drawn from among the others: found out, not asked
+    """
+
+    path: str = ""
+    root: str = ""
+    valid: str = ""
+    path_column: str = "path"
+    label_column: str = "label"
+    label_delimiter: str = ""
+    group_column: str = ""
+    base: str = ""
+    drawn: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that was asked of a fit, and every default.
+
+    size             side of the model's input, pixels; 0 for that of the backbone's record
+    weights          `pretrained`, `none` or a file
+    dropout          before the head
+    label_smoothing  Szegedy et al. 2015, arXiv:1512.00567; classification only
+    balance          of classes of unequal size: `none`, `sampler` (rare ones are drawn more often) or `loss` (they
+                     count more)
+    auto_rates       whether the peak rates of both stages are found by sweeps; head.rate and whole.rate then count for
+                     nothing, and RUN/lr_find.json has those that were found
+    precision        of both stages: `auto` (bf16 or fp16 on a GPU), `fp32`, `bf16` or `fp16`
+    valid_share      of the images held out where none were named for validation
+    checkpoint_s     seconds between two saved states of the second stage, from which `trainer resume` goes on
+    tensorboard      whether RUN/tensorboard is written
+    name             of the bundle; empty: that of the data
+    golden           which images the bundle's are: `synthetic` or `validation`
+    """
+
+    backbone: str = DEFAULT
+    weights: str = PRETRAINED
+    size: int = 0
+    seed: int = 0
+    dropout: float = 0.2
+    label_smoothing: float = 0.1
+    balance: str = "none"
+    auto_rates: bool = False
+    precision: str = "auto"
+    valid_share: float = 0.2
+    checkpoint_s: float = 60.0
+    tensorboard: bool = False
+    name: str = ""
+    golden: str = "synthetic"
+    data: DataSource = field(default_factory=DataSource)
+    head: HeadStage = field(default_factory=HeadStage)
+    whole: WholeStage = field(default_factory=WholeStage)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name, value, least, most in (
+            ("size", self.size, 0, 1024),
+            ("dropout", self.dropout, 0, 0.95),
+            ("label_smoothing", self.label_smoothing, 0, 0.9),
+            ("valid_share", self.valid_share, 0.01, 0.9),
+            ("seed", self.seed, 0, 2**63 - 1),
+            ("checkpoint_s", self.checkpoint_s, 0, 86_400),
+            ("head.epochs", self.head.epochs, 0, 10_000),
+            ("head.views", self.head.views, 1, 1_000),
+            ("head.batch_size", self.head.batch_size, 1, 65_536),
+            ("head.rate", self.head.rate, 1e-9, 10),
+            ("head.weight_decay", self.head.weight_decay, 0, 10),
+            ("whole.epochs", self.whole.epochs, 0, 10_000),
+            ("whole.batch_size", self.whole.batch_size, 1, 65_536),
+            ("whole.rate", self.whole.rate, 1e-9, 10),
+            ("whole.rate_spread", self.whole.rate_spread, 1, 1e6),
+            ("whole.weight_decay", self.whole.weight_decay, 0, 10),
+            ("whole.size_share", self.whole.size_share, 0.25, 2),
+            ("whole.ema_decay", self.whole.ema_decay, 0, 0.99999),
+            ("whole.mixup", self.whole.mixup, 0, 100),
+            ("whole.cutmix", self.whole.cutmix, 0, 100),
+            ("whole.clip_norm", self.whole.clip_norm, 0, 1e9),
+            ("whole.accumulate", self.whole.accumulate, 1, self.whole.batch_size),
+            ("whole.patience", self.whole.patience, 0, 10_000),
+        ):
+            if not least <= value <= most:  # NaN is not either
+                raise RecipeError(f"{name} is {value}; it must be from {least} to {most}")
+        if not self.name.isprintable():
+            raise RecipeError(f"name is {self.name!r}; it must be printable text")
+        for name, choice, choices in (
+            ("golden", self.golden, GOLDEN_KINDS),
+            ("balance", self.balance, BALANCES),
+            ("precision", self.precision, PRECISIONS),
+        ):
+            if choice not in choices:
+                raise RecipeError(f"{name} is {choice!r}; it must be one of {', '.join(choices)}")
+
+    def to_toml(self) -> str:
+        """Every key, as a TOML file that `read_recipe` takes."""
+        return tomli_w.dumps(dataclasses.asdict(self))
