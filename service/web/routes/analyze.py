@@ -38,4 +38,4 @@ class Analyze:
 
 
 def _respond(upload: Upload, predictor: Predictor) -> Response:
-    return JSONResponse(short_answer(predictor.predict(upload.image())))
+    return JSONResponse(short_answer(predictor.predict(upload.take_image())))

@@ -50,7 +50,7 @@ class Predict:
 
 def _respond(upload: Upload, query: Query, predictor: Predictor, start: float) -> Response:
     """On a worker thread: everything from the request's bytes to the answer's."""
-    data = upload.image()
+    data = upload.take_image()
     if query.return_input:
         pixels = predictor.load(data).pixels
         return Response(_png(pixels), media_type="image/png", headers={"X-Content-Type-Options": "nosniff"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
 from starlette.datastructures import Headers
@@ -24,16 +23,23 @@ class UploadForm(TypedDict):
 UPLOAD_BODY = {"multipart/form-data": UploadForm, "image/*": bytes, "application/octet-stream": bytes}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A request body in memory; `boundary` is that of a multipart form, None where the body is the image itself."""
+    """A request body in memory, of which the image is taken once.
 
-    body: bytes
-    boundary: bytes | None
+    boundary  that of a multipart form; None where the body is the image itself
+    """
 
-    def image(self) -> bytes:
-        """The encoded image; raises Problem 400. Takes time for a long form: for a worker thread."""
-        return self.body if self.boundary is None else file_part(self.body, boundary=self.boundary)
+    def __init__(self, body: bytes, *, boundary: bytes | None) -> None:
+        self._body = body
+        self._boundary = boundary
+
+    def take_image(self) -> bytes:
+        """The encoded image; raises Problem 400. Takes time for a long form: for a worker thread.
+
+        The body is let go of, so that a form and the file in it are not both held while the file is decoded.
+        """
+        body, self._body = self._body, b""
+        return body if self._boundary is None else file_part(body, boundary=self._boundary)
 
 
 async def read_upload(request: Request, *, settings: Settings) -> Upload:
@@ -44,7 +50,7 @@ async def read_upload(request: Request, *, settings: Settings) -> Upload:
     """
     boundary = _boundary(request.headers)
     body = await read_bytes(request, settings=settings)
-    return Upload(body=body, boundary=boundary)
+    return Upload(body, boundary=boundary)
 
 
 async def read_bytes(request: Request, *, settings: Settings) -> bytes:

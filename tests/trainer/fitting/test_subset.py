@@ -30,3 +30,7 @@ def test_every_class_has_its_share_and_the_seed_decides() -> None:
     assert first.tolist() == same.tolist() != other.tolist()
     counts = Counter(label for position in first for label in images[position].labels)
     assert set(counts.values()) == {25}
+
+
+def test_classes_of_one_image_each_are_measured_too() -> None:
+    assert len(choose_subset(rows(100, classes=100), seed=0)) == 64

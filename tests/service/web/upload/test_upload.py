@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.web.upload.upload import Upload
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
 from tests.support.server import RunningServer, exchange, read_answer
@@ -193,3 +195,11 @@ def test_expect_continue(server: RunningServer) -> None:
         status, _, body = read_answer(connection)
     answer: Any = json.loads(body)
     assert (status, answer) == (200, {"result": "blue"})
+
+
+def test_a_form_is_let_go_when_its_file_is_taken() -> None:
+    body = FILE + f"--{BOUNDARY}--\r\n".encode()
+    upload = Upload(body, boundary=BOUNDARY.encode())
+    held = sys.getrefcount(body)
+    assert upload.take_image() == make_image("red")
+    assert sys.getrefcount(body) == held - 1
