@@ -13,8 +13,10 @@ TRAINER = Path(__file__).resolve().parents[2] / "trainer"
 ROOMS = {
     "trainer": (
         *("catalog", "pixels", "model", "fitting", "export", "insight"),
-        *("console", "sample", "options", "run_folder", "run", "cli", "__main__"),
+        *("sample", "run", "cli", "__main__"),
     ),
+    "trainer.run": ("environment", "folder", "inputs", "rates", "export", "report", "training"),
+    "trainer.cli": ("answers", "console", "errors", "keys", "options", "verbs"),
     "trainer.fitting": (
         *("errors", "progress", "data", "subset", "prepare", "hardware", "recipe", "measuring", "records", "stages"),
         *("rate_search", "first_stage", "fitted", "keeper", "patience", "saver", "fit"),

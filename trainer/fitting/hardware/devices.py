@@ -75,6 +75,11 @@ def _cpu_has_bf16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def limit_threads(most: int) -> None:
+    """Let torch compute on at most so many threads; it counts the cores of the host, whatever a container may use."""
+    torch.set_num_threads(min(most, torch.get_num_threads()))
+
+
 def keep_freed_memory() -> None:
     """Tell glibc's allocator to keep what is freed instead of giving it back to the kernel; elsewhere do nothing.
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainer.fitting import DeviceError
-from trainer.fitting.hardware.devices import autocast, frozen_dtype, training_dtype
+from trainer.fitting.hardware.devices import autocast, frozen_dtype, limit_threads, training_dtype
 
 CPU = torch.device("cpu")
 
@@ -28,6 +28,16 @@ def test_autocast_multiplies_in_the_type(dtype: torch.dtype) -> None:
     layer = torch.nn.Linear(4, 4)
     with autocast(CPU, dtype):
         assert layer(torch.zeros(1, 4)).dtype == dtype
+
+
+def test_threads_are_limited_and_never_raised() -> None:
+    before = torch.get_num_threads()
+    try:
+        for most in (1, before + 8):
+            limit_threads(most)
+            assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -155,3 +155,11 @@ def workers_of(launcher: int) -> list[int]:
 def rank_of(pid: int) -> int:
     variables = dict(entry.partition(b"=")[::2] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
     return int(variables[b"RANK"])
+
+
+@pytest.mark.parametrize("verb", ["lr-find", "export", "report", "sample"])
+def test_what_works_in_one_process_says_so_to_torchrun(verb: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, [verb, str(tmp_path / "there")], env={"WORLD_SIZE": "2", "RANK": "0"})
+    assert done.exit_code == 2
+    assert f"{verb} works in one process; start it without torchrun" in done.stderr
+    assert not (tmp_path / "there").exists()

@@ -5,24 +5,25 @@ Exit codes: 0 done, 1 the work failed, 2 wrong use. What is wrong is said in one
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainer.options import training_options
+from service.cores import usable_cores
+from trainer.cli.answers import figures, story, summary
+from trainer.cli.errors import clear_errors
+from trainer.cli.keys import recipe_keys
+from trainer.cli.options import training_options
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong flag shall not
-    from service.bundle import Bundle
-    from trainer.run import Environment, Outcome
+    from trainer.run import Environment
 
-WORK_FAILED, WRONG_USE = 1, 2
+_TOGETHER = ("fit", "resume")  # what torchrun may start several processes of
 
 _GOLDEN = click.option(
     "--golden",
@@ -46,8 +47,11 @@ _CACHE = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="fieldguide")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Fine-tune an image classifier on a folder of photos and export a bundle for the service."""
+    if context.invoked_subcommand not in _TOGETHER and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise click.UsageError(f"{context.invoked_subcommand} works in one process; start it without torchrun")
 
 
 @main.command()
@@ -58,7 +62,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
     """Write a small real dataset to try everything on: handwritten digits, with planted faults."""
     from trainer.sample import write_sample
 
-    with _clear_errors():
+    with clear_errors():
         written = write_sample(folder, seed=seed)
     described = {
         "folder": str(written.folder),
@@ -108,7 +112,7 @@ def fit(
     **asked: Any,
 ) -> None:
     """Train on DATA (a folder with one folder a class, or a CSV) and export RUN/bundle."""
-    with _clear_errors():
+    with clear_errors():
         from trainer.fitting import read_recipe
         from trainer.run import fit_run, follow_run
 
@@ -116,9 +120,9 @@ def fit(
             if not environment.processes.is_main:
                 follow_run(run, environment, root=None)
                 return
-            recipe = read_recipe(recipe_file, _overrides(data, asked))
+            recipe = read_recipe(recipe_file, recipe_keys(data, asked))
             outcome = fit_run(recipe, run, environment)
-    _report(_summary(outcome, run), _story(outcome, run), as_json)
+    _report(summary(outcome, run), story(outcome, run), as_json)
 
 
 @main.command("lr-find")
@@ -140,11 +144,11 @@ def lr_find(
     **asked: Any,
 ) -> None:
     """Find learning rates for both stages on DATA: sweeps in which the rate grows until the loss bursts."""
-    with _clear_errors():
+    with clear_errors():
         from trainer.fitting import read_recipe
         from trainer.run import find_rates
 
-        recipe = read_recipe(recipe_file, _overrides(data, asked))
+        recipe = read_recipe(recipe_file, recipe_keys(data, asked))
         with _environment(device=device, threads=threads, cache=cache) as environment:
             found = find_rates(recipe, environment, folder=folder)
     lines = [line for stage, rate in found.items() for line in rate.table(stage)]
@@ -162,7 +166,7 @@ def lr_find(
 @_JSON
 def resume(run: Path, root: Path | None, device: str, threads: int | None, cache: Path, as_json: bool) -> None:
     """Go on with RUN after it was stopped: by Ctrl-C, a kill, a full disk or a power cut."""
-    with _clear_errors():
+    with clear_errors():
         from trainer.run import follow_run, resume_run
 
         with _environment(device=device, threads=threads, cache=cache) as environment:
@@ -170,7 +174,7 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
                 follow_run(run, environment, root=root)
                 return
             outcome = resume_run(run, environment, root=root)
-    _report(_summary(outcome, run), _story(outcome, run), as_json)
+    _report(summary(outcome, run), story(outcome, run), as_json)
 
 
 @main.command()
@@ -179,7 +183,7 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
 @_JSON
 def report(run: Path, root: Path | None, as_json: bool) -> None:
     """Write RUN/report.html again: what RUN learned, how well, and where it fails, in one page."""
-    with _clear_errors():
+    with clear_errors():
         from trainer.run import report_run
 
         page = report_run(run, root=root)
@@ -210,170 +214,32 @@ def export(
     as_json: bool,
 ) -> None:
     """Write a bundle, folder or .zip, from the best weights of RUN."""
-    with _clear_errors():
+    with clear_errors():
         from trainer.run import export_run
 
         with _environment(device="cpu", threads=threads, cache=cache) as environment:
             bundle = export_run(run, target, environment, root=root, name=name, version=version, golden=golden or "")
     described = {"bundle": str(target), "digest": bundle.digest, "validation": bundle.metrics["validation"]}
-    _report(described, f"{target}\n{bundle.digest}\n{_figures(bundle)}", as_json)
+    _report(described, f"{target}\n{bundle.digest}\n{figures(bundle)}", as_json)
 
 
 @contextmanager
 def _environment(*, device: str, threads: int | None, cache: Path) -> Iterator[Environment]:
-    from trainer.console import Terminal
+    from trainer.cli.console import Terminal
     from trainer.fitting import Silence, join_processes
+    from trainer.fitting.hardware.devices import limit_threads
     from trainer.run import Environment
 
+    limit_threads(usable_cores())
     with join_processes() as processes, Terminal() if processes.is_main else nullcontext(Silence()) as progress:
         yield Environment(
             device=processes.device(device),
-            threads=threads or _cores(),
+            threads=threads or usable_cores(),
             cache=cache,
             progress=progress,
             processes=processes,
         )
 
 
-def _overrides(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, under the recipe's names."""
-    names = {
-        "valid": "data.valid",
-        "root": "data.root",
-        "path_column": "data.path_column",
-        "label_column": "data.label_column",
-        "label_delimiter": "data.label_delimiter",
-        "group_column": "data.group_column",
-        "epochs": "whole.epochs",
-        "head_epochs": "head.epochs",
-        "batch_size": "whole.batch_size",
-        **{
-            option: f"whole.{option}"
-            for option in (
-                "sizes",
-                "freeze",
-                "mixup",
-                "cutmix",
-                "patience",
-                "clip_norm",
-                "accumulate",
-                "compile",
-            )
-        },
-    }
-    given = {names.get(option, option): value for option, value in asked.items() if value is not None}
-    if given.get("data.label_delimiter") == "":
-        raise click.BadParameter("give the character between labels, such as ';'", param_hint="--label-delimiter")
-    if Path(given.get("weights", "")).is_file():
-        given["weights"] = str(Path(given["weights"]).resolve())
-    if "lr" in given:
-        given |= _rates(given.pop("lr"))
-    if given.get("whole.sizes"):
-        from trainer.fitting.recipe.sizes import parse_sizes
-
-        given.setdefault("whole.epochs", len(parse_sizes(given["whole.sizes"])))
-    # Which images: never from a recipe file, whose own may lie elsewhere.
-    return {
-        "name": "",
-        "data.root": "",
-        "data.valid": "",
-        **{name: str(value.resolve()) if isinstance(value, Path) else value for name, value in given.items()},
-        "data.path": str(data.resolve()),
-    }
-
-
-def _rates(text: str) -> dict[str, Any]:
-    """`auto`, `1e-3`, or `1e-5:1e-3`: from the earliest layers to the head."""
-    if text == "auto":
-        return {"auto_rates": True}
-    try:
-        first, *rest = [float(part) for part in text.split(":")]
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is neither auto nor a number nor two with a colon between", param_hint="--lr"
-        ) from None
-    if not rest:
-        return {"auto_rates": False, "whole.rate": first}
-    if len(rest) > 1 or not 0 < first <= rest[0]:
-        raise click.BadParameter(f"{text!r}: give the smaller rate, a colon, the larger rate", param_hint="--lr")
-    return {"auto_rates": False, "whole.rate": rest[0], "whole.rate_spread": rest[0] / first}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _summary(outcome: Outcome, run: Path) -> dict[str, Any]:
-    from trainer.insight.diagnosis import to_json
-
-    return {
-        "run": str(run),
-        "bundle": str(run / "bundle"),
-        "report": str(run / "report.html"),
-        "digest": outcome.bundle.digest,
-        "validation": outcome.bundle.metrics["validation"],
-        "diagnosis": to_json(outcome.findings),
-        "stages_s": {stage: round(seconds, 2) for stage, seconds in outcome.fitted.stages.items()},
-        "unreadable": outcome.unreadable,
-        "warnings": list(outcome.warnings),
-    }
-
-
-def _story(outcome: Outcome, run: Path) -> str:
-    from trainer.insight.diagnosis import tell
-
-    stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in outcome.fitted.stages.items())
-    lines = [f"left out: {path}: {reason}" for path, reason in outcome.unreadable.items()]
-    lines += [
-        f"stages: {stages}",
-        _figures(outcome.bundle),
-        tell(outcome.findings),
-        f"bundle: {run / 'bundle'} ({outcome.bundle.digest[:19]}...)",
-        f"report: {run / 'report.html'}",
-        f"next:   python -m service serve {run / 'bundle'}",
-    ]
-    return "\n".join(lines)
-
-
-def _figures(bundle: Bundle) -> str:
-    figures = bundle.metrics["validation"]
-    shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items() if name != "images")
-    return f"validation ({figures['images']} images): {shown}"
-
-
 def _report(value: Mapping[str, Any], text: str, as_json: bool) -> None:
     click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Turn what may go wrong into one line and an exit code; what is left is a fault of ours, with its traceback."""
-    from service.bundle import BundleRefused
-    from trainer.catalog import CatalogError
-    from trainer.export import ExportError
-    from trainer.fitting import DeviceError, FitError, ProcessLost, RecipeError
-    from trainer.model import BackboneError
-    from trainer.pixels import CacheError
-    from trainer.run_folder import RunError
-
-    try:
-        yield
-    except (RecipeError, DeviceError, BackboneError, RunError, FileExistsError) as error:
-        _fail(str(error), WRONG_USE)
-    except (CatalogError, CacheError, FitError, ExportError, BundleRefused) as error:
-        _fail(str(error), WORK_FAILED)
-    except ProcessLost as error:
-        if not error.is_main:
-            sys.exit(WORK_FAILED)
-        _fail(str(error), WORK_FAILED)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        more = "; free space and go on with: python -m trainer resume RUN" if error.errno == errno.ENOSPC else ""
-        _fail(f"{where}{error.strerror or error}{more}", WORK_FAILED)
-    except KeyboardInterrupt:
-        _fail("interrupted; a run that was begun goes on with: python -m trainer resume RUN", WORK_FAILED)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"error: {message}", err=True)
-    sys.exit(code)

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.support.photos import write_folder
-from tests.trainer.test_run import command, kill_once_there_is, outcome
+from tests.trainer.run.test_training import command, kill_once_there_is, outcome
 from trainer.cli import main
 from trainer.model.tiny import Tiny
 

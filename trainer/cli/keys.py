@@ -1,0 +1,73 @@
+"""Options of the command line as keys of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def recipe_keys(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, under the recipe's names."""
+    names = {
+        "valid": "data.valid",
+        "root": "data.root",
+        "path_column": "data.path_column",
+        "label_column": "data.label_column",
+        "label_delimiter": "data.label_delimiter",
+        "group_column": "data.group_column",
+        "epochs": "whole.epochs",
+        "head_epochs": "head.epochs",
+        "batch_size": "whole.batch_size",
+        **{
+            option: f"whole.{option}"
+            for option in (
+                "sizes",
+                "freeze",
+                "mixup",
+                "cutmix",
+                "patience",
+                "clip_norm",
+                "accumulate",
+                "compile",
+            )
+        },
+    }
+    given = {names.get(option, option): value for option, value in asked.items() if value is not None}
+    if given.get("data.label_delimiter") == "":
+        raise click.BadParameter("give the character between labels, such as ';'", param_hint="--label-delimiter")
+    if Path(given.get("weights", "")).is_file():
+        given["weights"] = str(Path(given["weights"]).resolve())
+    if "lr" in given:
+        given |= _rates(given.pop("lr"))
+    if given.get("whole.sizes"):
+        from trainer.fitting.recipe.sizes import parse_sizes
+
+        given.setdefault("whole.epochs", len(parse_sizes(given["whole.sizes"])))
+    # Which images: never from a recipe file, whose own may lie elsewhere.
+    return {
+        "name": "",
+        "data.root": "",
+        "data.valid": "",
+        **{name: str(value.resolve()) if isinstance(value, Path) else value for name, value in given.items()},
+        "data.path": str(data.resolve()),
+    }
+
+
+def _rates(text: str) -> dict[str, Any]:
+    """`auto`, `1e-3`, or `1e-5:1e-3`: from the earliest layers to the head."""
+    if text == "auto":
+        return {"auto_rates": True}
+    try:
+        first, *rest = [float(part) for part in text.split(":")]
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is neither auto nor a number nor two with a colon between", param_hint="--lr"
+        ) from None
+    if not rest:
+        return {"auto_rates": False, "whole.rate": first}
+    if len(rest) > 1 or not 0 < first <= rest[0]:
+        raise click.BadParameter(f"{text!r}: give the smaller rate, a colon, the larger rate", param_hint="--lr")
+    return {"auto_rates": False, "whole.rate": rest[0], "whole.rate_spread": rest[0] / first}

@@ -1,0 +1,20 @@
+"""RUN, and the jobs that the verbs ask for, each a walk through the rooms: fit, resume, export, find rates, report."""
+
+from trainer.run.environment import Environment
+from trainer.run.export import export_run
+from trainer.run.folder import RunError
+from trainer.run.rates import find_rates
+from trainer.run.report import report_run
+from trainer.run.training import Outcome, fit_run, follow_run, resume_run
+
+__all__ = [
+    "Environment",
+    "Outcome",
+    "RunError",
+    "export_run",
+    "find_rates",
+    "fit_run",
+    "follow_run",
+    "report_run",
+    "resume_run",
+]

@@ -1,0 +1,48 @@
+"""The learning rates that a fit would find, without the fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainer.fitting import Recipe
+from trainer.fitting.fit import require_training
+from trainer.fitting.rate_search.found_rate import LR_FIND, FoundRate, Stage, read_found, write_found
+from trainer.fitting.rate_search.stage_sweeps import sweep_stages
+from trainer.run.environment import Environment
+from trainer.run.folder import (
+    require_outside,
+    require_room,
+)
+from trainer.run.inputs import backbone_of, catalog_of, prepared_for
+
+PLOT = "lr_find.png"
+
+
+def find_rates(recipe: Recipe, environment: Environment, *, folder: Path | None) -> dict[Stage, FoundRate]:
+    """The learning rates that a fit of this recipe would find.
+
+    folder  where lr_find.json and lr_find.png are written; None: nowhere
+
+    Raises FileExistsError where one of them stands there, RunError where they would lie among the images, and whatever
+    the rooms it walks through raise, each with a clear message.
+    """
+    if folder is not None:
+        require_outside(folder, recipe)
+        require_room(folder, LR_FIND.name, PLOT)
+    catalog = catalog_of(recipe)
+    backbone = backbone_of(recipe)
+    require_training(recipe, backbone)
+    data = prepared_for(catalog, backbone, recipe, environment).data
+    found = sweep_stages(backbone, data, recipe, device=environment.device, progress=environment.progress)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_found(folder / LR_FIND, found)
+        plot_found(folder)
+    return found
+
+
+def plot_found(folder: Path) -> None:
+    """Draw the lr_find.json of a folder beside it."""
+    from trainer.insight.sweep_plot import draw_sweeps  # matplotlib takes a second to import
+
+    draw_sweeps(folder / PLOT, read_found(folder / LR_FIND))
