@@ -114,9 +114,7 @@ def _draw_curve(axes: Axes, rate: FoundRate) -> None:
     axes.set_xscale("log")
     marked = [value for _, value, _ in _suggested(rate)]
     axes.set_xlim(min(curve.rates[0], *marked) / 1.3, max(curve.rates[-1], *marked))
-    # Where the loss bursts is no news: the curve before it shall fill the panel.
-    least, first = float(curve.least.min()), float(curve.losses[0])
-    most = min(float(curve.most.max()), max(first + 0.35 * (first - least), 1.35 * first))
+    least, most = float(curve.least.min()), curve.ceiling
     axes.set_ylim(least - 0.08 * (most - least), most)
     axes.xaxis.set_major_locator(LogLocator(10))
     axes.xaxis.set_minor_locator(LogLocator(10, subs=range(2, 10)))

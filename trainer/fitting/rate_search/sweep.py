@@ -70,6 +70,12 @@ class Curve:
     most: npt.NDArray[np.float64]
     seconds: float
 
+    @property
+    def ceiling(self) -> float:
+        """The highest loss that is worth drawing: how high a sweep bursts is no news, how it fell before is."""
+        first, least = float(self.losses[0]), float(self.least.min())
+        return min(float(self.most.max()), max(first + 0.35 * (first - least), 1.35 * first))
+
 
 def sweep(
     model: nn.Module,

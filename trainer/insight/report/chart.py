@@ -35,10 +35,11 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A place on the x axis that is worth a word."""
+    """A place on the x axis that is worth a word; a strong one stands out among others."""
 
     name: str
     x: float
+    strong: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from trainer.fitting.rate_search.found_rate import FoundRate, read_found
+from trainer.fitting.rate_search.found_rate import FoundRate, rate_text, read_found
 from trainer.insight.report.axis import axis_over
 from trainer.insight.report.chart import Band, Chart, Line, Mark
 
@@ -22,16 +22,15 @@ def draw_sweeps(path: Path) -> tuple[Chart, ...]:
 def _draw(title: str, found: FoundRate) -> Chart:
     curve = found.curve
     rates, losses, least, most = (array.tolist() for array in (curve.rates, curve.losses, curve.least, curve.most))
-    ceiling = losses[0] + (losses[0] - min(losses)) / 2  # how high it bursts is no news
     suggestions = sorted((rate, _NAMES.get(name, name)) for name, rate in asdict(found.suggestions).items())
-    note = f"Automatic choice: {found.chosen:.2g}, {_RULES[found.rule]}."
+    note = f"Automatic choice: {rate_text(found.chosen)}, {_RULES[found.rule]}."
     if not found.suggestions.agree:
         note += " The suggestions lie far apart: take them with care."
     return Chart(
         title=title,
-        says=f"Suggested rates, {', '.join(f'{name}: {rate:.2g}' for rate, name in suggestions)}.",
+        says=f"Suggested rates, {', '.join(f'{name}: {rate_text(rate)}' for rate, name in suggestions)}.",
         x=axis_over(rates, kind="log"),
-        y=axis_over([min(loss, ceiling) for loss in (*losses, *least, *most)]),
+        y=axis_over([min(loss, curve.ceiling) for loss in (*losses, *least, *most)]),
         x_name="learning rate",
         lines=[
             Line(
@@ -39,6 +38,9 @@ def _draw(title: str, found: FoundRate) -> Chart:
             )
         ],
         band=Band(name="from the least to the most of them", points=list(zip(rates, least, most, strict=True))),
-        marks=[Mark(name=f"{name}: {rate:.2g}", x=rate) for rate, name in suggestions],
+        marks=[
+            *(Mark(name=f"{name}: {rate_text(rate)}", x=rate) for rate, name in suggestions),
+            Mark(name=f"chosen: {rate_text(found.chosen)}", x=found.chosen, strong=True),
+        ],
         note=note,
     )

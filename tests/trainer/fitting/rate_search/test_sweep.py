@@ -101,3 +101,10 @@ def test_a_budget_that_is_used_up_ends_the_sweeps_after_the_first() -> None:
     curve = sweep(nn.Linear(1, 1), follow.begin, Plan(), progress=Silence(), budget_s=0.0)
     assert [len(rates) for rates in follow.tried] == [4, 25]  # to see how long a step takes, and one sweep
     assert len(curve.rates) == 25 - 2 - 1
+
+
+@pytest.mark.parametrize(("losses", "ceiling"), [([4.0, 2.0, 90.0], 5.4), ([1.0, 0.99, 90.0], 1.35), ([3.0, 2.0], 3.0)])
+def test_what_is_drawn_of_a_curve_is_its_fall_and_not_its_burst(losses: list[float], ceiling: float) -> None:
+    values = np.array(losses)
+    curve = Curve(rates=np.arange(1.0, 1 + len(losses)), losses=values, least=values, most=values, seconds=1.0)
+    assert curve.ceiling == pytest.approx(ceiling)

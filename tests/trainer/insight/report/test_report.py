@@ -184,9 +184,10 @@ def test_a_sweep_and_findings_are_shown_where_there_are_any(dressed: Path, run: 
         "Learning rate sweep of the head",
         "Learning rate sweep of the whole network",
     ]
-    assert "steepest: 0.00085, minimum / 10: 0.002, valley: 0.01" in charts[-1]
-    assert "Automatic choice: 0.0015, the mean of the suggestions." in page.text
-    assert "Automatic choice: 0.0015, where the loss begins to rise." in page.text
+    assert "steepest: 8.5e-4, minimum / 10: 2.0e-3, valley: 1.0e-2" in charts[-1]
+    assert page.text.count("chosen: 1.5e-3") == 2
+    assert "Automatic choice: 1.5e-3, the mean of the suggestions." in page.text
+    assert "Automatic choice: 1.5e-3, where the loss begins to rise." in page.text
     assert page.text.count("The suggestions lie far apart") == 1
     (run / "diagnosis.json").write_text(json.dumps({"findings": []}))
     assert trainer("report", run).exit_code == 0
