@@ -15,6 +15,10 @@ ROOMS = {
         *("catalog", "pixels", "model", "fitting", "export", "insight"),
         *("sample", "run", "cli", "__main__"),
     ),
+    "trainer.insight": (
+        *("confusion", "duplicates", "embeddings", "learning", "predictions", "sweep_plot"),
+        *("diagnosis", "report"),
+    ),
     "trainer.run": ("environment", "folder", "inputs", "rates", "export", "report", "training"),
     "trainer.cli": ("answers", "console", "errors", "keys", "options", "verbs"),
     "trainer.fitting": (

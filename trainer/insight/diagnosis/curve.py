@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from service.bundle.spec import Task
 from trainer.fitting.measuring.metrics import LEADING
-from trainer.insight.report.learning import Epoch, Learning
+from trainer.insight.learning import Epoch, Learning
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -23,7 +23,7 @@ from trainer.insight.diagnosis.regroup import regroup
 from trainer.insight.diagnosis.sweep import read_sweep
 from trainer.insight.duplicates import FloatArray, nearest, whiten
 from trainer.insight.embeddings import embed_images
-from trainer.insight.report.learning import read_learning
+from trainer.insight.learning import read_learning
 
 
 def diagnose_run(

@@ -9,9 +9,9 @@ import numpy as np
 
 from service.bundle.spec import Task
 from trainer.fitting.measuring.metrics import LEADING
+from trainer.insight.learning import Epoch, Learning
 from trainer.insight.report.axis import Axis, axis_over
 from trainer.insight.report.chart import Chart, Line, Mark, Point, thinned
-from trainer.insight.report.learning import Epoch, Learning
 
 _STEPS_SHOWN = 240
 _FURTHER = ("group_accuracy", "macro_f1", "micro_f1")

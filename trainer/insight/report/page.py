@@ -16,12 +16,12 @@ from service.bundle import Bundle
 from service.predictor import Predictor
 from trainer.catalog import Catalog
 from trainer.fitting import Recipe
+from trainer.insight.learning import read_learning
 from trainer.insight.predictions import read_predictions
 from trainer.insight.report import wording
 from trainer.insight.report.curves import draw_curves
 from trainer.insight.report.examples import draw_examples
 from trainer.insight.report.headline import find_headline
-from trainer.insight.report.learning import read_learning
 from trainer.insight.report.mistakes import look_at_mistakes
 from trainer.insight.report.sweep import draw_sweeps
 from trainer.insight.report.tables import make_tables

@@ -8,7 +8,7 @@ import pytest
 
 from tests.trainer.insight.diagnosis.curves import curve
 from trainer.insight.diagnosis.curve import chance_loss, draw_curve
-from trainer.insight.report.learning import read_learning
+from trainer.insight.learning import read_learning
 
 
 def test_the_loss_of_guessing_is_the_entropy_of_the_labels() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from trainer.insight.learning import read_learning
 from trainer.insight.report.curves import draw_curves
-from trainer.insight.report.learning import read_learning
 
 
 def history(path: Path, *events: dict[str, Any]) -> Path:
