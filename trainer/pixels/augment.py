@@ -80,7 +80,7 @@ def augment(
     pixels = images.permute(0, 3, 1, 2).float()
     grid = F.affine_grid(theta, [len(images), 3, size, size], align_corners=False)
     pixels = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    pixels = _light(pixels, to_device(draws[:, 6:10], images.device), settings)
+    pixels = _light(pixels, to_device(draws[:, 6:10].contiguous(), images.device), settings)
     return pixels.contiguous(memory_format=torch.channels_last)
 
 

@@ -52,6 +52,7 @@ def extract_features(
     on_gpu = device.type == "cuda"
     features = torch.zeros(views, count, model.head.in_features, dtype=torch.float16, pin_memory=on_gpu)
     images, micro_batch = open_images(data.train, device), MicroBatch(BATCH_SIZE, device=device)
+    dtype = frozen_dtype(device, recipe.precision)
 
     def embed(view: int, positions: npt.NDArray[np.int64]) -> None:
         pixels = augment(
@@ -63,19 +64,19 @@ def extract_features(
             seed=recipe.seed,
             epoch=_FIRST_VIEW + view,
         )
-        embeddings = model.embed(pixels).to(torch.float16)
+        with autocast(device, dtype):  # the network alone: in bf16 crops would be a pixel off
+            embeddings = model.embed(pixels).to(torch.float16)
         features[view, positions[0] : positions[-1] + 1].copy_(embeddings, non_blocking=on_gpu)
 
     def say(line: str) -> None:
         progress.say(f"warning: {line}")
         on_event("warning", stage="features", text=line, micro_batch=micro_batch.size)
 
-    with autocast(device, frozen_dtype(device, recipe.precision)):
-        for view in range(views):
-            for place in batches(own.stop - own.start, BATCH_SIZE):
-                positions = own.start + place
-                micro_batch.over(positions, partial(embed, view), say=say)
-                progress.advance(len(positions))
+    for view in range(views):
+        for place in batches(own.stop - own.start, BATCH_SIZE):
+            positions = own.start + place
+            micro_batch.over(positions, partial(embed, view), say=say)
+            progress.advance(len(positions))
     if on_gpu:
         torch.cuda.synchronize(device)
     processes.sum(features)
