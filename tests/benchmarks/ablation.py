@@ -5,20 +5,26 @@
 
 A change is KEY=VALUE of recipe.toml, or several with commas between. The recipe without a change comes first; `--set`
 holds for all of them. Judged on `--valid`, or in cross-validation with photos that are alike kept together: then each
-recipe costs as many fits as there are folds, and the difference between two recipes is known better. Since the same
-images are judged, the standard error of a difference is that of pairs.
+recipe costs as many fits as there are folds, and the difference between two recipes is known better.
 
-Every fit is written to FOLDER/results.jsonl with its command and cost when it is done, and not run again.
+Recipes are judged by their last epoch. The best epoch's accuracy stands beside it, but not in its place: it was chosen
+on the images that judge it, and from more epochs where a recipe has more. What follows `±` is the standard error of
+the difference on the same images, over groups of photos that are alike, since these are right or wrong together; it is
+the error of other photos of the kind, not that of another seed. The seconds are those of the whole process, on images
+that were decoded before its clock started.
+
+Every fit is written to FOLDER/results.jsonl with its command and cost when it is done, and not run again while the
+images, the recipe, the machine and the source of the trainer are the same.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.benchmarks.hardware import machine, versions
+from tests.benchmarks.training.errors import clustered_mean
 from tests.benchmarks.training.judge import add_judge_options, make_judge, share
 from tests.benchmarks.training.recipes import Changes, parse_changes
 from tests.benchmarks.training.results import Values, markdown, percent
@@ -35,10 +41,11 @@ OF_THE_WHOLE = (
 )  # fmt: skip
 _COLUMNS = {
     "change": "change",
-    "accuracy": "accuracy",
+    "accuracy": "accuracy, last epoch",
     "difference": "points more than without",
-    "groups": "groups",
+    "groups": "groups, last epoch",
     "group_difference": "points more",
+    "best": "accuracy, best epoch",
     "seconds": "seconds a fit",
     "cpu_seconds": "of CPU",
 }
@@ -72,20 +79,32 @@ def _row(text: str, values: Sequence[Values], baseline: Sequence[Values]) -> dic
         ("group_correct", "groups", "group_difference"),
     ):
         if kind in values[0]:
-            verdicts = "".join(part[kind] for part in values)
-            row[name] = percent(share(verdicts))
+            row[name] = percent(share(_joined(values, kind)))
             if text:
-                mean, error = paired_difference(verdicts, "".join(part[kind] for part in baseline))
+                alike = [group for part in values for group in part["alike"]]
+                mean, error = paired_difference(_joined(values, kind), _joined(baseline, kind), alike)
                 row[difference] = f"{100 * mean:+.1f} ± {100 * error:.1f}"
+    row["best"] = percent(share(_joined([part["best"] for part in values], "correct")))
     for cost in ("seconds", "cpu_seconds"):
         row[cost] = f"{sum(part[cost] for part in values) / len(values):.0f}"
     return row
 
 
-def paired_difference(verdicts: str, baseline: str) -> tuple[float, float]:
-    """How much larger the share of ones is than in the baseline, on the same images, and the standard error of that."""
+def _joined(values: Sequence[Values], kind: str) -> str:
+    return "".join(part[kind] for part in values)
+
+
+def paired_difference(verdicts: str, baseline: str, alike: Sequence[str]) -> tuple[float, float]:
+    """How much larger the share of ones is than in the baseline, on the same images, and the standard error of that.
+
+    alike  of each image the group of those that show nearly the same
+
+    The difference of two shares of the same images is the mean of the images' differences, -1, 0 or 1 each, and its
+    error the error of that mean: what both recipes get right or wrong cancels. With a group for each image that is the
+    error of dependent proportions (Agresti 2013, "Categorical Data Analysis", 11.1), n - 1 in place of n.
+    """
     differences = [int(own) - int(other) for own, other in zip(verdicts, baseline, strict=True)]
-    return statistics.fmean(differences), statistics.stdev(differences) / len(differences) ** 0.5
+    return clustered_mean(differences, alike)
 
 
 if __name__ == "__main__":

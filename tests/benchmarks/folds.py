@@ -4,23 +4,36 @@
         [--set whole.epochs=12 seed=1]
 
 The rows of all tables are put together and cut into folds; each is judged by a model that was trained on the others.
-Every fold is written to FOLDER/results.jsonl when it is done, and not run again. Printed for each fold and for all
-images together: accuracy and, by summed probabilities, that of the groups of classes; and the mean over the folds with
-its standard error.
+Every fold is written to FOLDER/results.jsonl when it is done, and not run again while the images, the recipe, the
+machine and the source of the trainer are the same.
+
+Printed for each fold and for all judged images together: accuracy of the last epoch and, by summed probabilities, that
+of the groups of classes; beside them those of the best epoch, which was chosen on the images that judge it and looks
+better than it is. Photos that are alike are right or wrong together, so the standard error is that over their groups
+(`training/errors.py`); it is the error of other photos of the kind, not that of another seed. The seconds are those of
+the whole process, on images that were decoded before its clock started.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Sequence
 
 from tests.benchmarks.hardware import machine, versions
+from tests.benchmarks.training.errors import clustered_mean
 from tests.benchmarks.training.judge import add_judge_options, make_judge, share
 from tests.benchmarks.training.results import Values, markdown, percent
 
 _VERDICTS = ("correct", "group_correct")
-_COLUMNS = {"fold": "fold", "images": "images", "correct": "accuracy", "group_correct": "groups", "seconds": "seconds"}
+_COLUMNS = {
+    "fold": "fold",
+    "images": "images",
+    "correct": "accuracy, last epoch",
+    "group_correct": "groups",
+    "best_correct": "accuracy, best epoch",
+    "best_group_correct": "groups",
+    "seconds": "seconds",
+}
 
 
 def main() -> None:
@@ -28,12 +41,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_judge_options(parser)
     options = parser.parse_args()
-    measured = make_judge(options).measure({})
-    print(f"{machine(options.device)}, {versions('torch')}\n\n{report(measured)}")
+    judge = make_judge(options)
+    told = report(judge.measure({}), left_out=judge.left_out)
+    print(f"{machine(options.device)}, {versions('torch')}\n\n{told}")
 
 
-def report(measured: Sequence[Values]) -> str:
-    """A row a fold, then all images, then the mean over the folds."""
+def report(measured: Sequence[Values], *, left_out: int) -> str:
+    """A row a fold, then all images that are judged, with the standard error; how many are not, of `left_out`."""
     rows: list[dict[str, object]] = []
     for number, values in enumerate(measured):
         row: dict[str, object] = {
@@ -41,15 +55,23 @@ def report(measured: Sequence[Values]) -> str:
             "images": len(values["correct"]),
             "seconds": f"{values['seconds']:.0f}",
         }
-        rows.append(row | {kind: percent(share(values[kind])) for kind in _VERDICTS if kind in values})
-    together, mean = {"fold": "all images"}, {"fold": "mean of the folds"}
-    for kind in _VERDICTS:
-        if all(kind in values for values in measured):
-            shares = [share(values[kind]) for values in measured]
-            together[kind] = percent(share("".join(values[kind] for values in measured)))
-            error = statistics.stdev(shares) / len(shares) ** 0.5
-            mean[kind] = f"{percent(statistics.fmean(shares))} ± {100 * error:.1f}"
-    return markdown(_COLUMNS, [*rows, together, mean])
+        for kind in _given(measured):
+            row |= {kind: percent(share(values[kind])), f"best_{kind}": percent(share(values["best"][kind]))}
+        rows.append(row)
+    alike = [group for values in measured for group in values["alike"]]
+    together: dict[str, object] = {"fold": "all that are judged", "images": len(alike)}
+    for kind in _given(measured):
+        mean, error = clustered_mean([int(hit) for values in measured for hit in values[kind]], alike)
+        together[kind] = f"{percent(mean)} ± {100 * error:.1f}"
+        together[f"best_{kind}"] = percent(share("".join(values["best"][kind] for values in measured)))
+    lines = [f"±: standard error over {len(set(alike)):,} groups of photos that are alike"]
+    if left_out:
+        lines += [f"{left_out:,} images are in no fold: all of their class are alike, so they are always trained on"]
+    return "\n".join([markdown(_COLUMNS, [*rows, together]), "", *lines])
+
+
+def _given(measured: Sequence[Values]) -> list[str]:
+    return [kind for kind in _VERDICTS if all(kind in values for values in measured)]
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """What everything around the network costs: images per second of the real training loop and of the network alone.
 
     python -m tests.benchmarks.step_rate TRAIN.csv VALID.csv --work FOLDER [--device cpu|cuda] [--images 640]
-        [--rounds 5] [--set whole.batch_size=128] [--fastai] [--fp16]
+        [--rounds 5] [--set whole.batch_size=128] [--fastai] [--no-fp16]
 
 "real" is the second stage as `trainer fit` runs it: images from the cache, augmentation, optimizer, moving average.
 "synthetic" is the same network, optimizer and precision, fed one batch that lies on the device again and again. With
-`--fastai` a third loop is fastai's, in its own environment, on the same photos and device; `--fp16` is for fastai's
-own mixed precision (ours is in the recipe). The loops take turns, round after round, after one round that does not
-count; a ratio is the median over the rounds.
+`--fastai` a third loop is fastai's, in its own environment, on the same photos and device. On a GPU it multiplies in
+fp16 where ours does in bf16 or fp16 (`--no-fp16`: fp32). Its clock starts when its worker processes have all given a
+batch, and stops with the last step; ours runs over the whole round.
+
+The loops take turns, round after round, after one round that does not count; a ratio is the median over the rounds. A
+round is as many passes over the photos as it takes to see `--images` of them. Nothing is kept from call to call.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import torch
+
 from tests.benchmarks.hardware import machine, versions
 from tests.benchmarks.training.fastai_process import add_fastai_options, set_up_fastai
 from tests.benchmarks.training.loops import RealLoop, SyntheticLoop, make_setting
@@ -25,38 +30,45 @@ from tests.benchmarks.training.recipes import change_recipe, parse_changes
 from tests.benchmarks.training.results import markdown
 from tests.benchmarks.training.tables import known, read_rows, sided, spread, write_rows
 from trainer.fitting import choose_device
-from trainer.fitting.hardware.devices import keep_freed_memory
+from trainer.fitting.hardware.devices import keep_freed_memory, training_dtype
 
 REAL, SYNTHETIC, FASTAI = "real", "synthetic", "fastai"
 # (of what, to what, at least, whether on a GPU only)
 GOALS = ((REAL, SYNTHETIC, 0.9, False), (REAL, FASTAI, 3.0, True))
 _VALID_IMAGES = 16
+# Of a round: on a GPU a few hundred are over before all of fastai's workers have given a batch.
+_IMAGES_ON_CPU, _IMAGES_ON_GPU = 640, 10_240
 
 
 def main() -> None:
     """Let the loops take turns, and print a table."""
     options = _options()
-    recipe = change_recipe(parse_changes(options.set) | {"whole.epochs": options.rounds + 1}).recipe
+    images = options.images or (_IMAGES_ON_CPU if options.device == "cpu" else _IMAGES_ON_GPU)
     root = (options.root or options.train.parent).resolve()
-    train = spread(read_rows(options.train), options.images)
+    train = spread(read_rows(options.train), images)
+    passes = -(-images // len(train))
+    recipe = change_recipe(parse_changes(options.set) | {"whole.epochs": passes * (options.rounds + 1)}).recipe
     valid = known(read_rows(options.valid), among=train)[:_VALID_IMAGES]
     table = write_rows(options.work / "step_rate.csv", sided(train, valid))
     keep_freed_memory()
     cache, device = options.cache or options.work / "cache", choose_device(options.device)
-    setting = make_setting(table, root=root, recipe=recipe, cache=cache, device=device)
+    setting = make_setting(table, root=root, recipe=recipe, cache=cache, device=device, passes=passes)
     loops: dict[str, Callable[[], float]] = {
         SYNTHETIC: SyntheticLoop(setting).round,
         REAL: RealLoop(setting).round,
     }
+    sides = [f"trainer: {recipe.whole.batch_size} a step, {_named(training_dtype(device, recipe.precision))}"]
     with ExitStack() as stack:
         if options.fastai:
-            learner = set_up_fastai(options).start(table, "rate", root=root, device=options.device, seed=0)
-            stack.enter_context(learner).read()
+            fastai = set_up_fastai(options, precision=recipe.precision)
+            verb = ("rate", "--passes", str(passes))
+            learner = stack.enter_context(fastai.start(table, *verb, root=root, device=options.device, seed=0))
+            learner.read()
             loops[FASTAI] = lambda: float(learner.ask()["images_per_second"])
+            sides += [f"fastai: {fastai.batch_size} a step, {_named(torch.float16 if fastai.fp16 else torch.float32)}"]
         rounds = [{name: loop() for name, loop in loops.items()} for _ in range(options.rounds + 1)][1:]
     print(f"{machine(options.device)}, {versions('torch', 'torchvision', 'timm')}")
-    print(f"{len(train)} images a round, {recipe.whole.batch_size} a step", end="")
-    print(f"; fastai: {options.fastai_batch_size} a step{', fp16' if options.fp16 else ''}" if options.fastai else "")
+    print(f"{passes} x {len(train):,} images a round; {'; '.join(sides)}")
     print(f"\n{report(rounds, on_gpu=options.device != 'cpu')}")
 
 
@@ -68,7 +80,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--root", type=Path, help="where the paths start from; by default the folder of TRAIN.csv")
     parser.add_argument("--cache", type=Path, help="of decoded images; by default in the work folder")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--images", type=int, default=640, help="a round")
+    parser.add_argument("--images", type=int, help=f"a round; by default {_IMAGES_ON_CPU}, on a GPU {_IMAGES_ON_GPU}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="recipe keys other than by default")
     parser.add_argument("--fastai", action="store_true", help="measure fastai's loop too")
@@ -90,6 +102,10 @@ def report(rounds: Sequence[dict[str, float]], *, on_gpu: bool) -> str:
             goal = "" if gpu_only and not on_gpu else f"at least {least:g}{'' if ratio >= least else ': missed'}"
             ratios.append({"ratio": f"{name} / {other}", "value": f"{ratio:.3f}", "goal": goal})
     return f"{markdown(columns, loops)}\n\n{markdown({'ratio': 'ratio', 'value': 'median', 'goal': 'goal'}, ratios)}"
+
+
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import ablation, folds, step_rate, train_vs_fastai
+from tests.benchmarks.training.judge import share
+from tests.benchmarks.training.results import Results
 from tests.benchmarks.training.tables import some_classes, spread, write_rows
 from tests.support.photos import COLOURS, write_folder
 
@@ -46,7 +48,13 @@ def test_ablation_compares_recipes_on_the_same_images(call: Call, tmp_path: Path
     assert changed.startswith("| `whole.epochs=1` | ")
     assert changed.count("+0.0 ± 0.0") == 2  # the same recipe: fitted once, equal in classes and in groups
     results = (tmp_path / "work" / "results.jsonl").read_text()
-    assert len(results.splitlines()) == 1
+    assert len(results.splitlines()) == 2  # what is alike, and the fit
+    ((key, fit),) = Results(tmp_path / "work" / "results.jsonl").matching({"device": "cpu"})
+    assert {"machine", "code"} <= key.keys()
+    accuracies = [accuracy for _, accuracy in fit["epochs"]]
+    assert share(fit["correct"]) == pytest.approx(accuracies[-1])
+    assert share(fit["best"]["correct"]) == pytest.approx(max(accuracies))
+    assert len(fit["alike"]) == len(fit["correct"]) == 3
     assert call(ablation.main, *arguments, judged=("--valid",)) == told
     assert (tmp_path / "work" / "results.jsonl").read_text() == results
     assert {path.name for path in (tmp_path / "work").iterdir()} == {
@@ -59,11 +67,15 @@ def test_the_time_of_every_epoch_of_a_fit_is_taken(call: Call, tmp_path: Path) -
     assert "images decoded in the time that counts" in told
     assert "after the last epoch" in told
     assert "after the head stage" not in told  # the tiny network has no pretrained body
+    path = tmp_path / "work" / "results.jsonl"
+    ((key, values),) = Results(path).matching({})
+    Results(path).once(key | {"code": "another"}, lambda: values)
+    assert call(train_vs_fastai.main, "--only", "trainer") == told  # of another source nothing is told
 
 
 def test_the_step_rate_is_a_ratio_of_two_loops(call: Call) -> None:
-    told = call(step_rate.main, "--rounds", "1")
-    assert "15 images a round, 4 a step" in told
+    told = call(step_rate.main, "--rounds", "1", "--images", "20")
+    assert "2 x 15 images a round; trainer: 4 a step, float32\n" in told
     assert "| real / synthetic | " in told
 
 
@@ -75,16 +87,20 @@ def test_the_goal_against_fastai_is_for_a_gpu() -> None:
 
 
 def test_folds_are_told_apart_and_together() -> None:
+    best = {"correct": "1111", "group_correct": "1111"}
     measured = [
-        {"correct": "1110", "group_correct": "1111", "seconds": 60.4},
-        {"correct": "10", "group_correct": "10", "seconds": 50.0},
+        {"correct": "1110", "group_correct": "1111", "best": best, "alike": [*"0012"], "seconds": 60.4},
+        {"correct": "10", "group_correct": "10", "best": {**best, "correct": "10"}, "alike": [*"34"], "seconds": 50.0},
     ]
-    assert folds.report(measured).splitlines()[2:] == [
-        "| 0 | 4 | 75.0 % | 100.0 % | 60 |",
-        "| 1 | 2 | 50.0 % | 50.0 % | 50 |",
-        "| all images |  | 66.7 % | 83.3 % |  |",
-        "| mean of the folds |  | 62.5 % ± 12.5 | 75.0 % ± 25.0 |  |",
+    assert folds.report(measured, left_out=1234).splitlines()[2:] == [
+        "| 0 | 4 | 75.0 % | 100.0 % | 100.0 % | 100.0 % | 60 |",
+        "| 1 | 2 | 50.0 % | 50.0 % | 50.0 % | 100.0 % | 50 |",
+        "| all that are judged | 6 | 66.7 % ± 23.2 | 83.3 % ± 17.6 | 83.3 % | 100.0 % |  |",
+        "",
+        "±: standard error over 5 groups of photos that are alike",
+        "1,234 images are in no fold: all of their class are alike, so they are always trained on",
     ]
+    assert "no fold" not in folds.report(measured, left_out=0)
 
 
 def test_few_rows_are_taken_from_the_whole_table() -> None:
@@ -102,7 +118,8 @@ def test_some_classes_are_whole_groups() -> None:
 
 
 def test_a_difference_is_one_of_pairs() -> None:
-    mean, error = ablation.paired_difference("1111", "1100")
+    mean, error = ablation.paired_difference("1111", "1100", "abcd")
     assert mean == 0.5
     assert error == pytest.approx((1 / 3) ** 0.5 / 2)
-    assert ablation.paired_difference("1010", "1010") == (0, 0)
+    assert ablation.paired_difference("1010", "1010", "abcd") == (0, 0)
+    assert ablation.paired_difference("1111", "1100", "aabb")[1] == pytest.approx(0.5)

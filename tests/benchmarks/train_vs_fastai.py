@@ -6,12 +6,16 @@
 Both start from the same weights, on the same images, one after another on the same machine, each as a process whose
 time counts from its start: imports, decoding, training, validation after every epoch. fastai runs in an environment of
 its own (fastai 2.8, the other libraries in our versions): `--epochs` at each of the `--rates`, then `--long` epochs at
-the rate that ended best (0: not). `trainer fit` runs once with its defaults (`--set` changes them), and decodes every
-image anew unless `--cache` names what an earlier run decoded.
+the rate that ended best (0: not); on a GPU in fp16 where `trainer fit` multiplies in bf16 or fp16. `trainer fit` runs
+once with its defaults (`--set` changes them), and decodes every image anew unless `--cache` names what an earlier run
+decoded.
+
+"As good" is the first epoch with at least the accuracy of fastai's last one. "In the same time" is our last epoch that
+was over by then, be it the best or not.
 
 Every part is written to FOLDER/results.jsonl when it is done, and not run again: the command can be stopped, repeated,
 and called for some parts only (`--only fastai`, `--only trainer`). What is there of the same machine, images and seed
-is printed as tables.
+is printed as tables; of our own trainer, what the present source gave.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from tests.benchmarks.training.fit_process import run_fit
 from tests.benchmarks.training.race import report
 from tests.benchmarks.training.recipes import change_recipe, parse_changes
 from tests.benchmarks.training.results import Results, Values
+from tests.benchmarks.training.sources import code_digest
 from tests.benchmarks.training.tables import digest, read_rows, sided, write_rows
 from trainer.model import load_backbone
 from trainer.model.backbones import DEFAULT
@@ -39,13 +44,14 @@ def main() -> None:
     common = {"machine": machine(options.device), "device": options.device, "images": digest(rows)}
     common |= {"seed": options.seed}
     table = write_rows(options.work / "images.csv", rows)
+    changes = parse_changes(options.set) | {"seed": options.seed}
+    recipe, ours = change_recipe(changes), {"part": "trainer", "code": code_digest()}
     if options.only != "fastai":
-        changes = parse_changes(options.set) | {"seed": options.seed}
-        recipe = change_recipe(changes)
-        key = common | {"part": "trainer", "recipe": recipe.name, "decoded_before": options.cache is not None}
-        results.once(key, lambda: fit(table, recipe.write(options.work / "recipes"), options) | {"changes": changes})
+        key = common | ours | {"recipe": recipe.name, "decoded_before": options.cache is not None}
+        file = recipe.write(options.work / "recipes")
+        results.once(key, lambda: fit(table, file, options, code=ours["code"]) | {"changes": changes})
     if options.only != "trainer":
-        fastai = set_up_fastai(options)
+        fastai = set_up_fastai(options, precision=recipe.recipe.precision)
         key = common | {"part": "fastai", "fp16": fastai.fp16, "batch_size": fastai.batch_size}
 
         def accuracy(epochs: int, rate: float) -> float:
@@ -56,7 +62,8 @@ def main() -> None:
         accuracies = {rate: accuracy(options.epochs, rate) for rate in options.rates}
         if options.long:
             accuracy(options.long, max(accuracies, key=accuracies.__getitem__))
-    print(f"{common['machine']}\n\n{report(results.matching(common))}")
+    parts = [part for held in ({"part": "fastai"}, ours) for part in results.matching(common | held)]
+    print(f"{common['machine']}\n\n{report(parts)}")
 
 
 def _options() -> argparse.Namespace:
@@ -79,14 +86,17 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def fit(table: Path, recipe: Path, options: argparse.Namespace) -> Values:
+def fit(table: Path, recipe: Path, options: argparse.Namespace, *, code: str) -> Values:
     """The part `trainer`: accuracy and seconds after every epoch."""
     load_backbone(DEFAULT)  # as for fastai: what is read from the disk was read before
     with tempfile.TemporaryDirectory(dir=options.work) as empty:
         cache = options.cache or Path(empty)
         done = run_fit(
-            [table, "--root", options.root, "--recipe", recipe, "--cache", cache, "--device", options.device],
+            [table, "--root", options.root, "--recipe", recipe],
             work=options.work,
+            cache=cache,
+            device=options.device,
+            code=code,
         )
     return {
         "epochs": [

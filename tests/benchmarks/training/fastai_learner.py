@@ -1,15 +1,15 @@
 """fastai's side of a comparison, in fastai's own environment: imports nothing of fieldguide.
 
     python fastai_learner.py TABLE --root FOLDER --weights FILE fine-tune --epochs 3 --rate 2e-3
-    python fastai_learner.py TABLE --root FOLDER --weights FILE rate
+    python fastai_learner.py TABLE --root FOLDER --weights FILE rate --passes 4
 
 TABLE is a CSV with the columns path, label and split (train or valid), FILE the weights of timm's `--arch` without its
 last layer. Everything else is as fastai's own documentation does it: `ImageDataLoaders` with `Resize` and
 `aug_transforms`, `vision_learner` with its default head, normalised as timm's record of the backbone says.
 
 A JSON line is printed when the learner stands. `fine-tune` prints one an epoch. `rate` waits for a line on its
-standard input, trains the whole network for one epoch, prints a JSON line with the images per second of its steps,
-and waits again.
+standard input, trains the whole network for one epoch of so many passes over the training images, prints a JSON line
+with the images per second of its steps, and waits again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from typing import Any
 import torch
 from fastai.vision import all as fastai
 
+_FIRST_STEPS = 3
+
 
 class TellEpochs(fastai.Callback):  # type: ignore[misc]  # fastai is in another environment than mypy
     """Prints what the recorder knows after every epoch."""
@@ -37,19 +39,25 @@ class TellEpochs(fastai.Callback):  # type: ignore[misc]  # fastai is in another
 
 
 class CountImages(fastai.Callback):  # type: ignore[misc]
-    """Images that were trained on, and how long that took; validation aside."""
+    """Images that were trained on, and how long that took; validation aside.
+
+    The clock starts when each worker process has given a batch: forking them takes longer than many a round on a GPU,
+    and their first batches come all at once. It stops with the last step, before the workers are waited for.
+    """
 
     def before_train(self) -> None:
-        self.image_count, self.began = 0, time.perf_counter()
+        self.image_count, self.spent_s, self.began = 0, 0.0, now()
 
     def after_batch(self) -> None:
-        if self.training:
+        if not self.training:
+            return
+        done, uncounted = self.iter + 1, max(_FIRST_STEPS, self.dl.fake_l.num_workers)
+        if done == min(uncounted, self.n_iter // 2):
+            self.image_count, self.began = 0, now()
+        else:
             self.image_count += len(self.xb[0])
-
-    def after_train(self) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        self.spent_s = time.perf_counter() - self.began
+        if done == self.n_iter:
+            self.spent_s = now() - self.began
 
 
 def main() -> None:
@@ -68,11 +76,12 @@ def main() -> None:
     fine_tune = verbs.add_parser("fine-tune")
     fine_tune.add_argument("--epochs", type=int, required=True)
     fine_tune.add_argument("--rate", type=float, required=True)
-    verbs.add_parser("rate")
+    rate = verbs.add_parser("rate")
+    rate.add_argument("--passes", type=int, default=1)
     options = parser.parse_args()
     fastai.default_device(use=options.device != "cpu")
     fastai.set_seed(options.seed)
-    learner = make_learner(options)
+    learner = make_learner(options, passes=options.passes if options.verb == "rate" else 1)
     tell(event="ready", versions={name: metadata.version(name) for name in ("fastai", "torch", "torchvision", "timm")})
     with learner.no_bar(), learner.no_logging():
         if options.verb == "fine-tune":
@@ -81,10 +90,11 @@ def main() -> None:
             train_when_told(learner)
 
 
-def make_learner(options: argparse.Namespace) -> Any:
-    """A frozen learner on the table's images, its body with the given weights."""
+def make_learner(options: argparse.Namespace, *, passes: int) -> Any:
+    """A frozen learner on the table's images, its body with the given weights; an epoch is so many passes over them."""
     table = fastai.pd.read_csv(options.table, dtype=str)
     table["is_valid"] = table["split"] == "valid"
+    table = fastai.pd.concat([table, *[table[~table["is_valid"]]] * (passes - 1)], ignore_index=True)
     loaders = fastai.ImageDataLoaders.from_df(
         table,
         path=options.root,
@@ -113,6 +123,13 @@ def train_when_told(learner: Any) -> None:
     for _ in sys.stdin:
         learner.fit_one_cycle(1, slice(1e-5, 1e-3), cbs=counter)
         tell(event="round", images_per_second=counter.image_count / counter.spent_s)
+
+
+def now() -> float:
+    """Seconds, when the GPU has done what it was told."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def tell(**values: object) -> None:

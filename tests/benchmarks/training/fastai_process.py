@@ -13,8 +13,10 @@ from types import TracebackType
 from typing import Any
 
 import safetensors.torch
+import torch
 
 from tests.benchmarks.environment import make_environment
+from trainer.fitting.hardware.devices import training_dtype
 from trainer.model import load_backbone
 from trainer.model.backbones import DEFAULT
 
@@ -92,12 +94,26 @@ def add_fastai_options(parser: argparse.ArgumentParser) -> None:
     """What `set_up_fastai` needs."""
     parser.add_argument("--work", type=Path, required=True, help="folder for results, fastai and what is temporary")
     parser.add_argument("--python", type=Path, help="an interpreter that has fastai; by default one is set up")
-    parser.add_argument("--fp16", action="store_true", help="fastai in its own mixed precision")
+    parser.add_argument(
+        "--fp16",
+        action=argparse.BooleanOptionalAction,
+        help="fastai in its own mixed precision; by default on a GPU where the recipe's precision is mixed too",
+    )
     parser.add_argument("--fastai-batch-size", type=int, default=64)
 
 
-def set_up_fastai(options: argparse.Namespace) -> Fastai:
-    """fastai 2.8 in an environment in the work folder, made where there is none, or the interpreter that was named."""
+def takes_fp16(asked: bool | None, *, device: str, precision: str) -> bool:
+    """Whether fastai is to multiply in fp16: as was asked, else as a recipe of this precision does on this device."""
+    if asked is not None:
+        return asked
+    return device.startswith("cuda") and training_dtype(torch.device(device), precision) != torch.float32
+
+
+def set_up_fastai(options: argparse.Namespace, *, precision: str) -> Fastai:
+    """fastai 2.8 in an environment in the work folder, made where there is none, or the interpreter that was named.
+
+    precision  of the recipe that it is compared with
+    """
     shared = [f"{name}=={metadata.version(name).partition('+')[0]}" for name in _SHARED]
     python = options.python
     if python is None:
@@ -106,4 +122,9 @@ def set_up_fastai(options: argparse.Namespace) -> Fastai:
     subprocess.run([python, "-c", "import fastai.vision.all"], check=True, capture_output=True)
     weights = options.work.resolve() / "weights.safetensors"
     safetensors.torch.save_file(load_backbone(DEFAULT).body.state_dict(), weights)
-    return Fastai(python=python, weights=weights, batch_size=options.fastai_batch_size, fp16=options.fp16)
+    return Fastai(
+        python=python,
+        weights=weights,
+        batch_size=options.fastai_batch_size,
+        fp16=takes_fp16(options.fp16, device=options.device, precision=precision),
+    )

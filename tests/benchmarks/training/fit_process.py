@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.training.last_epoch import predict_last
+from tests.benchmarks.training.sources import require_code
 from tests.benchmarks.training.tables import Row, read_rows
+from trainer.fitting import choose_device
 
 _LOOK_S = 0.02
 
@@ -27,33 +30,41 @@ class FitProcess:
     epochs       the epoch lines of history.jsonl, each with `at_s`: seconds from the start of the process until the
                  line was there
     summary      what `--json` printed
-    predictions  the rows of predictions.csv, sorted by path
+    best         the rows of predictions.csv, sorted by path: those of the epoch that was best on these very images
+    last         such rows of the last epoch's weights, which nobody chose
     """
 
     seconds: float
     cpu_seconds: float
     epochs: list[dict[str, Any]]
     summary: dict[str, Any]
-    predictions: list[Row]
-
-    def verdicts(self) -> dict[str, str]:
-        """`correct`, and `group_correct` where there are groups: `1` or `0` an image, sorted by path."""
-        given = {"correct": "".join(row["correct"] for row in self.predictions)}
-        if self.predictions and "group" in self.predictions[0]:
-            right = (row["group"] == row["predicted_group"] for row in self.predictions)
-            given["group_correct"] = "".join("01"[hit] for hit in right)
-        return given
+    best: list[Row]
+    last: list[Row]
 
 
-def run_fit(arguments: Sequence[str | Path], *, work: Path) -> FitProcess:
+def verdicts(predictions: Sequence[Row]) -> dict[str, str]:
+    """`correct`, and `group_correct` where there are groups: `1` or `0` an image."""
+    given = {"correct": "".join(row["correct"] for row in predictions)}
+    if predictions and "group" in predictions[0]:
+        right = (row["group"] == row["predicted_group"] for row in predictions)
+        given["group_correct"] = "".join("01"[hit] for hit in right)
+    return given
+
+
+def run_fit(arguments: Sequence[str | Path], *, work: Path, cache: Path, device: str, code: str) -> FitProcess:
     """Fit in a folder under `work` that is gone afterwards; `--out` and `--json` are added to the arguments.
 
-    Raises RuntimeError with what the process said where it failed.
+    cache, device  those of the trainer
+    code           the digest of the source that the figures are for
+
+    Raises RuntimeError with what the process said where it failed, or where the source changed meanwhile.
     """
+    require_code(code)
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work, prefix="fit-") as folder:
         run, said = Path(folder, "run"), Path(folder, "stderr")
-        command = [sys.executable, "-m", "trainer", "fit", *map(str, arguments), "--out", str(run), "--json"]
+        command = [sys.executable, "-m", "trainer", "fit", *map(str, arguments), "--cache", str(cache)]
+        command += ["--device", device, "--out", str(run), "--json"]
         used, start = _children_cpu_seconds(), time.perf_counter()
         with open(said, "wb") as errors, open(Path(folder, "stdout"), "wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=errors)
@@ -63,15 +74,17 @@ def run_fit(arguments: Sequence[str | Path], *, work: Path) -> FitProcess:
                 process.kill()
                 process.wait()
                 raise
-        seconds = time.perf_counter() - start
+        seconds, cpu_seconds = time.perf_counter() - start, _children_cpu_seconds() - used
         if process.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{said.read_text(errors='replace')[-3000:]}")
+        require_code(code)
         return FitProcess(
             seconds=seconds,
-            cpu_seconds=_children_cpu_seconds() - used,
+            cpu_seconds=cpu_seconds,
             epochs=epochs,
             summary=json.loads(Path(folder, "stdout").read_text()),
-            predictions=sorted(read_rows(run / "predictions.csv"), key=lambda row: row["path"]),
+            best=_by_path(read_rows(run / "predictions.csv")),
+            last=_by_path(predict_last(run, cache=cache, device=choose_device(device))),
         )
 
 
@@ -92,6 +105,10 @@ def _watch(process: subprocess.Popen[bytes], history: Path, start: float) -> lis
         if not ended:
             time.sleep(_LOOK_S)
     return epochs
+
+
+def _by_path(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row["path"])
 
 
 def _children_cpu_seconds() -> float:

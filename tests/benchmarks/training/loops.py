@@ -15,7 +15,7 @@ from trainer.fitting import Recipe, Silence, TrainingData, prepare
 from trainer.fitting.data import loss_of
 from trainer.fitting.hardware.devices import autocast, training_dtype
 from trainer.fitting.recipe.sizes import crop_size
-from trainer.fitting.stages.whole_stage import WholeStage
+from trainer.fitting.stages.whole_stage import WholeTraining
 from trainer.model import Backbone, Classifier, load_backbone, parameter_groups
 
 
@@ -23,13 +23,15 @@ from trainer.model import Backbone, Classifier, load_backbone, parameter_groups
 class Setting:
     """What both loops share.
 
-    size  side of the training crops, pixels
+    size    side of the training crops, pixels
+    passes  over the images, in a round
     """
 
     recipe: Recipe
     data: TrainingData
     device: torch.device
     size: int
+    passes: int
 
     def make_model(self) -> Classifier:
         """A classifier of its own for each loop."""
@@ -38,7 +40,7 @@ class Setting:
         return moved
 
 
-def make_setting(table: Path, *, root: Path, recipe: Recipe, cache: Path, device: torch.device) -> Setting:
+def make_setting(table: Path, *, root: Path, recipe: Recipe, cache: Path, device: torch.device, passes: int) -> Setting:
     """For the images of a table with the columns path, label and split, decoded."""
     pixels = _backbone(recipe).pixels
     prepared = prepare(
@@ -50,22 +52,23 @@ def make_setting(table: Path, *, root: Path, recipe: Recipe, cache: Path, device
         progress=Silence(),
     )
     size = crop_size(pixels.size, recipe.whole.size_share)
-    return Setting(recipe=recipe, data=prepared.data, device=device, size=size)
+    return Setting(recipe=recipe, data=prepared.data, device=device, size=size, passes=passes)
 
 
 class RealLoop:
-    """The second stage, an epoch a round."""
+    """The second stage, an epoch a pass; all that it takes counts, the start of an epoch too."""
 
     def __init__(self, setting: Setting) -> None:
         model, size = setting.make_model(), setting.size
-        self._stage = WholeStage(model, setting.data, setting.recipe, size=size, device=setting.device)
-        self._count = len(setting.data.train)
+        self._stage = WholeTraining(model, setting.data, setting.recipe, size=size, device=setting.device)
+        self._passes, self._count = setting.passes, len(setting.data.train)
 
     def round(self) -> float:
         """Images per second."""
         start = time.perf_counter()
-        self._stage.run_epoch(progress=Silence(), on_step=lambda: None)  # waits for the device
-        return self._count / (time.perf_counter() - start)
+        for _ in range(self._passes):
+            self._stage.run_epoch(progress=Silence(), on_step=lambda: None)  # waits for the device
+        return self._passes * self._count / (time.perf_counter() - start)
 
 
 class SyntheticLoop:
@@ -84,7 +87,7 @@ class SyntheticLoop:
         noise = 255 * torch.rand(batch_size, 3, setting.size, setting.size)
         self._pixels = noise.to(device).contiguous(memory_format=torch.channels_last)
         self._targets = torch.from_numpy(data.train_targets[:batch_size]).to(device)
-        self._steps = -(-len(data.train) // batch_size)
+        self._steps = setting.passes * -(-len(data.train) // batch_size)
 
     def round(self) -> float:
         """Images per second."""

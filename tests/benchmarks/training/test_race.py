@@ -20,6 +20,12 @@ def test_the_first_epoch_that_was_as_good_counts() -> None:
     assert seconds_to(0.9, OURS) is None
 
 
+def test_a_tie_counts_though_fastai_rounds_to_32_bits() -> None:
+    epochs = [{"seconds": 30.0, "accuracy": 144 / 296}]
+    assert seconds_to(0.4864864945411682, epochs) == 30  # float32 of 144 / 296
+    assert seconds_to(145 / 296, epochs) is None
+
+
 def test_in_the_same_time_the_last_epoch_counts_and_not_the_best() -> None:
     assert accuracy_after(149, OURS) == 0.7
     assert accuracy_after(1000, OURS) == 0.85

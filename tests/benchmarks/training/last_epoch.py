@@ -1,0 +1,39 @@
+"""What the weights of a run's last epoch say, the choice of the best one left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from service.cores import usable_cores
+from tests.benchmarks.training.tables import Row, read_rows
+from trainer.fitting import LAST, Silence
+from trainer.fitting.measuring.evaluate import predict_logits
+from trainer.fitting.measuring.metrics import activate, choose_thresholds
+from trainer.fitting.prepare import prepare_validation
+from trainer.fitting.records.checkpoint import load_state
+from trainer.insight import write_predictions
+from trainer.model import Classifier, load_backbone
+from trainer.model.backbones import RANDOM
+from trainer.run.folder import own_catalog, recipe_of
+
+_AVERAGE = "average."  # the weights that are validated and exported, in a saved state
+
+
+def predict_last(run: Path, *, cache: Path, device: torch.device) -> list[Row]:
+    """The rows that predictions.csv would have if the last epoch's weights were exported; also in RUN/last.csv."""
+    recipe = recipe_of(run)
+    catalog = own_catalog(run, recipe, None)
+    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM)  # the run has its own
+    _, valid = prepare_validation(
+        catalog, pixels=backbone.pixels, cache=cache, threads=usable_cores(), progress=Silence()
+    )
+    model = Classifier(backbone, class_count=len(catalog.classes))
+    weights = {name: tensor for name, tensor in load_state(run / LAST)[0].items() if name.startswith(_AVERAGE)}
+    model.load_state_dict({name.removeprefix(_AVERAGE): tensor for name, tensor in weights.items()})
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    probabilities = activate(predict_logits(model, valid, device=device), catalog.task)
+    thresholds = choose_thresholds(probabilities, catalog.targets(catalog.side("valid")), task=catalog.task)
+    write_predictions(run / "last.csv", catalog, probabilities, thresholds=thresholds)
+    return read_rows(run / "last.csv")

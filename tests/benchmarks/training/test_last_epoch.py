@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.benchmarks.training.last_epoch import predict_last
+from tests.support.photos import write_folder
+from trainer.cli.keys import recipe_keys
+from trainer.fitting import LAST, Silence, fit, read_recipe
+from trainer.fitting.records.checkpoint import load_state, save_state
+from trainer.run import Environment
+from trainer.run.folder import create, write_prepared
+from trainer.run.inputs import backbone_of, catalog_of, prepared_for
+
+CPU = torch.device("cpu")
+
+
+def test_the_last_epoch_judges_and_not_the_best(tmp_path: Path) -> None:
+    photos, run, cache = write_folder(tmp_path / "photos"), tmp_path / "run", tmp_path / "cache"
+    asked = {"backbone": "tiny", "whole.epochs": 3, "whole.ema_decay": 0.5, "data.base": str(photos)}
+    recipe = read_recipe(None, recipe_keys(photos, {}) | asked)
+    backbone = backbone_of(recipe)
+    environment = Environment(device=CPU, threads=1, cache=cache, progress=Silence())
+    prepared = prepared_for(catalog_of(recipe), backbone, recipe, environment)
+    create(run, recipe)
+    write_prepared(run, prepared)
+    fit(backbone, prepared.data, recipe, run=run, device=CPU, progress=Silence())
+    records = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    last = [record["valid"] for record in records if record["event"] == "epoch"][-1]
+
+    rows = predict_last(run, cache=cache, device=CPU)
+    assert sum(row["correct"] == "1" for row in rows) / len(rows) == pytest.approx(last["accuracy"])
+    assert sum(float(row["loss"]) for row in rows) / len(rows) == pytest.approx(last["loss"], abs=1e-5)
+
+    tensors, facts = load_state(run / LAST)  # as if the last epoch had spoilt everything
+    tensors["average.head.bias"] = torch.tensor([0.0, 1000.0, 0.0])
+    save_state(run / LAST, tensors, facts)
+    assert {row["predicted"] for row in predict_last(run, cache=cache, device=CPU)} == {"green"}
