@@ -10,8 +10,8 @@ import torch
 
 from trainer.catalog import read_catalog
 from trainer.fitting import Recipe, Silence, join_processes, prepare
-from trainer.fitting.recipe.recipe import WholeStage as Settings
-from trainer.fitting.stages.whole_stage import WholeStage
+from trainer.fitting.recipe.recipe import WholeStage
+from trainer.fitting.stages.whole_stage import WholeTraining
 from trainer.model import Classifier, load_backbone
 
 
@@ -26,8 +26,8 @@ def main(photos: Path, folder: Path) -> None:
         with torch.no_grad():
             model.head.weight.fill_(float(processes.rank))
         processes.align(model)
-        recipe = Recipe(whole=Settings(epochs=1, batch_size=2, rate=0.01, clip_norm=1.0))
-        stage = WholeStage(model, data, recipe, size=32, device=processes.device("cpu"), processes=processes)
+        recipe = Recipe(whole=WholeStage(epochs=1, batch_size=2, rate=0.01, clip_norm=1.0))
+        stage = WholeTraining(model, data, recipe, size=32, device=processes.device("cpu"), processes=processes)
         stage.run_epoch(progress=Silence(), on_step=lambda: None)
         tensors, _ = stage.state()
         safetensors.torch.save_file(

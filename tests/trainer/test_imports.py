@@ -12,7 +12,7 @@ TRAINER = Path(__file__).resolve().parents[2] / "trainer"
 # Each may import what stands before it.
 ROOMS = {
     "trainer": (
-        *("catalog", "pixels", "model", "fitting", "export", "insight"),
+        *("files", "catalog", "pixels", "model", "fitting", "export", "insight"),
         *("sample", "run", "cli", "__main__"),
     ),
     "trainer.insight": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import unicodedata
 from collections import Counter, defaultdict
@@ -45,6 +46,11 @@ class _Unit:
     labels: frozenset[str]
     draw: bytes
 
+    @property
+    def size(self) -> int:
+        """Number of its images."""
+        return len(self.members)
+
 
 def hold_out(
     keys: Sequence[str],
@@ -62,9 +68,13 @@ def hold_out(
     right too; every class keeps an image for training, and a small one may give none.
 
     An image of several labels counts for the rarest of them, as rare labels suffer most from chance: the first
-    step of iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011), taken once. Images of one group
-    (identical files) count as one and are never torn apart. Where every image of a label would be held out, one
-    of them returns to training.
+    step of iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011), taken once. Where every image of a label
+    would be held out, one of them returns to training.
+
+    Images of one group (identical files, photos of one scene) are never torn apart: the group draws one number, that
+    of its smallest key, and is passed over where it holds more images than its class still has to give. What is
+    missing then comes from the smallest groups that were passed over, at most one a class, as long as each brings the
+    total nearer to the share or nothing is held out yet. One group of every class stays.
 
     keys    names of the images, unique: relative POSIX paths
     labels  per image, possibly none
@@ -76,13 +86,11 @@ def hold_out(
         raise CatalogError(f"The share of validation images is {share}: it must be over 0 and under 1.")
     strata: defaultdict[str, list[_Unit]] = defaultdict(list)
     units = _units(keys, labels, seed=seed, groups=keys if groups is None else groups)
-    counts = Counter(label for unit in units for label in unit.labels)
+    counts = Counter(itertools.chain.from_iterable(labels))
     for unit in units:
         strata[min(unit.labels, key=lambda label: (counts[label], label), default="")].append(unit)
-    seats = _seats({stratum: len(members) for stratum, members in strata.items()}, share=share, seed=seed)
-    chosen = [unit for stratum, members in strata.items() for unit in members[: seats[stratum]]]
     held = [False] * len(keys)
-    for unit in _leaving_every_label(units, chosen):
+    for unit in _leaving_every_label(units, _choose(strata, share=share, seed=seed)):
         for index in unit.members:
             held[index] = True
     return held
@@ -97,20 +105,47 @@ def _units(keys: Sequence[str], labels: Sequence[frozenset[str]], *, seed: int, 
         _Unit(
             members=tuple(indices),
             labels=frozenset().union(*(labels[index] for index in indices)),
-            draw=min(_draw(seed, keys[index]) for index in indices),
+            draw=_draw(seed, min((keys[index] for index in indices), key=_composed)),
         )
         for indices in members.values()
     ]
     return sorted(units, key=lambda unit: unit.draw)
 
 
+def _composed(key: str) -> str:
+    return unicodedata.normalize("NFC", key)  # file systems differ in the form in which they give a name back
+
+
 def _draw(seed: int, key: str) -> bytes:
-    text = unicodedata.normalize("NFC", key)  # file systems differ in the form in which they give a name back
-    return hashlib.sha256(f"{seed}\n{text}".encode(errors="surrogatepass")).digest()
+    return hashlib.sha256(f"{seed}\n{_composed(key)}".encode(errors="surrogatepass")).digest()
+
+
+def _choose(strata: Mapping[str, Sequence[_Unit]], *, share: float, seed: int) -> list[_Unit]:
+    """Of each stratum, whose units stand in the order of their draws, those that fit; then what makes up the total."""
+    seats = _seats({name: sum(unit.size for unit in units) for name, units in strata.items()}, share=share, seed=seed)
+    chosen: list[_Unit] = []
+    further: list[tuple[float, bytes, _Unit]] = []
+    for name, units in strata.items():
+        free, passed = seats[name], []
+        for unit in units:
+            if unit.size <= free:
+                chosen.append(unit)
+                free -= unit.size
+            else:
+                passed.append(unit)
+        if free and len(passed) > 1:  # one must stay
+            smallest = min(passed, key=lambda unit: unit.size)
+            further.append((-free / smallest.size, _draw(seed, name), smallest))
+    missing = sum(seats.values()) - sum(unit.size for unit in chosen)
+    for *_, unit in sorted(further, key=lambda entry: entry[:2]):
+        if unit.size < 2 * missing or not chosen:
+            chosen.append(unit)
+            missing -= unit.size
+    return chosen
 
 
 def _seats(sizes: Mapping[str, int], *, share: float, seed: int) -> dict[str, int]:
-    """How many units each stratum gives: its share rounded up or down, by largest remainders, and never all."""
+    """How many images each stratum gives: its share rounded up or down, by largest remainders, and never all."""
     total = max(1, math.floor(share * sum(sizes.values()) + 0.5))
     seats = {stratum: min(math.floor(share * size), size - 1) for stratum, size in sizes.items()}
     remainders = {stratum: round(share * size - seats[stratum], 9) for stratum, size in sizes.items()}

@@ -15,6 +15,7 @@ from trainer.catalog.grouping import groups_of
 from trainer.catalog.labels import clean_label, natural_key, split_labels, unwritable
 from trainer.catalog.row import SIDE_NAMES, Row, Side
 from trainer.catalog.source import Source
+from trainer.files import whole_file
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _COLUMNS = ("path", "label", "split", "sha256", "note")
@@ -80,20 +81,13 @@ def write_table(table: Path, rows: Sequence[Row], *, label_delimiter: str | None
     if os.path.lexists(table):
         raise FileExistsError(f"{table} is there already; give another name or move it away.")
     grouped = any(row.group for row in rows)
-    partial = table.with_name(f".{table.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("x", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow((*_COLUMNS, GROUP_COLUMN) if grouped else _COLUMNS)
-            for row in rows:
-                label = (label_delimiter or "").join(sorted(row.labels, key=natural_key))
-                cells = (row.path, label, row.side, row.sha256 or "", _one_line(row.note))
-                writer.writerow((*cells, row.group) if grouped else cells)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(table)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(table) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((*_COLUMNS, GROUP_COLUMN) if grouped else _COLUMNS)
+        for row in rows:
+            label = (label_delimiter or "").join(sorted(row.labels, key=natural_key))
+            cells = (row.path, label, row.side, row.sha256 or "", _one_line(row.note))
+            writer.writerow((*cells, row.group) if grouped else cells)
 
 
 def _records(table: Path, columns: Columns) -> Iterator[tuple[int, Mapping[str, str]]]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong flag shall not
     from service.bundle import Bundle
     from trainer.run import Outcome
+
+
+def command(program: str, *words: str | Path) -> str:
+    """A command line that can be pasted, whatever the names in it."""
+    return shlex.join(["python", "-m", program, *map(str, words)])
 
 
 def summary(outcome: Outcome, run: Path) -> dict[str, Any]:
@@ -39,7 +45,7 @@ def story(outcome: Outcome, run: Path) -> str:
         tell(outcome.findings),
         f"bundle: {run / 'bundle'} ({outcome.bundle.digest[:19]}...)",
         f"report: {run / 'report.html'}",
-        f"next:   python -m service serve {run / 'bundle'}",
+        f"next:   {command('service', 'serve', run / 'bundle')}",
     ]
     return "\n".join(lines)
 

@@ -1,12 +1,13 @@
-"""The options that say which images are learned from, and how: those of every verb that trains."""
+"""What several verbs take: RUN, and the options that say which images are learned from, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 Command = Callable[..., Any]
 
@@ -40,10 +41,15 @@ _OPTIONS = (
     click.option(
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        help="Of the training; auto: bf16 or fp16 on a GPU.  [default: auto]",
+        help="Of the training; auto: bf16 or fp16 on a GPU, on a CPU bf16 for the frozen body.  [default: auto]",
     ),
     click.option("--seed", type=int),
 )
+
+
+def named(_context: click.Context, _parameter: click.Parameter, run: Path) -> Path:
+    """A RUN as it was typed; in full where it ends in `.` or `..`, as the next run gets its name from that of this."""
+    return run.resolve() if run.name in ("", "..") else run
 
 
 def training_options(command: Command) -> Command:
@@ -51,3 +57,14 @@ def training_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def given_options(context: click.Context, *, without: Collection[str] = ()) -> Iterator[str]:
+    """The options that stood on the command line, as words of one; those with a name in `without` are left out."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        on_the_line = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if isinstance(parameter, click.Option) and on_the_line and name not in without:
+            yield parameter.opts[0]
+            if not parameter.is_flag:
+                yield str(context.params[name])

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.cores import usable_cores
-from trainer.cli.answers import figures, story, summary
+from trainer.cli.answers import command, figures, story, summary
 from trainer.cli.errors import clear_errors
 from trainer.cli.keys import recipe_keys
-from trainer.cli.options import training_options
+from trainer.cli.options import given_options, named, training_options
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong flag shall not
     from trainer.run import Environment
 
 _TOGETHER = ("fit", "resume")  # what torchrun may start several processes of
 
+_RUN = click.argument("run", metavar="RUN", type=click.Path(path_type=Path), callback=named)
 _GOLDEN = click.option(
     "--golden",
     type=click.Choice(["synthetic", "validation"]),
@@ -75,14 +76,16 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
     story = (
         f"{written.files} handwritten digits in {written.folder}, {len(written.planted)} of them with a planted fault\n"
         f"  (listed in {written.planted_file.name}; {written.held_out.name} has sound ones to try a classifier on)\n"
-        f"next: python -m trainer fit {folder} --recipe {written.recipe_file} --out RUN"
+        f"next: {command('trainer', 'fit', folder, '--recipe', written.recipe_file, '--out', 'RUN')}"
     )
     _report(described, story, as_json)
 
 
 @main.command()
 @click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
-@click.option("--out", "run", metavar="RUN", type=click.Path(path_type=Path), required=True, help="New folder.")
+@click.option(
+    "--out", "run", metavar="RUN", type=click.Path(path_type=Path), callback=named, required=True, help="New folder."
+)
 @training_options
 @click.option(
     "--lr",
@@ -133,7 +136,10 @@ def fit(
 @_THREADS
 @_CACHE
 @_JSON
+@click.pass_context
 def lr_find(
+    context: click.Context,
+    /,
     data: Path,
     folder: Path | None,
     recipe_file: Path | None,
@@ -153,12 +159,13 @@ def lr_find(
             found = find_rates(recipe, environment, folder=folder)
     lines = [line for stage, rate in found.items() for line in rate.table(stage)]
     lines += [f"plot: {folder / 'lr_find.png'}"] if folder else []
-    lines += [f"next: python -m trainer fit {data} --lr auto --out RUN"]
+    again = given_options(context, without=("folder", "as_json"))
+    lines += [f"next: {command('trainer', 'fit', data, *again, '--lr', 'auto', '--out', 'RUN')}"]
     _report({stage: rate.to_json() for stage, rate in found.items()}, "\n".join(lines), as_json)
 
 
 @main.command()
-@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@_RUN
 @_MOVED
 @_DEVICE
 @_THREADS
@@ -178,7 +185,7 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
 
 
 @main.command()
-@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@_RUN
 @_MOVED
 @_JSON
 def report(run: Path, root: Path | None, as_json: bool) -> None:
@@ -191,7 +198,7 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@_RUN
 @click.option(
     "--out", "target", metavar="BUNDLE", type=click.Path(path_type=Path), required=True, help="Folder or .zip."
 )
@@ -226,12 +233,12 @@ def export(
 @contextmanager
 def _environment(*, device: str, threads: int | None, cache: Path) -> Iterator[Environment]:
     from trainer.cli.console import Terminal
-    from trainer.fitting import Silence, join_processes
+    from trainer.fitting import Warnings, join_processes
     from trainer.fitting.hardware.devices import limit_threads
     from trainer.run import Environment
 
     limit_threads(usable_cores())
-    with join_processes() as processes, Terminal() if processes.is_main else nullcontext(Silence()) as progress:
+    with join_processes() as processes, Terminal() if processes.is_main else nullcontext(Warnings(_warn)) as progress:
         yield Environment(
             device=processes.device(device),
             threads=threads or usable_cores(),
@@ -239,6 +246,10 @@ def _environment(*, device: str, threads: int | None, cache: Path) -> Iterator[E
             progress=progress,
             processes=processes,
         )
+
+
+def _warn(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _report(value: Mapping[str, Any], text: str, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from trainer.fitting.fitted import BEST, Fitted
 from trainer.fitting.hardware.devices import DeviceError, choose_device
 from trainer.fitting.hardware.processes import ALONE, Processes, ProcessLost, join_processes
 from trainer.fitting.prepare import Prepared, prepare
-from trainer.fitting.progress import Progress, Silence
+from trainer.fitting.progress import Progress, Silence, Warnings
 from trainer.fitting.recipe.reading import read_recipe
 from trainer.fitting.recipe.recipe import Recipe
 
@@ -26,6 +26,7 @@ __all__ = [
     "RecipeError",
     "Silence",
     "TrainingData",
+    "Warnings",
     "choose_device",
     "fit",
     "join_processes",

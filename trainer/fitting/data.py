@@ -22,12 +22,14 @@ class TrainingData:
     train          whole images, squished to squares with room for augmentation
     valid          images as the service decodes them
     train_targets, valid_targets  int64 [N] for classification, float32 [N, K] for multilabel
+    class_groups   int64 [K], the number of each class's group; [0] where there are no groups
     subset         some of the training images, decoded as `valid` are, to be measured as they are
     subset_positions  int64 [M], where they stand among the training images; rising
     """
 
     task: Task
     class_count: int
+    class_groups: npt.NDArray[np.int64]
     train: PixelCache
     train_targets: npt.NDArray[Any]
     valid: PixelCache

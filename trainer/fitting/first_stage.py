@@ -15,6 +15,7 @@ from trainer.fitting.recipe.recipe import Recipe
 from trainer.fitting.records.history import History
 from trainer.fitting.stages.head_stage import extract_features, fit_head
 from trainer.model import Classifier
+from trainer.pixels import Images
 
 
 def fit_first_stage(
@@ -25,6 +26,7 @@ def fit_first_stage(
     size: int,
     run: Path,
     device: torch.device,
+    images: Images,
     history: History,
     progress: Progress,
     processes: Processes,
@@ -32,7 +34,15 @@ def fit_first_stage(
     """Run the first stage, the head itself on the main process alone; returns there the seconds of both parts."""
     start = time.perf_counter()
     features = extract_features(
-        model, data, recipe, size=size, device=device, progress=progress, on_event=history.write, processes=processes
+        model,
+        data,
+        recipe,
+        size=size,
+        device=device,
+        images=images,
+        progress=progress,
+        on_event=history.write,
+        processes=processes,
     )
     if not processes.is_main:
         processes.align(model.head)

@@ -13,7 +13,6 @@ from trainer.fitting.data import TrainingData
 from trainer.fitting.errors import FitError, RecipeError
 from trainer.fitting.first_stage import fit_first_stage
 from trainer.fitting.fitted import BEST, Fitted, best_fitted
-from trainer.fitting.hardware.devices import keep_freed_memory
 from trainer.fitting.hardware.memory import needing_memory
 from trainer.fitting.hardware.processes import ALONE, Processes
 from trainer.fitting.keeper import Keeper
@@ -22,13 +21,15 @@ from trainer.fitting.progress import Progress
 from trainer.fitting.rate_search.found_rate import LR_FIND, FoundRate
 from trainer.fitting.rate_search.search import search_whole_rate, with_found_rate
 from trainer.fitting.recipe.recipe import Recipe
-from trainer.fitting.recipe.sizes import crop_size, parse_sizes, require_sizes
+from trainer.fitting.recipe.sizes import parse_sizes, require_sizes, training_size
 from trainer.fitting.records.checkpoint import load_facts, load_state
 from trainer.fitting.records.history import History
 from trainer.fitting.records.tensorboard import TensorBoard
 from trainer.fitting.saver import Saver
-from trainer.fitting.stages.whole_stage import Epoch, WholeStage
+from trainer.fitting.stages.placing import place
+from trainer.fitting.stages.whole_stage import Epoch, WholeTraining
 from trainer.model import Backbone, Classifier
+from trainer.pixels import Images
 
 LAST = Path("checkpoints", "last.safetensors")
 _FEW_STEPS = 10
@@ -51,15 +52,11 @@ def fit(
     on the board where there is one. Of several processes the main one writes, searches rates, trains the head and
     decides when to end; features, the steps of the whole network and measuring are shared out.
     """
-    keep_freed_memory()
     history = History(run / "history.jsonl" if processes.is_main else None, board=board)
     patience = Patience(recipe.whole.patience, task=data.task)
     keeper = Keeper(run / BEST, data, history=history, device=device, progress=progress, processes=processes)
-    model = Classifier(backbone, class_count=data.class_count, dropout=recipe.dropout)
-    with needing_memory(device):
-        model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model, images = place(backbone, data, recipe, device=device)
     processes.align(model)
-    size = backbone.pixels.size
     stages: dict[str, float] = {}
     resumed = processes.told((run / LAST).exists)
     if not resumed:
@@ -69,21 +66,24 @@ def fit(
                 model,
                 data,
                 recipe,
-                size=size,
+                size=backbone.pixels.size,
                 run=run,
                 device=device,
+                images=images,
                 history=history,
                 progress=progress,
                 processes=processes,
             )
             keeper.consider(model, stage="head", epoch=0)
-    crop = size if backbone.fixed_size else crop_size(size, recipe.whole.size_share)
+    size = training_size(backbone, recipe.whole.size_share)
     rate = processes.told(
-        lambda: _whole_rate(model, data, recipe, size=crop, run=run, resumed=resumed, device=device, progress=progress)
+        lambda: _whole_rate(
+            model, data, recipe, size=size, run=run, resumed=resumed, device=device, images=images, progress=progress
+        )
     )
     recipe = dataclasses.replace(recipe, whole=dataclasses.replace(recipe.whole, rate=rate))
     with needing_memory(device):
-        whole = WholeStage(model, data, recipe, size=crop, device=device, processes=processes)
+        whole = WholeTraining(model, data, recipe, size=size, device=device, processes=processes, images=images)
     if resumed:
         facts = processes.told(lambda: load_facts(run / LAST))
         tensors = processes.told_tensors(lambda: load_state(run / LAST)[0])
@@ -106,7 +106,7 @@ def fit(
     saver = Saver(
         run / LAST, whole, every_s=recipe.checkpoint_s, spent_s=stages["whole"], rest=rest, processes=processes
     )
-    if whole.step_count < _FEW_STEPS:
+    if processes.is_main and 0 < whole.step_count < _FEW_STEPS:
         progress.say(
             f"warning: only {whole.step_count} training steps; more --epochs or a smaller --batch-size may help"
         )
@@ -132,7 +132,9 @@ def fit(
         progress.say(f"no better {patience.figure.replace('_', ' ')} for {patience.waited} epochs: training ends here")
         history.write("stop", stage="whole", epoch=whole.epochs_done, waited=patience.waited)
     history.write("stage", stage="whole", seconds=stages["whole"])
-    return best_fitted(model, data, run=run, device=device, stages=stages, processes=processes)
+    return best_fitted(
+        model, data, run=run, device=device, micro_batch=keeper.micro_batch, stages=stages, processes=processes
+    )
 
 
 def _write_steps(epoch: Epoch, history: History) -> None:
@@ -152,6 +154,7 @@ def _whole_rate(
     run: Path,
     resumed: bool,
     device: torch.device,
+    images: Images,
     progress: Progress,
 ) -> float:
     """The rate of the second stage, which is searched where the recipe asks for it."""
@@ -160,7 +163,7 @@ def _whole_rate(
         if resumed:
             raise FitError(f"{run / LR_FIND} with the learning rate of this run is gone; put it back, or fit anew")
         with needing_memory(device):
-            return search_whole_rate(model, data, recipe, size=size, device=device, progress=progress)
+            return search_whole_rate(model, data, recipe, size=size, device=device, progress=progress, images=images)
 
     if recipe.whole.epochs:
         recipe = with_found_rate(recipe, "whole", search, run=run, progress=progress)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from trainer.fitting.data import TrainingData
+from trainer.fitting.hardware.memory import MicroBatch
 from trainer.fitting.hardware.processes import Processes
 from trainer.fitting.measuring.evaluate import predict_together
 from trainer.fitting.measuring.metrics import activate, measure
@@ -43,15 +44,16 @@ def best_fitted(
     *,
     run: Path,
     device: torch.device,
+    micro_batch: MicroBatch,
     stages: dict[str, float],
     processes: Processes,
 ) -> Fitted:
-    """The model with the best weights that were saved, measured once more."""
+    """The model with the best weights that were saved, measured once more, in the micro-batches of before."""
     if processes.is_main:
         load_weights(model, run / BEST)
     processes.align(model)
     probabilities, subset_probabilities = (
-        activate(predict_together(model, cache, processes=processes, device=device), data.task)
+        activate(predict_together(model, cache, processes=processes, device=device, micro_batch=micro_batch), data.task)
         for cache in (data.valid, data.subset)
     )
     return Fitted(

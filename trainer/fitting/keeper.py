@@ -9,8 +9,10 @@ import numpy.typing as npt
 import torch
 
 from trainer.fitting.data import TrainingData
+from trainer.fitting.hardware.memory import MicroBatch
 from trainer.fitting.hardware.processes import ALONE, Processes
-from trainer.fitting.measuring.evaluate import predict_together
+from trainer.fitting.measuring.evaluate import BATCH_SIZE, predict_together
+from trainer.fitting.measuring.grouping import group_accuracy
 from trainer.fitting.measuring.metrics import LEADING, activate, measure
 from trainer.fitting.progress import Progress
 from trainer.fitting.records.checkpoint import save_weights
@@ -22,7 +24,8 @@ from trainer.pixels import PixelCache
 class Keeper:
     """The best model so far, in a file, which the main process writes.
 
-    best  the figures of that model; empty before there is one
+    best         the figures of that model; empty before there is one
+    micro_batch  how many images are measured at once
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Keeper:
         processes: Processes = ALONE,
     ) -> None:
         self.best: dict[str, float] = {}
+        self.micro_batch = MicroBatch(BATCH_SIZE, device=device)
         self._path = path
         self._data = data
         self._history = history
@@ -62,8 +66,19 @@ class Keeper:
         self._progress.say(f"{told}  |  {shown}{'  *' if best else ''}")
 
     def _measure(self, model: Classifier, cache: PixelCache, targets: npt.NDArray[Any]) -> dict[str, float]:
-        logits = predict_together(model, cache, processes=self._processes, device=self._device, progress=self._progress)
-        return measure(activate(logits, self._data.task), targets, task=self._data.task)
+        logits = predict_together(
+            model,
+            cache,
+            processes=self._processes,
+            device=self._device,
+            progress=self._progress,
+            micro_batch=self.micro_batch,
+        )
+        data, probabilities = self._data, activate(logits, self._data.task)
+        figures = measure(probabilities, targets, task=data.task)
+        if len(data.class_groups):
+            figures["group_accuracy"] = group_accuracy(probabilities, targets, data.class_groups)
+        return figures
 
     def _rank(self, figures: dict[str, float]) -> tuple[float, float]:
         return figures[LEADING[self._data.task]], -figures["loss"]

@@ -78,6 +78,7 @@ def prepare(
         data=TrainingData(
             task=readable.task,
             class_count=len(readable.classes),
+            class_groups=readable.class_groups,
             train=_only(train, train_rows, kept),
             train_targets=readable.targets(kept),
             valid=_only(valid, valid_rows, readable.side("valid")),

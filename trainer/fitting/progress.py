@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -29,3 +30,15 @@ class Silence:
 
     def say(self, text: str) -> None:
         """Say nothing."""
+
+
+class Warnings(Silence):
+    """A Progress of which only the warnings are told, one line each."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def say(self, text: str) -> None:
+        """Tell it if it is a warning."""
+        if text.startswith("warning: "):
+            self._tell(text)

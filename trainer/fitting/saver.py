@@ -9,7 +9,7 @@ from typing import Any
 
 from trainer.fitting.hardware.processes import ALONE, Processes
 from trainer.fitting.records.checkpoint import save_state
-from trainer.fitting.stages.whole_stage import WholeStage
+from trainer.fitting.stages.whole_stage import WholeTraining
 
 
 class Saver:
@@ -21,7 +21,7 @@ class Saver:
     def __init__(
         self,
         path: Path,
-        whole: WholeStage,
+        whole: WholeTraining,
         *,
         every_s: float,
         spent_s: float,

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.catalog import Catalog, Row
+from trainer.files import whole_file
 from trainer.fitting.measuring.grouping import sum_groups
 
 _COLUMNS = ("path", "label", "predicted", "probability", "correct", "loss")
@@ -47,13 +48,11 @@ def write_predictions(
         loss = -np.log(clipped[np.arange(len(rows)), targets])
     else:
         loss = -np.where(targets > 0, np.log(clipped), np.log(1 - clipped)).mean(axis=1)
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow((*_COLUMNS, *(_GROUP_COLUMNS if catalog.groups else ())))
         for number in np.argsort(-loss, kind="stable"):
             writer.writerow(_line(rows[number], catalog, probabilities[number], thresholds, float(loss[number])))
-    partial.replace(path)
 
 
 def read_predictions(path: Path, *, label_delimiter: str | None) -> tuple[Answer, ...]:

@@ -34,7 +34,7 @@ def export_run(
     are not there any more.
     """
     recipe = recipe_of(run)
-    require_parts(run, "catalog.csv", BEST)
+    require_parts(run, "catalog.csv", BEST, LAST)
     catalog = own_catalog(run, recipe, root)
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM)  # the run has its own
     hashed, valid = prepare_validation(

@@ -2,9 +2,10 @@
 
 recipe.toml       everything that was asked and every default
 catalog.csv       every image, its label, side and hash
-history.jsonl     a line a stage and an epoch
+unreadable.csv    the files that were left out, and why; where there are any
+history.jsonl     a line a stage, an epoch and a step
 lr_find.json      the learning rates that were found, with a plot in lr_find.png; where they were asked for
-checkpoints/      the best weights
+checkpoints/      the best weights, and the last state of the training
 predictions.csv   the validation images, worst first
 diagnosis.json    what stands out, and what to try next
 regrouped.csv     the images on another split, where near duplicates stood on both sides of this one
@@ -18,11 +19,14 @@ from __future__ import annotations
 import csv
 import fcntl
 import os
+import shlex
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from trainer.catalog import GROUP_COLUMN, Catalog, Row, first_few, read_catalog
+from trainer.files import whole_file
 from trainer.fitting import Prepared, Recipe, read_recipe
 
 
@@ -34,7 +38,7 @@ def require_parts(run: Path, *parts: str | Path) -> None:
     """Raise RunError where the run has not come so far."""
     for part in parts:
         if not (run / part).exists():
-            raise RunError(f"{run} has no {part} yet; go on with it: python -m trainer resume {run}")
+            raise RunError(f"{run} has no {part} yet; go on with it: {_resume(run)}")
 
 
 def require_room(folder: Path, *names: str) -> None:
@@ -66,7 +70,7 @@ def require_unchanged(run: Path, then: Sequence[Row], now: Sequence[Row]) -> Non
 def write_prepared(run: Path, prepared: Prepared) -> None:
     """Write unreadable.csv, where there is anything to tell, and then catalog.csv: with it the run can be resumed."""
     if prepared.unreadable:
-        with open(run / "unreadable.csv", "w", encoding="utf-8", newline="") as file:
+        with whole_file(run / "unreadable.csv") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("path", "reason"))
             writer.writerows((row.path, reason) for row, reason in prepared.unreadable.items())
@@ -86,7 +90,10 @@ def recipe_of(run: Path) -> Recipe:
     """What the run was asked; raises RunError where the folder is no run."""
     if not (run / "recipe.toml").is_file():
         raise RunError(f"{run} is no run: there is no recipe.toml in it; name a folder that `trainer fit` wrote")
-    return read_recipe(run / "recipe.toml", {})
+    recipe = read_recipe(run / "recipe.toml", {})
+    if not recipe.data.path:
+        raise RunError(f"{run} is no run: its recipe.toml names no images (data.path); fit anew with another --out")
+    return recipe
 
 
 def own_catalog(run: Path, recipe: Recipe, root: Path | None) -> Catalog:
@@ -100,16 +107,27 @@ def own_catalog(run: Path, recipe: Recipe, root: Path | None) -> Catalog:
 
 
 def create(run: Path, recipe: Recipe) -> None:
-    """Make the folder with its recipe.toml; raises FileExistsError where it is there already."""
-    run.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        run.mkdir()
-    except FileExistsError as error:
-        raise FileExistsError(
-            f"{run} exists already; nothing is overwritten: give --out another name, or go on with it: "
-            f"python -m trainer resume {run}"
-        ) from error
-    (run / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    """Make the folder with its recipe.toml, at once or not at all; raises FileExistsError where it is there already."""
+    if not os.path.lexists(run):
+        partial = run.with_name(f".{run.name}.{os.getpid()}.partial")
+        try:
+            partial.mkdir(parents=True, exist_ok=True)
+            with whole_file(partial / "recipe.toml") as file:
+                file.write(recipe.to_toml())
+            partial.rename(run)
+            return
+        except OSError as error:
+            if not os.path.lexists(run):  # or another process was faster
+                raise OSError(error.errno, error.strerror, str(run)) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    raise FileExistsError(
+        f"{run} exists already; nothing is overwritten: give --out another name, or go on with it: {_resume(run)}"
+    )
+
+
+def _resume(run: Path) -> str:
+    return shlex.join(["python", "-m", "trainer", "resume", str(run)])
 
 
 @contextmanager

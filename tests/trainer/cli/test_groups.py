@@ -8,11 +8,14 @@ import shutil
 import tomllib
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from service.bundle import read_bundle
 from service.predictor import Predictor
 from tests.support.photos import COLOURS, write_folder, write_tagged_csv
+from tests.trainer.run.test_training import command, kill_once_there_is, outcome
 from trainer.cli import main
 
 FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--lr", "0.02", "--device", "cpu")
@@ -80,6 +83,34 @@ def test_groups_are_told_and_kept_by_export_and_resume(tmp_path: Path) -> None:
     shutil.rmtree(run / "bundle")
     resumed = trainer("resume", run, "--cache", cache, "--json")
     assert json.loads(resumed.stdout)["validation"] == told
+
+
+def test_the_accuracy_of_groups_is_measured_after_every_epoch_and_after_a_kill(tmp_path: Path) -> None:
+    """The report had a place for its curve, and nothing wrote it."""
+    data, recipe, run = write_table(tmp_path), tmp_path / "recipe.toml", tmp_path / "run"
+    recipe.write_text("checkpoint_s = 0\n")
+    options = ("--group-column", "warmth", "--recipe", recipe, "--cache", tmp_path / "cache", *FAST, "--epochs", "4")
+    fit = ("fit", data, *options, "--tensorboard")
+    assert trainer(*fit, "--out", run).exit_code == 0
+    _, events = outcome(run)
+    epochs = [event for event in events if event["event"] == "epoch"]
+    assert len(epochs) == 4
+    for side in ("train", "valid"):
+        figures = [epoch[side] for epoch in epochs]
+        board = EventAccumulator(str(run / "tensorboard")).Reload()
+        shown = [event.value for event in board.Scalars(f"group_accuracy/{side}")]
+        assert shown == pytest.approx([told["group_accuracy"] for told in figures])
+    best = next(epoch for epoch in reversed(epochs) if epoch["best"])
+    exported = read_bundle(run / "bundle").metrics["validation"]
+    assert best["valid"]["group_accuracy"] == exported["group_accuracy"]
+    assert "group accuracy, validation" in (run / "report.html").read_text()
+
+    killed = tmp_path / "killed"
+    kill_once_there_is(killed / "checkpoints" / "best.safetensors", command(*fit, "--out", killed), delay_s=0.05)
+    assert not (killed / "bundle").exists()
+    resumed = trainer("resume", killed, "--cache", tmp_path / "cache", "--device", "cpu")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert outcome(killed) == outcome(run)
 
 
 def test_what_cannot_have_groups_is_said(tmp_path: Path, photos: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from trainer.fitting import Prepared, Recipe, Silence, fit
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage
-from trainer.fitting.stages.whole_stage import WholeStage as Training
+from trainer.fitting.stages.whole_stage import WholeTraining
 from trainer.model import Backbone, Classifier
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -39,7 +39,7 @@ def test_a_fit_learns(prepared: Prepared, backbone: Backbone, tmp_path: Path, pr
 )
 def test_no_step_waits_for_the_device(prepared: Prepared, backbone: Backbone, recipe: Recipe) -> None:
     model = Classifier(backbone, class_count=3).to(CUDA, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    training = Training(model, prepared.data, recipe, size=32, device=CUDA)
+    training = WholeTraining(model, prepared.data, recipe, size=32, device=CUDA)
     step = training.begin_sweep(momentum=0.9, say=print)
     for _ in range(2):  # the first sets up what is kept
         step(1e-3)
@@ -51,22 +51,31 @@ def test_no_step_waits_for_the_device(prepared: Prepared, backbone: Backbone, re
 
 
 def test_a_batch_that_the_gpu_does_not_hold_is_halved(prepared: Prepared, backbone: Backbone) -> None:
+    """Its gradients are those of the batch; a head that starts from nothing has one loss whatever it is shown."""
     model = Classifier(backbone, class_count=3).to(CUDA, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    recipe = dataclasses.replace(RECIPE, whole=dataclasses.replace(RECIPE.whole, batch_size=64))
+    torch.nn.init.normal_(model.head.weight, std=0.1)
+    recipe = dataclasses.replace(RECIPE, precision="fp32", whole=dataclasses.replace(RECIPE.whole, batch_size=64))
     said: list[str] = []
 
-    def step() -> float:
-        training = Training(model, prepared.data, recipe, size=320, device=CUDA)
+    def step() -> tuple[float, list[torch.Tensor]]:
+        training = WholeTraining(model, prepared.data, recipe, size=320, device=CUDA)
         torch.cuda.reset_peak_memory_stats(CUDA)
-        return float(training.begin_sweep(momentum=0.9, say=said.append)(0.0))
+        loss = float(training.begin_sweep(momentum=0.9, say=said.append)(0.0))
+        return loss, [weight.grad.clone() for weight in model.parameters() if weight.grad is not None]
 
-    loss = step()
+    loss, gradients = step()
     assert not said
     share = 0.7 * torch.cuda.max_memory_allocated(CUDA) / torch.cuda.get_device_properties(CUDA).total_memory
     torch.cuda.empty_cache()
-    torch.cuda.set_per_process_memory_fraction(share, CUDA)
+    first = torch.device("cuda", 0)  # the fraction is that of a GPU with a number
+    torch.cuda.set_per_process_memory_fraction(share, first)
     try:
-        assert step() == pytest.approx(loss, rel=1e-2)
+        again, found = step()
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, CUDA)
+        torch.cuda.set_per_process_memory_fraction(1.0, first)
+    assert again == pytest.approx(loss, rel=1e-3)
+    assert len(found) == len(gradients) > 0
+    for one, other in zip(found, gradients, strict=True):
+        assert other.abs().max() > 0
+        assert torch.allclose(one, other, rtol=1e-2, atol=1e-2 * float(other.abs().max()))
     assert "out of memory with 29 images at once on cuda" in said[0]

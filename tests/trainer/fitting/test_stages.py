@@ -17,7 +17,7 @@ from trainer.fitting.measuring.evaluate import predict_logits
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage
 from trainer.fitting.stages.ema import Ema
 from trainer.fitting.stages.head_stage import extract_features, fit_head
-from trainer.fitting.stages.whole_stage import WholeStage as Training
+from trainer.fitting.stages.whole_stage import WholeTraining
 from trainer.model import Backbone, Classifier, load_backbone
 
 CPU = torch.device("cpu")
@@ -53,7 +53,7 @@ def test_the_whole_stage_moves_every_group_early_layers_least(prepared: Prepared
     model = Classifier(backbone, class_count=3)
     torch.nn.init.normal_(model.head.weight, std=0.1)
     before = weights(model)
-    training = Training(model, prepared.data, RECIPE, size=32, device=CPU)
+    training = WholeTraining(model, prepared.data, RECIPE, size=32, device=CPU)
     epochs = [training.run_epoch(progress=Silence(), on_step=lambda: None) for _ in range(2)]
     assert training.done
     assert [epoch.number for epoch in epochs] == [1, 2]
@@ -87,11 +87,11 @@ def test_put_away_at_any_step_and_taken_up_again_it_goes_on_to_the_same_weights(
     of_stage = {name: changes[name] for name in WholeStage.__dataclass_fields__ if name in changes}
     recipe = dataclasses.replace(recipe, whole=dataclasses.replace(recipe.whole, **of_stage))
 
-    def training() -> Training:
+    def training() -> WholeTraining:
         backbone = dataclasses.replace(load_backbone("tiny"), pretrained=changes.get("pretrained", True))
         model = Classifier(backbone, class_count=3, dropout=recipe.dropout)
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as `fit` lays it out
-        return Training(model, prepared.data, recipe, size=32, device=CPU)
+        return WholeTraining(model, prepared.data, recipe, size=32, device=CPU)
 
     states: list[tuple[dict[str, torch.Tensor], dict[str, object]]] = []
     whole = training()
@@ -150,8 +150,16 @@ def test_without_epochs_of_the_whole_network_the_head_is_the_result(
     prepared: Prepared, backbone: Backbone, tmp_path: Path
 ) -> None:
     recipe = dataclasses.replace(RECIPE, whole=WholeStage(epochs=0))
-    fitted = fit(backbone, prepared.data, recipe, run=tmp_path, device=CPU, progress=Silence())
+    said: list[str] = []
+
+    class Listening(Silence):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    fitted = fit(backbone, prepared.data, recipe, run=tmp_path, device=CPU, progress=Listening())
     assert fitted.figures["accuracy"] > 0.9
+    assert said
+    assert not [line for line in said if "training steps" in line]  # there was a warning of too few
 
 
 def test_every_image_is_in_every_epoch_whatever_the_batch_size(prepared: Prepared, backbone: Backbone) -> None:
@@ -159,7 +167,7 @@ def test_every_image_is_in_every_epoch_whatever_the_batch_size(prepared: Prepare
     seen: list[int] = []
     count = len(prepared.data.train)
     recipe = dataclasses.replace(RECIPE, whole=WholeStage(epochs=1, batch_size=count - 1))
-    training = Training(Classifier(backbone, class_count=3), prepared.data, recipe, size=32, device=CPU)
+    training = WholeTraining(Classifier(backbone, class_count=3), prepared.data, recipe, size=32, device=CPU)
 
     class Counting(Silence):
         def advance(self, count: int = 1) -> None:

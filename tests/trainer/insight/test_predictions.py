@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.full_disk import no_file_over
 from tests.support.photos import write_folder, write_tagged_csv
 from trainer.catalog import read_catalog
 from trainer.insight import write_predictions
@@ -29,6 +30,19 @@ def test_the_worst_mistakes_come_first(tmp_path: Path) -> None:
     assert found[-1]["label"] == "blue"
     assert float(found[0]["loss"]) == pytest.approx(-np.log(0.1), abs=1e-6)
     assert float(found[0]["probability"]) == pytest.approx(0.8)
+
+
+def test_what_cannot_be_written_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """A hidden file with the first lines was left in the run."""
+    catalog = read_catalog(write_folder(tmp_path / "photos", each=5))
+    path = tmp_path / "run" / "predictions.csv"
+    path.parent.mkdir()
+    path.write_text("of before")
+    probabilities = np.full((len(catalog.side("valid")), 3), 0.1)
+    with no_file_over(60), pytest.raises(OSError, match="File too large"):
+        write_predictions(path, catalog, probabilities, thresholds=(0.0,))
+    assert [place.name for place in path.parent.iterdir()] == ["predictions.csv"]
+    assert path.read_text() == "of before"
 
 
 def test_labels_are_those_at_their_thresholds(tmp_path: Path) -> None:

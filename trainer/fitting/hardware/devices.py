@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-NAMES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # glibc's malloc.h
@@ -20,19 +19,25 @@ class DeviceError(Exception):
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name; `auto` takes cuda, then mps, then cpu. Raises DeviceError where there is no such device."""
+    """The device of a name; `auto` takes cuda, then mps, then cpu; `cuda:1` is the second GPU.
+
+    Raises DeviceError where there is no such device.
+    """
     have = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if have[kind]))
-    kind = name.partition(":")[0]
+    kind, colon, number = name.partition(":")
     if not have.get(kind, False):
         raise DeviceError(
             f"this machine has no device {name}; it has {', '.join(k for k, found in have.items() if found)}"
         )
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise DeviceError(f"there is no device {name}; try {', '.join(NAMES)}") from error
+    if not colon:
+        return torch.device(kind)
+    count = torch.cuda.device_count() if kind == "cuda" else 0
+    if not (number.isascii() and number.isdigit() and int(number) < count):
+        numbered = ", ".join(f"cuda:{each}" for each in range(count)) or f"{kind} without a number"
+        raise DeviceError(f"this machine has no device {name}; give {numbered}")
+    return torch.device(kind, int(number))
 
 
 def training_dtype(device: torch.device, precision: str) -> torch.dtype:
@@ -78,6 +83,12 @@ def _cpu_has_bf16() -> bool:
 def limit_threads(most: int) -> None:
     """Let torch compute on at most so many threads; it counts the cores of the host, whatever a container may use."""
     torch.set_num_threads(min(most, torch.get_num_threads()))
+
+
+def choose_kernels(device: torch.device) -> None:
+    """Let cuDNN try which of its kernels is the fastest for each size that it meets; a phase of a fit has few."""
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
 
 
 def keep_freed_memory() -> None:

@@ -16,12 +16,15 @@ from trainer.fitting.hardware.devices import give_back_memory
 Result = TypeVar("Result")
 Say = Callable[[str], None]
 
-# What torch's allocators, cuBLAS and oneDNN say; of them only CUDA's allocator has an exception of its own.
+# What torch's allocators, cuBLAS, cuDNN and oneDNN say; of them only CUDA's allocator has an exception of its own.
 _SIGNS = (
     "out of memory",
     "not enough memory",
     "can't allocate memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "_ALLOCATION_FAILED",  # of cuDNN 9
+    "unable to find an engine to execute this computation",  # what cuDNN finds has no room to work in
     "could not create a memory object",
     "could not create a primitive",
 )
@@ -52,7 +55,7 @@ class MicroBatch:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                reason = _reason(error)
+                reason = first_line(error)
             # Not in the handler: what the error holds are the very tensors that filled the memory.
             asked = min(self.size, count)
             if asked == 1:
@@ -72,17 +75,19 @@ class MicroBatch:
 
 
 @contextmanager
-def needing_memory(device: torch.device) -> Iterator[None]:
+def needing_memory(
+    device: torch.device,
+    what: str = "the network and what trains it",
+    *,
+    advice: str = "a smaller --backbone or another --device",
+) -> Iterator[None]:
     """Raise FitError where the memory does not hold what is done here, in which nothing can be made smaller."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise FitError(
-            f"the memory of {device} does not hold the network and what trains it ({_reason(error)}); "
-            "try a smaller --backbone or another --device"
-        ) from error
+        raise FitError(f"the memory of {device} does not hold {what} ({first_line(error)}); try {advice}") from error
 
 
 def cut(count: int, size: int) -> list[slice]:
@@ -98,5 +103,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
 
 
-def _reason(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

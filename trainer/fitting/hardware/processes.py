@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from trainer.fitting.hardware.devices import DeviceError, choose_device
-from trainer.fitting.hardware.memory import is_out_of_memory
+from trainer.fitting.hardware.memory import first_line, is_out_of_memory
 
 Result = TypeVar("Result")
 
@@ -26,12 +26,13 @@ class ProcessLost(Exception):
     """Another process of the fit ended first.
 
     is_main  whether the main process found it out, the one that speaks for all
+    reason   how it found it out
     """
 
-    def __init__(self, *, is_main: bool) -> None:
+    def __init__(self, *, is_main: bool, reason: str) -> None:
         super().__init__(
-            "another process of this fit ended before its work was done; what it or torchrun said tells why; "
-            "a run that was begun goes on with: python -m trainer resume RUN"
+            f"another process of this fit ended before its work was done ({reason}); what it or torchrun said tells "
+            "why; a run that was begun goes on with: python -m trainer resume RUN"
         )
         self.is_main = is_main
 
@@ -62,6 +63,8 @@ class Processes:
         """
         device = choose_device(self.told(lambda: str(choose_device(name))))
         if self.size == 1:
+            if device.index is not None:
+                torch.cuda.set_device(device)
             return device
         if device.type == "mps":
             raise DeviceError("several processes train on cuda or cpu, not on mps; use --device cpu, or one process")
@@ -74,7 +77,8 @@ class Processes:
             device = torch.device("cuda", self._local_rank)
             torch.cuda.set_device(device)
             with self._among_all():
-                self._gpus = cast(distributed.ProcessGroup, distributed.new_group(backend="nccl"))
+                group = distributed.new_group(backend="nccl", timeout=_LONGEST_WAIT)
+                self._gpus = cast(distributed.ProcessGroup, group)
         return device
 
     def share(self, count: int) -> slice:
@@ -130,7 +134,7 @@ class Processes:
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
-            raise ProcessLost(is_main=self.is_main) from error
+            raise ProcessLost(is_main=self.is_main, reason=first_line(error)) from error
 
 
 ALONE = Processes()

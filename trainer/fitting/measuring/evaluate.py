@@ -18,14 +18,21 @@ BATCH_SIZE = 64
 
 @torch.inference_mode()
 def predict_logits(
-    model: nn.Module, cache: PixelCache, *, device: torch.device, progress: Progress | None = None
+    model: nn.Module,
+    cache: PixelCache,
+    *,
+    device: torch.device,
+    progress: Progress | None = None,
+    micro_batch: MicroBatch | None = None,
 ) -> npt.NDArray[np.float32]:
     """float32 [N, K] of every image of a cache that was filled with the bundle's own PixelSpec, in its order.
+
+    micro_batch  how many images the memory held so far
 
     Raises FitError where the memory does not hold a single image.
     """
     model.eval()
-    micro_batch = MicroBatch(BATCH_SIZE, device=device)
+    micro_batch = micro_batch or MicroBatch(BATCH_SIZE, device=device)
     watcher = progress or Silence()
 
     def logits_of(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
@@ -45,15 +52,17 @@ def predict_together(
     processes: Processes,
     device: torch.device,
     progress: Progress | None = None,
+    micro_batch: MicroBatch | None = None,
 ) -> npt.NDArray[np.float32]:
     """What `predict_logits` gives, on all processes, each of which works on its share of the images."""
     if processes.size == 1:
-        return predict_logits(model, cache, device=device, progress=progress)
+        return predict_logits(model, cache, device=device, progress=progress, micro_batch=micro_batch)
     own = processes.share(len(cache))
     logits = torch.zeros(len(cache), model.head.out_features)
     if own.start < own.stop:
         part = cache.take(range(own.start, own.stop))
-        logits[own] = torch.from_numpy(predict_logits(model, part, device=device, progress=progress))
+        found = predict_logits(model, part, device=device, progress=progress, micro_batch=micro_batch)
+        logits[own] = torch.from_numpy(found)
     processes.sum(logits)
     return logits.numpy()
 

@@ -57,9 +57,10 @@ def measure(
     given = probabilities >= limits
     wanted = targets > 0
     present = np.flatnonzero(wanted.any(axis=0))
+    labels = [np.pad(each, ((0, 0), (0, 1))) for each in (wanted, given)]  # one column alone is taken for two classes
     f1 = {
         f"{average}_f1": float(
-            metrics.f1_score(wanted, given, labels=present, average=average, zero_division=0) if len(present) else 0.0
+            metrics.f1_score(*labels, labels=present, average=average, zero_division=0) if len(present) else 0.0
         )
         for average in ("micro", "macro")
     }
@@ -104,4 +105,4 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
     centre = share + _Z**2 / (2 * count)
     reach = _Z * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
     scale = 1 + _Z**2 / count
-    return float((centre - reach) / scale), float((centre + reach) / scale)
+    return max(0.0, float((centre - reach) / scale)), min(1.0, float((centre + reach) / scale))

@@ -17,7 +17,6 @@ The curve is what fast.ai's plot shows: without the first tenth and the last twe
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from trainer.files import whole_file
 from trainer.fitting.rate_search.suggestions import MOST_APART, Rule, Suggestions
 from trainer.fitting.rate_search.sweep import Curve
 
@@ -110,12 +110,8 @@ def rate_text(rate: float, *, digits: int = 1) -> str:
 
 def write_found(path: Path, found: Mapping[Stage, FoundRate]) -> None:
     """Write lr_find.json, whole or not at all; what stood there before is replaced."""
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "w", encoding="utf-8") as file:
+    with whole_file(path) as file:
         json.dump({stage: rate.to_json() for stage, rate in found.items()}, file, indent=1, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def read_found(path: Path) -> dict[Stage, FoundRate]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,16 @@ from trainer.fitting.rate_search.sweep import Curve, Plan, Step, sweep
 from trainer.fitting.recipe.recipe import Recipe
 from trainer.fitting.recipe.sizes import parse_sizes
 from trainer.fitting.stages.head_learner import HeadLearner
-from trainer.fitting.stages.whole_stage import WholeStage
+from trainer.fitting.stages.whole_stage import WholeTraining
 from trainer.model import Classifier
+from trainer.pixels import Images, open_images
 
 # Of the random numbers: the fit itself has others.
 _HEAD, _WHOLE = 11, 12
 _MOMENTUM = 0.9
 _BUDGET_S = 100.0
 _CPU_BATCH_SIZE = 16
+_LEAST_BATCH = 2  # norms that learn need two
 _CPU_PLAN = Plan(low=1e-6, high=1.0, steps=75)
 _PEAK_SHARE = 0.3  # of the one-cycle schedule, where the rate is highest
 
@@ -45,36 +48,49 @@ def search_head_rate(
 
 
 def search_whole_rate(
-    model: Classifier, data: TrainingData, recipe: Recipe, *, size: int, device: torch.device, progress: Progress
+    model: Classifier,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    size: int,
+    device: torch.device,
+    progress: Progress,
+    images: Images | None = None,
 ) -> FoundRate:
     """Sweep the whole network, earlier layers slower as in the fit. The model stays as it is.
 
-    size  side of the training crops, pixels; of several in the recipe that of the schedule's peak counts
+    size    side of the training crops, pixels; of several in the recipe that of the schedule's peak counts
+    images  those of `data` on the device, where they were opened before
 
-    On a CPU it takes smaller batches, leaves out what is lowest and highest, and where it must takes fewer steps: about
-    two minutes at most.
+    On a CPU it takes smaller batches, leaves out what is lowest and highest, and where it must takes fewer steps, and
+    then still smaller batches: about two minutes at most.
     """
+    source = open_images(data.train, device) if images is None else images
     sizes = parse_sizes(recipe.whole.sizes)
     size = sizes[int(_PEAK_SHARE * len(sizes))] if sizes else size
     plan, batch_size = Plan(), recipe.whole.batch_size
     if device.type == "cpu":
         plan, batch_size = _CPU_PLAN, min(batch_size, _CPU_BATCH_SIZE)
-    tried = dataclasses.replace(
-        recipe.whole,
-        epochs=plan.steps,
-        batch_size=batch_size,
-        accumulate=min(recipe.whole.accumulate, batch_size),
-        sizes="",
-        freeze="",
-        compile=False,
-    )
 
-    def begin(number: int) -> Step:
+    def begin(number: int, *, batch_size: int) -> Step:
+        tried = dataclasses.replace(
+            recipe.whole,
+            epochs=plan.steps,
+            batch_size=batch_size,
+            accumulate=min(recipe.whole.accumulate, batch_size),
+            sizes="",
+            freeze="",
+            compile=False,
+        )
         own = dataclasses.replace(_reseeded(recipe, _WHOLE, number), whole=tried)
-        stage = WholeStage(model, data, own, size=size, device=device)
+        stage = WholeTraining(model, data, own, size=size, device=device, images=source)
         return stage.begin_sweep(momentum=_MOMENTUM, say=progress.say)
 
-    return _choose(sweep(model, begin, plan, progress=progress, budget_s=_BUDGET_S))
+    batch_sizes = [batch_size]
+    while batch_sizes[-1] >= 2 * _LEAST_BATCH:
+        batch_sizes.append(batch_sizes[-1] // 2)
+    first, *cheaper = [partial(begin, batch_size=each) for each in batch_sizes]
+    return _choose(sweep(model, first, plan, progress=progress, budget_s=_BUDGET_S, cheaper=cheaper))
 
 
 def with_found_rate(

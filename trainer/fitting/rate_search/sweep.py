@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,12 +17,14 @@ from trainer.fitting.rate_search.preserved import preserved
 
 # The next training step, at a learning rate: returns its mean loss.
 Step = Callable[[float], Tensor]
+# The number of a sweep -> its training step, with an optimizer of its own.
+Begin = Callable[[int], Step]
 
 # fast.ai's, for its 100 steps over eight decades: the smoothing, and which steps its plot leaves out.
 _SMOOTHING, _STEPS_A_DECADE = 0.98, 12.5
 _SKIP_FIRST, _SKIP_LAST = 0.1, 0.05
 _BURST = 4.0
-_TIMED = 3
+_TIMED, _LONG_ENOUGH_S = 3, 1.0
 _FEWEST_STEPS, _FEWEST_POINTS = 18, 5
 
 
@@ -79,24 +81,31 @@ class Curve:
 
 def sweep(
     model: nn.Module,
-    begin: Callable[[int], Step],
+    begin: Begin,
     plan: Plan,
     *,
     progress: Progress,
     budget_s: float | None = None,
+    cheaper: Sequence[Begin] = (),
 ) -> Curve:
     """Sweep a model several times; after it the model and torch's random numbers are what they were (`preserved`).
 
-    begin     number of the sweep -> its training step, with an optimizer of its own
     budget_s  about how long all may take: the time of the first steps decides how many there can be, the time of a
               sweep whether there is another one. None: any time
+    cheaper   what is tried in place of `begin`, one after the other, while a sweep of the fewest steps takes longer
 
     The loss is smoothed and debiased as fast.ai does it, and a sweep ends where that is no number or over four times
     its least. The curve ends where the first sweep did. Raises FitError where that was at once.
     """
     start = time.perf_counter()
+    taken = begin
     if budget_s is not None:
-        plan = plan.within(budget_s, step_s=_time_step(model, begin))
+        for taken in (begin, *cheaper):
+            step_s = _time_step(model, taken)
+            left_s = budget_s - (time.perf_counter() - start)
+            if plan.within(0.0, step_s=step_s).steps * step_s <= left_s:
+                break
+        plan = plan.within(left_s, step_s=step_s)
     rates = np.geomspace(plan.low, plan.high, plan.steps)
     progress.start("sweep", plan.sweeps * plan.steps)
     found: list[npt.NDArray[np.float64]] = []
@@ -104,7 +113,7 @@ def sweep(
         if found and budget_s is not None and (time.perf_counter() - start) * (number + 1) / number > budget_s:
             break
         with preserved(model):
-            found.append(_losses(begin(number), rates, plan.smoothing, progress))
+            found.append(_losses(taken(number), rates, plan.smoothing, progress))
     whole = min(map(len, found))
     shown = slice(round(_SKIP_FIRST * plan.steps), whole - round(_SKIP_LAST * plan.steps))
     if shown.stop - shown.start < _FEWEST_POINTS:
@@ -139,12 +148,13 @@ def _losses(
     return np.array(smoothed)
 
 
-def _time_step(model: nn.Module, begin: Callable[[int], Step]) -> float:
-    """Seconds of a step; the first one, which also sets up memory, is not counted."""
+def _time_step(model: nn.Module, begin: Begin) -> float:
+    """Seconds of a step, the mean of three or, of slow ones, fewer; the first, which sets up memory, is not counted."""
     with preserved(model):
         step = begin(0)
         float(step(0.0))
-        start = time.perf_counter()
-        for _ in range(_TIMED):
+        start, count = time.perf_counter(), 0
+        while count < _TIMED and time.perf_counter() - start < _LONG_ENOUGH_S:
             float(step(0.0))
-        return (time.perf_counter() - start) / _TIMED
+            count += 1
+        return (time.perf_counter() - start) / count

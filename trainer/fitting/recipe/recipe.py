@@ -16,6 +16,8 @@ from trainer.pixels import Augmentation
 
 BALANCES = ("none", "sampler", "loss")
 GOLDEN_KINDS = ("synthetic", "validation")
+_EPOCHS, _SPREAD = 8, 10.0
+_NOT_ASKED = -(2**31)  # a number of epochs that nobody asks for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +40,10 @@ class HeadStage:
 class WholeStage:
     """The second stage: everything learns, earlier layers slower.
 
-    epochs       passes over the images; 0 leaves the stage out
+    epochs       passes over the images; 0 leaves the stage out; by default as many as `sizes` has, or 8
     rate         peak learning rate of the head
-    rate_spread  the rate of the head over that of the earliest layers; the late layers have the geometric mean
+    rate_spread  the rate of the head over that of the earliest layers; the late layers have the geometric mean;
+                 0: 10 for pretrained weights, 1 for random ones
     size_share   side of the training crops as a share of the model's; smaller crops cost less
     sizes        side of the training crops and for how many epochs, such as `128:3,224:2`: sets the epochs
     ema_decay    of the moving average of the weights, which is what is validated and exported
@@ -54,10 +57,10 @@ class WholeStage:
     compile      whether the network is compiled (torch.compile), which pays in long runs only
     """
 
-    epochs: int = 8
+    epochs: int = _NOT_ASKED
     batch_size: int = 32
     rate: float = 2e-3
-    rate_spread: float = 10.0
+    rate_spread: float = 0.0
     weight_decay: float = 0.05
     size_share: float = 1.0
     ema_decay: float = 0.99
@@ -75,11 +78,16 @@ class WholeStage:
         epochs = len(parse_sizes(self.sizes))
         if epochs and self.size_share != 1:
             raise RecipeError(f"whole.sizes is {self.sizes!r} and whole.size_share {self.size_share}; leave one out")
-        if epochs and self.epochs not in (epochs, WholeStage.epochs):
+        if epochs and self.epochs not in (epochs, _NOT_ASKED):
             raise RecipeError(
                 f"whole.epochs is {self.epochs}, but whole.sizes is {self.sizes!r}, {epochs} epochs; leave one out"
             )
-        object.__setattr__(self, "epochs", epochs or self.epochs)
+        if self.epochs == _NOT_ASKED:
+            object.__setattr__(self, "epochs", epochs or _EPOCHS)
+
+    def spread(self, *, pretrained: bool) -> float:
+        """The rate of the head over that of the earliest layers, for weights that know something or do not."""
+        return self.rate_spread or (_SPREAD if pretrained else 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +126,8 @@ class Recipe:
                      count more)
     auto_rates       whether the peak rates of both stages are found by sweeps; head.rate and whole.rate then count for
                      nothing, and RUN/lr_find.json has those that were found
-    precision        of both stages: `auto` (bf16 or fp16 on a GPU), `fp32`, `bf16` or `fp16`
+    precision        of both stages: `auto` (bf16 or fp16 on a GPU; on a CPU that has it bf16 for the frozen body, else
+                     fp32), `fp32`, `bf16` or `fp16`
     valid_share      of the images held out where none were named for validation
     checkpoint_s     seconds between two saved states of the second stage, from which `trainer resume` goes on
     tensorboard      whether RUN/tensorboard is written
@@ -161,7 +170,7 @@ class Recipe:
             ("whole.epochs", self.whole.epochs, 0, 10_000),
             ("whole.batch_size", self.whole.batch_size, 1, 65_536),
             ("whole.rate", self.whole.rate, 1e-9, 10),
-            ("whole.rate_spread", self.whole.rate_spread, 1, 1e6),
+            ("whole.rate_spread", self.whole.rate_spread or 1, 1, 1e6),
             ("whole.weight_decay", self.whole.weight_decay, 0, 10),
             ("whole.size_share", self.whole.size_share, 0.25, 2),
             ("whole.ema_decay", self.whole.ema_decay, 0, 0.99999),

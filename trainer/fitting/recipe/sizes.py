@@ -46,6 +46,12 @@ def require_sizes(sizes: list[int], backbone: Backbone) -> None:
             ) from error
 
 
+def training_size(backbone: Backbone, share: float) -> int:
+    """Side of the training crops where no sizes are named, pixels: that of `crop_size` where the backbone takes it."""
+    size = backbone.pixels.size
+    return size if backbone.fixed_size else crop_size(size, share)
+
+
 def crop_size(size: int, share: float) -> int:
     """Side of the training crops, pixels: a share of the model's, to a multiple of 32 (networks halve five times)."""
     if share == 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import safetensors
 import safetensors.torch
 from torch import Tensor, nn
+
+from trainer.files import write_whole
 
 _FACTS = "facts"
 
@@ -28,16 +29,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
 def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors and JSON values into one file; what stood there before is replaced in one rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
     copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        with open(temporary, "wb") as file:
-            file.write(safetensors.torch.save(copies, metadata={_FACTS: json.dumps(facts)}))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, safetensors.torch.save(copies, metadata={_FACTS: json.dumps(facts)}))
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

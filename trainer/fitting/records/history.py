@@ -29,9 +29,12 @@ class History:
         return self._path.stat().st_size if self._path is not None and self._path.exists() else 0
 
     def cut(self, length_bytes: int) -> None:
-        """Forget what was written after the file had this length; with a board, comes before the first record."""
+        """Forget what was written after the file had this length; with a board, comes before the first record.
+
+        After a power cut there may be less of it: what is no whole record any more is forgotten too.
+        """
         if self._path is not None and self._path.exists():
-            os.truncate(self._path, length_bytes)
+            os.truncate(self._path, _whole_bytes(self._path, most=length_bytes))
         if self._board is not None:
             self._board.take_up(self._count("step") if length_bytes else None)
 
@@ -46,6 +49,8 @@ class History:
         lines = [json.dumps(_strict({"event": event, **values}), allow_nan=False) + "\n" for values in records]
         with open(self._path, "a", encoding="utf-8") as file:
             file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())  # a saved state counts on what was written before it
         if self._board is not None:
             self._board.mirror(event, records)
 
@@ -54,6 +59,21 @@ class History:
             return 0
         with open(self._path, encoding="utf-8") as file:
             return sum(json.loads(line)["event"] == event for line in file)
+
+
+def _whole_bytes(path: Path, *, most: int) -> int:
+    """How many of the first `most` bytes of a file are whole records."""
+    whole = 0
+    with open(path, "rb") as file:
+        for line in file:
+            if whole + len(line) > most or not line.endswith(b"\n"):
+                break
+            try:
+                json.loads(line)
+            except ValueError:
+                break
+            whole += len(line)
+    return whole
 
 
 def _strict(value: Any) -> Any:

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from service.bundle.spec import Task
+from trainer.fitting.data import TrainingData
+from trainer.fitting.recipe.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Balance:
+    """What is done for the images of rare classes; None where all are alike.
+
+    drawing   float64 [N], how often each image is drawn, in proportion
+    counting  float32 [N], how much each counts in the loss, on a device
+    """
+
+    drawing: npt.NDArray[np.float64] | None = None
+    counting: Tensor | None = None
+
+
+def balance_of(data: TrainingData, recipe: Recipe, *, device: torch.device) -> Balance:
+    """What the recipe asks for."""
+    if recipe.balance == "none":
+        return Balance()
+    weights = image_weights(data.train_targets, task=data.task)
+    if recipe.balance == "sampler":
+        return Balance(drawing=weights)
+    return Balance(counting=torch.from_numpy(weights).float().to(device))
 
 
 def image_weights(targets: npt.NDArray[Any], *, task: Task) -> npt.NDArray[np.float64]:

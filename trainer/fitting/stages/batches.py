@@ -11,9 +11,9 @@ from torch import Tensor
 
 from trainer.fitting.data import TrainingData
 from trainer.fitting.recipe.recipe import Recipe
-from trainer.fitting.stages.balance import epoch_order, image_weights
-from trainer.fitting.stages.mixing import Mix, draw_mix, mix_pixels, mix_targets
-from trainer.pixels import augment, open_images, to_device
+from trainer.fitting.stages.balance import balance_of, epoch_order
+from trainer.fitting.stages.mixing import Mix, draw_mix, mix_pixels, mix_targets, mix_weights
+from trainer.pixels import Images, augment, open_images, to_device
 
 _STAGE, _MIXING = 2, 3
 
@@ -40,22 +40,23 @@ class Batches:
     count  of the steps of an epoch
     """
 
-    def __init__(self, data: TrainingData, recipe: Recipe, *, device: torch.device) -> None:
+    def __init__(
+        self, data: TrainingData, recipe: Recipe, *, device: torch.device, images: Images | None = None
+    ) -> None:
+        """`images` are those of `data` on the device, where they were opened before."""
         self._data = data
         self._recipe = recipe
         self._device = device
-        self._images = open_images(data.train, device)
+        self._images = open_images(data.train, device) if images is None else images
         self._targets = torch.from_numpy(data.train_targets).to(device)
-        weights = None if recipe.balance == "none" else image_weights(data.train_targets, task=data.task)
-        self._drawing = weights if recipe.balance == "sampler" else None
-        self._counting = torch.from_numpy(weights).float().to(device) if recipe.balance == "loss" else None
+        self._balance = balance_of(data, recipe, device=device)
         self.count = -(-len(data.train) // recipe.whole.batch_size)
 
     def of_epoch(self, epoch: int) -> list[Samples]:
         """The samples (see `epoch_order`) of each step, each step's in file order."""
         count = len(self._data.train)
         random = np.random.default_rng((self._recipe.seed, _STAGE, epoch))
-        order = epoch_order(count, random=random, weights=self._drawing)
+        order = epoch_order(count, random=random, weights=self._balance.drawing)
         # Of nearly equal size: every image in every epoch, and no step that hangs on a few of them. In file order:
         # pages of the cache are read as they lie.
         return [batch[np.lexsort((batch, batch % count))] for batch in np.array_split(order, self.count)]
@@ -77,8 +78,9 @@ class Batches:
         needed, places = np.unique(np.concatenate([own, samples[mix.partners[part]]]), return_inverse=True)
         batch = self._plain(needed, epoch=epoch, size=size)
         first, second = self._send(places).view(2, -1)
-        shares = self._send(mix.shares[part])
-        weights = batch.weights
+        shares, weights = self._send(mix.shares[part]), None
+        if batch.weights is not None:
+            weights, shares = mix_weights(batch.weights[first], batch.weights[second], shares=shares)
         return Batch(
             pixels=mix_pixels(
                 batch.pixels[first],
@@ -93,7 +95,7 @@ class Batches:
                 task=self._data.task,
                 class_count=self._data.class_count,
             ),
-            weights=None if weights is None else torch.lerp(weights[second], weights[first], shares),
+            weights=weights,
         )
 
     def _plain(self, samples: Samples, *, epoch: int, size: int) -> Batch:
@@ -110,7 +112,7 @@ class Batches:
                 epoch=epoch,
             ),
             targets=self._targets[on_device],
-            weights=None if self._counting is None else self._counting[on_device],
+            weights=None if self._balance.counting is None else self._balance.counting[on_device],
         )
 
     def _send(self, array: npt.NDArray[np.generic]) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from trainer.fitting.data import TrainingData, loss_of, seed_torch
 from trainer.fitting.recipe.recipe import Recipe
-from trainer.fitting.stages.balance import epoch_order, image_weights
+from trainer.fitting.stages.balance import balance_of, epoch_order
 from trainer.model import Classifier
 
 _STAGE = 1
@@ -45,15 +45,13 @@ class HeadLearner:
             betas=(0.9, 0.99),
         )
         self._targets = torch.from_numpy(data.train_targets)
-        weights = None if recipe.balance == "none" else image_weights(data.train_targets, task=data.task)
-        self._drawing = weights if recipe.balance == "sampler" else None
-        self._counting = torch.from_numpy(weights).float() if recipe.balance == "loss" else None
+        self._balance = balance_of(data, recipe, device=torch.device("cpu"))
 
     def begin_epoch(self, epoch: int) -> list[Picked]:
         """What the steps of an epoch are shown; seeds its dropout."""
         views, count, _ = self._features.shape
         random = np.random.default_rng((self._recipe.seed, _STAGE, epoch))
-        order = epoch_order(count, random=random, weights=self._drawing)
+        order = epoch_order(count, random=random, weights=self._balance.drawing)
         view = random.integers(views, size=count)
         earlier, positions = np.divmod(order, count)
         shown = (view[positions] + earlier) % views
@@ -71,7 +69,7 @@ class HeadLearner:
             self._targets[positions],
             task=self._task,
             smoothing=self._recipe.label_smoothing,
-            weights=None if self._counting is None else self._counting[positions],
+            weights=None if self._balance.counting is None else self._balance.counting[positions],
         )
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -11,8 +12,9 @@ import torch
 from torch import Tensor
 
 from trainer.fitting.data import TrainingData
+from trainer.fitting.errors import FitError
 from trainer.fitting.hardware.devices import autocast, frozen_dtype
-from trainer.fitting.hardware.memory import MicroBatch
+from trainer.fitting.hardware.memory import MicroBatch, needing_memory
 from trainer.fitting.hardware.processes import ALONE, Processes
 from trainer.fitting.measuring.evaluate import BATCH_SIZE, batches
 from trainer.fitting.progress import Progress
@@ -20,8 +22,11 @@ from trainer.fitting.recipe.recipe import Recipe
 from trainer.fitting.stages.head_learner import HeadLearner
 from trainer.fitting.stages.schedule import one_cycle
 from trainer.model import Classifier
-from trainer.pixels import augment, open_images
+from trainer.pixels import Images, augment, open_images
 
+_CPU = torch.device("cpu")
+# A multiple of the batch size. The copy waits for a GPU, so it is made now and then only.
+_IMAGES_A_COPY = 64 * BATCH_SIZE
 # Views take epochs that the second stage never reaches.
 _FIRST_VIEW = 1_000_000
 
@@ -37,26 +42,29 @@ def extract_features(
     progress: Progress,
     on_event: Callable[..., None] = lambda *_, **__: None,
     processes: Processes = ALONE,
+    images: Images | None = None,
 ) -> Tensor:
     """Run the body over every view of every training image: float16 [views, N, width], on the CPU.
 
     on_event  told, as `History.write` is: a `warning` where memory runs out
+    images    those of `data` on the device, where they were opened before
 
     Of several processes each works on its share of the images, and all get everything. Raises FitError where the
-    memory does not hold a single image.
+    memory does not hold a single image or all features, and on the main process where one is no finite number.
     """
     model.eval()
     views, count = recipe.head.views, len(data.train)
     own = processes.share(count)
     progress.start("features", views * (own.stop - own.start))
-    on_gpu = device.type == "cuda"
-    features = torch.zeros(views, count, model.head.in_features, dtype=torch.float16, pin_memory=on_gpu)
-    images, micro_batch = open_images(data.train, device), MicroBatch(BATCH_SIZE, device=device)
-    dtype = frozen_dtype(device, recipe.precision)
+    with needing_memory(device):
+        source = open_images(data.train, device) if images is None else images
+    with needing_memory(_CPU, "the features", advice="fewer head.views in a file for --recipe, or --head-epochs 0"):
+        features = torch.zeros(views, count, model.head.in_features, dtype=torch.float16)
+    micro_batch, dtype = MicroBatch(BATCH_SIZE, device=device), frozen_dtype(device, recipe.precision)
 
-    def embed(view: int, positions: npt.NDArray[np.int64]) -> None:
+    def embed(view: int, positions: npt.NDArray[np.int64]) -> Tensor:
         pixels = augment(
-            images.batch(positions),
+            source.batch(positions),
             data.train.aspects[positions],
             positions,
             size=size,
@@ -65,21 +73,23 @@ def extract_features(
             epoch=_FIRST_VIEW + view,
         )
         with autocast(device, dtype):  # the network alone: in bf16 crops would be a pixel off
-            embeddings = model.embed(pixels).to(torch.float16)
-        features[view, positions[0] : positions[-1] + 1].copy_(embeddings, non_blocking=on_gpu)
+            return model.embed(pixels).to(torch.float16)
 
     def say(line: str) -> None:
         progress.say(f"warning: {line}")
         on_event("warning", stage="features", text=line, micro_batch=micro_batch.size)
 
     for view in range(views):
-        for place in batches(own.stop - own.start, BATCH_SIZE):
-            positions = own.start + place
-            micro_batch.over(positions, partial(embed, view), say=say)
-            progress.advance(len(positions))
-    if on_gpu:
-        torch.cuda.synchronize(device)
+        for block in batches(own.stop - own.start, _IMAGES_A_COPY):
+            embeddings: list[Tensor] = []
+            for place in batches(len(block), BATCH_SIZE):
+                positions = own.start + block[place]
+                embeddings += micro_batch.over(positions, partial(embed, view), say=say)
+                progress.advance(len(positions))
+            features[view, own.start + block] = torch.cat(embeddings).cpu()  # waits for the device
     processes.sum(features)
+    if processes.is_main:
+        _require_finite(features, recipe)
     return features
 
 
@@ -87,13 +97,32 @@ def fit_head(model: Classifier, features: Tensor, data: TrainingData, recipe: Re
     """Train `model.head` in place, one cycle, on one view of each image an epoch.
 
     features  what `extract_features` gave
+
+    Raises FitError where the loss is no finite number.
     """
     stage, learner = recipe.head, HeadLearner(model, features, data, recipe)
     steps = stage.epochs * learner.count
     progress.start("head", steps)
     for epoch in range(stage.epochs):
+        losses: list[Tensor] = []
         for number, picked in enumerate(learner.begin_epoch(epoch), start=epoch * learner.count):
             rate, momentum = one_cycle(number, steps=steps, peak_rate=stage.rate)
-            learner.step(picked, rate=rate, momentum=momentum)
+            losses.append(learner.step(picked, rate=rate, momentum=momentum))
             progress.advance()
+        loss = float(torch.stack(losses).sum())
+        if not math.isfinite(loss):
+            raise FitError(
+                f"the loss of the head became {loss} in epoch {epoch + 1} at a head.rate of {stage.rate:g}; "
+                "try a tenth of it in a file for --recipe"
+            )
     model.head.load_state_dict(learner.head.state_dict())
+
+
+def _require_finite(features: Tensor, recipe: Recipe) -> None:
+    parts = torch.split(features.flatten(0, 1), _IMAGES_A_COPY)
+    broken = sum(int((~part.isfinite().all(dim=1)).sum()) for part in parts)
+    if broken:
+        raise FitError(
+            f"the features of {broken:,} of {features.shape[0] * features.shape[1]:,} views are no finite numbers; "
+            f"are the weights ({recipe.weights}) sound? if they are, try --precision fp32"
+        )

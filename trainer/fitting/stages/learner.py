@@ -11,7 +11,7 @@ from torch import Tensor
 from service.bundle.spec import Task
 from trainer.fitting.data import loss_of
 from trainer.fitting.hardware.devices import autocast, training_dtype
-from trainer.fitting.hardware.memory import is_out_of_memory
+from trainer.fitting.hardware.memory import first_line, is_out_of_memory
 from trainer.fitting.hardware.processes import Processes
 from trainer.fitting.recipe.recipe import Recipe
 from trainer.fitting.stages.batches import Batch
@@ -40,7 +40,7 @@ class Learner:
         self._ema = Ema(model, decay=stage.ema_decay)
         groups = parameter_groups(model, weight_decay=stage.weight_decay)
         self._optimizer = torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.99), fused=device.type != "mps")
-        self._shares = rate_shares(1.0 if model.train_norms else stage.rate_spread)
+        self._shares = rate_shares(stage.spread(pretrained=not model.train_norms))
         self._scaler = torch.amp.GradScaler(device.type, enabled=self._dtype == torch.float16)
         # The names of the weights are those of the model itself: what is compiled shares them.
         self._network: Callable[[Tensor], Tensor] = torch.compile(model) if stage.compile else model
@@ -134,7 +134,7 @@ class Learner:
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self._ema.updates = facts["updates"]
-        if self._scaler.is_enabled():
+        if self._scaler.is_enabled() and facts["scaler"]:  # none where the precision was another
             self._scaler.load_state_dict(facts["scaler"])
 
     def _statistics(self) -> list[tuple[str, Tensor]]:
@@ -146,8 +146,7 @@ class Learner:
         except RuntimeError as error:
             if self._network is self.model or is_out_of_memory(error):
                 raise
-            reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-            say(f"going on without --compile, which failed here: {reason}")
+            say(f"going on without --compile, which failed here: {first_line(error)}")
             self._network = self.model
             logits = self._network(pixels)
         return logits

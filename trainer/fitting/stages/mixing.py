@@ -63,6 +63,15 @@ def mix_pixels(own: Tensor, other: Tensor, *, blends: Tensor, boxes: Tensor) -> 
     return torch.lerp(other, own, kept[:, None]).contiguous(memory_format=torch.channels_last)
 
 
+def mix_weights(own: Tensor, other: Tensor, *, shares: Tensor) -> tuple[Tensor, Tensor]:
+    """How much mixed images count, and the shares of their own in their targets: float32 [B], twice -> the same.
+
+    The loss of the own label then counts share x own weight, that of the other label (1 - share) x other weight.
+    """
+    weights = torch.lerp(other, own, shares)
+    return weights, shares * own / weights
+
+
 def mix_targets(own: Tensor, other: Tensor, *, shares: Tensor, task: Task, class_count: int) -> Tensor:
     """Targets [B] or [B, K], twice, on one device -> float32 [B, K]; `shares` as in `Mix`."""
     if task == "classification":

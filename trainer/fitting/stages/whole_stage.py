@@ -21,6 +21,7 @@ from trainer.fitting.stages.batches import Batches, Samples
 from trainer.fitting.stages.learner import Learner
 from trainer.fitting.stages.schedule import one_cycle
 from trainer.model import Classifier
+from trainer.pixels import Images
 
 _STAGE = 2
 
@@ -41,7 +42,7 @@ class Epoch:
     images_per_second: float
 
 
-class WholeStage:
+class WholeTraining:
     """The second stage at some step; can be put away at any step and taken up again, on a CPU to the last bit.
 
     Every random number comes from (seed, epoch, step, sample), so that the weights, the optimizer's moments, the
@@ -62,14 +63,16 @@ class WholeStage:
         size: int,
         device: torch.device,
         processes: Processes = ALONE,
+        images: Images | None = None,
     ) -> None:
+        """`images` are those of `data` on the device, where they were opened before."""
         stage = recipe.whole
         self.model = model
         self._recipe = recipe
         self._device = device
         self._processes = processes
         self._phases = Phases(stage, size=size)
-        self._batches = Batches(data, recipe, device=device)
+        self._batches = Batches(data, recipe, device=device, images=images)
         self._learner = Learner(model, recipe, task=data.task, device=device)
         self._micro_batch = MicroBatch(-(-stage.batch_size // stage.accumulate), device=device)
         self._step = 0

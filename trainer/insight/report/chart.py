@@ -10,6 +10,9 @@ from trainer.insight.report.axis import Axis
 
 Point = tuple[float, float]
 
+# Percent of the way from a mark to the border, which its word needs on a phone.
+_ROOM = 45
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
@@ -65,6 +68,20 @@ class Chart:
     def path(self, points: Sequence[Point]) -> str:
         """The points of an SVG polyline in a box of 100 x 100."""
         return " ".join(f"{self.x.place(x):g},{100 - self.y.place(y):g}" for x, y in points)
+
+    @property
+    def flags(self) -> list[tuple[Mark, float, bool]]:
+        """(mark, percent of the way, whether its word stands on its left), from the top row to the lowest.
+
+        In this order no line runs through a word that stands on the same side of its own line, and where there is room
+        all words stand on one side.
+        """
+        placed = sorted(((mark, self.x.place(mark.x)) for mark in self.marks), key=lambda entry: entry[1])
+        places = [place for _, place in placed]
+        turn = 0 if places and places[-1] > 100 - _ROOM and places[0] >= _ROOM else 100 - _ROOM
+        on_the_right = [(mark, place, False) for mark, place in placed if place <= turn]
+        on_the_left = [(mark, place, True) for mark, place in reversed(placed) if place > turn]
+        return [*on_the_right, *on_the_left]
 
     def outline(self, band: Band) -> str:
         """The points of an SVG polygon about a band."""

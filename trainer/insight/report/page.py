@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,6 +16,7 @@ import jinja2
 from service.bundle import Bundle
 from service.predictor import Predictor
 from trainer.catalog import Catalog
+from trainer.files import whole_file
 from trainer.fitting import Recipe
 from trainer.insight.learning import read_learning
 from trainer.insight.predictions import read_predictions
@@ -45,7 +47,7 @@ def write_report(run: Path, catalog: Catalog, recipe: Recipe, bundle: Bundle, *,
         _environment()
         .get_template("page.html.jinja")
         .render(
-            run=run,
+            serve=shlex.join(["python", "-m", "service", "serve", str(run / "bundle")]),
             manifest=bundle.manifest,
             digest=bundle.digest,
             spec=bundle.spec,
@@ -64,12 +66,9 @@ def write_report(run: Path, catalog: Catalog, recipe: Recipe, bundle: Bundle, *,
             changed=_changed(asdict(recipe), asdict(Recipe())),
         )
     )
-    target, partial = run / NAME, run / f".{NAME}.partial"
-    try:
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    target = run / NAME
+    with whole_file(target) as file:
+        file.write(page)
     return target
 
 

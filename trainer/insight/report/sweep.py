@@ -29,7 +29,7 @@ def _draw(title: str, found: FoundRate) -> Chart:
     return Chart(
         title=title,
         says=f"Suggested rates, {', '.join(f'{name}: {rate_text(rate)}' for rate, name in suggestions)}.",
-        x=axis_over(rates, kind="log"),
+        x=axis_over([*rates, *(rate for rate, _ in suggestions), found.chosen], kind="log"),
         y=axis_over([min(loss, curve.ceiling) for loss in (*losses, *least, *most)]),
         x_name="learning rate",
         lines=[

@@ -3,10 +3,35 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainer.fitting import DeviceError
+from trainer.fitting import DeviceError, choose_device
 from trainer.fitting.hardware.devices import autocast, frozen_dtype, limit_threads, training_dtype
 
 CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["cuda:2", "cuda:7", "cuda:", "cuda:-1", "cuda:x"])
+def test_a_gpu_that_is_not_there_is_said_at_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It was found out when the network was sent there."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    assert choose_device("cuda") == torch.device("cuda")
+    with pytest.raises(DeviceError, match=f"this machine has no device {name}; give cuda:0, cuda:1"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cpu:0", "this machine has no device cpu:0; give cpu without a number"),
+        ("cpu:", "give cpu without a number"),
+        ("tpu", "this machine has no device tpu; it has cpu"),
+        ("auto:1", "this machine has no device auto:1; it has cpu"),
+    ],
+)
+def test_says_what_is_no_device(name: str, message: str) -> None:
+    with pytest.raises(DeviceError, match=message):
+        choose_device(name)
 
 
 def test_a_cpu_trains_in_fp32_unless_asked() -> None:

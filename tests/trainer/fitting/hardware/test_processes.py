@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,7 +21,7 @@ from click.testing import CliRunner
 
 from tests.support.photos import write_folder
 from trainer.cli import main
-from trainer.fitting import Processes
+from trainer.fitting import Processes, Warnings
 from trainer.model.tiny import Tiny
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -62,6 +64,7 @@ def require_alike(run: Path, alone: Path) -> None:
         nested = [key for key, value in expected.items() if isinstance(value, dict)]
         for key in nested:
             assert event.pop(key) == pytest.approx(expected.pop(key), abs=1e-4)
+        assert event.pop("frozen", []) == expected.pop("frozen", [])
         assert event == pytest.approx(expected, abs=1e-4)
     assert files_of(run) == files_of(alone)
 
@@ -92,6 +95,43 @@ def test_two_processes_train_as_one(fit: tuple[str, ...], alone: Path, tmp_path:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["run"] == str(tmp_path / "run")  # one object: one process speaks
     require_alike(tmp_path / "run", alone)
+
+
+def test_two_processes_take_the_rates_that_one_of_them_found(
+    fit: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """With all that changes from one epoch to another; compared with one process that is told the rates."""
+    folder = tmp_path_factory.mktemp("found")
+    more = ("--sizes", "16:1,32:2", "--freeze", "early:1,late:2", "--balance", "sampler", "--head-epochs", "3")
+    asked = [*fit[:2], *more, *(word for word in fit[2:] if word not in ("--epochs", "6"))]
+    done = run(torchrun(2, "trainer", *asked, "--lr", "auto", "--out", folder / "together"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "together" / "lr_find.json").read_text())
+    rates = {stage: found[stage]["chosen"] for stage in ("head", "whole")}
+    told = folder / "told.toml"
+    told.write_text(f"checkpoint_s = 0\ndropout = 0.0\n[head]\nrate = {rates['head']!r}\n")
+    alone = CliRunner().invoke(
+        main, [*asked, "--recipe", str(told), "--lr", repr(rates["whole"]), "--out", str(folder / "alone")]
+    )
+    assert alone.exit_code == 0, alone.stderr
+    for name in ("lr_find.json", "lr_find.png"):
+        (folder / "together" / name).unlink()
+    require_alike(folder / "together", folder / "alone")
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_two_gpus_train_as_one(fit: tuple[str, ...], tmp_path: Path) -> None:
+    """Their gradients go through nccl."""
+    asked = [*fit, "--precision", "fp32", "--device", "cuda"]
+    alone = CliRunner().invoke(main, [*asked, "--out", str(tmp_path / "alone")])
+    assert alone.exit_code == 0, alone.stderr
+    done = run(torchrun(2, "trainer", *asked, "--out", tmp_path / "together"))
+    assert done.returncode == 0, done.stderr
+    one, other = (figures_of(tmp_path / name) for name in ("alone", "together"))
+    assert [event["event"] for event in one] == [event["event"] for event in other]
+    losses = [[event["loss"] for event in events if event["event"] == "step"] for events in (one, other)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert files_of(tmp_path / "together") == files_of(tmp_path / "alone")
 
 
 def test_a_killed_process_ends_all_and_more_processes_go_on(fit: tuple[str, ...], alone: Path, tmp_path: Path) -> None:
@@ -140,6 +180,53 @@ def test_shares_are_everything_once(count: int, size: int) -> None:
     shares = [range(count)[Processes(rank=rank, size=size).share(count)] for rank in range(size)]
     assert [place for share in shares for place in share] == list(range(count))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_a_process_that_lost_another_says_how_it_found_out() -> None:
+    """Whatever had failed, it said that another process had ended, and nothing else."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    program = (
+        "import os\n"
+        "from trainer.fitting import ProcessLost, join_processes\n"
+        "with join_processes() as processes:\n"
+        "    processes.wait()\n"
+        "    if not processes.is_main:\n"
+        "        os._exit(1)\n"
+        "    try:\n"
+        "        processes.wait()\n"
+        "    except ProcessLost as error:\n"
+        "        print(error)\n"
+        "        os._exit(0)\n"
+    )
+    given = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    first, second = (
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            env={**ENVIRONMENT, **given, "RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    )
+    with first, second:
+        said, _ = first.communicate(timeout=100)
+    assert (first.returncode, second.returncode) == (0, 1)
+    reason = re.search(r"ended before its work was done \((.+)\); what it or torchrun said", said)
+    assert reason is not None, said
+    assert re.search("(?i)connection|peer|read|recv", reason[1])
+
+
+def test_other_processes_tell_their_warnings_only() -> None:
+    """That the memory of their GPU is too small for a batch, nobody heard."""
+    told: list[str] = []
+    progress = Warnings(told.append)
+    progress.start("epoch 1/2", 10)
+    progress.advance()
+    progress.say("epoch 1  |  accuracy 0.9")
+    progress.say("warning: out of memory with 8 images at once on cuda:1: going on with 4")
+    assert told == ["warning: out of memory with 8 images at once on cuda:1: going on with 4"]
 
 
 def wait_for(there: Callable[[], bool], launcher: subprocess.Popen[bytes]) -> None:

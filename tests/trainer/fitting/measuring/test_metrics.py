@@ -37,6 +37,14 @@ def test_multilabel_figures_by_hand() -> None:
     )
 
 
+def test_one_label_alone_is_a_label_and_not_two_classes() -> None:
+    """The images without it counted as right too."""
+    targets = np.array([[1], [1], [0], [0], [1]], dtype=np.float32)
+    probabilities = np.array([[0.9], [0.2], [0.1], [0.3], [0.4]])
+    figures = measure(probabilities, targets, task="multilabel")
+    assert figures["micro_f1"] == figures["macro_f1"] == pytest.approx(2 * 1 / (1 + 3))
+
+
 def test_a_class_without_images_is_left_out_of_the_means() -> None:
     probabilities = np.array([[0.9, 0.9], [0.1, 0.8]])
     targets = np.array([[1, 0], [0, 0]], dtype=np.float32)
@@ -77,3 +85,13 @@ def test_no_threshold_gives_a_better_f1(probabilities: np.ndarray, targets: np.n
 )
 def test_wilsons_interval(share: float, count: int, low: float, high: float) -> None:
     assert wilson_interval(share, count) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(count=st.integers(1, 10_000), data=st.data())
+def test_an_interval_lies_between_0_and_1(count: int, data: st.DataObject) -> None:
+    """Rounding put some a little outside: of none right, and of all."""
+    for right in (0, count, data.draw(st.integers(0, count))):
+        low, high = wilson_interval(right / count, count)
+        assert 0 <= low <= right / count + 1e-12
+        assert right / count - 1e-12 <= high <= 1
+        assert f"{low:.0f}" != "-0"

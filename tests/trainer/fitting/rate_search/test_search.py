@@ -17,7 +17,7 @@ from trainer.fitting.rate_search.search import search_head_rate, search_whole_ra
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage
 from trainer.fitting.records.checkpoint import load_state
 from trainer.fitting.stages.head_stage import extract_features, fit_head
-from trainer.fitting.stages.whole_stage import WholeStage as Training
+from trainer.fitting.stages.whole_stage import WholeTraining
 from trainer.model import Backbone, Classifier, load_backbone
 
 CPU = torch.device("cpu")
@@ -74,7 +74,7 @@ def test_a_training_does_not_notice_a_sweep_in_its_midst(prepared: Prepared) -> 
     ends = []
     for swept in (False, True):
         model = Classifier(load(), class_count=3, dropout=0.5)
-        training = Training(model, prepared.data, RECIPE, size=32, device=CPU)
+        training = WholeTraining(model, prepared.data, RECIPE, size=32, device=CPU)
         training.run_epoch(progress=Silence(), on_step=lambda: None)
         if swept:
             whole(model, prepared)

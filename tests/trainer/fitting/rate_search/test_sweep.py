@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -101,6 +103,31 @@ def test_a_budget_that_is_used_up_ends_the_sweeps_after_the_first() -> None:
     curve = sweep(nn.Linear(1, 1), follow.begin, Plan(), progress=Silence(), budget_s=0.0)
     assert [len(rates) for rates in follow.tried] == [4, 25]  # to see how long a step takes, and one sweep
     assert len(curve.rates) == 25 - 2 - 1
+
+
+@pytest.mark.parametrize(("slow_s", "taken"), [(0.0, 0), (0.012, 1), (0.08, 2)])
+def test_where_the_fewest_steps_take_too_long_cheaper_ones_are_taken(slow_s: float, taken: int) -> None:
+    """Two minutes were said, whatever a step took."""
+    steps_of = [0, 0, 0]
+
+    def begin(number: int, *, kind: int) -> Step:
+        def step(rate: float) -> torch.Tensor:
+            time.sleep(slow_s / 8**kind)
+            steps_of[kind] += 1
+            return torch.tensor(2.0)
+
+        return step
+
+    first, *cheaper = [partial(begin, kind=kind) for kind in range(3)]
+    plan = Plan(steps=36)
+    sweep(nn.Linear(1, 1), first, plan, progress=Silence(), budget_s=0.25, cheaper=cheaper)
+    for kind, steps in enumerate(steps_of):
+        if kind < taken:
+            assert 0 < steps <= 4  # to see how long they take
+        elif kind == taken:
+            assert steps >= 18
+        else:
+            assert steps == 0
 
 
 @pytest.mark.parametrize(("losses", "ceiling"), [([4.0, 2.0, 90.0], 5.4), ([1.0, 0.99, 90.0], 1.35), ([3.0, 2.0], 3.0)])

@@ -11,7 +11,7 @@ import torch
 from trainer.fitting import Prepared, Recipe, RecipeError, Silence, fit
 from trainer.fitting.recipe.freezing import frozen_in, parse_freeze
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage
-from trainer.fitting.stages.whole_stage import WholeStage as Training
+from trainer.fitting.stages.whole_stage import WholeTraining
 from trainer.model import Backbone, Classifier
 
 CPU = torch.device("cpu")
@@ -45,7 +45,7 @@ def test_a_frozen_group_learns_nothing_and_then_learns(prepared: Prepared, backb
     model = Classifier(backbone, class_count=3)
     torch.nn.init.normal_(model.head.weight, std=0.1)
     recipe = Recipe(whole=dataclasses.replace(STAGE, freeze="early:2,late:1"))
-    training = Training(model, prepared.data, recipe, size=32, device=CPU)
+    training = WholeTraining(model, prepared.data, recipe, size=32, device=CPU)
     moved = []
     for _ in range(3):
         before = weights(model)
@@ -62,7 +62,7 @@ def test_a_frozen_group_learns_nothing_and_then_learns(prepared: Prepared, backb
 def test_autograd_stops_where_nothing_more_learns(prepared: Prepared, backbone: Backbone) -> None:
     model = Classifier(backbone, class_count=3)
     recipe = Recipe(whole=dataclasses.replace(STAGE, freeze="early"))
-    training = Training(model, prepared.data, recipe, size=32, device=CPU)
+    training = WholeTraining(model, prepared.data, recipe, size=32, device=CPU)
     seen: list[bool] = []
     layers = model.body.layers
     layers[0].register_forward_hook(lambda *given: seen.append(given[2].requires_grad))
@@ -75,7 +75,7 @@ def test_norms_of_a_frozen_group_keep_their_statistics(prepared: Prepared, backb
     """Of a body with random weights, whose norms learn otherwise."""
     model = Classifier(dataclasses.replace(backbone, pretrained=False), class_count=3)
     recipe = Recipe(whole=dataclasses.replace(STAGE, freeze="early:1"))
-    training = Training(model, prepared.data, recipe, size=32, device=CPU)
+    training = WholeTraining(model, prepared.data, recipe, size=32, device=CPU)
     before = weights(model)
     training.run_epoch(progress=Silence(), on_step=lambda: None)
     moved = changed(before, model)

@@ -41,6 +41,8 @@ def test_a_whole_number_is_a_number(tmp_path: Path) -> None:
         ("seed = true", "seed is True, not a int"),
         ("[whole]\nrate = nan", "whole.rate is nan"),
         ("[head]\nviews = 0", "head.views is 0; it must be from 1"),
+        ("[whole]\nepochs = -1", "whole.epochs is -1; it must be from 0"),
+        ("[whole]\nrate_spread = 0.5", "whole.rate_spread is 0.5; it must be from 1"),
         ("[whole]\nmixup = -0.1", "whole.mixup is -0.1"),
         ("[whole]\ncutmix = nan", "whole.cutmix is nan"),
         ("[whole]\nclip_norm = -1", "whole.clip_norm is -1.0"),

@@ -46,6 +46,7 @@ def test_a_recipe_with_sizes_survives_the_way_to_a_file_and_back(tmp_path: Path)
         ({"sizes": "128:0"}, "its epochs from 1 to 10000"),
         ({"sizes": "4096:2"}, "a size must be from 16 to 1024"),
         ({"sizes": "128:2", "epochs": 5}, r"whole\.epochs is 5, but whole\.sizes is '128:2', 2 epochs"),
+        ({"sizes": "128:3", "epochs": 8}, r"whole\.epochs is 8, but whole\.sizes is '128:3', 3 epochs"),
         ({"sizes": "128:2", "size_share": 0.5}, "leave one out"),
     ],
 )

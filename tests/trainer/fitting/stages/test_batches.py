@@ -8,6 +8,7 @@ import torch
 
 from trainer.fitting import Prepared, Recipe
 from trainer.fitting.recipe.recipe import WholeStage
+from trainer.fitting.stages.balance import image_weights
 from trainer.fitting.stages.batches import Batch, Batches
 from trainer.pixels import augment
 
@@ -55,6 +56,24 @@ def test_a_mixed_batch_is_the_same_in_one_part_and_in_several(prepared: Prepared
     for batch in (whole, *parts):
         assert batch.weights is not None
     assert torch.equal(whole.weights, torch.cat([part.weights for part in parts]))  # type: ignore[arg-type]
+
+
+def test_mixed_pixels_keep_their_shares_where_targets_are_balanced(prepared: Prepared) -> None:
+    data = dataclasses.replace(prepared.data, train_targets=np.minimum(prepared.data.train_targets, 1))
+    plain, balanced = (
+        Batches(data, dataclasses.replace(MIXED, balance=balance), device=CPU) for balance in ("none", "loss")
+    )
+    samples = plain.of_epoch(0)[0]
+    mix = plain.draw_mix(7, len(samples), size=32)
+    assert mix is not None
+    one, other = (each.load(samples, slice(0, len(samples)), mix=mix, epoch=0, size=32) for each in (plain, balanced))
+    assert torch.equal(one.pixels, other.pixels)
+    assert other.weights is not None
+    weights = image_weights(data.train_targets, task=data.task)[samples]
+    labels = np.eye(3)[data.train_targets[samples]]
+    expected = (mix.shares * weights)[:, None] * labels
+    expected += ((1 - mix.shares) * weights[mix.partners])[:, None] * labels[mix.partners]
+    assert (other.weights[:, None] * other.targets).numpy() == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 def test_steps_are_mixed_each_in_its_own_way_and_always_the_same(prepared: Prepared) -> None:

@@ -7,14 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from trainer.fitting import Prepared, Recipe, TrainingData
+from trainer.fitting import Prepared, Recipe, Silence, TrainingData
 from trainer.fitting.recipe.recipe import WholeStage
 from trainer.fitting.stages.learner import rate_shares
-from trainer.fitting.stages.whole_stage import WholeStage as Training
+from trainer.fitting.stages.whole_stage import WholeTraining
 from trainer.model import Backbone, Classifier
 
 CPU = torch.device("cpu")
@@ -30,7 +31,7 @@ def classifier(backbone: Backbone, recipe: Recipe, data: TrainingData) -> Classi
 
 def gradients(model: Classifier, data: TrainingData, recipe: Recipe) -> tuple[float, list[Tensor]]:
     """The loss of the first step and its gradients; the model stays as it is."""
-    stage = Training(model, data, recipe, size=32, device=CPU)
+    stage = WholeTraining(model, data, recipe, size=32, device=CPU)
     loss = stage.begin_sweep(momentum=0.9, say=print)(0.0).item()
     return loss, [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
 
@@ -65,9 +66,9 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_batch(
             assert torch.allclose(one, other, rtol=1e-3, atol=1e-5 * other.abs().max())
 
 
-def stepped(model: Classifier, data: TrainingData, recipe: Recipe, *, scale: float) -> Training:
+def stepped(model: Classifier, data: TrainingData, recipe: Recipe, *, scale: float) -> WholeTraining:
     """A stage after one step that began with this scale of the loss, where it is scaled."""
-    stage = Training(model, data, recipe, size=32, device=CPU)
+    stage = WholeTraining(model, data, recipe, size=32, device=CPU)
     tensors, facts = stage.state()
     stage.restore(tensors, {**facts, "scaler": facts["scaler"] and {**facts["scaler"], "scale": scale}})
     stage.begin_sweep(momentum=0.9, say=print)(1e-3)
@@ -101,6 +102,37 @@ def test_a_gradient_that_overflows_in_fp16_is_not_taken(prepared: Prepared, back
 def test_rates_are_geometric_over_the_groups() -> None:
     assert rate_shares(100.0) == pytest.approx({"early": 0.01, "late": 0.1, "head": 1.0})
     assert rate_shares(1.0) == {"early": 1.0, "late": 1.0, "head": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "asked", "spread"),
+    [(True, 0.0, 10.0), (False, 0.0, 1.0), (True, 100.0, 100.0), (False, 100.0, 100.0)],
+)
+def test_a_spread_of_the_rates_counts_for_random_weights_too_where_it_was_asked(
+    prepared: Prepared, backbone: Backbone, pretrained: bool, asked: float, spread: float
+) -> None:
+    """`--lr A:B` was passed over; Adam's first step is as long as the rate of the group."""
+    stage = WholeStage(batch_size=8, weight_decay=0.0, **({"rate_spread": asked} if asked else {}))
+    recipe = Recipe(whole=stage, dropout=0.0)
+    model = classifier(dataclasses.replace(backbone, pretrained=pretrained), recipe, prepared.data)
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    WholeTraining(model, prepared.data, recipe, size=32, device=CPU).begin_sweep(momentum=0.9, say=print)(1e-3)
+    moved = {name: float((weight.detach() - before[name]).abs().max()) for name, weight in model.named_parameters()}
+    assert moved["head.weight"] == pytest.approx(1e-3, rel=0.02)
+    assert moved["body.layers.0.weight"] == pytest.approx(1e-3 / spread, rel=0.02)
+
+
+def test_a_state_of_another_precision_is_taken_up_in_fp16(prepared: Prepared, backbone: Backbone) -> None:
+    """It has no scale of the loss: the run could not go on where the hardware was another."""
+    recipe = Recipe(whole=WholeStage(epochs=2, batch_size=8), precision="fp32")
+    before = WholeTraining(classifier(backbone, recipe, prepared.data), prepared.data, recipe, size=32, device=CPU)
+    before.run_epoch(progress=Silence(), on_step=lambda: None)
+    other = dataclasses.replace(recipe, precision="fp16")
+    after = WholeTraining(classifier(backbone, other, prepared.data), prepared.data, other, size=32, device=CPU)
+    after.restore(*before.state())
+    assert after.state()[1]["scaler"]["scale"] == 2.0**16
+    assert np.isfinite(after.run_epoch(progress=Silence(), on_step=lambda: None).losses).all()
+    assert after.done
 
 
 def fit(photos: Path, run: Path, *more: str, **environment: str) -> str:

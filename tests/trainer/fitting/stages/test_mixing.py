@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from service.bundle.spec import Task
 from trainer.fitting.data import loss_of
-from trainer.fitting.stages.mixing import Mix, draw_mix, mix_pixels, mix_targets
+from trainer.fitting.stages.mixing import Mix, draw_mix, mix_pixels, mix_targets, mix_weights
 
 
 def mixed(mix: Mix, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -62,6 +63,30 @@ def test_the_loss_of_a_mixed_image_is_the_mixed_loss(smoothing: float) -> None:
     ) * F.cross_entropy(logits, other, label_smoothing=smoothing, reduction="none")
     loss = loss_of(logits, targets, task="classification", smoothing=smoothing)
     assert loss.item() == pytest.approx(expected.mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_of_a_mixed_image_counts_each_label_by_the_weight_of_its_image(task: Task, smoothing: float) -> None:
+    """The mean weight of the two went to both: where classes were balanced, those of mixed images were not."""
+    random = torch.Generator().manual_seed(0)
+    logits, shares = torch.randn(6, 4, generator=random), torch.rand(6, generator=random)
+    first, second = (0.1 + 5 * torch.rand(6, generator=random) for _ in range(2))
+    own, other = torch.tensor([0, 1, 2, 3, 0, 1]), torch.tensor([3, 2, 2, 0, 1, 1])
+    if task == "multilabel":
+        own, other = (torch.randint(0, 2, (6, 4), generator=random).float() for _ in range(2))
+
+    def each(targets: torch.Tensor) -> torch.Tensor:
+        parts = [
+            loss_of(logits[[place]], targets[[place]], task=task, smoothing=smoothing) for place in range(len(targets))
+        ]
+        return torch.stack(parts)
+
+    weights, of_targets = mix_weights(first, second, shares=shares)
+    targets = mix_targets(own, other, shares=of_targets, task=task, class_count=4)
+    expected = (shares * first * each(own) + (1 - shares) * second * each(other)).mean()
+    loss = loss_of(logits, targets, task=task, smoothing=smoothing, weights=weights)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_tags_are_mixed_by_the_share_too() -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from tests.support.photos import COLOURS, draw
 from trainer.cli import main
 from trainer.fitting.rate_search.found_rate import FoundRate, write_found
-from trainer.fitting.rate_search.suggestions import Rule, Suggestions
+from trainer.fitting.rate_search.suggestions import Suggestions
 from trainer.fitting.rate_search.sweep import Curve
 
 # Names that a page must show and never obey; the images of a class are of one colour.
@@ -75,20 +75,34 @@ def run(finished: Path, tmp_path: Path) -> Path:
 def dressed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished run that was swept and diagnosed; to be read only."""
     run = Path(shutil.copytree(finished / "run", tmp_path_factory.mktemp("report") / "run"))
-    write_found(run / "lr_find.json", {"head": sweep(rule="mean"), "whole": sweep(rule="edge")})
+    write_found(run / "lr_find.json", {"head": steep(), "whole": flat()})
     (run / "diagnosis.json").write_text(json.dumps({"findings": [FINDING]}))
     result = trainer("report", run)
     assert result.exit_code == 0, result.output
     return run
 
 
-def sweep(*, rule: Rule) -> FoundRate:
+def steep() -> FoundRate:
+    """A sweep whose suggestions lie near each other."""
     rates = np.geomspace(1e-7, 10, 100)
     losses = 2 - 1 / (1 + (rates / 1e-3) ** -2) + rates**2
-    valley = 1.25e-3 if rule == "mean" else 1e-2
+    suggestions = Suggestions(valley=1.25e-3, steepest=8.5e-4, minimum_tenth=2e-3)
     return FoundRate(
         curve=Curve(rates=rates, losses=losses, least=0.9 * losses, most=1.1 * losses, seconds=1.0),
-        suggestions=Suggestions(valley=valley, steepest=8.5e-4, minimum_tenth=2e-3),
-        chosen=1.5e-3,
-        rule=rule,
+        suggestions=suggestions,
+        chosen=suggestions.mean,
+        rule="mean",
+    )
+
+
+def flat() -> FoundRate:
+    """A sweep of a model that is trained already, least at its beginning: a suggestion lies before the curve."""
+    rates = np.geomspace(5e-7, 5, 80)
+    losses = 0.4 + 0.004 * np.sin(5 * np.log(rates)) + 0.02 * rates + 0.1 * rates**3
+    losses[0] = losses.min() - 1e-3
+    return FoundRate(
+        curve=Curve(rates=rates, losses=losses, least=losses - 0.01, most=losses + 0.01, seconds=1.0),
+        suggestions=Suggestions(valley=7e-4, steepest=1e-3, minimum_tenth=5e-8),
+        chosen=0.8,
+        rule="edge",
     )

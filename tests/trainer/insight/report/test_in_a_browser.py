@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.support.browser import DESKTOP, PHONE
 from tests.trainer.insight.report.conftest import NAMES
 
 pytestmark = pytest.mark.browser
+
+HALOS = 4  # pixels: the boxes of two words of marks have an edge of 2 each
+
+# Contrast (WCAG 2.2) of the text of a cell of the matrix with what is behind it, for each kind and eleven shares.
+CONTRASTS = """() => {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const luminance = (colour) => {
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = [...pen.getImageData(0, 0, 1, 1).data.slice(0, 3)]
+      .map((value) => value / 255)
+      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const cell = document.querySelector(".matrix tbody td");
+  return ["none", "right", "wrong"].flatMap((kind) => Array.from({ length: 11 }, (_, tenths) => {
+    cell.className = kind;
+    cell.style.setProperty("--share", tenths / 10);
+    const { color, backgroundColor } = getComputedStyle(cell);
+    const [less, more] = [luminance(color), luminance(backgroundColor)].sort((one, other) => one - other);
+    return (more + 0.05) / (less + 0.05);
+  }));
+}"""
 
 
 @pytest.fixture
@@ -94,6 +118,42 @@ def test_charts_show_their_lines(opened: Callable[..., Page]) -> None:
         assert line["x"] + line["width"] <= plot["x"] + plot["width"] + 2
     dot = page.locator(".chart").first.locator("g").last
     assert "validation images, epoch 3: " in (dot.locator("title").text_content() or "")
+
+
+def boxes(found: Locator) -> list[dict[str, float]]:
+    return [box for box in (item.bounding_box() for item in found.all()) if box]
+
+
+@pytest.mark.parametrize("window", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_marks_and_their_words_stay_in_the_chart_and_do_not_collide(
+    opened: Callable[..., Page], window: dict[str, Any]
+) -> None:
+    """A suggestion before the first rate of the sweep lay a decade outside of the chart."""
+    charts = opened(**window).locator(".chart").all()
+    for chart, count in zip(charts, (1, 1, 0, 0, 4, 4), strict=True):
+        (frame,), (plot,) = boxes(chart), boxes(chart.locator(".plot > svg"))
+        lines, words = boxes(chart.locator("line.mark")), boxes(chart.locator("text.mark, text.x, h3, .legend li"))
+        assert len(lines) == count
+        for line in lines:
+            assert plot["x"] - 2 <= line["x"] + line["width"] / 2 <= plot["x"] + plot["width"] + 2
+        for word in words:
+            assert frame["x"] <= word["x"]
+            assert word["x"] + word["width"] <= frame["x"] + frame["width"]
+        for one, other in itertools.combinations(words, 2):
+            assert (
+                one["x"] + one["width"] <= other["x"]
+                or other["x"] + other["width"] <= one["x"]
+                or one["y"] + one["height"] <= other["y"] + HALOS
+                or other["y"] + other["height"] <= one["y"] + HALOS
+            )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_shade_of_the_matrix_can_be_read(opened: Callable[..., Page], scheme: str) -> None:
+    """The text of a dark page had a contrast of 2.5 on the darkest cells."""
+    ratios = opened(color_scheme=scheme).evaluate(CONTRASTS)
+    assert len(ratios) == 3 * 11
+    assert min(ratios) >= 4.5, ratios
 
 
 def test_keyboard_only(opened: Callable[..., Page]) -> None:

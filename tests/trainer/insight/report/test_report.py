@@ -6,9 +6,8 @@ import base64
 import csv
 import io
 import json
-import resource
+import shlex
 import shutil
-import signal
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from PIL import Image
 from service.bundle import read_bundle
 from service.pixels import PixelSpec
 from service.predictor import Predictor
+from tests.support.full_disk import no_file_over
 from tests.support.photos import write_folder, write_tagged_csv
 from tests.trainer.insight.report.conftest import FINDING, NAMES, fit, trainer
 from trainer.catalog import hash_files, read_catalog
@@ -160,18 +160,20 @@ def test_what_has_no_report_is_said(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(run: Path) -> None:
-    """A limit on the size of a file stands for the full disk."""
     before = files(run)
-    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
+    with no_file_over(10_000):
         result = trainer("report", run)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
     assert result.exit_code == 1
     assert "File too large" in result.stderr
     assert files(run) == before
+
+
+def test_the_command_of_a_run_with_a_space_in_its_name_can_be_pasted(run: Path) -> None:
+    """It was written without quotes."""
+    spaced = run.rename(run.with_name("my run"))
+    assert trainer("report", spaced).exit_code == 0
+    command = next(piece for piece in Page(spaced / "report.html").pieces if "-m service serve" in piece)
+    assert shlex.split(command) == ["python", "-m", "service", "serve", str(spaced / "bundle")]
 
 
 def test_a_sweep_and_findings_are_shown_where_there_are_any(dressed: Path, run: Path) -> None:
@@ -184,10 +186,11 @@ def test_a_sweep_and_findings_are_shown_where_there_are_any(dressed: Path, run: 
         "Learning rate sweep of the head",
         "Learning rate sweep of the whole network",
     ]
-    assert "steepest: 8.5e-4, minimum / 10: 2.0e-3, valley: 1.0e-2" in charts[-1]
-    assert page.text.count("chosen: 1.5e-3") == 2
-    assert "Automatic choice: 1.5e-3, the mean of the suggestions." in page.text
-    assert "Automatic choice: 1.5e-3, where the loss begins to rise." in page.text
+    assert "steepest: 8.5e-4, valley: 1.3e-3, minimum / 10: 2.0e-3" in charts[-2]
+    assert "minimum / 10: 5.0e-8, valley: 7.0e-4, steepest: 1.0e-3" in charts[-1]
+    assert "chosen: 1.3e-3" in page.text
+    assert "Automatic choice: 1.3e-3, the mean of the suggestions." in page.text
+    assert "Automatic choice: 8.0e-1, where the loss begins to rise." in page.text
     assert page.text.count("The suggestions lie far apart") == 1
     (run / "diagnosis.json").write_text(json.dumps({"findings": []}))
     assert trainer("report", run).exit_code == 0

@@ -1,0 +1,48 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TextIO
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """A UTF-8 file to write, with the line ends that it is given; it takes its place when the block is left.
+
+    What stood at `path` is replaced then. Where the block raises or the disk is full, that stays, and nothing else is
+    left. One process at a time may write to a path.
+    """
+    with _partial(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        yield file
+        _sync(file)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write bytes as `whole_file` writes text."""
+    with _partial(path) as partial, open(partial, "wb") as file:
+        file.write(content)
+        _sync(file)
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """The name of a file that is put at `path` when the block is left, or removed; errors name `path`."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # what a full disk raises has no name
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _sync(file: IO[str] | IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
