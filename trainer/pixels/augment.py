@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from trainer.pixels.images import to_device
 from trainer.pixels.uniforms import uniforms
 
-_COLUMNS = 10
+_COLUMNS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,7 @@ class Augmentation:
     aspect_max        largest aspect ratio of a crop, either way (4 / 3 as in Szegedy et al. 2014)
     lighting          largest change of brightness (share of half the range) and of contrast (exponent), either way
     affine_share      share of the images that are rotated
-    lighting_share    share of the images whose brightness, share whose contrast, and share whose white is changed
-    tint              largest change of the white: of red and of blue against green (exponent), either way
+    lighting_share    share of the images whose brightness, and share whose contrast, is changed
     """
 
     flip: float = 0.5
@@ -39,7 +38,6 @@ class Augmentation:
     lighting: float = 0.2
     affine_share: float = 0.75
     lighting_share: float = 0.75
-    tint: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("flip", "affine_share", "lighting_share"):
@@ -53,8 +51,6 @@ class Augmentation:
             raise ValueError("augmentation.aspect_max must be from 1 to 4")
         if not 0 <= self.lighting <= 1:
             raise ValueError("augmentation.lighting must be from 0 to 1")
-        if not 0 <= self.tint <= 1:
-            raise ValueError("augmentation.tint must be from 0 to 1")
 
 
 def augment(
@@ -80,7 +76,7 @@ def augment(
     pixels = images.permute(0, 3, 1, 2).float()
     grid = F.affine_grid(theta, [len(images), 3, size, size], align_corners=False)
     pixels = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    pixels = _light(pixels, to_device(draws[:, 6:10].contiguous(), images.device), settings)
+    pixels = _light(pixels, to_device(draws[:, 6:8].contiguous(), images.device), settings)
     return pixels.contiguous(memory_format=torch.channels_last)
 
 
@@ -115,16 +111,11 @@ def crop_matrices(draws: Tensor, aspects: Tensor, settings: Augmentation) -> Ten
 
 
 def _light(pixels: Tensor, draws: Tensor, settings: Augmentation) -> Tensor:
-    """White, then contrast about mid-grey and brightness; float32 [B, 3, H, W] in 0..255, changed in place.
-
-    draws  float32 [B, 4] in [0, 1): brightness, contrast, red, blue
-    """
-    brightness, contrast, red, blue = _signed(draws, settings.lighting_share).unbind(dim=1)
-    contrast = torch.exp(settings.lighting * contrast)
-    white = torch.exp(settings.tint * torch.stack([red, torch.zeros_like(red), blue], dim=1))
-    offset = 127.5 * (1 - contrast) + 127.5 * settings.lighting * brightness
-    scale = contrast.view(-1, 1) * white
-    return pixels.mul_(scale[..., None, None]).add_(offset.view(-1, 1, 1, 1)).clamp_(0, 255)
+    """Brightness and contrast about mid-grey; float32 [B, 3, H, W] in 0..255, changed in place."""
+    brightness = 127.5 * settings.lighting * _signed(draws[:, 0], settings.lighting_share)
+    contrast = torch.exp(settings.lighting * _signed(draws[:, 1], settings.lighting_share))
+    offset = 127.5 * (1 - contrast) + brightness
+    return pixels.mul_(contrast.view(-1, 1, 1, 1)).add_(offset.view(-1, 1, 1, 1)).clamp_(0, 255)
 
 
 def _signed(draw: Tensor, share: float) -> Tensor:
