@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,16 @@ _FEW_SHARE = 4
 _HARDLY_EVER = 0.1
 
 
-def prediction_collapse(valid: Judged, *, classes: Sequence[str], commands: Commands) -> Finding | None:
+def prediction_collapse(
+    valid: Judged, train_counts: Mapping[str, int], *, classes: Sequence[str], commands: Commands, rate_command: str
+) -> Finding | None:
     """One class, or at most a quarter of them, takes nine tenths of the answers, and the others are hardly ever found.
 
     Every class that the validation images hold counts alike, however frequent it is: who calls everything by the name
     of a class that is frequent has collapsed too, right as most answers may be. Classification only.
+
+    train_counts  class -> number of training images
+    rate_command  what to try where their numbers are not the reason
     """
     answers = valid.probabilities.argmax(axis=1)
     present = np.unique(valid.targets)
@@ -49,8 +54,8 @@ def prediction_collapse(valid: Judged, *, classes: Sequence[str], commands: Comm
             "recall_of_the_others": recall,
         },
         command=commands.fit("--balance", "sampler")
-        if commands.recipe.balance == "none" and _unequal(valid.targets)
-        else commands.lr_find(),
+        if commands.recipe.balance == "none" and _unequal(train_counts.values())
+        else rate_command,
     )
 
 
@@ -62,6 +67,5 @@ def _answer_shares(
     return np.asarray(np.bincount(answers, 1 / counts[targets], class_count) / (counts > 0).sum())
 
 
-def _unequal(targets: npt.NDArray[np.int64]) -> bool:
-    counts = np.unique(targets, return_counts=True)[1]
-    return bool(counts.max() >= 3 * counts.min())
+def _unequal(counts: Collection[int]) -> bool:
+    return max(counts) >= 3 * min(counts)

@@ -1,8 +1,9 @@
-"""The command lines that a finding tells to try next."""
+"""Command lines that tell what to try next."""
 
 from __future__ import annotations
 
 import itertools
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,26 +18,29 @@ class Commands:
 
     run     the run that was diagnosed: its recipe is taken again
     recipe  of that run
+    root    folder that the paths of the run's catalog start from now
     out     where the next run goes
     """
 
     run: Path
     recipe: Recipe
+    root: Path
     out: Path
 
     def fit(self, *options: str) -> str:
         """`trainer fit` of the same images with these options on top."""
-        return _line("fit", *self._images, "--recipe", str(self._asked), *options, "--out", str(self.out))
+        name = ("--name", self.recipe.name) if self._named else ()
+        return command_line("fit", *self._images, "--recipe", str(self._asked), *name, *options, "--out", str(self.out))
 
     def fit_table(self, table: Path) -> str:
         """`trainer fit` of a catalog that was written for this run."""
-        data = self.recipe.data
         columns = ["--path-column", "path", "--label-column", "label"]
-        if data.group_column:
+        if self.recipe.data.group_column:
             columns += ["--group-column", "group"]
-        return _line(
-            "fit", str(table), "--root", data.base, *columns,
-            "--recipe", str(self._asked), "--out", str(self.out),
+        name = ("--name", self.recipe.name) if self.recipe.name else ()
+        return command_line(
+            "fit", str(table), "--root", str(self.root), *columns,
+            "--recipe", str(self._asked), *name, "--out", str(self.out),
         )  # fmt: skip
 
     def epochs(self, count: int) -> str:
@@ -44,13 +48,15 @@ class Commands:
         stage = self.recipe.whole
         if not stage.sizes:
             return self.fit("--epochs", str(count))
+        if not count:
+            return self.fit("--sizes", "", "--epochs", "0")
         runs = [(size, len(list(run))) for size, run in itertools.groupby(parse_sizes(stage.sizes))]
         shares = [f"{size}:{max(1, round(length * count / stage.epochs))}" for size, length in runs]
         return self.fit("--sizes", ",".join(shares))
 
     def lr_find(self) -> str:
         """`trainer lr-find` on the same images."""
-        return _line("lr-find", *self._images, "--recipe", str(self._asked))
+        return command_line("lr-find", *self._images, "--recipe", str(self._asked))
 
     @property
     def _asked(self) -> Path:
@@ -58,11 +64,33 @@ class Commands:
 
     @property
     def _images(self) -> tuple[str, ...]:
-        """Which images: never from a recipe file."""
+        """Which images, never from a recipe file; those of a run that was taken up elsewhere are where they are now."""
         data = self.recipe.data
-        given = (("--valid", data.valid), ("--root", data.root))
-        return (data.path, *(word for option, value in given if value for word in (option, value)))
+        path, valid, root = self._now(data.path), self._now(data.valid), self._now(data.root)
+        if self._moved and path == data.path and not root:  # a table whose images alone were moved
+            root = str(self.root)
+        given = (("--valid", valid), ("--root", root))
+        return (path, *(word for option, value in given if value for word in (option, value)))
+
+    @property
+    def _moved(self) -> bool:
+        base = self.recipe.data.base
+        return bool(base) and Path(base) != self.root
+
+    def _now(self, path: str) -> str:
+        """Where a folder or table is now: as far from the root as it was, if there is such a one."""
+        if not path or not self._moved:
+            return path
+        now = os.path.normpath(self.root / os.path.relpath(path, self.recipe.data.base))
+        return now if Path(now).exists() else path
+
+    @property
+    def _named(self) -> bool:
+        """Whether the bundle's name was given, and not taken from the data."""
+        data = Path(self._now(self.recipe.data.path))
+        return self.recipe.name not in ("", data.name if data.is_dir() else data.stem)
 
 
-def _line(*words: str) -> str:
-    return shlex.join(["python", "-m", "trainer", *words])
+def command_line(verb: str, *words: str) -> str:
+    """`python -m trainer VERB` with these words, quoted for a shell where they need it."""
+    return shlex.join(["python", "-m", "trainer", verb, *words])

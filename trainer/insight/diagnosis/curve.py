@@ -30,6 +30,7 @@ class Curve:
     train_error, valid_error  [E], 1 - accuracy; multilabel: 1 - mean average precision
     step_losses  [S], of each step: with augmentation and dropout, so only to be compared with each other
     peak_rate    highest learning rate of the steps, 0 where there were none
+    kept         number of the epoch whose weights were exported; None where the history does not have it
     chance_loss  of an answer that knows how frequent each class is and nothing of the image
     valid_count  number of validation images
     """
@@ -41,6 +42,7 @@ class Curve:
     valid_error: FloatArray
     step_losses: FloatArray
     peak_rate: float
+    kept: int | None
     chance_loss: float
     valid_count: int
 
@@ -50,26 +52,40 @@ class Curve:
         return int((self.numbers > 0).sum())
 
     @property
-    def start_loss(self) -> float:
-        """Training loss before the whole network learned: of the trained head, or of a new one, which guesses."""
-        return float(self.train_loss[0]) if len(self.numbers) and self.numbers[0] == 0 else self.chance_loss
+    def head_trained(self) -> bool:
+        """Whether the whole network began with a trained head."""
+        return bool(len(self.numbers) and self.numbers[0] == 0)
 
     @property
-    def highest_step_loss(self) -> float:
-        """The highest mean of neighbouring steps, a twentieth of all."""
-        return float(_means(self.step_losses).max())
+    def start_loss(self) -> float:
+        """Training loss before the whole network learned: of the trained head, or of a new one, which guesses."""
+        return float(self.train_loss[0]) if self.head_trained else self.chance_loss
+
+    @property
+    def rise(self) -> tuple[float, float]:
+        """Between which losses the steps rose most: the lowest mean of neighbours, a twentieth of all, and a later one.
+
+        The first step counts as such a mean. Raises ValueError where there are no steps.
+        """
+        means = _means(self.step_losses)
+        before = np.minimum.accumulate(np.append(self.step_losses[0], means[:-1]))
+        most = int((means - before).argmax())
+        return float(before[most]), float(means[most])
 
     @property
     def burst(self) -> bool:
-        """Whether the loss of the steps rose well over that of the first.
+        """Whether the loss of the steps rose well over what it had been, if only back to that of guessing.
 
-        By a twentieth of the loss of guessing; after a head stage, where the loss of the first batch is one of chance,
-        also by three standard deviations of the steps. A new head answers every image alike, so its loss is exact.
+        By a twentieth of the loss of guessing, and by three standard deviations of the steps. A new head answers every
+        image alike, so its first loss is exact: no deviations are asked for over that one.
         """
         if not len(self.step_losses):
             return False
-        noise = _DEVIATIONS * _deviation(self.step_losses) if self.numbers[0] == 0 else 0.0
-        return bool(self.highest_step_loss - self.step_losses[0] - noise >= _ROSE * self.chance_loss)
+        before, after = self.rise
+        rises = [after - before - _DEVIATIONS * _deviation(self.step_losses)]
+        if not self.head_trained:
+            rises.append(float(_means(self.step_losses).max() - self.step_losses[0]))
+        return max(rises) >= _ROSE * self.chance_loss
 
 
 def draw_curve(learning: Learning, *, task: Task, train_targets: npt.NDArray[Any], valid_count: int) -> Curve:
@@ -86,6 +102,7 @@ def draw_curve(learning: Learning, *, task: Task, train_targets: npt.NDArray[Any
         valid_error=1 - _figures(learning.epochs, "valid", LEADING[task]),
         step_losses=np.array([step.loss for step in learning.steps], dtype=np.float64),
         peak_rate=max(rates, default=0.0),
+        kept=learning.kept.number if learning.kept else None,
         chance_loss=chance_loss(train_targets, task=task),
         valid_count=valid_count,
     )

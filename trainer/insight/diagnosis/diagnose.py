@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.bundle.spec import Task
-from trainer.catalog import Catalog
+from trainer.catalog import Catalog, Side
 from trainer.insight.diagnosis.collapse import prediction_collapse
 from trainer.insight.diagnosis.commands import Commands
 from trainer.insight.diagnosis.curve import Curve
@@ -20,7 +20,7 @@ from trainer.insight.diagnosis.finding import Finding
 from trainer.insight.diagnosis.judged import Judged
 from trainer.insight.diagnosis.leak import near_duplicates
 from trainer.insight.diagnosis.noise import noisy_labels
-from trainer.insight.diagnosis.rates import rate_too_high, rate_too_low
+from trainer.insight.diagnosis.rates import other_rate, rate_too_high, rate_too_low
 from trainer.insight.diagnosis.split import class_missing, few_validation_images
 from trainer.insight.diagnosis.sweep import Sweep
 
@@ -37,12 +37,14 @@ class Twins:
 class Facts:
     """All that the rules look at.
 
+    lost            classes that were left out, as none of their training images could be decoded
     valid, trained  what the best network says of the validation images, and of some training images as they are
     thresholds      at which it gives a label; multilabel only
-    split_command   how to fit again on a better split
+    split_command   how to fit again on a better split; empty where there is none
     """
 
     catalog: Catalog
+    lost: Sequence[str]
     curve: Curve
     sweep: Sweep | None
     valid: Judged
@@ -73,21 +75,27 @@ def _findings(facts: Facts) -> Iterator[Finding]:
     right = facts.valid.right(task=facts.task, thresholds=facts.thresholds)
     single = facts.task == "classification"
     noisy = noisy_labels(facts.valid, facts.trained, classes=classes, commands=commands) if single else None
-    explained = noisy.evidence["validation_share"] if noisy else 0.0
+    explained = noisy.evidence["validation_share"] if noisy and noisy.confidence != "low" else 0.0
+    train_counts, valid_counts = _counts(facts.catalog, "train"), _counts(facts.catalog, "valid")
+    rate_command = other_rate(curve, sweep=sweep, commands=commands)
     for finding in (
         rate_too_high(curve, commands=commands),
         rate_too_low(curve, sweep=sweep, explained=explained, commands=commands),
         too_few_epochs(curve, sweep=sweep, explained=explained, commands=commands),
-        prediction_collapse(facts.valid, classes=classes, commands=commands) if single else None,
+        prediction_collapse(facts.valid, train_counts, classes=classes, commands=commands, rate_command=rate_command)
+        if single
+        else None,
         near_duplicates(facts.twins.similarities, right, facts.twins.pairs, command=facts.split_command),
         too_many_epochs(curve, commands=commands),
         noisy,
-        class_missing(_counts(facts, "train"), _counts(facts, "valid"), classes=classes, commands=commands),
+        class_missing(train_counts, valid_counts, lost=facts.lost, commands=commands),
         few_validation_images(int(right.sum()), len(right), commands=commands),
     ):
         if finding is not None:
             yield finding
 
 
-def _counts(facts: Facts, side: Any) -> Counter[str]:
-    return Counter(label for row in facts.catalog.side(side) for label in row.labels)
+def _counts(catalog: Catalog, side: Side) -> dict[str, int]:
+    """Class -> number of images; in the order of the classes."""
+    counts = Counter(label for row in catalog.side(side) for label in row.labels)
+    return {label: counts[label] for label in catalog.classes}

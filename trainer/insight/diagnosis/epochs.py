@@ -9,10 +9,9 @@ import numpy as np
 from trainer.insight.diagnosis.commands import Commands
 from trainer.insight.diagnosis.curve import Curve, FloatArray
 from trainer.insight.diagnosis.finding import Finding
-from trainer.insight.diagnosis.slow import is_slow, slow_evidence
+from trainer.insight.diagnosis.slow import MORE, is_slow, slow_evidence
 from trainer.insight.diagnosis.sweep import Sweep
 
-_MORE = 3
 _WINDOW = 3
 _LEAST_EPOCHS, _LONG_SHARE = 3, 0.25
 _LEAST_WORSE, _STANDARD_ERRORS, _MANY_STANDARD_ERRORS = 0.02, 1.0, 2.5
@@ -28,15 +27,9 @@ def too_few_epochs(curve: Curve, *, sweep: Sweep | None, explained: float, comma
     return Finding(
         name="too-few-epochs",
         confidence="low" if sweep is None else "medium",
-        summary=f"Learning was not over after {curve.epochs} epochs: "
-        + (
-            "they were too few or the learning rate was too low, which look alike until a sweep of the rate tells them "
-            "apart."
-            if sweep is None
-            else "they were too few, since the sweep does not call the learning rate low."
-        ),
+        summary=f"Learning was not over after {curve.epochs} epochs: they were too few{_told(sweep)}.",
         evidence={"peak_rate": curve.peak_rate, **slow_evidence(curve)},
-        command=commands.epochs(_MORE * curve.epochs),
+        command=commands.epochs(MORE * curve.epochs),
     )
 
 
@@ -58,22 +51,35 @@ def too_many_epochs(curve: Curve, *, commands: Commands) -> Finding | None:
     last, middle = len(curve.numbers) - 1, best + _WINDOW // 2
     if not curve.train_loss[last] <= curve.train_loss[middle]:
         return None
-    kept = int(curve.numbers[curve.valid_error.argmin()])
+    before = int(curve.numbers[middle])
     return Finding(
         name="too-many-epochs",
         confidence="high" if worse >= _MANY_STANDARD_ERRORS * deviation else "medium",
-        summary=f"The network overfits: the validation error was {100 * error[best]:.1f} % about epoch "
-        f"{int(curve.numbers[middle])} and had risen to {100 * error[-1]:.1f} % by epoch {int(curve.numbers[-1])}; "
-        f"the weights of epoch {kept} were kept.",
+        summary=f"The network overfits: the validation error was {100 * error[best]:.1f} % about epoch {before} and "
+        f"had risen to {100 * error[-1]:.1f} % by epoch {int(curve.numbers[-1])}{_kept(curve.kept)}.",
         evidence={
             "lowest_valid_error": float(error[best]),
             "final_valid_error": float(error[-1]),
             "standard_error": deviation,
-            "epochs_getting_worse": int(curve.numbers[-1] - curve.numbers[middle]),
-            "kept_epoch": kept,
+            "epochs_getting_worse": int(curve.numbers[-1]) - before,
+            "kept_epoch": curve.kept,
         },
-        command=commands.epochs(max(1, kept)),
+        command=commands.epochs(before if curve.kept is None else curve.kept),
     )
+
+
+def _told(sweep: Sweep | None) -> str:
+    if sweep is None:
+        return " or the learning rate was too low, which look alike until a sweep of the rate tells them apart"
+    if sweep.rule == "mean":
+        return ", since the sweep does not call the learning rate low"
+    return f", since in the sweep of the learning rate the loss began to rise above {sweep.chosen:.2g}"
+
+
+def _kept(number: int | None) -> str:
+    if number is None:
+        return ""
+    return f"; the weights of epoch {number} were kept" if number else "; the weights of the head stage were kept"
 
 
 def _smooth(errors: FloatArray) -> FloatArray:

@@ -17,7 +17,7 @@ class Finding:
     confidence  how sure it is that this is so
     summary     one sentence
     evidence    what was measured: JSON values
-    command     what to try next
+    command     what to try next; empty where no command would change it before the images are others
     """
 
     name: str

@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 
 from service.pixels import PixelSpec
-from trainer.catalog import Row
+from trainer.catalog import Catalog, Row
+from trainer.catalog.labels import natural_key
+from trainer.files import whole_file
 from trainer.fitting import Fitted, Prepared, Progress, Recipe
 from trainer.fitting.measuring.metrics import choose_thresholds
 from trainer.fitting.rate_search.found_rate import LR_FIND
@@ -48,9 +50,10 @@ def diagnose_run(
     rows = catalog.side("train")
     features = embed_images(data.train, data.valid, pixels, device=device, progress=progress)
     twins = _find_twins(features, rows, catalog.side("valid"))
-    commands = Commands(run=run, recipe=recipe, out=_next_run(run))
+    commands = Commands(run=run, recipe=recipe, root=catalog.root, out=_next_run(run))
     facts = Facts(
         catalog=catalog,
+        lost=_lost_classes(prepared),
         curve=draw_curve(
             read_learning(run / "history.jsonl"),
             task=data.task,
@@ -71,10 +74,11 @@ def diagnose_run(
         thresholds=choose_thresholds(fitted.probabilities, data.valid_targets, task=data.task),
         twins=twins,
         commands=commands,
-        split_command=_split_anew(prepared, features, commands) if leaks(twins.similarities) else commands.fit(),
+        split_command=_split_anew(catalog, features, commands) if leaks(twins.similarities) else "",
     )
     findings = diagnose(facts)
-    _write(run / "diagnosis.json", json.dumps(to_json(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    with whole_file(run / "diagnosis.json") as file:
+        file.write(json.dumps(to_json(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return findings
 
 
@@ -85,10 +89,16 @@ def _find_twins(features: FloatArray, train: tuple[Row, ...], valid: tuple[Row, 
     return Twins(similarities=similarities, pairs=pairs)
 
 
-def _split_anew(prepared: Prepared, features: FloatArray, commands: Commands) -> str:
-    regrouped = regroup(prepared.catalog, features, seed=commands.recipe.seed)
+def _lost_classes(prepared: Prepared) -> tuple[str, ...]:
+    """Those of which no training image could be decoded; a run that was taken up again no longer knows them."""
+    labels = {label for row in prepared.unreadable if row.side == "train" for label in row.labels}
+    return tuple(sorted(labels - set(prepared.catalog.classes), key=natural_key))
+
+
+def _split_anew(catalog: Catalog, features: FloatArray, commands: Commands) -> str:
+    regrouped = regroup(catalog, features, seed=commands.recipe.seed)
     if regrouped is None:
-        return commands.fit()
+        return ""
     table = commands.run / "regrouped.csv"
     table.unlink(missing_ok=True)  # of a diagnosis that was interrupted
     regrouped.write_csv(table)
@@ -97,14 +107,6 @@ def _split_anew(prepared: Prepared, features: FloatArray, commands: Commands) ->
 
 def _next_run(run: Path) -> Path:
     """RUN-2, or the first of RUN-3, ... that is not there."""
-    names = (run.with_name(f"{run.name}-{number}") for number in itertools.count(2))
+    place = run.resolve() if run.name in ("", "..") else run
+    names = (place.with_name(f"{place.name}-{number}") for number in itertools.count(2))
     return next(path for path in names if not path.exists())
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -39,7 +39,7 @@ def near_duplicates(
     similarities  [M], as for `leaks`
     right         bool [M], whether it was answered rightly
     pairs         M names: of the image, and of the training image
-    command       what to try next
+    command       how to fit again on a better split; empty where there is none
     """
     if not leaks(similarities):
         return None
@@ -47,12 +47,13 @@ def near_duplicates(
     count, share = int(alike.sum()), float(alike.mean())
     among, others = float(right[alike].mean()), None if alike.all() else float(right[~alike].mean())
     compared = "" if others is None else f" ({100 * among:.0f} % of them are right, of the others {100 * others:.0f} %)"
+    instead = "" if command else "; no split keeps near duplicates on one side: validate on others"
     worst_first = np.flatnonzero(alike)[np.argsort(-similarities[alike], kind="stable")]
     return Finding(
         name="near-duplicates",
         confidence="high" if share >= _LARGE_SHARE else "medium",
         summary=f"{100 * share:.0f} % of the validation images have a near duplicate among the training images, so the "
-        f"result on them says little about photos taken elsewhere{compared}.",
+        f"result on them says little about photos taken elsewhere{compared}{instead}.",
         evidence={
             "images": count,
             "share": share,

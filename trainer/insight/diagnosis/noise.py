@@ -13,7 +13,7 @@ from trainer.insight.diagnosis.judged import Judged
 
 _LEAST_SURE, _MOST_SURE, _RULED_OUT, _KNOWN = 0.5, 0.8, 0.1, 0.5
 _LEAST_SUSPECTS = 3
-_LEAST_VALID_SHARE, _LEAST_TRAIN_SHARE = 0.01, 0.02
+_LEAST_VALID_SHARE, _LEAST_TRAIN_SHARE, _LEAST_TRAIN_SHARE_BESIDE = 0.01, 0.02, 0.005
 _LISTED = 20
 
 
@@ -22,15 +22,17 @@ def noisy_labels(valid: Judged, trained: Judged, *, classes: Sequence[str], comm
 
     Of validation images alone it may simply be wrong: they may differ from what it learned. Of a training image it was
     told the label again and again; where it is sure of another all the same, the label is suspect. So there must be
-    such training images too, or enough of them alone. Few of them are found, since it may have learned the wrong
-    labels by heart: their share is a lower bound, that of the validation images an upper one. Classification only.
+    such training images too, half a percent at least, or enough of them alone. Few of them are found, since it may have
+    learned the wrong labels by heart: their share is a lower bound, that of the validation images an upper one. One
+    training image alone makes it no more than likely. Classification only.
 
     trained  some training images, as they are, without augmentation
     """
     found = {"validation": (valid, suspects(valid)), "training": (trained, suspects(trained))}
     counts = {side: len(positions) for side, (_, positions) in found.items()}
     shares = {side: counts[side] / max(1, len(judged.targets)) for side, (judged, _) in found.items()}
-    both = counts["validation"] >= _LEAST_SUSPECTS and shares["validation"] >= _LEAST_VALID_SHARE and counts["training"]
+    seen = counts["validation"] >= _LEAST_SUSPECTS and shares["validation"] >= _LEAST_VALID_SHARE
+    both = seen and shares["training"] >= _LEAST_TRAIN_SHARE_BESIDE
     if not both and not (counts["training"] >= _LEAST_SUSPECTS and shares["training"] >= _LEAST_TRAIN_SHARE):
         return None
     worst = sorted(
@@ -42,7 +44,7 @@ def noisy_labels(valid: Judged, trained: Judged, *, classes: Sequence[str], comm
     )
     return Finding(
         name="noisy-labels",
-        confidence=_confidence(shares),
+        confidence="low" if counts["training"] == 1 else _confidence(shares),
         summary=f"Some labels seem to be wrong: the network is sure of another class for {counts['validation']} of "
         f"{len(valid.targets)} validation images, and for {counts['training']} of {len(trained.targets)} training "
         "images; look at them, put right what is wrong, and fit again.",

@@ -6,8 +6,8 @@ import numpy as np
 
 from trainer.insight.diagnosis.commands import Commands
 from trainer.insight.diagnosis.curve import Curve
-from trainer.insight.diagnosis.finding import Finding
-from trainer.insight.diagnosis.slow import is_slow, slow_evidence
+from trainer.insight.diagnosis.finding import Confidence, Finding
+from trainer.insight.diagnosis.slow import MORE, is_slow, slow_evidence
 from trainer.insight.diagnosis.sweep import Sweep
 
 # Shares of the loss of guessing.
@@ -17,7 +17,7 @@ _VERY_FAR = 10.0
 
 
 def rate_too_high(curve: Curve, *, commands: Commands) -> Finding | None:
-    """The loss of the steps rose over that of the first, and what was learned is poor.
+    """The loss of the steps rose over what it had been, and what was learned is poor.
 
     It is sure where the network ends no better than guessing, or clearly worse than the trained head that it began
     with. Training losses are compared with each other, and measured losses with each other, never one with the other.
@@ -25,20 +25,28 @@ def rate_too_high(curve: Curve, *, commands: Commands) -> Finding | None:
     if not curve.epochs or not np.isfinite(curve.train_loss[-1]):
         return None
     end = float(curve.train_loss[-1])
-    lost = end >= _STILL_GUESSING * curve.chance_loss or end > curve.start_loss + _WORSE * curve.chance_loss
-    if not curve.burst or not (lost or curve.train_error[-1] >= _POOR_ERROR):
+    guessing = end >= _STILL_GUESSING * curve.chance_loss
+    worse = end > curve.start_loss + _WORSE * curve.chance_loss
+    if not curve.burst or not (guessing or worse or curve.train_error[-1] >= _POOR_ERROR):
         return None
+    before, after = curve.rise
+    if guessing:
+        came = "nothing was learned in the end"
+    elif worse:
+        came = "the network ended worse than the trained head that it began with"
+    else:
+        came = "little was learned in the end"
     return Finding(
         name="rate-too-high",
-        confidence="high" if lost else "medium",
+        confidence="high" if guessing or worse else "medium",
         summary=f"The learning rate of {curve.peak_rate:.2g} is too high: the loss of the training steps rose from "
-        f"{curve.step_losses[0]:.2f} to {curve.highest_step_loss:.2f}, and "
-        + ("nothing was learned in the end." if lost else "little was learned in the end."),
+        f"{before:.2f} to {after:.2f}, and {came}.",
         evidence={
             "peak_rate": curve.peak_rate,
-            "first_step_loss": float(curve.step_losses[0]),
-            "highest_step_loss": curve.highest_step_loss,
+            "step_loss_before": before,
+            "step_loss_after": after,
             "loss_of_guessing": curve.chance_loss,
+            "train_loss_at_the_start": curve.start_loss,
             "final_train_loss": end,
             "final_train_error": float(curve.train_error[-1]),
         },
@@ -67,11 +75,28 @@ def rate_too_low(curve: Curve, *, sweep: Sweep | None, explained: float, command
         )
     if not sweep.calls_low(curve.peak_rate):
         return None
+    far = curve.peak_rate * _VERY_FAR <= sweep.lowest
+    sure: tuple[Confidence, Confidence] = ("medium", "high") if sweep.rule == "mean" else ("low", "medium")
     return Finding(
         name="rate-too-low",
-        confidence="high" if curve.peak_rate * _VERY_FAR <= sweep.lowest else "medium",
+        confidence=sure[far],
         summary=f"The learning rate of {curve.peak_rate:.2g} is too low: learning was slow and not over at the end, "
-        f"and the sweep of the rate speaks for {sweep.lowest:.2g} or more.",
+        f"and {_told(sweep)}.",
         evidence={**evidence, "lowest_rate_of_sweep": sweep.lowest, "highest_rate_of_sweep": sweep.highest},
         command=commands.fit("--lr", f"{sweep.lowest:.2g}"),
     )
+
+
+def other_rate(curve: Curve, *, sweep: Sweep | None, commands: Commands) -> str:
+    """What to try where the rate may be at fault: a sweep; where there was one its rate, or more epochs with that."""
+    if sweep is None:
+        return commands.lr_find()
+    if sweep.about(curve.peak_rate):
+        return commands.epochs(MORE * curve.epochs)
+    return commands.fit("--lr", f"{sweep.chosen:.2g}")
+
+
+def _told(sweep: Sweep) -> str:
+    if sweep.rule == "mean":
+        return f"the sweep of the rate speaks for {sweep.lowest:.2g} or more"
+    return f"in the sweep of the rate the loss, which hardly fell, began to rise only above {sweep.lowest:.2g}"

@@ -13,6 +13,8 @@ _FELL = 0.03
 _WORSE = 0.02
 _LAST_SHARE = 3
 
+MORE = 3  # times as many epochs, where they were too few
+
 
 def is_slow(curve: Curve, *, explained: float) -> bool:
     """Whether the training images themselves are poorly known, not much better than others, and this was changing.

@@ -15,36 +15,41 @@ _LISTED = 20
 
 
 def class_missing(
-    train_counts: Mapping[str, int], valid_counts: Mapping[str, int], *, classes: Sequence[str], commands: Commands
+    train_counts: Mapping[str, int], valid_counts: Mapping[str, int], *, lost: Sequence[str], commands: Commands
 ) -> Finding | None:
-    """A class stands on one side of the split only.
+    """A class is not measured, having no validation image, or was left out, none of its training images being readable.
 
-    train_counts, valid_counts  class -> number of images; a class without an image may be left out
-    classes                     all of both sides
+    train_counts  class -> number of images, of every class that is learned
+    valid_counts  the same; a class without an image may be left out
+    lost          the classes that were left out
     """
-    unmeasured = [name for name in classes if not valid_counts.get(name)]
-    unlearned = [name for name in classes if not train_counts.get(name)]
-    if not unmeasured and not unlearned:
+    unmeasured = [name for name in train_counts if not valid_counts.get(name)]
+    if not unmeasured and not lost:
         return None
-    parts = [
-        f"{len(names)} of {len(classes)} classes have no {kind} image, so {so} ({first_few([repr(n) for n in names])})"
-        for names, kind, so in (
-            (unlearned, "training", "they cannot be learned"),
-            (unmeasured, "validation", "nothing is measured on them"),
+    larger = _larger_validation(commands) if any(train_counts[name] > 1 for name in unmeasured) else ""
+    total = len(train_counts) + len(lost)
+    parts = []
+    if lost:
+        parts.append(
+            f"{len(lost)} of {total} classes have no training image that can be decoded, so they were left out "
+            f"({_listed(lost)}); put sound images in their place"
         )
-        if names
-    ]
+    if unmeasured:
+        parts.append(
+            f"{len(unmeasured)} of {total} classes have no validation image, so nothing is measured on them "
+            f"({_listed(unmeasured)}); add images of them{' or hold out more' if larger else ' to validate on'}"
+        )
     return Finding(
         name="class-missing",
         confidence="high",
         summary="; ".join(parts) + ".",
         evidence={
-            "classes": len(classes),
+            "classes": total,
             "without_validation_images": len(unmeasured),
-            "without_training_images": len(unlearned),
-            "missing": (unlearned + unmeasured)[:_LISTED],
+            "without_training_images": len(lost),
+            "missing": [*lost, *unmeasured][:_LISTED],
         },
-        command=_larger_validation(commands),
+        command=larger,
     )
 
 
@@ -56,19 +61,25 @@ def few_validation_images(right: int, count: int, *, commands: Commands) -> Find
     low, high = wilson_interval(right / count, count)
     if high - low <= _WIDE:
         return None
+    larger = _larger_validation(commands)
     return Finding(
         name="few-validation-images",
         confidence="high" if high - low > _VERY_WIDE else "medium",
         summary=f"With {count} validation images the figure means little: {100 * right / count:.1f} % of them are "
-        f"right, but of many more it might be anything from {100 * low:.0f} to {100 * high:.0f} % (95 % interval).",
+        f"right, but of many more it might be anything from {100 * low:.0f} to {100 * high:.0f} % (95 % interval); "
+        f"add images{' or hold out more' if larger else ' to validate on'}.",
         evidence={"images": count, "right": right, "interval": [low, high]},
-        command=_larger_validation(commands),
+        command=larger,
     )
 
 
 def _larger_validation(commands: Commands) -> str:
-    """Hold out more images where they were drawn; else fit again, once there are more."""
+    """How to hold out more images; empty where they were not drawn, or half of all are held out already."""
     recipe = commands.recipe
     if not recipe.data.drawn or recipe.valid_share >= _LARGEST_SHARE:
-        return commands.fit()
+        return ""
     return commands.fit("--valid-share", f"{min(_LARGEST_SHARE, 2 * recipe.valid_share):g}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return first_few([repr(name) for name in names])

@@ -6,26 +6,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.fitting.rate_search.found_rate import read_found
+from trainer.fitting.rate_search.suggestions import Rule
 
 _FAR = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """The lowest and the highest rate that the sweep of the whole network speaks for."""
+    """What the sweep of the whole network speaks for.
+
+    lowest, highest  the rates between which it does. By the rule `edge`, where the loss hardly fell so that what is
+                     read from its fall is noise, both are the rate above which it began to rise
+    chosen           what `fit --lr auto` takes
+    rule             by which that was chosen
+    """
 
     lowest: float
     highest: float
+    chosen: float
+    rule: Rule
 
     def calls_low(self, rate: float) -> bool:
         """Whether the rate is less than a third of the lowest."""
         return rate * _FAR < self.lowest
 
+    def about(self, rate: float) -> bool:
+        """Whether the rate is at most three times the one that was chosen, and at least a third of it."""
+        return self.chosen <= rate * _FAR and rate <= self.chosen * _FAR
+
 
 def read_sweep(path: Path) -> Sweep | None:
-    """What lr_find.json says; None where there was no sweep of the whole network, or its curve did not fall."""
+    """What lr_find.json says; None where there was no sweep of the whole network."""
     whole = read_found(path).get("whole")
-    if whole is None or whole.rule == "edge":
+    if whole is None:
         return None
-    rates = (whole.suggestions.valley, whole.suggestions.steepest, whole.suggestions.minimum_tenth)
-    return Sweep(lowest=min(rates), highest=max(rates))
+    found = whole.suggestions
+    rates = (found.valley, found.steepest, found.minimum_tenth) if whole.rule == "mean" else (whole.chosen,)
+    return Sweep(lowest=min(rates), highest=max(rates), chosen=whole.chosen, rule=whole.rule)

@@ -8,11 +8,12 @@ from trainer.insight.diagnosis.finding import Finding
 
 
 def tell(findings: Sequence[Finding]) -> str:
-    """Two lines a finding, the most important first, or that nothing stands out."""
+    """A line a finding and one with its command, the most important first, or that nothing stands out."""
     return "\n".join(("diagnosis:", *_lines(findings))) if findings else "diagnosis: nothing stands out"
 
 
 def _lines(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
         yield f"  {finding.name} (confidence: {finding.confidence}): {finding.summary}"
-        yield f"    try: {finding.command}"
+        if finding.command:
+            yield f"    try: {finding.command}"

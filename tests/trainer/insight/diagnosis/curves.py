@@ -10,8 +10,9 @@ import numpy as np
 from trainer.fitting import Recipe
 from trainer.insight.diagnosis.commands import Commands
 from trainer.insight.diagnosis.curve import Curve
+from trainer.insight.diagnosis.sweep import Sweep
 
-COMMANDS = Commands(run=Path("run"), recipe=Recipe(), out=Path("run-2"))
+COMMANDS = Commands(run=Path("run"), recipe=Recipe(), root=Path("/photos"), out=Path("run-2"))
 
 
 def curve(
@@ -23,6 +24,7 @@ def curve(
     steps: Sequence[float] = (2.3, 2.0, 1.0, 0.5),
     rate: float = 0.01,
     first: int = 1,
+    kept: int | None = None,
     valid_count: int = 400,
 ) -> Curve:
     """A run of ten equal classes; losses are twice the errors where they are not given."""
@@ -34,6 +36,12 @@ def curve(
         valid_error=np.array(valid_error),
         step_losses=np.array(steps),
         peak_rate=rate,
+        kept=kept,
         chance_loss=float(np.log(10)),
         valid_count=valid_count,
     )
+
+
+def sweep_of(lowest: float, highest: float) -> Sweep:
+    """A sweep whose loss fell; the rate in the middle was chosen."""
+    return Sweep(lowest=lowest, highest=highest, chosen=float(np.sqrt(lowest * highest)), rule="mean")

@@ -12,13 +12,14 @@ from trainer.insight.diagnosis.judged import Judged
 CLASSES = tuple("abcdefghij")
 
 
-def collapse(targets: Sequence[int], answers: Sequence[int]) -> Finding | None:
+def collapse(targets: Sequence[int], answers: Sequence[int], *, trained: Sequence[int] = (9, 9)) -> Finding | None:
     judged = Judged(
         names=[str(number) for number in range(len(targets))],
         probabilities=np.eye(len(CLASSES))[np.asarray(answers)],
         targets=np.asarray(targets),
     )
-    return prediction_collapse(judged, classes=CLASSES, commands=COMMANDS)
+    counts = dict(zip(CLASSES, trained, strict=False))
+    return prediction_collapse(judged, counts, classes=CLASSES, commands=COMMANDS, rate_command=COMMANDS.lr_find())
 
 
 def test_one_answer_for_everything_is_a_collapse_whatever_share_of_it_is_right() -> None:
@@ -28,9 +29,15 @@ def test_one_answer_for_everything_is_a_collapse_whatever_share_of_it_is_right()
     assert (finding.confidence, finding.evidence["favoured_classes"]) == ("high", ["d"])
     assert "lr-find" in finding.command
     unequal = [0] * 95 + [1] * 5
-    finding = collapse(unequal, [0] * 100)  # 95 % are right
-    assert finding
-    assert "--balance sampler" in finding.command
+    assert collapse(unequal, [0] * 100)  # 95 % are right
+
+
+def test_a_sampler_is_for_training_images_of_unequal_number_whatever_the_validation_images_are() -> None:
+    balanced, unequal = [0] * 10 + [1] * 10, [0] * 95 + [1] * 5
+    for valid, trained, sampler in ((balanced, (30, 10), True), (balanced, (29, 10), False), (unequal, (9, 9), False)):
+        finding = collapse(valid, [0] * len(valid), trained=trained)
+        assert finding
+        assert ("--balance sampler" in finding.command) == sampler
 
 
 def test_two_answers_of_ten_are_a_collapse_and_three_are_not() -> None:

@@ -42,7 +42,7 @@ def test_a_history_may_begin_in_the_middle_and_lack_the_training_images(tmp_path
     assert np.isnan(found.train_error[0])
     assert np.isnan(found.valid_loss[1])
     assert found.train_error[1] == 0
-    assert (found.peak_rate, found.step_losses.tolist()) == (0.02, [1.5])
+    assert (found.peak_rate, found.step_losses.tolist(), found.kept) == (0.02, [1.5], 4)
 
 
 def test_a_loss_bursts_when_it_rises_by_a_twentieth_of_that_of_guessing() -> None:
@@ -57,3 +57,23 @@ def test_a_loss_bursts_when_it_rises_by_a_twentieth_of_that_of_guessing() -> Non
     assert burst(wild)  # of a new head, whose first loss is exact
     assert not burst(wild, first=0)  # after a head stage the first loss is that of one batch
     assert burst([0.5, 0.6, 0.5, 0.4, *[5.0] * 10], first=0)
+
+
+def test_a_loss_that_falls_and_bursts_back_to_that_of_guessing_is_no_higher_than_the_first() -> None:
+    """So it is without a head stage: the first loss is that of guessing."""
+    back = curve(train_error=[0.9], valid_error=[0.9], steps=[*np.linspace(2.3, 1.0, 20), *[2.3] * 40])
+    assert back.burst
+    assert back.rise == pytest.approx((1.0, 2.3), abs=0.1)
+    labels = curve(train_error=[0.9], valid_error=[0.9], steps=[0.69, *np.linspace(0.5, 0.1, 20), *[0.5] * 40])
+    assert labels.burst  # of several labels an image: the first loss is over that of guessing
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.1, 0.3])
+@pytest.mark.parametrize("steps", [12, 60, 1000])
+def test_a_loss_that_falls_noisily_does_not_burst(noise: float, steps: int) -> None:
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        falling = np.linspace(2.3, 0.5, steps) + np.append(0, noise * random.normal(size=steps - 1))
+        level = 0.5 + noise * random.normal(size=steps)
+        assert not curve(train_error=[0.2], valid_error=[0.2], steps=falling.tolist()).burst
+        assert not curve(train_error=[0.2], valid_error=[0.2], steps=level.tolist(), first=0).burst

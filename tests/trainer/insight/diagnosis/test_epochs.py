@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.trainer.insight.diagnosis.curves import COMMANDS, curve
+from tests.trainer.insight.diagnosis.curves import COMMANDS, curve, sweep_of
 from trainer.fitting import Recipe
 from trainer.fitting.recipe.recipe import WholeStage
 from trainer.insight.diagnosis.curve import Curve
@@ -14,18 +14,22 @@ from trainer.insight.diagnosis.finding import Finding
 from trainer.insight.diagnosis.sweep import Sweep
 
 DOWN = [0.9, 0.6, 0.4]
+SIZED = Recipe(whole=WholeStage(sizes="128:3,224:2"))
 
 
 def few(found: Curve, *, explained: float = 0.0, sweep: Sweep | None = None) -> Finding | None:
     return too_few_epochs(found, sweep=sweep, explained=explained, commands=COMMANDS)
 
 
-def many(valid_error: list[float], *, train_loss: list[float] | None = None, valid_count: int = 400) -> Finding | None:
+def many(
+    valid_error: list[float], *, train_loss: list[float] | None = None, valid_count: int = 400, kept: int | None = 3
+) -> Finding | None:
     count = len(valid_error)
     falling = train_loss or np.linspace(1.0, 0.001, count).tolist()
     found = curve(
-        train_error=[0.0] * count, valid_error=valid_error, train_loss=falling, valid_count=valid_count, steps=[1.0] * 9
-    )
+        train_error=[0.0] * count, valid_error=valid_error, train_loss=falling, valid_count=valid_count, kept=kept,
+        steps=[1.0] * 9,
+    )  # fmt: skip
     return too_many_epochs(found, commands=COMMANDS)
 
 
@@ -49,14 +53,24 @@ def test_errors_that_wrong_labels_explain_are_no_fault_of_the_learning() -> None
 
 def test_a_sweep_that_does_not_call_the_rate_low_leaves_the_epochs() -> None:
     found = curve(train_error=DOWN, valid_error=DOWN, rate=0.01)
-    alike, sure = few(found), few(found, sweep=Sweep(lowest=0.005, highest=0.05))
+    alike, sure = few(found), few(found, sweep=sweep_of(0.005, 0.05))
     assert alike
     assert sure
     assert (alike.confidence, sure.confidence) == ("low", "medium")
     assert "look alike" in alike.summary
     assert "look alike" not in sure.summary
-    assert few(found, sweep=Sweep(lowest=0.1, highest=1.0)) is None
+    assert few(found, sweep=sweep_of(0.1, 1.0)) is None
     assert "--epochs 9 " in sure.command
+
+
+def test_a_sweep_whose_loss_hardly_fell_speaks_too() -> None:
+    """It says above which rate the loss rises: so a run at that rate is not slow for want of it."""
+    edge = Sweep(lowest=0.01, highest=0.01, chosen=0.01, rule="edge")
+    found = few(curve(train_error=DOWN, valid_error=DOWN, rate=0.01), sweep=edge)
+    assert found
+    assert found.confidence == "medium"
+    assert found.summary.endswith("too few, since in the sweep of the learning rate the loss began to rise above 0.01.")
+    assert few(curve(train_error=DOWN, valid_error=DOWN, rate=0.001), sweep=edge) is None
 
 
 def test_a_validation_error_that_gets_worse_for_long_is_overfitting() -> None:
@@ -72,6 +86,34 @@ def test_a_validation_error_that_gets_worse_for_long_is_overfitting() -> None:
     assert many(worse, valid_count=10) is None  # of ten it is one image
     # The training images are forgotten too: that is no overfitting.
     assert many(worse, train_loss=[1.0, 0.5, 0.4, 0.4, 0.4, 0.6, 0.9, 0.9, 0.9]) is None
+
+
+def test_the_epoch_that_was_kept_is_that_of_the_history() -> None:
+    """Of epochs that are equally often right, that with the least loss was kept: not the first of them."""
+    worse = [0.5, 0.3, 0.2, 0.2, 0.2, 0.25, 0.3, 0.3, 0.3]
+    finding = many(worse, kept=5)
+    assert finding
+    assert finding.evidence["kept_epoch"] == 5
+    assert "; the weights of epoch 5 were kept." in finding.summary
+    assert "--epochs 5 " in finding.command
+    unknown = many(worse, kept=None)
+    assert unknown
+    assert "kept" not in unknown.summary
+    assert "--epochs 4 " in unknown.command
+
+
+def test_where_the_head_stage_was_best_no_epoch_of_the_whole_network_is_told_to_try() -> None:
+    found = curve(
+        train_error=[0.0] * 6, valid_error=[0.1, 0.12, 0.2, 0.2, 0.25, 0.3], train_loss=[1.0, 0.5, 0.4, 0.3, 0.2, 0.1],
+        first=0, kept=0,
+    )  # fmt: skip
+    finding = too_many_epochs(found, commands=COMMANDS)
+    assert finding
+    assert finding.summary.endswith("; the weights of the head stage were kept.")
+    assert "--epochs 0 " in finding.command
+    sized = too_many_epochs(found, commands=dataclasses.replace(COMMANDS, recipe=SIZED))
+    assert sized
+    assert "--sizes '' --epochs 0 " in sized.command  # what the recipe says of the sizes would ask for epochs
 
 
 def test_what_is_normal_is_not_overfitting() -> None:
@@ -93,8 +135,7 @@ def test_what_is_normal_is_not_overfitting() -> None:
 
 
 def test_sizes_keep_their_shares_of_the_epochs() -> None:
-    recipe = Recipe(whole=WholeStage(sizes="128:3,224:2"))
-    commands = dataclasses.replace(COMMANDS, recipe=recipe)
+    commands = dataclasses.replace(COMMANDS, recipe=SIZED)
     finding = too_few_epochs(curve(train_error=DOWN, valid_error=DOWN), sweep=None, explained=0.0, commands=commands)
     assert finding
     assert "--sizes 128:5,224:4 " in finding.command  # nine epochs

@@ -7,12 +7,12 @@ from trainer.insight.diagnosis.finding import Finding
 from trainer.insight.diagnosis.leak import near_duplicates
 
 
-def leak(alike: int, count: int, *, right: int) -> Finding | None:
+def leak(alike: int, count: int, *, right: int, command: str = "python") -> Finding | None:
     """`alike` of `count` images have a near duplicate, the last ones; the last `right` are right."""
     similarities = np.linspace(0.1, 0.7, count)
     similarities[count - alike :] = np.linspace(0.76, 0.99, alike)
     pairs = [(f"valid/{number}.jpg", f"train/{number}.jpg") for number in range(count)]
-    return near_duplicates(similarities, np.arange(count) >= count - right, pairs, command="python")
+    return near_duplicates(similarities, np.arange(count) >= count - right, pairs, command=command)
 
 
 def test_a_tenth_of_the_images_is_a_leak() -> None:
@@ -34,3 +34,11 @@ def test_two_images_are_no_leak_and_all_are() -> None:
     assert finding
     assert finding.confidence == "high"
     assert finding.evidence["right_without"] is None
+
+
+def test_where_there_is_no_better_split_other_images_are_asked_for() -> None:
+    split, none = leak(10, 100, right=55), leak(10, 100, right=55, command="")
+    assert split
+    assert none
+    assert none.command == ""
+    assert none.summary == f"{split.summary[:-1]}; no split keeps near duplicates on one side: validate on others."

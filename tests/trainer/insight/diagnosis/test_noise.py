@@ -41,13 +41,18 @@ def test_a_network_that_does_not_know_a_class_is_not_asked_about_its_images() ->
 def test_both_sides_must_speak_for_it() -> None:
     assert noise(judged(wrong=6), judged(wrong=0)) is None  # the validation images may be of another kind
     assert noise(judged(wrong=2), judged(wrong=1)) is None
-    finding = noise(judged(wrong=6), judged(wrong=1))
-    assert finding
-    assert finding.confidence == "medium"
     sure = noise(judged(wrong=6), judged(wrong=2))
     assert sure
     assert sure.confidence == "high"
     assert noise(judged(wrong=0), judged(wrong=3))  # learned with that label, and not believed
+
+
+def test_one_training_image_of_many_says_nothing_of_the_labels_and_of_few_not_much() -> None:
+    assert noise(judged(wrong=6), judged(wrong=1, count=512)) is None
+    assert noise(judged(wrong=6), judged(wrong=3, count=512))
+    finding = noise(judged(wrong=6), judged(wrong=1))
+    assert finding
+    assert finding.confidence == "low"
 
 
 def test_the_worst_are_listed() -> None:

@@ -7,24 +7,58 @@ import pytest
 from tests.trainer.insight.diagnosis.curves import COMMANDS
 from trainer.fitting import Recipe
 from trainer.fitting.recipe.recipe import DataSource
+from trainer.insight.diagnosis.commands import Commands
+from trainer.insight.diagnosis.finding import Finding
 from trainer.insight.diagnosis.split import class_missing, few_validation_images
 
 DRAWN = dataclasses.replace(COMMANDS, recipe=Recipe(data=DataSource(path="photos", drawn=True)))
+HALF = dataclasses.replace(COMMANDS, recipe=Recipe(data=DataSource(path="photos", drawn=True), valid_share=0.5))
 GIVEN = dataclasses.replace(COMMANDS, recipe=Recipe(data=DataSource(path="photos", valid="others")))
 
 
-def test_a_class_on_one_side_only_is_told() -> None:
-    assert class_missing({"a": 5, "b": 5}, {"a": 1, "b": 1}, classes=("a", "b"), commands=DRAWN) is None
-    finding = class_missing({"a": 5, "b": 1}, {"a": 1}, classes=("a", "b"), commands=DRAWN)
+def missing(
+    trained: dict[str, int], valid: dict[str, int], *, lost: tuple[str, ...] = (), commands: Commands = DRAWN
+) -> Finding | None:
+    return class_missing(trained, valid, lost=lost, commands=commands)
+
+
+def test_a_class_that_is_not_measured_is_told() -> None:
+    assert missing({"a": 5, "b": 5}, {"a": 1, "b": 1}) is None
+    finding = missing({"a": 5, "b": 2}, {"a": 1})
     assert finding
     assert finding.evidence["missing"] == ["b"]
-    assert finding.summary == "1 of 2 classes have no validation image, so nothing is measured on them ('b')."
+    assert finding.summary == (
+        "1 of 2 classes have no validation image, so nothing is measured on them ('b'); add images of them or hold out "
+        "more."
+    )
     assert "--valid-share 0.4 " in finding.command
-    finding = class_missing({"a": 5}, {"a": 1, "b": 1}, classes=("a", "b"), commands=GIVEN)
+
+
+def test_a_class_that_was_left_out_is_told() -> None:
+    """Its training images could not be decoded."""
+    finding = missing({"a": 5, "b": 5}, {"a": 1, "b": 1}, lost=("c",))
     assert finding
-    assert "cannot be learned" in finding.summary
-    assert "fit photos --valid others " in finding.command
-    assert "--valid-share" not in finding.command
+    assert finding.evidence["missing"] == ["c"]
+    assert finding.evidence["without_training_images"] == 1
+    assert finding.summary == (
+        "1 of 3 classes have no training image that can be decoded, so they were left out ('c'); put sound images in "
+        "their place."
+    )
+    assert finding.command == ""
+
+
+def test_no_command_is_told_that_cannot_change_the_finding() -> None:
+    """The same images on the same sides would give it again."""
+    for finding in (
+        missing({"a": 5, "b": 5}, {"a": 1}, commands=GIVEN),
+        missing({"a": 5, "b": 1}, {"a": 1}),  # one image is for training, whatever the share
+        missing({"a": 5, "b": 5}, {"a": 1}, commands=HALF),
+        few_validation_images(5, 7, commands=GIVEN),
+        few_validation_images(5, 7, commands=HALF),
+    ):
+        assert finding
+        assert finding.command == ""
+        assert finding.summary.endswith(" to validate on.")
 
 
 @pytest.mark.parametrize(
@@ -41,3 +75,11 @@ def test_the_interval_is_wilsons() -> None:
     assert finding
     assert finding.evidence["interval"] == pytest.approx([0.7786, 0.9147], abs=1e-4)
     assert "from 78 to 91 % (95 % interval)" in finding.summary
+    assert "--valid-share 0.4 " in finding.command
+
+
+def test_an_interval_from_nothing_is_not_from_less() -> None:
+    """Rounding put it under 0."""
+    finding = few_validation_images(0, 22, commands=DRAWN)
+    assert finding
+    assert "from 0 to 15 % (95 % interval)" in finding.summary

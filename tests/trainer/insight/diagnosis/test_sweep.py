@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.trainer.insight.diagnosis.curves import sweep_of
 from trainer.fitting.rate_search.found_rate import FoundRate, write_found
 from trainer.fitting.rate_search.suggestions import Suggestions
 from trainer.fitting.rate_search.sweep import Curve
@@ -24,13 +25,23 @@ def test_a_sweep_of_the_whole_network_is_read(tmp_path: Path) -> None:
     write_found(path, {"head": FOUND})
     assert read_sweep(path) is None
     write_found(path, {"head": FOUND, "whole": FOUND})
-    assert read_sweep(path) == Sweep(lowest=0.01, highest=0.2)
+    assert read_sweep(path) == Sweep(lowest=0.01, highest=0.2, chosen=0.05, rule="mean")
+
+
+def test_a_sweep_whose_loss_did_not_fall_is_one_all_the_same(tmp_path: Path) -> None:
+    """Its suggestions read noise, but above the rate that was chosen the loss rises."""
+    path = tmp_path / "lr_find.json"
     write_found(path, {"whole": dataclasses.replace(FOUND, rule="edge")})
-    assert read_sweep(path) is None  # its suggestions read noise
+    assert read_sweep(path) == Sweep(lowest=0.05, highest=0.05, chosen=0.05, rule="edge")
 
 
 def test_a_third_of_the_lowest_rate_is_low() -> None:
-    sweep = Sweep(lowest=0.03, highest=0.2)
+    sweep = sweep_of(0.03, 0.2)
     assert sweep.calls_low(0.009)
     assert not sweep.calls_low(0.011)
     assert not sweep.calls_low(5.0)
+
+
+def test_a_rate_is_about_that_which_was_chosen_up_to_three_times_it() -> None:
+    sweep = sweep_of(0.01, 0.1)
+    assert [sweep.about(rate) for rate in (0.01, 0.011, 0.09, 0.1)] == [False, True, True, False]

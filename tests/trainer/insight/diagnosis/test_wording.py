@@ -11,3 +11,8 @@ def test_findings_are_told_in_two_lines_each_and_silence_in_one() -> None:
         "  rate-too-low (confidence: low): It is slow.",
         "    try: python -m x",
     ]
+
+
+def test_where_no_command_would_change_anything_none_is_told() -> None:
+    finding = Finding(name="class-missing", confidence="high", summary="Add images.", evidence={}, command="")
+    assert tell((finding,)).splitlines() == ["diagnosis:", "  class-missing (confidence: high): Add images."]
