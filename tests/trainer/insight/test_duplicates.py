@@ -37,6 +37,20 @@ def test_near_copies_are_alike_and_others_are_not(count: int) -> None:
     assert others.max() < ALIKE
 
 
+@pytest.mark.parametrize("count", [40, 80, 200, 600, 3000])
+def test_the_same_pairs_are_found_among_few_images_and_among_many(count: int) -> None:
+    """A pair among few makes up much of a direction, and whitening that would tear it apart."""
+    random = np.random.default_rng(0)
+    kinds = random.normal(size=(4, 256))
+    found = (kinds[np.arange(count) % 4] + random.normal(size=(count, 256))).astype(np.float32)
+    found[-3:] = found[:3] + 0.4 * random.normal(size=(3, 256))
+    units = whiten(found)
+    positions, similarities = nearest(units[-3:], units[:-3])
+    assert positions.tolist() == [0, 1, 2]
+    assert similarities.min() >= ALIKE
+    assert nearest(units[:3], units[3:-3])[1].max() < ALIKE
+
+
 def test_what_all_images_of_a_kind_share_does_not_make_them_alike() -> None:
     """The embeddings of any two digits point nearly the same way."""
     own = features(400, copies=2)
@@ -94,3 +108,27 @@ def test_a_random_split_of_photos_from_one_shop_leaks_and_an_honest_one_does_not
         shares[name] = float((similarities >= ALIKE).mean())
     assert shares["random"] > 0.3
     assert shares["honest"] < 0.05
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not (DATA / "train.csv").is_file(), reason="FIELDGUIDE_REAL_DATA names no folder of photos")
+def test_few_photos_leak_as_many_do(tmp_path: Path) -> None:
+    """From 3 classes, a hundred photos, on: the verdict, from a tenth on, does not hang on their number."""
+    pixels = load_backbone("efficientnet_lite0").pixels
+    prepared = prepare(
+        read_catalog(DATA / "train.csv", valid=DATA / "val.csv"),
+        pixels=pixels, seed=0, cache=tmp_path, threads=2, progress=Silence(),
+    )  # fmt: skip
+    data, random = prepared.data, np.random.default_rng(0)
+    embedded = embed_images(data.train, data.valid, pixels, device=torch.device("cpu"), progress=Silence())
+    count, targets = len(data.train), np.append(data.train_targets, data.valid_targets)
+    for classes in (3, 6, 12, 24):
+        alike: dict[str, list[float]] = {"random": [], "honest": []}
+        for _ in range(48 // classes):
+            chosen = np.flatnonzero(np.isin(targets, random.choice(data.class_count, classes, replace=False)))
+            units, held = whiten(embedded[chosen]), chosen >= count
+            drawn = ~held & (random.random(len(chosen)) < 0.2)
+            alike["random"] += nearest(units[drawn], units[~held & ~drawn])[1].tolist()
+            alike["honest"] += nearest(units[held], units[~held])[1].tolist() if held.any() else []
+        assert np.mean(np.array(alike["random"]) >= ALIKE) >= 0.1
+        assert np.mean(np.array(alike["honest"]) >= ALIKE) < 0.05
