@@ -59,7 +59,7 @@ class WholeStage:
 
     epochs: int = _NOT_ASKED
     batch_size: int = 32
-    rate: float = 2e-3
+    rate: float = 4e-3
     rate_spread: float = 0.0
     weight_decay: float = 0.05
     size_share: float = 1.0
