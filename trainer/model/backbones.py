@@ -1,7 +1,7 @@
 """Backbones by name, each with the record of how its images were prepared.
 
 efficientnet_lite0   the default: its ImageNet weights come with the installation, no download
-efficientnet_lite1   larger, slower and more accurate, as efficientnet_lite2 is again; theirs come with it too
+efficientnet_lite1   larger, slower and better on ImageNet, as efficientnet_lite2 is again; theirs come with it too
 tiny                 under 100,000 parameters, 32 pixels, no pretrained weights
 torchvision/NAME     any classifier of torchvision.models that ends in a linear layer
 timm/NAME            any model of timm that ends in a linear layer
