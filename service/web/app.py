@@ -19,38 +19,34 @@ from service.web.middleware.tracing import Tracing
 from service.web.problem import Problem
 from service.web.routes.openapi import Info
 from service.web.routes.table import WATCHED_PATHS, all_routes, public_paths
+from service.web.telemetry.ledger import Ledger
 from service.web.telemetry.metrics import Metrics
-from service.web.telemetry.spans import Spans
 
 
-def create_app(
-    engine: Engine, settings: Settings, *, metrics: Metrics | None = None, spans: Spans | None = None
-) -> ASGIApp:
+def create_app(engine: Engine, settings: Settings, *, ledger: Ledger | None = None) -> ASGIApp:
     """The ASGI application. It answers 503 where it needs the model for as long as the engine is not ready.
+
+    ledger  of requests that have ended; by default one of its own, without traces
 
     Raises BadSetting for API keys that cannot be read.
     """
-    metrics = metrics or Metrics(engine)
+    ledger = ledger or Ledger(Metrics(engine))
     keys = Keys.read(settings)
     hosts, origins = (
         frozenset(filter(None, text.split(","))) for text in (settings.trusted_hosts, settings.cors_origins)
     )
     info = Info(version=__version__, with_keys=bool(keys), with_hosts="*" not in hosts)
     admission = Middleware(Admission, permits=engine.permits)
-    routes = all_routes(engine, settings, metrics=metrics, info=info, around_uploads=[admission])
-    return Router(
-        routes,
-        redirect_slashes=False,
-        default=_not_found,
-        middleware=[  # outermost first
-            Middleware(Tracing, metrics=metrics, spans=spans),
-            Middleware(SecurityHeaders),
-            Middleware(Cors, origins=origins),
-            Middleware(Problems),
-            Middleware(Hosts, trusted=hosts, exempt=WATCHED_PATHS),
-            Middleware(Access, keys=keys, public=public_paths(routes)),
-        ],
-    )
+    routes = all_routes(engine, settings, ledger=ledger, info=info, around_uploads=[admission])
+    middleware = [Middleware(Tracing, ledger=ledger), Middleware(SecurityHeaders)]  # outermost first
+    if origins:
+        middleware.append(Middleware(Cors, origins=origins))
+    middleware.append(Middleware(Problems))
+    if "*" not in hosts:
+        middleware.append(Middleware(Hosts, trusted=hosts, exempt=WATCHED_PATHS))
+    if keys:
+        middleware.append(Middleware(Access, keys=keys, public=public_paths(routes)))
+    return Router(routes, redirect_slashes=False, default=_not_found, middleware=middleware)
 
 
 async def _not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:

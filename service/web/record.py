@@ -6,17 +6,17 @@ tracing library: the handlers between need not know of it.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
 
 import onnxruntime as ort
 
 from service.predictor import Prediction
+from service.ranking import Label
 
 # In the order in which a request goes through them: the body arrives, waits for a slot, the image is taken out of it,
 # decoded, classified, and the answer is written.
@@ -35,6 +35,34 @@ def _run_options() -> ort.RunOptions:
     return options
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Verdict:
+    """What the model said of an image, without the image: what is told of it may wait for a while.
+
+    format, width, height  of the upright original
+    best                   the most probable class
+    labels                 those at or over their threshold
+    """
+
+    format: str
+    width: int
+    height: int
+    best: Label
+    labels: tuple[Label, ...]
+
+    @classmethod
+    def of(cls, prediction: Prediction) -> Verdict:
+        """That of a prediction."""
+        picture = prediction.picture
+        return cls(
+            format=picture.format,
+            width=picture.width,
+            height=picture.height,
+            best=prediction.best,
+            labels=prediction.labels,
+        )
+
+
 @dataclass(kw_only=True, eq=False)
 class Record:
     """One request.
@@ -44,7 +72,7 @@ class Record:
     route        the path's pattern; "" where none matched
     status       of the answer; 0 before there is one
     rejected     why it was turned away before the model saw it; "" where it was not
-    receive      the ASGI callable that tells of a client's leaving; None before the request was admitted
+    departure    done when the client has left; None where the server does not say
     run_options  ends the inference where its `terminate` is set
     """
 
@@ -55,8 +83,8 @@ class Record:
     status: int = 0
     body_bytes: int = 0
     rejected: str = ""
-    prediction: Prediction | None = None
-    receive: Callable[[], Awaitable[Any]] | None = None
+    verdict: Verdict | None = None
+    departure: asyncio.Future[None] | None = None
     run_options: ort.RunOptions = field(default_factory=_run_options)
     stages_ms: dict[str, float] = field(default_factory=dict)
     begun: float = field(default_factory=time.perf_counter)
@@ -64,11 +92,16 @@ class Record:
 
     def __post_init__(self) -> None:
         self._mark = self.begun
+        self._ended: float | None = None
 
     @property
     def total_ms(self) -> float:
-        """Wall time since it began."""
-        return 1e3 * (time.perf_counter() - self.begun)
+        """Wall time from its begin to its end, or to now where it goes on."""
+        return 1e3 * ((self._ended or time.perf_counter()) - self.begun)
+
+    def end(self) -> None:
+        """There is nothing more to come."""
+        self._ended = time.perf_counter()
 
     def lap(self, stage: str) -> None:
         """Count the time since the last lap for a stage."""

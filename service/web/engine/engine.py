@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from starlette.requests import ClientDisconnect
@@ -79,17 +79,16 @@ class Engine:
         request = record.current()
         job = self._workers.submit(functools.partial(_timed, work, request))
         self._waiting.add(job)
-        leaving = asyncio.ensure_future(_departure(request.receive)) if request.receive is not None else None
         try:
             await asyncio.wait(
-                [future for future in (job.future, leaving) if future is not None],
+                [job.future, request.departure] if request.departure is not None else [job.future],
                 timeout=self._deadline_s,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if job.future.done():
                 self._count(job.future.exception())
                 return cast(Result, job.future.result())
-            if leaving is not None and leaving.done():
+            if request.departure is not None and request.departure.done():
                 raise ClientDisconnect
             self.vitals.fail()
             request.rejected = "deadline"
@@ -98,8 +97,6 @@ class Engine:
             )
         finally:
             self._waiting.discard(job)
-            if leaving is not None:
-                leaving.cancel()
             if not job.future.done():
                 self._give_up(job, request)
             del job  # it holds what is raised, whose traceback leads to this frame; see `Job.run`
@@ -133,9 +130,3 @@ def _timed(work: Callable[[], Result], request: Record) -> Result:
         return work()
     finally:
         request.lap("encode")
-
-
-async def _departure(receive: Callable[[], Awaitable[Any]]) -> None:
-    """Return when the client has left. Only for a request whose body has been read."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

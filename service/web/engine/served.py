@@ -7,6 +7,7 @@ import onnxruntime as ort
 from service.pixels import Picture
 from service.predictor import Prediction, Predictor
 from service.web import record
+from service.web.record import Verdict
 
 
 class ServedPredictor(Predictor):
@@ -26,5 +27,5 @@ class ServedPredictor(Predictor):
         request = record.current()
         prediction = super().predict(data, heatmap=heatmap, run_options=run_options or request.run_options)
         request.lap("infer")
-        request.prediction = prediction
+        request.verdict = Verdict.of(prediction)
         return prediction

@@ -1,4 +1,4 @@
-"""API keys: where there are any, every request needs one, but for paths that are public."""
+"""API keys: every request needs one, but for paths that are public."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the layers within, where the request may."""
-        if scope["type"] == "http" and self._keys and scope["path"] not in self._public:
+        if scope["type"] == "http" and scope["path"] not in self._public:
             key = _key(Headers(scope=scope))
             if not self._keys.take(key):
                 detail = "This key is not taken here." if key else "This service needs an API key."

@@ -35,7 +35,7 @@ class Admission:
             permit.give_back()  # a client that is slow to take its answer holds up no other
             await send(message)
 
-        record.current().receive = receive
+        record.current().departure = scope["state"].get("departure")
         try:
             await self._app(scope, receive, send_without_permit)
         finally:

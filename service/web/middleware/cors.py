@@ -19,7 +19,7 @@ _EXPOSED = "Inference-Header-Content-Length, Retry-After, Server-Timing, X-Reque
 class Cors:
     """ASGI layer. Without credentials: a page that calls from elsewhere has a key of its own, and no cookies here.
 
-    origins  those that are allowed, `*` for any; none: this layer does nothing
+    origins  those that are allowed, `*` for any
     """
 
     def __init__(self, app: ASGIApp, *, origins: frozenset[str]) -> None:
@@ -28,7 +28,7 @@ class Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the layers within, but for the question that a browser asks before it sends a request."""
-        if scope["type"] != "http" or not self._origins:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)

@@ -1,19 +1,14 @@
-"""Keeps the record of every request; says it in headers, the log, the metrics and, where asked for, a trace."""
+"""Keeps the record of every request; says it in headers and, when the request has ended, to the ledger."""
 
 from __future__ import annotations
-
-import logging
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.web import record
 from service.web.record import Record
-from service.web.telemetry.logs import Entry
-from service.web.telemetry.metrics import Metrics
-from service.web.telemetry.spans import Spans
+from service.web.telemetry.ledger import Ledger
 
-_logger = logging.getLogger(__name__)
 _HEADER = "X-Request-ID"
 
 
@@ -23,10 +18,9 @@ class Tracing:
     Every answer says the id as X-Request-ID, and as Server-Timing how long the stages took up to its first byte.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, spans: Spans | None) -> None:
+    def __init__(self, app: ASGIApp, *, ledger: Ledger) -> None:
         self._app = app
-        self._metrics = metrics
-        self._spans = spans
+        self._ledger = ledger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the layers within."""
@@ -57,10 +51,8 @@ class Tracing:
             await self._app(scope, receive, send_traced)
         finally:
             request.route = scope["route"].path if "route" in scope else ""
-            self._metrics.count(request)
-            if self._spans is not None:
-                self._spans.export(request, headers.get("traceparent", ""))
-            _logger.info(Entry(request))
+            request.end()
+            self._ledger.add(request, traceparent=headers.get("traceparent", ""))
 
 
 def _server_timing(request: Record) -> str:

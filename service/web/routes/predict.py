@@ -40,7 +40,7 @@ class Predict:
     async def post(self, request: Request) -> Response:
         """Answer one image; what can be refused without reading the body is refused first."""
         predictor = self._engine.predictor
-        query = Query.parse(request.query_params)
+        query = Query.parse(request.scope["query_string"])
         if query.heatmap and not predictor.has_heatmaps:
             raise Problem(400, "This model gives no heatmaps.")
         upload = await read_upload(request, settings=self._settings)

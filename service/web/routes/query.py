@@ -40,13 +40,16 @@ class Query:
     return_input  whether to answer with what the model saw, in place of what it says
     """
 
-    top_k: int
-    heatmap: bool
-    return_input: bool
+    top_k: int = DEFAULT_TOP_K
+    heatmap: bool = False
+    return_input: bool = False
 
     @classmethod
-    def parse(cls, params: QueryParams) -> Query:
-        """Read query parameters; raises Problem 400 that names the one that is wrong."""
+    def parse(cls, text: str | bytes) -> Query:
+        """Read a query string; raises Problem 400 that names the parameter that is wrong."""
+        if not text:
+            return cls()
+        params = QueryParams(text)
         return cls(
             top_k=_top_k(params.get("top_k")),
             heatmap=_heatmap(params.get("heatmap", "false")),

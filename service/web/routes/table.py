@@ -20,14 +20,14 @@ from service.web.routes.operation import operation_of
 from service.web.routes.page import page_routes
 from service.web.routes.predict import Predict
 from service.web.routes.resource import Resource
-from service.web.telemetry.metrics import Metrics
+from service.web.telemetry.ledger import Ledger
 
 # Watchdogs ask for these by address.
 WATCHED_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 
 
 def all_routes(
-    engine: Engine, settings: Settings, *, metrics: Metrics, info: Info, around_uploads: Sequence[Middleware]
+    engine: Engine, settings: Settings, *, ledger: Ledger, info: Info, around_uploads: Sequence[Middleware]
 ) -> list[Route]:
     """The routes that the settings switch on; reads the files of the page.
 
@@ -47,7 +47,7 @@ def all_routes(
     if settings.hugging_face == "on":
         hugging_face = Resource(post=HuggingFace(engine, settings).post)
         routes.append(Route("/models/{name:path}", hugging_face, middleware=around_uploads))
-    routes.append(Route("/metrics", Resource(get=MetricsText(metrics).get)))
+    routes.append(Route("/metrics", Resource(get=MetricsText(ledger).get)))
     routes.append(Route("/openapi.json", Resource(get=openapi.get)))
     openapi.write(routes)
     return routes

@@ -28,6 +28,7 @@ from service.web.routes.table import WATCHED_PATHS
 from service.web.server import allocator
 from service.web.server.bounds import Bounds
 from service.web.server.protocol import BoundedProtocol
+from service.web.telemetry.ledger import Ledger
 from service.web.telemetry.metrics import Metrics
 from service.web.telemetry.spans import Spans
 
@@ -58,9 +59,10 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             stuck_s=settings.stuck_s,
         )
         metrics, spans = Metrics(engine), Spans.configured(os.environ)
+        ledger = Ledger(metrics, spans)
         protocol = functools.partial(BoundedProtocol, bounds=_bounds(settings), metrics=metrics)
         config = uvicorn.Config(
-            create_app(engine, settings, metrics=metrics, spans=spans),
+            create_app(engine, settings, ledger=ledger),
             loop="uvloop",
             http=protocol,  # type: ignore[arg-type]  # called as the class would be
             ws="none",
@@ -83,6 +85,7 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             server.run(sockets=[listener])
         finally:
             engine.close()
+            ledger.tell()
             if spans is not None:
                 spans.close()
     if server.failure is not None:

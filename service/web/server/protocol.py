@@ -40,6 +40,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse it where there are too many even for probes."""
         super().connection_made(cast(asyncio.Transport, JoinedWrites(transport)))
+        self._departure = self.loop.create_future()
         self._expect_headers()
         surplus = len(self.connections) - self._bounds.max_connections
         self._is_surplus = surplus > 0
@@ -47,20 +48,23 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse("connections", _too_many())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timer, and say that the client has left."""
         self._headers_arrived()
+        self._departure.set_result(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse it, unless more has come than headers may have."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
-            self._expect_headers()
         self._unframed_bytes += len(data)
         self._unset_keepalive_if_required()
         self._parse(data)
-        if self._unframed_bytes > self._bounds.max_header_bytes and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if not self._head_ended or self.cycle is None or self.cycle.response_complete:
+            self._expect_headers()
+        if self._unframed_bytes > self._bounds.max_header_bytes:
             self._refuse("headers_large", self._too_large())
 
     def on_message_begin(self) -> None:
@@ -69,8 +73,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._raise("malformed", Problem(400, f"More than {_MAX_PIPELINED} requests wait on this connection."))
         self._header_count = self._header_bytes = self._unframed_bytes = 0
         self._head_ended = False
-        self._expect_headers()
         super().on_message_begin()
+        self.scope["state"]["departure"] = self._departure
 
     def on_url(self, url: bytes) -> None:
         """Count it as a header."""

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.predictor import Prediction
+from service.web.record import Verdict
 
 WINDOW = 1000  # the latest answers that are looked at
 _PRIOR = 0.5  # counted into every bin, so that an empty one has a logarithm
@@ -79,10 +79,10 @@ class Drift:
         """How many answers are looked at."""
         return len(self._answers)
 
-    def add(self, prediction: Prediction, *, multilabel: bool) -> None:
+    def add(self, verdict: Verdict, *, multilabel: bool) -> None:
         """Take an answer in: its best class, or every label that it was given, and its best probability."""
-        labels = prediction.labels if multilabel else prediction.ranked[:1]
-        position = bisect.bisect_right(self._inner_edges, prediction.best.probability)
+        labels = verdict.labels if multilabel else (verdict.best,)
+        position = bisect.bisect_right(self._inner_edges, verdict.best.probability)
         self._answers.append((tuple(label.index for label in labels), position))
 
     def indices(self) -> dict[str, Index]:

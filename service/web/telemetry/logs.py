@@ -40,11 +40,25 @@ class Entry:
     def __init__(self, request: Record) -> None:
         self._request = request
 
+    def log_record(self, logger: str) -> logging.LogRecord:
+        """The log record whose message this is, of the time at which the request ended."""
+        seconds = self._request.begun_ns / 1e9 + self._request.total_ms / 1e3
+        return logging.makeLogRecord(
+            {
+                "name": logger,
+                "levelname": "INFO",
+                "levelno": logging.INFO,
+                "msg": self,
+                "created": seconds,
+                "msecs": 1e3 * (seconds % 1),
+            }
+        )
+
     def __str__(self) -> str:
         """For a person."""
         request = self._request
-        prediction = request.prediction
-        answer = f" {plain(prediction.best.label)} {prediction.best.probability:.2f}" if prediction is not None else ""
+        best = request.verdict.best if request.verdict is not None else None
+        answer = f" {plain(best.label)} {best.probability:.2f}" if best is not None else ""
         status = request.status or "client left"
         return f"{request.method} {request.path} {status} {request.total_ms:.1f} ms{answer} {request.id}"
 
@@ -63,9 +77,9 @@ class Entry:
         }
         if request.rejected:
             values["rejected"] = request.rejected
-        if request.prediction is not None:
-            picture, best = request.prediction.picture, request.prediction.best
-            values |= {"format": picture.format, "width": picture.width, "height": picture.height}
+        if request.verdict is not None:
+            seen, best = request.verdict, request.verdict.best
+            values |= {"format": seen.format, "width": seen.width, "height": seen.height}
             values["label"] = best.label
             values["probability"] = round(best.probability, 4) if math.isfinite(best.probability) else None
         return values

@@ -58,8 +58,8 @@ class Metrics:
             self._stages[stage].observe(duration_ms / 1e3)
         if request.rejected:
             self.reject(request.rejected)
-        if request.prediction is not None and request.status == 200 and (drift := self.drift()) is not None:
-            drift.add(request.prediction, multilabel=self._engine.predictor.spec.task == "multilabel")
+        if request.verdict is not None and request.status == 200 and (drift := self.drift()) is not None:
+            drift.add(request.verdict, multilabel=self._engine.predictor.spec.task == "multilabel")
 
     def reject(self, cause: str) -> None:
         """Count what was turned away, by one of the causes above."""

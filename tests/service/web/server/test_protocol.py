@@ -143,6 +143,15 @@ def test_headers_of_a_second_request_have_their_own_time(bounded: RunningServer)
         assert_refused(read_answer(connection), 408)
 
 
+def test_an_empty_line_after_a_request_does_not_keep_a_connection_for_ever(bounded: RunningServer) -> None:
+    """It ends the time that an idle connection has, and begins that of the next request's headers."""
+    with bounded.connect() as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_answer(connection)[0] == 200
+        connection.sendall(b"\r\n")
+        assert_refused(read_answer(connection), 408)
+
+
 def test_bodies_are_not_under_the_time_of_headers(bundle_path: Path) -> None:
     image = make_image()
     with RunningServer(bundle_path, "--header-timeout-s", "0.3") as server, server.connect() as connection:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.predictor import Prediction, Predictor
 from service.ranking import Label
+from service.web.record import Verdict
 from service.web.telemetry.drift import WINDOW, Drift, Reference, population_stability_index
-from tests.support.bundles import make_image
 
 METRICS = {
     "reference": {
@@ -21,14 +20,10 @@ METRICS = {
 }
 
 
-@pytest.fixture
-def prediction(predictor: Predictor) -> Prediction:
-    return predictor.predict(make_image())
-
-
-def answer(prediction: Prediction, index: int, probability: float) -> Prediction:
+def answer(index: int, probability: float) -> Verdict:
     best = Label(label="x", index=index, probability=probability)
-    return dataclasses.replace(prediction, ranked=(best,), labels=(best, Label(label="y", index=0, probability=0.6)))
+    labels = (best, Label(label="y", index=0, probability=0.6))
+    return Verdict(format="PNG", width=80, height=60, best=best, labels=labels)
 
 
 def make_drift() -> Drift:
@@ -46,18 +41,18 @@ def test_index_as_the_formula_says() -> None:
     assert math.isfinite(population_stability_index(np.array([1.0, 0.0]), np.array([0.0, 1.0])))
 
 
-def test_answers_like_the_reference_are_within_chance(prediction: Prediction) -> None:
+def test_answers_like_the_reference_are_within_chance() -> None:
     drift = make_drift()
     random = np.random.default_rng(0)
     for _ in range(1000):
         probability = random.choice([0.3, 0.7, 0.95], p=[0.1, 0.3, 0.6])
-        drift.add(answer(prediction, int(random.choice(3, p=[0.5, 0.3, 0.2])), float(probability)), multilabel=False)
+        drift.add(answer(int(random.choice(3, p=[0.5, 0.3, 0.2])), float(probability)), multilabel=False)
     for index in drift.indices().values():
         assert 0 <= index.value < 4 * index.by_chance < 0.1
         assert index.by_chance == pytest.approx(2 * (1 / 1000 + 1 / 100))
 
 
-def test_the_index_by_chance_is_its_mean(prediction: Prediction) -> None:
+def test_the_index_by_chance_is_its_mean() -> None:
     """Also where most bins are empty, as those of the confidence are: no best probability of three is under a third."""
     random, shares = np.random.default_rng(0), np.array([0, 0, 0, 0.1, 0.2, 0.3, 0.4])
     values, expected = [], []
@@ -75,7 +70,7 @@ def test_the_index_by_chance_is_its_mean(prediction: Prediction) -> None:
         assert reference is not None
         drift = Drift(reference)
         for probability in random.choice(np.linspace(0, 1, 8)[1:] - 0.05, p=shares, size=300):
-            drift.add(answer(prediction, 0, float(probability)), multilabel=False)
+            drift.add(answer(0, float(probability)), multilabel=False)
         found = drift.indices()
         values.append(found["confidence"].value)
         expected.append(found["confidence"].by_chance)
@@ -84,29 +79,29 @@ def test_the_index_by_chance_is_its_mean(prediction: Prediction) -> None:
     assert np.mean(values) == pytest.approx(expected[0], rel=0.2)
 
 
-def test_other_answers_are_not(prediction: Prediction) -> None:
+def test_other_answers_are_not() -> None:
     drift = make_drift()
     for _ in range(200):
-        drift.add(answer(prediction, 2, 0.2), multilabel=False)
+        drift.add(answer(2, 0.2), multilabel=False)
     found = drift.indices()
     assert found["class"].value > 1
     assert found["confidence"].value > 1
 
 
-def test_only_the_latest_answers_count(prediction: Prediction) -> None:
+def test_only_the_latest_answers_count() -> None:
     drift = make_drift()
     for number in range(3 * WINDOW):
         like_the_reference = (0, 0, 0, 0, 0, 1, 1, 1, 2, 2)[number % 10]
-        drift.add(answer(prediction, 2 if number < 2 * WINDOW else like_the_reference, 1.0), multilabel=False)
+        drift.add(answer(2 if number < 2 * WINDOW else like_the_reference, 1.0), multilabel=False)
     assert drift.answers == WINDOW
     assert drift.indices()["class"].value < 0.001
 
 
-def test_every_label_of_a_multilabel_answer_counts(prediction: Prediction) -> None:
+def test_every_label_of_a_multilabel_answer_counts() -> None:
     drift = make_drift()
-    drift.add(answer(prediction, 1, 1.0), multilabel=True)
+    drift.add(answer(1, 1.0), multilabel=True)
     assert drift.indices()["class"].by_chance == pytest.approx(2 * (1 / 2 + 1 / 100))
-    drift.add(dataclasses.replace(answer(prediction, 1, 0.0), labels=()), multilabel=True)
+    drift.add(dataclasses.replace(answer(1, 0.0), labels=()), multilabel=True)
     assert drift.indices()["class"].by_chance == pytest.approx(2 * (1 / 2 + 1 / 100))
 
 
