@@ -30,8 +30,7 @@ def configure(level: str, *, form: str) -> None:
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     if level != "debug":
-        for name in ("uvicorn", "python_multipart"):  # what a client sent wrong is answered
-            logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what a client sent wrong is answered
 
 
 class Entry:
