@@ -49,12 +49,21 @@ def _request(path: str, content_type: str, body: bytes) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection, one request at a time."""
+    """One keep-alive connection, one request at a time.
+
+    head  status line and headers of the latest answer
+    """
 
     def __init__(self) -> None:
+        self.head = b""
         self._data = b""
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[int] | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the latest answer says that the connection ends with it."""
+        return b"connection: close" in self.head.lower()
 
     @property
     def ended(self) -> bool:
@@ -91,7 +100,7 @@ class Connection(asyncio.Protocol):
         lowered = head.lower()
         start = lowered.index(b"content-length:") + len(b"content-length:")
         if len(body) >= int(lowered[start:].split(b"\r\n", 1)[0]):
-            self._data = b""
+            self._data, self.head = b"", head
             self._answer(int(head[9:12]))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -132,10 +141,10 @@ async def open_loop(address: Address, requests: Sequence[bytes], due_s: npt.NDAr
         connection = free.pop() if free else await Connection.open(address)
         status = await connection.ask(request)
         answer = Answer(status=status, latency_s=time.perf_counter() - begun - at)
-        if status == 200:
+        if status and not connection.is_last:
             free.append(connection)
         else:
-            connection.close()  # the service ends it after an error before the end of the body
+            connection.close()
         return answer
 
     tasks = []

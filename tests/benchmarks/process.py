@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,22 @@ def thread_processor_s(pid: int) -> dict[int, float]:
     """Processor time that each thread of a process took so far; the key of the first thread is `pid`."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return {int(task.name): int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks}
+
+
+@contextlib.contextmanager
+def stolen_share() -> Iterator[Callable[[], float]]:
+    """Gives a function that says, at the end, which share of all processor time the host gave to other guests."""
+
+    def look() -> tuple[int, int]:
+        first = Path("/proc/stat").read_text().splitlines()[0]
+        ticks = [int(field) for field in first.split()[1:9]]  # user to steal; guest time is in user already
+        return ticks[7], sum(ticks)
+
+    stolen, all_ = look()
+    latest = [0.0]
+    yield lambda: latest[0]
+    stolen_now, all_now = look()
+    latest[0] = (stolen_now - stolen) / max(1, all_now - all_)
 
 
 def _stat(folder: Path) -> list[str]:

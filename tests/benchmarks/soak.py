@@ -24,9 +24,9 @@ import uvloop
 from PIL import Image
 
 from tests.benchmarks import load
+from tests.benchmarks.images import read_images
 from tests.benchmarks.load import Address, Connection
 from tests.benchmarks.process import Holdings, holdings
-from tests.benchmarks.service_load import read_images
 from tests.support.server import RunningServer
 
 SAMPLES = 10

@@ -1,8 +1,8 @@
 """Tells of requests that have ended, several at a time.
 
-Between two requests the network has driven everything else out of the processor's caches, so that telling of one costs
-several times what telling of the next would: told one by one, log and metrics took a fifth of the event loop's time
-(`tests.benchmarks.service_load`).
+Between two requests the network has driven everything else out of the processor's caches, so that the code of a request
+costs several times what it costs when it has just run (`tests.benchmarks.service_load`, the rows where nothing is
+computed). Of those that are told together, only the first one pays that.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from service.cores import usable_cores
 from tests.benchmarks.environment import Environment, make_environment
-from tests.benchmarks.service_load import read_images
+from tests.benchmarks.images import read_images
 from tests.benchmarks.side_by_side.artifacts import export
 from tests.benchmarks.side_by_side.contender import Configuration, Contender
 from tests.benchmarks.side_by_side.contenders import OURS, contenders

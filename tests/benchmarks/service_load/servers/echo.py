@@ -1,6 +1,6 @@
 """A route that reads its body and answers as much as /v1/predict does: what HTTP alone costs.
 
-python -m tests.benchmarks.echo       prints the port it listens on
+python -m tests.benchmarks.service_load.servers.echo       prints the port it listens on
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The least ASGI application that answers like /v1/predict: what any service of this kind pays for HTTP and a thread.
 
-python -m tests.benchmarks.bare BUNDLE       prints the port it listens on
+python -m tests.benchmarks.service_load.servers.bare BUNDLE       prints the port it listens on
 
 No limit, no queue, no log, no metric, no error: a body, one of the threads, the answer.
 """
