@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 
 from service.web.record import Record
 from service.web.telemetry.logs import Entry
@@ -29,7 +30,7 @@ class Ledger:
     def __init__(self, metrics: Metrics, spans: Spans | None = None) -> None:
         self.metrics = metrics
         self._spans = spans
-        self._ended: list[tuple[Record, str]] = []
+        self._ended: deque[tuple[Record, str]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, request: Record, *, traceparent: str) -> None:
@@ -45,8 +46,8 @@ class Ledger:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        ended, self._ended = self._ended, []
-        for request, traceparent in ended:
+        while self._ended:
+            request, traceparent = self._ended.popleft()
             self.metrics.count(request)
             if self._spans is not None:
                 self._spans.export(request, traceparent)
