@@ -12,7 +12,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 
 class Job:
@@ -64,30 +64,55 @@ class Job:
             self.future.set_result(result)
 
 
+_Inbox: TypeAlias = queue.SimpleQueue[Job | None]  # of one thread
+
+
 class Workers:
-    """That many threads."""
+    """That many threads. Where several have nothing to do, the one that worked last is given the next work.
+
+    What it needs is in the caches of the core that it ran on: a client that is alone waits longer where threads take
+    turns.
+    """
 
     def __init__(self, count: int) -> None:
-        self._count = count
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting: deque[Job] = deque()
+        self._idle: list[_Inbox] = []  # of the threads with nothing to do; the last one worked last
+        self._closed = False
         for number in range(count):
-            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
+            threading.Thread(target=self._work, args=(_Inbox(),), name=f"worker-{number}", daemon=True).start()
 
     def submit(self, work: Callable[[], Any]) -> Job:
         """Have it done as soon as a thread is free."""
         job = Job(work)
-        self._jobs.put(job)
+        with self._lock:
+            inbox = self._idle.pop() if self._idle else None
+            if inbox is None:
+                self._waiting.append(job)
+        if inbox is not None:
+            inbox.put(job)
         return job
 
     def close(self) -> None:
         """Let the threads end after what they do now."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._jobs.get_nowait()
-        for _ in range(self._count):
-            self._jobs.put(None)
+        with self._lock:
+            self._closed = True
+            self._waiting.clear()
+            idle, self._idle = self._idle, []
+        for inbox in idle:
+            inbox.put(None)
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+    def _work(self, inbox: _Inbox) -> None:
+        while (job := self._next(inbox)) is not None:
             job.run()
             del job  # holds an upload and an answer, and the next one may be long in coming
+
+    def _next(self, inbox: _Inbox) -> Job | None:
+        """What the thread of this inbox does next; None where it is to end."""
+        with self._lock:
+            if self._closed:
+                return None
+            if self._waiting:
+                return self._waiting.popleft()
+            self._idle.append(inbox)
+        return inbox.get()

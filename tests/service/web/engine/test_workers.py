@@ -25,6 +25,57 @@ def test_work_is_done_in_order_in_its_context() -> None:
     assert asyncio.run(run()) == list(range(20))
 
 
+def test_a_client_that_is_alone_is_worked_for_by_one_thread() -> None:
+    """Threads used to take turns, each with what it needs in the caches of another core."""
+
+    async def run() -> set[int]:
+        workers = Workers(4)
+        await asyncio.sleep(0.05)  # until all of them wait
+        found = set()
+        for _ in range(20):
+            found.add(await workers.submit(threading.get_ident).future)
+            await asyncio.sleep(0.005)
+        workers.close()
+        return found
+
+    assert len(asyncio.run(run())) == 1
+
+
+def test_threads_work_side_by_side_and_nothing_is_done_twice() -> None:
+    async def run() -> tuple[set[int], list[int]]:
+        workers, together = Workers(4), threading.Barrier(4)
+        threads = [workers.submit(lambda: (together.wait(10), threading.get_ident())[1]) for _ in range(4)]
+        jobs = [workers.submit(lambda number=number: number) for number in range(2000)]
+        found = {await job.future for job in threads}, [await job.future for job in jobs]
+        workers.close()
+        return found
+
+    threads, numbers = asyncio.run(run())
+    assert len(threads) == 4
+    assert numbers == list(range(2000))
+
+
+def test_threads_end_when_they_are_told_to() -> None:
+    async def run() -> None:
+        before, gate = set(threading.enumerate()), threading.Event()
+        workers = Workers(3)
+        busy = workers.submit(gate.wait)
+        dropped = workers.submit(gate.wait), workers.submit(gate.wait), workers.submit(gate.wait)
+        while busy.waits:
+            await asyncio.sleep(0.001)
+        own = set(threading.enumerate()) - before
+        assert len(own) == 3
+        workers.close()
+        gate.set()
+        for thread in own:
+            thread.join(10)
+            assert not thread.is_alive()
+        assert await busy.future
+        assert dropped[-1].waits
+
+    asyncio.run(run())
+
+
 def test_what_is_raised_is_handed_on() -> None:
     async def run() -> None:
         workers = Workers(1)
