@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from service.bundle.manifest import CHECKSUM, MANIFEST, REQUIRED_FILES, Manifest, check_path, checksum_line, entry_of
@@ -20,11 +20,13 @@ def write_bundle(
     version: str,
     created: str,
     producer: Mapping[str, str],
+    check: Callable[[Path], object] | None = None,
 ) -> str:
     """Write a folder, or an uncompressed zip where `target` ends in .zip; returns the digest, "sha256:<hex>".
 
     files    every file but the two of the manifest: path -> bytes
     created  ISO 8601 time
+    check    called with the written bundle before it is put in its place; what it raises keeps it from there
 
     Raises FileExistsError where the target exists, ValueError where a required file is missing, BundleRefused where a
     path is not plain, OSError where the disk is full or not writable; in each case nothing is left behind but the
@@ -55,6 +57,8 @@ def write_bundle(
             _write_zip(temporary, everything)
         else:
             _write_folder(temporary, everything)
+        if check is not None:
+            check(temporary)
         temporary.rename(path)
     except BaseException:
         if temporary.is_dir():

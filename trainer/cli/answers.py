@@ -28,7 +28,7 @@ def summary(outcome: Outcome, run: Path) -> dict[str, Any]:
         "validation": outcome.bundle.metrics["validation"],
         "diagnosis": to_json(outcome.findings),
         "stages_s": {stage: round(seconds, 2) for stage, seconds in outcome.fitted.stages.items()},
-        "unreadable": outcome.unreadable,
+        "unreadable": {row.path: reason for row, reason in outcome.unreadable.items()},
         "warnings": list(outcome.warnings),
     }
 
@@ -38,7 +38,7 @@ def story(outcome: Outcome, run: Path) -> str:
     from trainer.insight.diagnosis import tell
 
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in outcome.fitted.stages.items())
-    lines = [f"left out: {path}: {reason}" for path, reason in outcome.unreadable.items()]
+    lines = [f"left out: {row.path}: {reason}" for row, reason in outcome.unreadable.items()]
     lines += [
         f"stages: {stages}",
         figures(outcome.bundle),

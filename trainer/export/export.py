@@ -16,7 +16,7 @@ import onnxruntime
 import torch
 
 import service
-from service.bundle import Bundle, Spec, canonical, golden, onnx_file, read_bundle, write_bundle
+from service.bundle import Bundle, BundleRefused, Spec, canonical, golden, onnx_file, read_bundle, write_bundle
 from service.bundle.manifest import Manifest
 from service.pixels import PixelSpec
 from service.predictor import Predictor
@@ -66,10 +66,10 @@ def export_bundle(
     threads: int,
     progress: Progress,
 ) -> Bundle:
-    """Write a bundle and load it back; returns what was loaded.
+    """Write a bundle that loads; returns what was loaded.
 
-    Raises ExportError where torch and onnxruntime disagree, FileExistsError where the target exists, OSError where it
-    cannot be written; nothing is left behind then.
+    Raises ExportError where torch and onnxruntime disagree or the bundle does not pass its own checks, FileExistsError
+    where the target exists, OSError where it cannot be written; nothing is left behind then.
     """
     progress.start("export", 1)
     classifier = trained.classifier.cpu().eval().to(memory_format=torch.contiguous_format)
@@ -122,10 +122,17 @@ def export_bundle(
         **images,
         **({"head.npy": _npy(head)} if head is not None else {}),
     }
-    write_bundle(target, contents, name=name, version=version, created=created, producer=_producer())
-    bundle = read_bundle(target)
-    Predictor(bundle)
-    return bundle
+    facts = {"name": name, "version": version, "created": created}
+    try:
+        write_bundle(target, contents, **facts, producer=_producer(), check=_check)
+    except BundleRefused as error:
+        raise ExportError(f"no bundle was written: it did not pass its own checks: {error}") from error
+    return read_bundle(target)
+
+
+def _check(written: Path) -> None:
+    """As the service will load it, golden images and all."""
+    Predictor(read_bundle(written))
 
 
 def _draft_bundle(spec: Spec, model: bytes, head: Any) -> Bundle:

@@ -53,7 +53,7 @@ def export_run(
         catalog=catalog,
         valid=valid,
         recipe=dataclasses.replace(recipe, name=name or recipe.name, golden=golden or recipe.golden),
-        unreadable_count=len(read_unreadable(run)),
+        unreadable_count=len(read_unreadable(run, recipe)),
         head_trained="head" in load_facts(run / LAST)["stages"],
     )
     return export_bundle(trained, target, version=version, threads=environment.threads, progress=environment.progress)

@@ -2,7 +2,7 @@
 
 recipe.toml       everything that was asked and every default
 catalog.csv       every image, its label, side and hash
-unreadable.csv    the files that were left out, and why; where there are any
+unreadable.csv    the files that were left out, what they were to show, and why; where there are any
 history.jsonl     a line a stage, an epoch and a step
 lr_find.json      the learning rates that were found, with a plot in lr_find.png; where they were asked for
 checkpoints/      the best weights, and the last state of the training
@@ -21,11 +21,12 @@ import fcntl
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from trainer.catalog import GROUP_COLUMN, Catalog, Row, first_few, read_catalog
+from trainer.catalog.row import SIDE_NAMES
 from trainer.files import whole_file
 from trainer.fitting import Prepared, Recipe, read_recipe
 
@@ -72,18 +73,26 @@ def write_prepared(run: Path, prepared: Prepared) -> None:
     if prepared.unreadable:
         with whole_file(run / "unreadable.csv") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("path", "reason"))
-            writer.writerows((row.path, reason) for row, reason in prepared.unreadable.items())
+            writer.writerow(("path", "label", "split", "reason"))
+            delimiter = prepared.catalog.label_delimiter or ""
+            for row, reason in prepared.unreadable.items():
+                writer.writerow((row.path, delimiter.join(sorted(row.labels)), row.side, reason))
     prepared.catalog.write_csv(run / "catalog.csv")
 
 
-def read_unreadable(run: Path) -> dict[str, str]:
-    """Path -> why it was left out; empty where nothing was."""
-    path = run / "unreadable.csv"
+def read_unreadable(run: Path, recipe: Recipe) -> dict[Row, str]:
+    """Row -> why it was left out; empty where nothing was."""
+    path, delimiter = run / "unreadable.csv", recipe.data.label_delimiter
     if not path.exists():
         return {}
     with open(path, encoding="utf-8", newline="") as file:
-        return {row["path"]: row["reason"] for row in csv.DictReader(file)}
+        return {_unreadable_row(cells, delimiter): cells["reason"] for cells in csv.DictReader(file)}
+
+
+def _unreadable_row(cells: Mapping[str, str], delimiter: str) -> Row:
+    label, split = cells.get("label", ""), cells.get("split", "train")  # runs of version 0.1 tell the path alone
+    labels = label.split(delimiter) if delimiter else [label]
+    return Row(path=cells["path"], labels=frozenset(filter(None, labels)), side=SIDE_NAMES[split])
 
 
 def recipe_of(run: Path) -> Recipe:

@@ -25,4 +25,4 @@ def report_run(run: Path, *, root: Path | None) -> Path:
     recipe = recipe_of(run)
     require_parts(run, "catalog.csv", "predictions.csv", "bundle")
     catalog, bundle = own_catalog(run, recipe, root), read_bundle(run / "bundle")
-    return write_report(run, catalog, recipe, bundle, unreadable_count=len(read_unreadable(run)))
+    return write_report(run, catalog, recipe, bundle, unreadable_count=len(read_unreadable(run, recipe)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import Bundle
+from trainer.catalog import Row
 from trainer.export import Exportable, export_bundle
 from trainer.fitting import Fitted, Prepared, Recipe, fit
 from trainer.fitting.fit import require_training
@@ -38,12 +39,12 @@ from trainer.run.rates import plot_found
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """What a fit gave; `unreadable` files (path -> reason) were left out."""
+    """What a fit gave; `unreadable` images (row -> reason) were left out."""
 
     fitted: Fitted
     findings: tuple[Finding, ...]
     bundle: Bundle
-    unreadable: dict[str, str]
+    unreadable: dict[Row, str]
     warnings: tuple[str, ...]
 
 
@@ -95,6 +96,7 @@ def resume_run(run: Path, environment: Environment, *, root: Path | None) -> Out
             catalog = own_catalog(run, recipe, root)
             prepared = prepared_for(catalog, backbone, recipe, environment)
             require_unchanged(run, catalog.rows, prepared.catalog.rows)
+            prepared = dataclasses.replace(prepared, unreadable=read_unreadable(run, recipe))
         else:
             prepared = prepared_for(catalog_of(recipe), backbone, recipe, environment)
             write_prepared(run, prepared)
@@ -132,7 +134,7 @@ def follow_run(run: Path, environment: Environment, *, root: Path | None) -> Non
 def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, environment: Environment) -> Outcome:
     """Train, or go on training, and export."""
     environment.processes.wait()
-    unreadable, progress = read_unreadable(run), environment.progress
+    unreadable, progress = prepared.unreadable, environment.progress
     for warning in prepared.catalog.warnings:
         progress.say(f"warning: {warning}")
     if unreadable:

@@ -67,6 +67,23 @@ def test_folder_holds_the_files(tmp_path: Path) -> None:
     assert all(found[name] == data for name, data in tiny_files().items())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_does_not_pass_the_check_is_not_put_in_its_place(tmp_path: Path, kind: str) -> None:
+    seen: list[Path] = []
+
+    def check(path: Path) -> None:
+        assert not (tmp_path / kind).exists()
+        assert read_bundle(path).spec.classes
+        seen.append(path)
+        raise KeyError(kind)
+
+    facts = {"name": "n", "version": "1", "created": "c"}
+    with pytest.raises(KeyError):
+        writer.write_bundle(tmp_path / kind, tiny_files(), **facts, producer={}, check=check)
+    assert len(seen) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_folders_above_are_made(tmp_path: Path) -> None:
     read_bundle(write(tmp_path / "a" / "b" / "bundle"))
 

@@ -10,14 +10,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from service.bundle import read_bundle
+from service.bundle import GoldenImage, read_bundle
 from tests.support.photos import draw
 from trainer.cli import main
+from trainer.export import export
+from trainer.export.golden import make_golden
 
 # The number of threads changes the order of sums: what is compared runs on one, as this process does.
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -149,6 +153,52 @@ def test_a_bundle_that_was_half_written_is_written_again(photos: Path, tmp_path:
     assert trainer("resume", run, "--cache", cache).exit_code == 0
     assert read_bundle(run / "bundle").spec.classes == ("blue", "green", "red")
     assert not list(run.glob(".*"))
+
+
+def test_a_run_that_goes_on_still_knows_the_classes_that_were_lost(photos: Path, tmp_path: Path, cache: Path) -> None:
+    """They were left out since none of their images could be decoded; the diagnosis used to forget them on resume."""
+    (photos / "odd").mkdir()
+    (photos / "odd" / "one.jpg").write_bytes(b"no image")
+    run = tmp_path / "run"
+    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
+    assert (run / "unreadable.csv").read_text().splitlines()[1].startswith("odd/one.jpg,odd,train,")
+    before = (run / "diagnosis.json").read_text()
+    assert "odd" in before
+    shutil.rmtree(run / "bundle")
+    (run / "diagnosis.json").unlink()
+    assert trainer("resume", run, "--cache", cache).exit_code == 0
+    assert json.loads((run / "diagnosis.json").read_text()) == json.loads(before)
+
+
+def test_a_run_whose_list_of_unreadable_files_is_of_version_0_1_goes_on(
+    photos: Path, tmp_path: Path, cache: Path
+) -> None:
+    (photos / "red" / "bad.jpg").write_bytes(b"no image")
+    run = tmp_path / "run"
+    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
+    (run / "unreadable.csv").write_text("path,reason\nred/bad.jpg,It is none.\n")
+    shutil.rmtree(run / "bundle")
+    result = trainer("resume", run, "--cache", cache, "--json")
+    assert json.loads(result.stdout)["unreadable"] == {"red/bad.jpg": "It is none."}
+
+
+def test_a_bundle_that_does_not_pass_its_own_checks_is_not_left_behind(
+    photos: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
+
+    def wrong_golden(*arguments: Any, **options: Any) -> list[GoldenImage]:
+        found = make_golden(*arguments, **options)
+        return [replace(image, probabilities={"model.onnx": 1 - image.probabilities["model.onnx"]}) for image in found]
+
+    monkeypatch.setattr(export, "make_golden", wrong_golden)
+    before = sorted(tmp_path.rglob("*"))
+    for target in ("bundle", "bundle.zip"):
+        result = trainer("export", run, "--out", tmp_path / target, "--cache", cache)
+        assert result.exit_code == 1
+        assert "did not pass its own checks" in result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_export_of_a_run_that_has_no_weights_yet_says_how_to_go_on(photos: Path, tmp_path: Path, cache: Path) -> None:

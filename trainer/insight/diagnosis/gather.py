@@ -90,7 +90,7 @@ def _find_twins(features: FloatArray, train: tuple[Row, ...], valid: tuple[Row, 
 
 
 def _lost_classes(prepared: Prepared) -> tuple[str, ...]:
-    """Those of which no training image could be decoded; a run that was taken up again no longer knows them."""
+    """Those of which no training image could be decoded."""
     labels = {label for row in prepared.unreadable if row.side == "train" for label in row.labels}
     return tuple(sorted(labels - set(prepared.catalog.classes), key=natural_key))
 
