@@ -31,7 +31,7 @@ from tests.benchmarks.training.results import Values, markdown, percent
 
 OF_THE_HEAD = (
     "head.views=1", "head.views=4", "head.views=8", "head.epochs=20", "head.epochs=80", "head.rate=3e-3",
-    "head.rate=3e-2", "augmentation.scale_min=0.2", "augmentation.scale_min=0.6", "augmentation.lighting=0.0",
+    "head.rate=3e-2", "augmentation.scale_min=0.1", "augmentation.scale_min=0.35", "augmentation.lighting=0.0",
     "augmentation.lighting=0.4", "label_smoothing=0.0", "size=240", "size=256",
 )  # fmt: skip
 OF_THE_WHOLE = (

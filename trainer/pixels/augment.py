@@ -33,7 +33,7 @@ class Augmentation:
 
     flip: float = 0.5
     rotation_degrees: float = 10.0
-    scale_min: float = 0.35
+    scale_min: float = 0.2
     aspect_max: float = 4 / 3
     lighting: float = 0.2
     affine_share: float = 0.75
