@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.web import record
 from service.web.engine.permits import Permits
 
 
@@ -35,7 +34,6 @@ class Admission:
             permit.give_back()  # a client that is slow to take its answer holds up no other
             await send(message)
 
-        record.current().departure = scope["state"].get("departure")
         try:
             await self._app(scope, receive, send_without_permit)
         finally:

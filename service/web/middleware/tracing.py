@@ -27,15 +27,16 @@ class Tracing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers, state = Headers(scope=scope), scope.setdefault("state", {})
         request = Record(
             id=record.request_id(headers.get(_HEADER, "")),
             method=scope["method"],
             # The raw path: percent-encoded, it cannot forge a line of the log.
             path=scope.get("raw_path", b"").decode("ascii", "backslashreplace"),
+            departure=state.get("departure"),
         )
         record.begin(request)
-        scope.setdefault("state", {})["request_id"] = request.id
+        state["request_id"] = request.id
 
         async def send_traced(message: Message) -> None:
             if message["type"] == "http.response.start":

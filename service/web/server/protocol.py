@@ -74,7 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._header_count = self._header_bytes = self._unframed_bytes = 0
         self._head_ended = False
         super().on_message_begin()
-        self.scope["state"]["departure"] = self._departure
+        self.scope["state"]["departure"] = self._departure  # see `Record`
 
     def on_url(self, url: bytes) -> None:
         """Count it as a header."""
