@@ -90,7 +90,7 @@ def read_unreadable(run: Path, recipe: Recipe) -> dict[Row, str]:
 
 
 def _unreadable_row(cells: Mapping[str, str], delimiter: str) -> Row:
-    label, split = cells.get("label", ""), cells.get("split", "train")  # runs of version 0.1 tell the path alone
+    label, split = cells.get("label", ""), cells.get("split", "train")  # older runs tell the path alone
     labels = label.split(delimiter) if delimiter else [label]
     return Row(path=cells["path"], labels=frozenset(filter(None, labels)), side=SIDE_NAMES[split])
 

@@ -170,9 +170,7 @@ def test_a_run_that_goes_on_still_knows_the_classes_that_were_lost(photos: Path,
     assert json.loads((run / "diagnosis.json").read_text()) == json.loads(before)
 
 
-def test_a_run_whose_list_of_unreadable_files_is_of_version_0_1_goes_on(
-    photos: Path, tmp_path: Path, cache: Path
-) -> None:
+def test_a_run_whose_list_of_unreadable_files_has_no_labels_goes_on(photos: Path, tmp_path: Path, cache: Path) -> None:
     (photos / "red" / "bad.jpg").write_bytes(b"no image")
     run = tmp_path / "run"
     assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
