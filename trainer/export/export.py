@@ -26,9 +26,10 @@ from trainer.export.golden import images_from, make_golden, synthetic_images
 from trainer.export.graph import Served, find_features, to_onnx
 from trainer.export.measured import predict_files, reference
 from trainer.fitting import Progress, Recipe
+from trainer.fitting.measuring.calibration import calibrate
 from trainer.fitting.measuring.evaluate import predict_logits
 from trainer.fitting.measuring.grouping import group_accuracy
-from trainer.fitting.measuring.metrics import activate, choose_thresholds, measure, wilson_interval
+from trainer.fitting.measuring.metrics import measure, wilson_interval
 from trainer.model import Classifier
 from trainer.pixels import PixelCache
 
@@ -76,15 +77,14 @@ def export_bundle(
     catalog = trained.catalog
     rows = catalog.side("valid")
     targets = catalog.targets(rows)
+    logits = predict_logits(classifier, trained.valid, device=torch.device("cpu"))
+    calibration = calibrate(logits, targets, task=catalog.task)
     spec = Spec(
         task=catalog.task,
         classes=catalog.classes,
         pixels=trained.pixels,
-        thresholds=choose_thresholds(
-            activate(predict_logits(classifier, trained.valid, device=torch.device("cpu")), catalog.task),
-            targets,
-            task=catalog.task,
-        ),
+        temperature=calibration.temperature,
+        thresholds=calibration.thresholds,
     )
     features = find_features(classifier, size=trained.pixels.size)
     served = Served(classifier, spec=spec, features=features)
@@ -112,7 +112,7 @@ def export_bundle(
     made = make_golden(images, predictor, model_file=_MODEL)
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     name = trained.recipe.name
-    card = _card(trained, version=version, created=created, figures=figures)
+    card = _card(trained, version=version, created=created, figures=figures, temperature=spec.temperature)
     contents = {
         "spec.json": canonical.dump(spec.to_json()),
         _MODEL: model,
@@ -170,7 +170,7 @@ def _producer() -> dict[str, str]:
     }
 
 
-def _card(trained: Exportable, *, version: str, created: str, figures: dict[str, float]) -> str:
+def _card(trained: Exportable, *, version: str, created: str, figures: dict[str, float], temperature: float) -> str:
     environment = jinja2.Environment(  # noqa: S701  (Markdown, not HTML)
         loader=jinja2.PackageLoader("trainer.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
@@ -193,5 +193,6 @@ def _card(trained: Exportable, *, version: str, created: str, figures: dict[str,
         recipe=asdict(trained.recipe),
         pixels=trained.pixels.to_json(),
         figures=figures,
+        temperature=temperature,
         accuracy_interval=wilson_interval(figures["accuracy"], valid_count) if "accuracy" in figures else None,
     )

@@ -12,8 +12,9 @@ import torch
 from trainer.fitting.data import TrainingData
 from trainer.fitting.hardware.memory import MicroBatch
 from trainer.fitting.hardware.processes import Processes
+from trainer.fitting.measuring.calibration import Calibration, calibrate
 from trainer.fitting.measuring.evaluate import predict_together
-from trainer.fitting.measuring.metrics import activate, measure
+from trainer.fitting.measuring.metrics import measure
 from trainer.fitting.records.checkpoint import load_weights
 from trainer.model import Classifier
 
@@ -25,15 +26,17 @@ class Fitted:
     """The best model of a fit.
 
     model          on the CPU, in eval mode
-    probabilities  float64 [N, K] of the validation images, in their order
-    subset_probabilities  float64 [M, K] of the training images that are measured as they are, in their order
-    figures        what `measure` says of them
+    calibration    what is done to its logits before it answers
+    logits         float32 [N, K] of the validation images, in their order
+    subset_logits  float32 [M, K] of the training images that are measured as they are, in their order
+    figures        what `measure` says of the validation images
     stages         name -> wall time in seconds
     """
 
     model: Classifier
-    probabilities: npt.NDArray[np.float64]
-    subset_probabilities: npt.NDArray[np.float64]
+    calibration: Calibration
+    logits: npt.NDArray[np.float32]
+    subset_logits: npt.NDArray[np.float32]
     figures: dict[str, float]
     stages: dict[str, float]
 
@@ -52,14 +55,16 @@ def best_fitted(
     if processes.is_main:
         load_weights(model, run / BEST)
     processes.align(model)
-    probabilities, subset_probabilities = (
-        activate(predict_together(model, cache, processes=processes, device=device, micro_batch=micro_batch), data.task)
+    logits, subset_logits = (
+        predict_together(model, cache, processes=processes, device=device, micro_batch=micro_batch)
         for cache in (data.valid, data.subset)
     )
+    calibration = calibrate(logits, data.valid_targets, task=data.task)
     return Fitted(
         model=model.cpu().eval(),
-        probabilities=probabilities,
-        subset_probabilities=subset_probabilities,
-        figures=measure(probabilities, data.valid_targets, task=data.task),
+        calibration=calibration,
+        logits=logits,
+        subset_logits=subset_logits,
+        figures=measure(calibration.activate(logits), data.valid_targets, task=data.task),
         stages=stages,
     )

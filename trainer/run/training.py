@@ -14,7 +14,6 @@ from trainer.catalog import Row
 from trainer.export import Exportable, export_bundle
 from trainer.fitting import Fitted, Prepared, Recipe, fit
 from trainer.fitting.fit import require_training
-from trainer.fitting.measuring.metrics import choose_thresholds
 from trainer.fitting.rate_search.found_rate import LR_FIND
 from trainer.fitting.records.tensorboard import TensorBoard, require_tensorboard
 from trainer.insight import write_predictions
@@ -152,8 +151,12 @@ def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, e
         )
     if (run / LR_FIND).exists():
         plot_found(run)
-    thresholds = choose_thresholds(fitted.probabilities, prepared.data.valid_targets, task=prepared.data.task)
-    write_predictions(run / "predictions.csv", prepared.catalog, fitted.probabilities, thresholds=thresholds)
+    write_predictions(
+        run / "predictions.csv",
+        prepared.catalog,
+        fitted.calibration.activate(fitted.logits),
+        thresholds=fitted.calibration.thresholds,
+    )
     findings = diagnose_run(
         run, recipe, prepared, fitted, pixels=backbone.pixels, device=environment.device, progress=progress
     )

@@ -9,8 +9,8 @@ import torch
 from service.cores import usable_cores
 from tests.benchmarks.training.tables import Row, read_rows
 from trainer.fitting import LAST, Silence
+from trainer.fitting.measuring.calibration import calibrate
 from trainer.fitting.measuring.evaluate import predict_logits
-from trainer.fitting.measuring.metrics import activate, choose_thresholds
 from trainer.fitting.prepare import prepare_validation
 from trainer.fitting.records.checkpoint import load_state
 from trainer.insight import write_predictions
@@ -33,7 +33,7 @@ def predict_last(run: Path, *, cache: Path, device: torch.device) -> list[Row]:
     weights = {name: tensor for name, tensor in load_state(run / LAST)[0].items() if name.startswith(_AVERAGE)}
     model.load_state_dict({name.removeprefix(_AVERAGE): tensor for name, tensor in weights.items()})
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    probabilities = activate(predict_logits(model, valid, device=device), catalog.task)
-    thresholds = choose_thresholds(probabilities, catalog.targets(catalog.side("valid")), task=catalog.task)
-    write_predictions(run / "last.csv", catalog, probabilities, thresholds=thresholds)
+    logits = predict_logits(model, valid, device=device)
+    calibration = calibrate(logits, catalog.targets(catalog.side("valid")), task=catalog.task)
+    write_predictions(run / "last.csv", catalog, calibration.activate(logits), thresholds=calibration.thresholds)
     return read_rows(run / "last.csv")

@@ -88,6 +88,9 @@ def test_fit_gives_a_bundle_that_answers_and_changes_nothing_of_the_users(photos
     assert losses == sorted(losses, reverse=True)
 
     events = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert bundle.spec.temperature != 1
+    assert f"({bundle.spec.temperature})" in bundle.card
+    assert bundle.metrics["validation"]["loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-4)
     assert [event["epoch"] for event in events if event["event"] == "epoch"] == [1, 2]
     recipe = tomllib.loads((run / "recipe.toml").read_text())
     assert recipe["whole"]["epochs"] == 2

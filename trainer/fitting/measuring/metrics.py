@@ -72,34 +72,6 @@ def measure(
     }
 
 
-def choose_thresholds(probabilities: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> tuple[float, ...]:
-    """A bundle's thresholds: for classification one of 0 (never abstain), for multilabel `best_thresholds`."""
-    if task == "classification":
-        return (0.0,)
-    return tuple(float(value) for value in best_thresholds(probabilities, targets))
-
-
-def best_thresholds(probabilities: FloatArray, targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """A threshold a class that gives the best F1 on these images: [N, K], [N, K] -> float64 [K].
-
-    Each lies halfway between two neighbouring probabilities, so that a difference in the last digits flips nothing;
-    among equally good ones the nearest to 0.5 is taken. A class without a positive image keeps 0.5.
-    """
-    result = np.full(probabilities.shape[1], 0.5)
-    for k in np.flatnonzero((targets > 0).any(axis=0)):
-        order = np.argsort(-probabilities[:, k], kind="stable")
-        values = probabilities[order, k].astype(np.float64)
-        hits = np.cumsum(targets[order, k] > 0)
-        f1 = 2 * hits / (np.arange(1, len(values) + 1) + hits[-1])
-        below = np.append(values[1:], 0.0)
-        possible = values > below  # a threshold cannot part equal probabilities
-        possible[-1] = True
-        best = possible & (f1 >= f1[possible].max() - 1e-12)
-        midpoints = ((values + below) / 2)[best]
-        result[k] = midpoints[np.abs(midpoints - 0.5).argmin()]
-    return result
-
-
 def wilson_interval(share: float, count: int) -> tuple[float, float]:
     """95 % confidence interval of a share seen in `count` trials (Wilson 1927, JASA 22)."""
     centre = share + _Z**2 / (2 * count)

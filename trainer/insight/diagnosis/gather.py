@@ -13,7 +13,8 @@ from trainer.catalog import Catalog, Row
 from trainer.catalog.labels import natural_key
 from trainer.files import whole_file
 from trainer.fitting import Fitted, Prepared, Progress, Recipe
-from trainer.fitting.measuring.metrics import choose_thresholds
+from trainer.fitting.measuring.calibration import choose_thresholds
+from trainer.fitting.measuring.metrics import activate
 from trainer.fitting.rate_search.found_rate import LR_FIND
 from trainer.insight.diagnosis.commands import Commands
 from trainer.insight.diagnosis.curve import draw_curve
@@ -47,6 +48,10 @@ def diagnose_run(
     all.
     """
     data, catalog = prepared.data, prepared.catalog
+    # Not calibrated: where many labels are wrong, that makes the network unsure of those that it knows to be.
+    probabilities, subset_probabilities = (
+        activate(logits, data.task) for logits in (fitted.logits, fitted.subset_logits)
+    )
     rows = catalog.side("train")
     features = embed_images(data.train, data.valid, pixels, device=device, progress=progress)
     twins = _find_twins(features, rows, catalog.side("valid"))
@@ -63,15 +68,15 @@ def diagnose_run(
         sweep=read_sweep(run / LR_FIND),
         valid=Judged(
             names=[row.path for row in catalog.side("valid")],
-            probabilities=fitted.probabilities,
+            probabilities=probabilities,
             targets=data.valid_targets,
         ),
         trained=Judged(
             names=[rows[position].path for position in data.subset_positions.tolist()],
-            probabilities=fitted.subset_probabilities,
+            probabilities=subset_probabilities,
             targets=data.subset_targets,
         ),
-        thresholds=choose_thresholds(fitted.probabilities, data.valid_targets, task=data.task),
+        thresholds=choose_thresholds(probabilities, data.valid_targets, task=data.task),
         twins=twins,
         commands=commands,
         split_command=_split_anew(catalog, features, commands) if leaks(twins.similarities) else "",

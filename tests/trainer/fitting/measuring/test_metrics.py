@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from trainer.fitting.measuring.metrics import activate, best_thresholds, measure, wilson_interval
+from trainer.fitting.measuring.metrics import activate, measure, wilson_interval
 
 
 def test_softmax_and_sigmoid_survive_large_logits() -> None:
@@ -51,26 +50,6 @@ def test_a_class_without_images_is_left_out_of_the_means() -> None:
     figures = measure(probabilities, targets, task="multilabel")
     assert figures["macro_f1"] == 1.0
     assert figures["mean_average_precision"] == 1.0
-
-
-@given(
-    probabilities=hnp.arrays(np.float32, (12, 3), elements=st.floats(0, 1, width=32)),
-    targets=hnp.arrays(np.float32, (12, 3), elements=st.sampled_from([0.0, 1.0])),
-)
-def test_no_threshold_gives_a_better_f1(probabilities: np.ndarray, targets: np.ndarray) -> None:
-    thresholds = best_thresholds(probabilities, targets)
-    for k in range(3):
-        wanted = targets[:, k] > 0
-        if not wanted.any():
-            assert thresholds[k] == 0.5
-            continue
-
-        def f1(threshold: float, k: int = k, wanted: np.ndarray = wanted) -> float:
-            given = probabilities[:, k] >= threshold
-            return float(2 * (given & wanted).sum() / (given.sum() + wanted.sum()))
-
-        assert 0 <= thresholds[k] <= 1
-        assert f1(thresholds[k]) == pytest.approx(max(f1(value) for value in probabilities[:, k]))
 
 
 @pytest.mark.parametrize(
