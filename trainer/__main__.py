@@ -1,5 +1,7 @@
 """`python -m trainer`."""
 
 from trainer.cli import main
+from trainer.cli.leaving import leaving_at_once
 
-main()
+with leaving_at_once():
+    main()

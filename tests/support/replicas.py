@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 
 from trainer.catalog import read_catalog
+from trainer.cli.leaving import leaving_at_once
 from trainer.fitting import Recipe, Silence, join_processes, prepare
 from trainer.fitting.recipe.recipe import WholeStage
 from trainer.fitting.stages.whole_stage import WholeTraining
@@ -37,4 +38,5 @@ def main(photos: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    with leaving_at_once():
+        main(Path(sys.argv[1]), Path(sys.argv[2]))
