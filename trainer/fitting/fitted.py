@@ -26,7 +26,7 @@ class Fitted:
     """The best model of a fit.
 
     model          on the CPU, in eval mode
-    calibration    what is done to its logits before it answers
+    calibration    what is to be done to its logits before it answers; `trainer.export` finds it again on the CPU
     logits         float32 [N, K] of the validation images, in their order
     subset_logits  float32 [M, K] of the training images that are measured as they are, in their order
     figures        what `measure` says of the validation images

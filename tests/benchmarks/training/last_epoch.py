@@ -14,7 +14,7 @@ from trainer.fitting.measuring.evaluate import predict_logits
 from trainer.fitting.prepare import prepare_validation
 from trainer.fitting.records.checkpoint import load_state
 from trainer.insight import write_predictions
-from trainer.model import Classifier, load_backbone
+from trainer.model import Backbone, Classifier, load_backbone
 from trainer.model.backbones import RANDOM
 from trainer.run.folder import own_catalog, recipe_of
 
@@ -29,11 +29,16 @@ def predict_last(run: Path, *, cache: Path, device: torch.device) -> list[Row]:
     _, valid = prepare_validation(
         catalog, pixels=backbone.pixels, cache=cache, threads=usable_cores(), progress=Silence()
     )
-    model = Classifier(backbone, class_count=len(catalog.classes))
-    weights = {name: tensor for name, tensor in load_state(run / LAST)[0].items() if name.startswith(_AVERAGE)}
-    model.load_state_dict({name.removeprefix(_AVERAGE): tensor for name, tensor in weights.items()})
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = last_model(run, backbone, class_count=len(catalog.classes), device=device)
     logits = predict_logits(model, valid, device=device)
     calibration = calibrate(logits, catalog.targets(catalog.side("valid")), task=catalog.task)
     write_predictions(run / "last.csv", catalog, calibration.activate(logits), thresholds=calibration.thresholds)
     return read_rows(run / "last.csv")
+
+
+def last_model(run: Path, backbone: Backbone, *, class_count: int, device: torch.device) -> Classifier:
+    """The classifier of a run with the weights of its last epoch, on a backbone of its kind."""
+    model = Classifier(backbone, class_count=class_count)
+    weights = {name: tensor for name, tensor in load_state(run / LAST)[0].items() if name.startswith(_AVERAGE)}
+    model.load_state_dict({name.removeprefix(_AVERAGE): tensor for name, tensor in weights.items()})
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

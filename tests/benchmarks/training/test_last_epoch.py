@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.benchmarks.training.last_epoch import predict_last
+from tests.benchmarks.training.last_epoch import last_model, predict_last
 from tests.support.photos import write_folder
 from trainer.cli.keys import recipe_keys
 from trainer.fitting import LAST, Silence, fit, read_recipe
+from trainer.fitting.measuring.calibration import calibrate
+from trainer.fitting.measuring.evaluate import predict_logits
+from trainer.fitting.measuring.metrics import measure
 from trainer.fitting.records.checkpoint import load_state, save_state
 from trainer.run import Environment
 from trainer.run.folder import create, write_prepared
@@ -33,7 +36,11 @@ def test_the_last_epoch_judges_and_not_the_best(tmp_path: Path) -> None:
 
     rows = predict_last(run, cache=cache, device=CPU)
     assert sum(row["correct"] == "1" for row in rows) / len(rows) == pytest.approx(last["accuracy"])
-    assert sum(float(row["loss"]) for row in rows) / len(rows) == pytest.approx(last["loss"], abs=1e-5)
+    model = last_model(run, backbone, class_count=3, device=CPU)
+    logits, targets = predict_logits(model, prepared.data.valid, device=CPU), prepared.data.valid_targets
+    calibrated = calibrate(logits, targets, task="classification").activate(logits)
+    loss = measure(calibrated, targets, task="classification")["loss"]
+    assert sum(float(row["loss"]) for row in rows) / len(rows) == pytest.approx(loss, abs=1e-5)
 
     tensors, facts = load_state(run / LAST)  # as if the last epoch had spoilt everything
     tensors["average.head.bias"] = torch.tensor([0.0, 1000.0, 0.0])

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
+from scipy import optimize, special
 
 from service.bundle.spec import Task
 from trainer.fitting.measuring.metrics import FloatArray, activate
 
-_LEAST, _MOST = 0.05, 20.0
+_LEAST, _MOST = 0.1, 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +40,14 @@ def calibrate(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> C
     targets  int64 [N] for classification, float32 [N, K] for multilabel
     """
     temperature = best_temperature(logits, targets, task=task)
-    thresholds = choose_thresholds(activate(logits / temperature, task), targets, task=task)
+    thresholds = (0.0,)
+    if task == "multilabel":
+        thresholds = tuple(best_thresholds(activate(logits / temperature, task), targets).tolist())
     return Calibration(task=task, temperature=temperature, thresholds=thresholds)
 
 
 def best_temperature(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> float:
-    """The temperature that makes the probabilities of these images most likely, from 0.05 to 20.
+    """The temperature that makes the probabilities of these images most likely, from 0.1 to 10; 1 where all are alike.
 
     One number for all classes (Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599): of
     classification it changes no answer, only how sure it is. Where few images are all answered right, any lower
@@ -53,17 +55,20 @@ def best_temperature(logits: FloatArray, targets: npt.NDArray[Any], *, task: Tas
     it (Platt 1999, "Probabilistic Outputs for Support Vector Machines"), the rest shared by the other classes.
     """
     wide = logits.astype(np.float64)
-    wanted = _softened(targets, wide.shape, task=task)
+    wanted = np.sum(_softened(targets, wide.shape, task=task) * wide)
 
     def loss(log_temperature: float) -> float:
-        scaled = wide / math.exp(log_temperature)
-        if task == "multilabel":
-            return float(np.mean(np.logaddexp(0, scaled) - wanted * scaled))
-        return float(np.mean(np.logaddexp.reduce(scaled, axis=1) - (wanted * scaled).sum(axis=1)))
+        """Cross-entropy of all images together."""
+        scale = math.exp(-log_temperature)
+        normalizers = np.logaddexp(0, scale * wide) if task == "multilabel" else special.logsumexp(scale * wide, axis=1)
+        return float(normalizers.sum() - scale * wanted)
 
-    found = optimize.minimize_scalar(loss, bounds=(math.log(_LEAST), math.log(_MOST)), method="bounded")
+    bounds = (math.log(_LEAST), math.log(_MOST))
+    found = optimize.minimize_scalar(loss, bounds=bounds, method="bounded")
+    if not found.fun < loss(0.0):
+        return 1.0
     # No more digits than logits of another device would give as well.
-    return round(math.exp(found.x), 2)
+    return float(f"{math.exp(found.x):.3g}")
 
 
 def _softened(targets: npt.NDArray[Any], shape: tuple[int, ...], *, task: Task) -> npt.NDArray[np.float64]:
@@ -77,13 +82,6 @@ def _softened(targets: npt.NDArray[Any], shape: tuple[int, ...], *, task: Task) 
     wanted = np.full(shape, (1 - share) / max(1, classes - 1))
     wanted[np.arange(count), targets] = share
     return wanted
-
-
-def choose_thresholds(probabilities: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> tuple[float, ...]:
-    """A bundle's thresholds: for classification one of 0 (never abstain), for multilabel `best_thresholds`."""
-    if task == "classification":
-        return (0.0,)
-    return tuple(best_thresholds(probabilities, targets).tolist())
 
 
 def best_thresholds(probabilities: FloatArray, targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

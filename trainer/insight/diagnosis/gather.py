@@ -13,7 +13,6 @@ from trainer.catalog import Catalog, Row
 from trainer.catalog.labels import natural_key
 from trainer.files import whole_file
 from trainer.fitting import Fitted, Prepared, Progress, Recipe
-from trainer.fitting.measuring.calibration import choose_thresholds
 from trainer.fitting.measuring.metrics import activate
 from trainer.fitting.rate_search.found_rate import LR_FIND
 from trainer.insight.diagnosis.commands import Commands
@@ -48,9 +47,11 @@ def diagnose_run(
     all.
     """
     data, catalog = prepared.data, prepared.catalog
-    # Not calibrated: where many labels are wrong, that makes the network unsure of those that it knows to be.
+    # Not calibrated for one label an image: where many are wrong, that makes the network unsure of what it knows.
+    own = data.task == "classification"
     probabilities, subset_probabilities = (
-        activate(logits, data.task) for logits in (fitted.logits, fitted.subset_logits)
+        activate(logits, data.task) if own else fitted.calibration.activate(logits)
+        for logits in (fitted.logits, fitted.subset_logits)
     )
     rows = catalog.side("train")
     features = embed_images(data.train, data.valid, pixels, device=device, progress=progress)
@@ -76,7 +77,7 @@ def diagnose_run(
             probabilities=subset_probabilities,
             targets=data.subset_targets,
         ),
-        thresholds=choose_thresholds(probabilities, data.valid_targets, task=data.task),
+        thresholds=fitted.calibration.thresholds,
         twins=twins,
         commands=commands,
         split_command=_split_anew(catalog, features, commands) if leaks(twins.similarities) else "",
