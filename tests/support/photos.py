@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (210, 50, 40)}
+WARMTH = {"red": "warm", "green": "cool", "blue": "cool"}
 
 
 def draw(label: str, number: int, *, width: int = 48, height: int = 40) -> Image.Image:
@@ -24,6 +26,19 @@ def write_folder(root: Path, *, each: int = 12, first: int = 0) -> Path:
         for number in range(first, first + each):
             draw(label, number).save(root / label / f"{number:03}.jpg", quality=95)
     return root
+
+
+def write_grouped_csv(folder: Path, *, each: int = 12) -> Path:
+    """`write_folder` beside a CSV whose column `warmth` is a group for each colour."""
+    write_folder(folder / "photos", each=each)
+    table = folder / "photos.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "label", "warmth"))
+        writer.writerows(
+            (f"photos/{label}/{number:03}.jpg", label, WARMTH[label]) for label in COLOURS for number in range(each)
+        )
+    return table
 
 
 def write_tagged_csv(root: Path, *, images: int = 36) -> Path:

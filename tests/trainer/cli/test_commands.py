@@ -9,16 +9,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tests.support.photos import write_tagged_csv
-from trainer.cli import main
+from tests.support.trainer import trainer
 
 FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--device", "cpu")
-
-
-def trainer(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def fit(data: Path, run: Path | str, cache: Path) -> Result:

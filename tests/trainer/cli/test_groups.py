@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from service.bundle import read_bundle
 from service.predictor import Predictor
-from tests.support.photos import COLOURS, write_folder, write_tagged_csv
+from tests.support.photos import WARMTH, write_grouped_csv, write_tagged_csv
+from tests.support.trainer import table, trainer
 from tests.trainer.run.test_training import command, kill_once_there_is, outcome
-from trainer.cli import main
 
 FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--lr", "0.02", "--device", "cpu")
-GROUPS = {"red": "warm", "green": "cool", "blue": "cool"}
-
-
-def trainer(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def write_table(folder: Path) -> Path:
-    """The photos as a CSV with a group for each colour."""
-    write_folder(folder / "photos")
-    path = folder / "photos.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("path", "label", "warmth"))
-        writer.writerows(
-            (f"photos/{label}/{number:03}.jpg", label, GROUPS[label]) for label in COLOURS for number in range(12)
-        )
-    return path
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 def test_groups_are_told_and_kept_by_export_and_resume(tmp_path: Path) -> None:
     run, cache = tmp_path / "run", tmp_path / "cache"
-    data = write_table(tmp_path)
+    data = write_grouped_csv(tmp_path)
     result = trainer("fit", data, "--group-column", "warmth", "--out", run, "--cache", cache, *FAST, "--json")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)["validation"]
@@ -54,7 +30,7 @@ def test_groups_are_told_and_kept_by_export_and_resume(tmp_path: Path) -> None:
     assert "| group accuracy | " in bundle.card
     assert "The groups (2):\ncool, warm." in bundle.card
     assert tomllib.loads((run / "recipe.toml").read_text())["data"]["group_column"] == "warmth"
-    assert {row["label"]: row["group"] for row in table(run / "catalog.csv")} == GROUPS
+    assert {row["label"]: row["group"] for row in table(run / "catalog.csv")} == WARMTH
 
     # The same once more, from what the bundle answers: probabilities are summed over the classes of a group.
     predictor, right = Predictor(bundle), 0
@@ -64,7 +40,7 @@ def test_groups_are_told_and_kept_by_export_and_resume(tmp_path: Path) -> None:
         summed = {"cool": 0.0, "warm": 0.0}
         answer = predictor.predict((tmp_path / row["path"]).read_bytes())
         for label, probability in zip(bundle.spec.classes, answer.probabilities, strict=True):
-            summed[GROUPS[label]] += float(probability)
+            summed[WARMTH[label]] += float(probability)
         predicted[row["path"]] = max(summed, key=summed.__getitem__)
         right += predicted[row["path"]] == row["group"]
     assert told["group_accuracy"] == right / len(rows)
@@ -72,7 +48,7 @@ def test_groups_are_told_and_kept_by_export_and_resume(tmp_path: Path) -> None:
 
     lines = table(run / "predictions.csv")
     assert {line["path"]: line["predicted_group"] for line in lines} == predicted
-    assert all(line["group"] == GROUPS[line["label"]] for line in lines)
+    assert all(line["group"] == WARMTH[line["label"]] for line in lines)
     assert all(0.5 <= float(line["group_probability"]) <= 1.000001 for line in lines)
 
     again = trainer("export", run, "--out", tmp_path / "again", "--cache", cache)
@@ -87,7 +63,7 @@ def test_groups_are_told_and_kept_by_export_and_resume(tmp_path: Path) -> None:
 
 def test_the_accuracy_of_groups_is_measured_after_every_epoch_and_after_a_kill(tmp_path: Path) -> None:
     """The report had a place for its curve, and nothing wrote it."""
-    data, recipe, run = write_table(tmp_path), tmp_path / "recipe.toml", tmp_path / "run"
+    data, recipe, run = write_grouped_csv(tmp_path), tmp_path / "recipe.toml", tmp_path / "run"
     recipe.write_text("checkpoint_s = 0\n")
     options = ("--group-column", "warmth", "--recipe", recipe, "--cache", tmp_path / "cache", *FAST, "--epochs", "4")
     fit = ("fit", data, *options, "--tensorboard")
@@ -114,7 +90,7 @@ def test_the_accuracy_of_groups_is_measured_after_every_epoch_and_after_a_kill(t
 
 
 def test_what_cannot_have_groups_is_said(tmp_path: Path, photos: Path) -> None:
-    data, tagged = write_table(tmp_path / "csv"), write_tagged_csv(tmp_path / "tagged")
+    data, tagged = write_grouped_csv(tmp_path / "csv"), write_tagged_csv(tmp_path / "tagged")
     torn = tmp_path / "csv" / "torn.csv"
     torn.write_text(data.read_text().replace("photos/red/003.jpg,red,warm", "photos/red/003.jpg,red,cool"))
     for arguments, message in (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -13,18 +12,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from service.bundle import read_bundle
 from service.predictor import Predictor
 from tests.support.photos import COLOURS, draw, write_folder, write_tagged_csv
-from trainer.cli import main
+from tests.support.trainer import table, trainer
 
 FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--lr", "0.02", "--device", "cpu")
-
-
-def trainer(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def fit(data: Path, run: Path, *more: str | Path) -> Result:
@@ -46,11 +41,6 @@ def tree(folder: Path) -> dict[str, tuple[str, int]]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV."""
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.run.test_training import OPTIONS, trainer
+from tests.support.trainer import trainer
+from tests.trainer.run.test_training import OPTIONS
 
 
 @pytest.mark.parametrize("part", ["catalog.csv", "checkpoints/best.safetensors", "checkpoints/last.safetensors"])

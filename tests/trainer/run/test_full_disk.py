@@ -7,7 +7,8 @@ from pathlib import Path
 import safetensors.torch
 
 from tests.support.full_disk import no_file_over
-from tests.trainer.run.test_training import OPTIONS, outcome, recipe, trainer
+from tests.support.trainer import trainer
+from tests.trainer.run.test_training import OPTIONS, outcome, recipe
 
 __all__ = ["recipe"]  # the fixture: a state is saved after every step
 

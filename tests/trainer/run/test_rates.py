@@ -9,19 +9,14 @@ from pathlib import Path
 
 import pytest
 import safetensors.torch
-from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.support.photos import write_folder
+from tests.support.trainer import trainer
 from tests.trainer.run.test_training import command, kill_once_there_is, outcome
-from trainer.cli import main
 from trainer.model.tiny import Tiny
 
 FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--device", "cpu")
-
-
-def trainer(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

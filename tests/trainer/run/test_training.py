@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from service.bundle import GoldenImage, read_bundle
 from tests.support.photos import draw
-from trainer.cli import main
+from tests.support.trainer import trainer
 from trainer.export import export
 from trainer.export.golden import make_golden
 
@@ -32,10 +31,6 @@ EVERYTHING = (
     "--sizes", "16:4,32:2", "--freeze", "early:3,late:1", "--mixup", "0.4", "--cutmix", "1", "--balance", "sampler",
     "--precision", "fp16", "--clip-norm", "1", "--accumulate", "2", "--patience", "4",
 )  # fmt: skip
-
-
-def trainer(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def command(*arguments: str | Path) -> list[str]:

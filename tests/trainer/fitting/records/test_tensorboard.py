@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from trainer.cli import main
+from tests.support.trainer import trainer
 from trainer.fitting.records.history import History
 from trainer.fitting.records.tensorboard import TensorBoard
 
@@ -32,10 +31,6 @@ OPTIONS = (
     "cpu",
     "--tensorboard",
 )
-
-
-def trainer(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:

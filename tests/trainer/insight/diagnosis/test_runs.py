@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tests.support.digits import add_near_duplicates, write_digits
 from tests.support.photos import write_folder, write_tagged_csv
-from trainer.cli import main
+from tests.support.trainer import trainer
 
 ALL = range(10)
 # What an image is, is learned as it is: no regularisation stands between the network and the labels.
@@ -34,10 +34,6 @@ affine_share = 0.0
 UPRIGHT = "[augmentation]\nflip = 0.0\nscale_min = 0.7\n"
 
 Fit = Callable[..., dict[str, Any]]
-
-
-def trainer(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tests.support.photos import COLOURS, draw
-from trainer.cli import main
+from tests.support.trainer import trainer
 from trainer.fitting.rate_search.found_rate import FoundRate, write_found
 from trainer.fitting.rate_search.suggestions import Suggestions
 from trainer.fitting.rate_search.sweep import Curve
@@ -29,10 +29,6 @@ FINDING = {
     "summary": "It was <em>still</em> learning.",
     "try": "python -m trainer fit DATA --epochs 16 --out RUN",
 }
-
-
-def trainer(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def fit(data: Path, run: Path, *more: str | Path) -> Result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 import json
 import shlex
@@ -19,7 +18,8 @@ from service.pixels import PixelSpec
 from service.predictor import Predictor
 from tests.support.full_disk import no_file_over
 from tests.support.photos import write_folder, write_tagged_csv
-from tests.trainer.insight.report.conftest import FINDING, NAMES, fit, trainer
+from tests.support.trainer import table, trainer
+from tests.trainer.insight.report.conftest import FINDING, NAMES, fit
 from trainer.catalog import hash_files, read_catalog
 from trainer.fitting import Recipe
 from trainer.fitting.measuring.metrics import wilson_interval
@@ -53,11 +53,6 @@ class Page(HTMLParser):
 def decode(address: str | None) -> Image.Image:
     assert address is not None
     return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def files(folder: Path) -> dict[str, bytes]:
