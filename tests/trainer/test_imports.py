@@ -20,7 +20,7 @@ ROOMS = {
         *("diagnosis", "report"),
     ),
     "trainer.run": ("environment", "folder", "inputs", "rates", "export", "report", "training"),
-    "trainer.cli": ("answers", "console", "errors", "keys", "options", "verbs"),
+    "trainer.cli": ("answers", "console", "errors", "keys", "leaving", "options", "verbs"),
     "trainer.fitting": (
         *("errors", "progress", "data", "subset", "prepare", "hardware", "recipe", "measuring", "records", "stages"),
         *("rate_search", "first_stage", "fitted", "keeper", "patience", "saver", "fit"),

@@ -287,7 +287,10 @@ def test_a_disk_that_is_full_while_exporting_loses_nothing(photos: Path, run: Pa
 
 def test_ctrl_c_ends_with_one_line(photos: Path, run: Path) -> None:
     command = [sys.executable, "-m", "trainer", "fit", photos, "--out", run, "--cache", run.parent / "cache"]
+    # Where a shell started the tests in the background they ignore Ctrl-C, and so would what they start.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen([*command, *FAST, "--epochs", "10000"], stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGINT, handler)
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("whole"):
