@@ -14,9 +14,8 @@ from service.bundle import read_bundle
 from service.predictor import Predictor
 from tests.support.photos import WARMTH, write_grouped_csv, write_tagged_csv
 from tests.support.trainer import table, trainer
+from tests.trainer.cli.conftest import FAST
 from tests.trainer.run.test_training import command, kill_once_there_is, outcome
-
-FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--lr", "0.02", "--device", "cpu")
 
 
 def test_groups_are_told_and_kept_by_export_and_resume(tmp_path: Path) -> None:

@@ -48,9 +48,9 @@ def diagnose_run(
     """
     data, catalog = prepared.data, prepared.catalog
     # Not calibrated for one label an image: where many are wrong, that makes the network unsure of what it knows.
-    own = data.task == "classification"
+    calibrated = data.task == "multilabel"
     probabilities, subset_probabilities = (
-        activate(logits, data.task) if own else fitted.calibration.activate(logits)
+        fitted.calibration.activate(logits) if calibrated else activate(logits, data.task)
         for logits in (fitted.logits, fitted.subset_logits)
     )
     rows = catalog.side("train")

@@ -51,7 +51,7 @@ def _losses(learning: Learning) -> Chart:
         marks=_kept(learning),
         note="The faint line is what each step learned from: cropped and changed images, dropout, smoothed labels. It "
         "cannot be compared with the others, which are measured on images as the service sees them. All are of the "
-        "network before its probabilities were calibrated: the exported model’s loss is lower.",
+        "network before its probabilities were calibrated; the exported model’s loss is another.",
     )
 
 
