@@ -23,7 +23,9 @@ _OPTIONS = (
     click.option("--valid-share", type=float, help="Share held out without --valid.  [default: 0.2]"),
     click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="TOML file; options go before it."),
     click.option("--backbone", help="efficientnet_lite0 (1, 2), tiny, torchvision/NAME or timm/NAME."),
-    click.option("--weights", help="pretrained, none, or a file."),
+    click.option(
+        "--weights", help="pretrained, none, or a file: .safetensors or of torch.save; a run's best.safetensors too."
+    ),
     click.option("--size", type=int, help="Side of the model's input in pixels.  [default: the backbone's]"),
     click.option("--epochs", type=int, help="Of the whole network; 0 trains the head only."),
     click.option("--head-epochs", type=int, help="Of the head on the frozen body."),

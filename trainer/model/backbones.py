@@ -4,24 +4,24 @@ efficientnet_lite0   the default: its ImageNet weights come with the installatio
 efficientnet_lite1   larger, slower and better on ImageNet, as efficientnet_lite2 is again; theirs come with it too
 tiny                 under 100,000 parameters, 32 pixels, no pretrained weights
 torchvision/NAME     any classifier of torchvision.models that ends in a linear layer
-timm/NAME            any model of timm that ends in a linear layer
+timm/NAME            any model of timm that ends in a linear layer, in two side by side, or in none
 """
 
 from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from service.pixels import Filter, Mode, PixelSpec
 from trainer.model.tiny import Tiny
+from trainer.model.weights import WeightsError, load_weights_file
 
 DEFAULT, TINY = "efficientnet_lite0", "tiny"
 _WITH_WEIGHTS = (DEFAULT, "efficientnet_lite1", "efficientnet_lite2")
@@ -59,7 +59,7 @@ def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAIN
     """Load a backbone by name.
 
     size     side of its input, pixels; None for the size in the backbone's record
-    weights  `pretrained`, `none` (random) or the path of a .safetensors, .pth or .pt state dict
+    weights  `pretrained`, `none` (random) or the path of a .safetensors, .pth or .pt file, see `load_weights_file`
     seed     of random weights
 
     Raises BackboneError where the name is unknown, or the weights cannot be had or do not fit.
@@ -67,20 +67,20 @@ def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAIN
     torch.manual_seed(seed)
     family, _, model_name = name.partition("/")
     if name in _WITH_WEIGHTS:
-        network, pixels, mean, std, last = _efficientnet_lite(name, size, weights)
+        network, pixels, mean, std, cut = _efficientnet_lite(name, size, weights)
     elif name == TINY:
-        network, pixels, mean, std, last = _tiny(size)
+        network, pixels, mean, std, cut = _tiny(size)
     elif family == "timm" and model_name:
-        network, pixels, mean, std, last = _timm(model_name, size, weights)
+        network, pixels, mean, std, cut = _timm(model_name, size, weights)
     elif family == "torchvision" and model_name:
-        network, pixels, mean, std, last = _torchvision(model_name, size, weights)
+        network, pixels, mean, std, cut = _torchvision(model_name, size, weights)
     else:
         raise BackboneError(
             f"there is no backbone {name!r}; try {', '.join(_WITH_WEIGHTS)}, tiny, torchvision/NAME or timm/NAME"
         )
+    width = _cut_off(network, cut, name)
     if weights not in (PRETRAINED, RANDOM):
-        _load_file(network, Path(weights), name)
-    width = _cut(network, last, name)
+        _load_file(network, Path(weights), name, cut)
     _try(network, pixels.size, width, name)
     for module in network.modules():  # the classifier has the one dropout that there is; see Classifier
         if isinstance(module, nn.Dropout):
@@ -92,13 +92,19 @@ def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAIN
         pixels=pixels,
         mean=mean,
         std=std,
-        pretrained=weights != RANDOM and not (name == TINY and weights == PRETRAINED),
+        pretrained=is_pretrained(name, weights),
         fixed_size=getattr(network, "pretrained_cfg", {}).get("fixed_input_size", False)
         or hasattr(network, "image_size"),
     )
 
 
-_Loaded = tuple[nn.Module, PixelSpec, tuple[float, float, float], tuple[float, float, float], str]
+def is_pretrained(name: str, weights: str) -> bool:
+    """Whether a backbone, loaded so, knows anything yet."""
+    return weights != RANDOM and not (name == TINY and weights == PRETRAINED)
+
+
+# The last is the names of the layers that are to be cut off.
+_Loaded = tuple[nn.Module, PixelSpec, tuple[float, float, float], tuple[float, float, float], tuple[str, ...]]
 
 
 def _efficientnet_lite(name: str, size: int | None, weights: str) -> _Loaded:
@@ -110,7 +116,7 @@ def _efficientnet_lite(name: str, size: int | None, weights: str) -> _Loaded:
         file = getattr(package, f"{name.title().replace('_', '')}ModelFile")
         state = torch.load(file.get_model_file_path(), map_location="cpu", weights_only=True)
         network.load_state_dict(_renamed(state, network.state_dict(), name))
-    return (network, *_timm_record(network, size), "classifier")
+    return (network, *_timm_record(network, size), ("classifier",))
 
 
 def _renamed(state: Mapping[str, Tensor], like: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -128,7 +134,7 @@ def _renamed(state: Mapping[str, Tensor], like: Mapping[str, Tensor], name: str)
 def _tiny(size: int | None) -> _Loaded:
     side = size or 32
     pixels = PixelSpec(size=side, resize_short=side, mode="crop", filter="bilinear")
-    return Tiny(), pixels, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "fc"
+    return Tiny(), pixels, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), ("fc",)
 
 
 def _timm(name: str, size: int | None, weights: str) -> _Loaded:
@@ -145,10 +151,8 @@ def _timm(name: str, size: int | None, weights: str) -> _Loaded:
         network = timm.create_model(name, pretrained=weights == PRETRAINED, **options)
     except Exception as error:  # whatever its download, cache or hub client raises
         raise _no_weights(f"timm/{name}", error) from error
-    last = network.pretrained_cfg["classifier"]
-    if not isinstance(last, str):
-        raise BackboneError(f"timm/{name} has not one classifier but {len(last or ())}; choose another backbone")
-    return (network, *_timm_record(network, size), last)
+    last = network.pretrained_cfg["classifier"] or ()
+    return (network, *_timm_record(network, size), (last,) if isinstance(last, str) else tuple(last))
 
 
 def _timm_record(
@@ -192,7 +196,7 @@ def _torchvision(name: str, size: int | None, weights: str) -> _Loaded:
         filter=_filter(preset.interpolation.value),
     )
     last = [module_name for module_name, module in network.named_modules() if isinstance(module, nn.Linear)]
-    return network, pixels, tuple(preset.mean), tuple(preset.std), last[-1] if last else ""
+    return network, pixels, tuple(preset.mean), tuple(preset.std), tuple(last[-1:])
 
 
 def _filter(name: str) -> Filter:
@@ -207,18 +211,15 @@ def _no_weights(name: str, error: Exception) -> BackboneError:
     )
 
 
-def _load_file(network: nn.Module, path: Path, name: str) -> None:
+def _load_file(network: nn.Module, path: Path, name: str, cut: Sequence[str]) -> None:
     try:
-        if path.suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state)
+        load_weights_file(network, path, without=cut)
     except FileNotFoundError as error:
         raise BackboneError(f"there is no weights file {path}") from error
-    except Exception as error:  # torch, safetensors and the state dict's own checks each raise types of their own
-        reason = " ".join(str(error).split())[:300]
-        raise BackboneError(f"{path} does not hold the weights of {name}: {reason}") from error
+    except WeightsError as error:
+        raise BackboneError(
+            f"{path} does not hold the weights of {name}: {error}; give a state dict of that very network"
+        ) from error
 
 
 def _try(network: nn.Module, size: int, width: int, name: str) -> None:
@@ -234,10 +235,18 @@ def _try(network: nn.Module, size: int, width: int, name: str) -> None:
         raise BackboneError(f"{name} gives more than one vector an image; choose another backbone")
 
 
-def _cut(network: nn.Module, last: str, name: str) -> int:
-    """Replace the last linear layer by nothing; returns the width of what went into it."""
-    layer = network.get_submodule(last) if last else None
-    if not isinstance(layer, nn.Linear):
+def _cut_off(network: nn.Module, names: Sequence[str], name: str) -> int:
+    """Replace the last layers by nothing; returns the width of what goes into them.
+
+    A network that was trained without labels has nothing there already. One with two last layers, such as a distilled
+    one, takes the mean of what they give, which then is the mean of what goes into them.
+    """
+    layers = [network.get_submodule(each) for each in names]
+    if layers and all(isinstance(layer, nn.Identity) for layer in layers) and isinstance(network.num_features, int):
+        return network.num_features
+    widths = {layer.in_features for layer in layers if isinstance(layer, nn.Linear)}
+    if len(widths) != 1 or not all(isinstance(layer, nn.Linear) for layer in layers):
         raise BackboneError(f"{name} does not end in a linear layer; choose another backbone")
-    network.set_submodule(last, nn.Identity())
-    return layer.in_features
+    for each in names:
+        network.set_submodule(each, nn.Identity())
+    return widths.pop()
