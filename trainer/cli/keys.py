@@ -38,8 +38,6 @@ def recipe_keys(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     given = {names.get(option, option): value for option, value in asked.items() if value is not None}
     if given.get("data.label_delimiter") == "":
         raise click.BadParameter("give the character between labels, such as ';'", param_hint="--label-delimiter")
-    if Path(given.get("weights", "")).is_file():
-        given["weights"] = str(Path(given["weights"]).resolve())
     if "lr" in given:
         given |= _rates(given.pop("lr"))
     if given.get("whole.sizes"):

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from trainer.catalog import Catalog, read_catalog
-from trainer.fitting import Prepared, Recipe, prepare
+from trainer.fitting import LAST, Prepared, Recipe, prepare
 from trainer.model import Backbone, load_backbone
+from trainer.model.backbones import RANDOM, is_pretrained
 from trainer.run.environment import Environment
 
 
 def backbone_of(recipe: Recipe) -> Backbone:
     """The backbone, in the size and with the weights that are asked for; raises what `load_backbone` does."""
     return load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights, seed=recipe.seed)
+
+
+def backbone_of_run(recipe: Recipe, run: Path) -> Backbone:
+    """The same for a run that was begun: once it has a state to go on from, without what its weights came from.
+
+    Raises what `load_backbone` does.
+    """
+    if not (run / LAST).exists():
+        return backbone_of(recipe)
+    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM)
+    return replace(backbone, pretrained=is_pretrained(recipe.backbone, recipe.weights))
 
 
 def catalog_of(recipe: Recipe) -> Catalog:

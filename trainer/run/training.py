@@ -20,6 +20,7 @@ from trainer.insight import write_predictions
 from trainer.insight.diagnosis import Finding, diagnose_run
 from trainer.insight.report import write_report
 from trainer.model import Backbone
+from trainer.model.backbones import PRETRAINED, RANDOM
 from trainer.run.environment import Environment
 from trainer.run.folder import (
     RunError,
@@ -32,7 +33,7 @@ from trainer.run.folder import (
     require_unchanged,
     write_prepared,
 )
-from trainer.run.inputs import backbone_of, catalog_of, prepared_for
+from trainer.run.inputs import backbone_of, backbone_of_run, catalog_of, prepared_for
 from trainer.run.rates import plot_found
 
 
@@ -59,6 +60,7 @@ def fit_run(recipe: Recipe, run: Path, environment: Environment) -> Outcome:
     recipe = dataclasses.replace(
         recipe,
         name=recipe.name or (data.name if data.is_dir() else data.stem),
+        weights=recipe.weights if recipe.weights in (PRETRAINED, RANDOM) else str(Path(recipe.weights).resolve()),
         data=dataclasses.replace(recipe.data, base=str(catalog.root), drawn=catalog.drawn is not None),
     )
     backbone = backbone_of(recipe)
@@ -90,7 +92,7 @@ def resume_run(run: Path, environment: Environment, *, root: Path | None) -> Out
             raise RunError(f"{run} is finished: its bundle is {run / 'bundle'}")
         for left in run.glob(".*.partial"):  # of a bundle that was being written
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-        backbone = backbone_of(recipe)
+        backbone = backbone_of_run(recipe, run)
         if (run / "catalog.csv").exists():
             catalog = own_catalog(run, recipe, root)
             prepared = prepared_for(catalog, backbone, recipe, environment)
@@ -114,7 +116,7 @@ def follow_run(run: Path, environment: Environment, *, root: Path | None) -> Non
     if not (run / "catalog.csv").exists():
         raise RunError(f"{run} of the main process is not on {platform.node()}; put it where every machine sees it")
     recipe = recipe_of(run)
-    backbone = backbone_of(recipe)
+    backbone = backbone_of_run(recipe, run)
     catalog = own_catalog(run, recipe, root)
     prepared = prepared_for(catalog, backbone, recipe, environment, hashed=True)
     require_unchanged(run, catalog.rows, prepared.catalog.rows)

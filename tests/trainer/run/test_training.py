@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 
 from service.bundle import GoldenImage, read_bundle
 from tests.support.photos import draw
 from tests.support.trainer import trainer
 from trainer.export import export
 from trainer.export.golden import make_golden
+from trainer.model import load_backbone
 
 # The number of threads changes the order of sums: what is compared runs on one, as this process does.
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -95,6 +97,24 @@ def test_kill_and_resume_give_the_same_weights(
     assert resumed.exit_code == 0, resumed.stderr
     assert outcome(run) == outcome(tmp_path / "whole")
     assert read_bundle(run / "bundle").models == read_bundle(tmp_path / "whole" / "bundle").models
+
+
+def test_a_run_goes_on_without_the_weights_that_it_began_with(
+    photos: Path, tmp_path: Path, cache: Path, recipe: Path
+) -> None:
+    """The state has them all, yet the file, or the download, was asked for again."""
+    weights = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(load_backbone("tiny", seed=1).body.state_dict(), weights)
+    recipe.write_text(f"{recipe.read_text()}weights = {os.path.relpath(weights)!r}\n")
+    fit = ("fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS)
+    assert trainer(*fit, "--out", tmp_path / "whole").exit_code == 0
+    run = tmp_path / "killed"
+    kill_once_there_is(run / "checkpoints" / "last.safetensors", command(*fit, "--out", run), delay_s=0.05)
+    assert f'weights = "{weights}"' in (run / "recipe.toml").read_text()  # wherever it is resumed from
+    weights.unlink()
+    resumed = trainer("resume", run, "--cache", cache, "--device", "cpu")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert outcome(run) == outcome(tmp_path / "whole")
 
 
 @pytest.mark.slow
