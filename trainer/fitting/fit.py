@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +111,36 @@ def fit(
         progress.say(
             f"warning: only {whole.step_count} training steps; more --epochs or a smaller --batch-size may help"
         )
+    try:
+        _run_epochs(whole, keeper, patience, saver, history=history, progress=progress, processes=processes)
+    except FitError as error:
+        if not keeper.best:
+            raise
+        export = shlex.join(["python", "-m", "trainer", "export", str(run), "--out", "BUNDLE"])
+        raise FitError(f"{error}; what was best until then: {export}") from error
+    if not whole.done:
+        progress.say(f"no better {patience.figure.replace('_', ' ')} for {patience.waited} epochs: training ends here")
+        history.write("stop", stage="whole", epoch=whole.epochs_done, waited=patience.waited)
+    history.write("stage", stage="whole", seconds=stages["whole"])
+    return best_fitted(
+        model, data, run=run, device=device, micro_batch=keeper.micro_batch, stages=stages, processes=processes
+    )
+
+
+def _run_epochs(
+    whole: WholeTraining,
+    keeper: Keeper,
+    patience: Patience,
+    saver: Saver,
+    *,
+    history: History,
+    progress: Progress,
+    processes: Processes,
+) -> None:
+    """Train to the last epoch, or until patience is over; each is measured, and the state saved."""
     saver.save()
     while not processes.told(lambda: whole.done or patience.over):
         epoch = whole.run_epoch(progress=progress, on_step=saver.save_when_due, on_event=history.write)
-        if processes.is_main and not np.isfinite(epoch.losses).all():
-            raise FitError(
-                f"the loss became {np.sum(epoch.losses)} in epoch {epoch.number}; try a tenth of the rate with --lr"
-            )
         _write_steps(epoch, history)
         best_before = keeper.best
         keeper.consider(
@@ -128,13 +152,6 @@ def fit(
         )
         patience.see(best_before, keeper.best)
         saver.save()
-    if not whole.done:
-        progress.say(f"no better {patience.figure.replace('_', ' ')} for {patience.waited} epochs: training ends here")
-        history.write("stop", stage="whole", epoch=whole.epochs_done, waited=patience.waited)
-    history.write("stage", stage="whole", seconds=stages["whole"])
-    return best_fitted(
-        model, data, run=run, device=device, micro_batch=keeper.micro_batch, stages=stages, processes=processes
-    )
 
 
 def _write_steps(epoch: Epoch, history: History) -> None:

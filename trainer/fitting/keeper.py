@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
 from trainer.fitting.data import TrainingData
+from trainer.fitting.errors import FitError
 from trainer.fitting.hardware.memory import MicroBatch
 from trainer.fitting.hardware.processes import ALONE, Processes
 from trainer.fitting.measuring.evaluate import BATCH_SIZE, predict_together
@@ -48,7 +50,10 @@ class Keeper:
         self._processes = processes
 
     def consider(self, model: Classifier, **circumstances: Any) -> None:
-        """Measure, write a line of history with the circumstances, and save the weights if none were better."""
+        """Measure, write a line of history with the circumstances, and save the weights if none were better.
+
+        Raises FitError on the main process where an answer is no finite number.
+        """
         data = self._data
         trained = self._measure(model, data.subset, data.subset_targets)
         figures = self._measure(model, data.valid, data.valid_targets)
@@ -74,6 +79,8 @@ class Keeper:
             progress=self._progress,
             micro_batch=self.micro_batch,
         )
+        if self._processes.is_main and not np.isfinite(logits).all():
+            raise FitError("the network's answers are no finite numbers any more; try a tenth of the rate with --lr")
         data, probabilities = self._data, activate(logits, self._data.task)
         figures = measure(probabilities, targets, task=data.task)
         if len(data.class_groups):

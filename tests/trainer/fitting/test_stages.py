@@ -12,9 +12,13 @@ import pytest
 import torch
 
 from tests.support.photos import COLOURS
-from trainer.fitting import FitError, Prepared, Recipe, Silence, fit
+from trainer.fitting import BEST, LAST, FitError, Prepared, Recipe, Silence, fit
+from trainer.fitting.keeper import Keeper
 from trainer.fitting.measuring.evaluate import predict_logits
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage
+from trainer.fitting.records.checkpoint import load_state
+from trainer.fitting.records.history import History
+from trainer.fitting.stages import whole_stage
 from trainer.fitting.stages.ema import Ema
 from trainer.fitting.stages.head_stage import extract_features, fit_head
 from trainer.fitting.stages.whole_stage import WholeTraining
@@ -184,3 +188,33 @@ def test_a_loss_that_is_no_number_stops_the_fit(prepared: Prepared, backbone: Ba
     recipe = dataclasses.replace(RECIPE, head=HeadStage(epochs=0))
     with pytest.raises(FitError, match="the loss became nan in epoch 1; try a tenth of the rate"):
         fit(backbone, prepared.data, recipe, run=tmp_path, device=CPU, progress=Silence())
+
+
+def test_a_loss_that_becomes_no_number_leaves_the_last_sound_state(
+    prepared: Prepared, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broken weights were saved over it, and the run could not be taken up by any version."""
+    recipe = dataclasses.replace(RECIPE, checkpoint_s=0, precision="fp32")
+    # From the third step on, at a rate that no recipe may have, or a network so small would only become useless.
+    monkeypatch.setattr(whole_stage, "one_cycle", lambda step, **_: (1e-3 if step < 2 else 1e30, 0.9))
+    with pytest.raises(
+        FitError, match=r"the loss became .* in epoch 1; .*; what was best until then: .* export .* --out BUNDLE"
+    ):
+        fit(backbone, prepared.data, recipe, run=tmp_path, device=CPU, progress=Silence())
+    tensors, facts = load_state(tmp_path / LAST)
+    assert facts["step"] == 3
+    assert np.isfinite(facts["losses"]).all()
+    assert (tmp_path / BEST).exists()
+    restored = WholeTraining(Classifier(backbone, class_count=3), prepared.data, recipe, size=32, device=CPU)
+    restored.restore(tensors, facts)
+
+
+def test_answers_that_are_no_numbers_end_the_fit(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
+    """With several labels an image they ended it in a traceback of the metrics."""
+    keeper = Keeper(tmp_path / "best", prepared.data, history=History(None), device=CPU, progress=Silence())
+    model = Classifier(backbone, class_count=3)
+    with torch.no_grad():
+        model.head.bias.fill_(float("nan"))
+    with pytest.raises(FitError, match="answers are no finite numbers any more; try a tenth of the rate"):
+        keeper.consider(model, stage="whole", epoch=1)
+    assert not (tmp_path / "best").exists()

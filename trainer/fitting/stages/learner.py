@@ -41,7 +41,8 @@ class Learner:
         groups = parameter_groups(model, weight_decay=stage.weight_decay)
         self._optimizer = torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.99), fused=device.type != "mps")
         self._shares = rate_shares(stage.spread(pretrained=not model.train_norms))
-        self._scaler = torch.amp.GradScaler(device.type, enabled=self._dtype == torch.float16)
+        self._scaler = torch.amp.GradScaler(device.type, enabled=self.in_fp16)
+        self._scaler.scale(torch.zeros((), device=device))  # so that a process without an image has a scale too
         # The names of the weights are those of the model itself: what is compiled shares them.
         self._network: Callable[[Tensor], Tensor] = torch.compile(model) if stage.compile else model
 
@@ -49,6 +50,18 @@ class Learner:
     def average(self) -> Classifier:
         """The moving average of the weights, in eval mode."""
         return self._ema.model
+
+    @property
+    def in_fp16(self) -> bool:
+        """Whether a step may be skipped, since its gradients do not fit the type."""
+        return self._dtype == torch.float16
+
+    @property
+    def skipped(self) -> int:
+        """How many of all steps changed no weight; waits for the device."""
+        if not self.in_fp16:
+            return 0
+        return self._ema.updates - max((int(moments["step"]) for moments in self._optimizer.state.values()), default=0)
 
     def set_training(self, frozen: Collection[str]) -> None:
         """Training mode, in which the named groups learn nothing."""
@@ -65,10 +78,26 @@ class Learner:
         """A copy of what a pass forward changes: nothing where the norms are frozen."""
         return {name: buffer.clone() for name, buffer in self._statistics()}
 
-    def add_gradient(self, batch: Batch, *, share: float, say: Callable[[str], None]) -> Tensor:
+    def compiled_or_not(self, attempt: Callable[[], Tensor], *, say: Callable[[str], None]) -> Tensor:
+        """What `attempt` gives; where the compiled network fails in it, forward or backward, without one from then on.
+
+        attempt  begins anew each time
+        say      told in one line of the failure
+        """
+        try:
+            return attempt()
+        except RuntimeError as error:
+            if self._network is self.model or is_out_of_memory(error):
+                raise
+            reason = first_line(error)
+        say(f"going on without --compile, which failed here: {reason}")
+        self._network = self.model
+        return attempt()
+
+    def add_gradient(self, batch: Batch, *, share: float) -> Tensor:
         """Add `share` times the gradient of the mean loss over a batch; returns that part of the loss, detached."""
         with autocast(self._device, self._dtype):
-            logits = self._logits(batch.pixels, say)
+            logits = self._network(batch.pixels)
         loss = share * loss_of(logits, batch.targets, task=self._task, smoothing=self._smoothing, weights=batch.weights)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
@@ -139,17 +168,6 @@ class Learner:
 
     def _statistics(self) -> list[tuple[str, Tensor]]:
         return list(self.model.body.named_buffers()) if self.model.train_norms else []
-
-    def _logits(self, pixels: Tensor, say: Callable[[str], None]) -> Tensor:
-        try:
-            logits = self._network(pixels)
-        except RuntimeError as error:
-            if self._network is self.model or is_out_of_memory(error):
-                raise
-            say(f"going on without --compile, which failed here: {first_line(error)}")
-            self._network = self.model
-            logits = self._network(pixels)
-        return logits
 
 
 def rate_shares(spread: float) -> dict[str, float]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trainer.fitting.data import TrainingData, seed_torch
+from trainer.fitting.errors import FitError
 from trainer.fitting.hardware.memory import MicroBatch, needing_memory
 from trainer.fitting.hardware.processes import ALONE, Processes
 from trainer.fitting.progress import Progress
@@ -24,6 +26,7 @@ from trainer.model import Classifier
 from trainer.pixels import Images
 
 _STAGE = 2
+_MANY_SKIPPED = 0.1  # of the steps of an epoch; a scale that is being found costs a few
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +112,10 @@ class WholeTraining:
 
         on_step   called after every step but the last
         on_event  told, as `History.write` is: a `change` of the size or of what is frozen, a `warning` where memory
-                  runs out or the network cannot be compiled
+                  runs out, the network cannot be compiled or many steps are left out
 
-        Raises FitError where the memory does not hold a single image.
+        Raises FitError where the memory does not hold a single image, and on the main process where a loss is no finite
+        number.
         """
         epoch, first = divmod(self._step, self._batches.count)
         batches = self._batches.of_epoch(epoch)
@@ -127,7 +131,7 @@ class WholeTraining:
             progress.say(f"warning: {line}")
             on_event("warning", stage="whole", step=self._step, text=line, micro_batch=self._micro_batch.size)
 
-        start, image_count = time.perf_counter(), 0
+        start, image_count, skipped = time.perf_counter(), 0, self._learner.skipped
         for number in range(first, self._batches.count):
             samples = batches[number]
             rate, momentum = self._rate(self._step)
@@ -140,7 +144,14 @@ class WholeTraining:
                 on_step()
         steps = range(epoch * self._batches.count, (epoch + 1) * self._batches.count)
         losses = torch.stack(self._losses).tolist()  # waits for the device
+        self._require_finite(losses, epoch=epoch)
         self._losses = []
+        skipped = self._learner.skipped - skipped
+        if skipped > _MANY_SKIPPED * self._batches.count:
+            say(
+                f"{skipped} of {self._batches.count} steps were left out, since their gradients do not fit fp16; try "
+                "--precision fp32 or a smaller --lr"
+            )
         return Epoch(
             number=epoch + 1,
             rates=[self._rate(step)[0] for step in steps],
@@ -162,11 +173,16 @@ class WholeTraining:
         return step
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """(tensors, facts): everything that `restore` needs."""
+        """(tensors, facts): everything that `restore` needs.
+
+        Raises FitError on the main process where a loss is no finite number: nobody can go on from there.
+        """
+        losses = [float(loss) for loss in self._losses]
+        self._require_finite(losses, epoch=self.epochs_done)
         tensors, facts = self._learner.state()
         return tensors, facts | {
             "step": self._step,
-            "losses": [float(loss) for loss in self._losses],
+            "losses": losses,
             "micro_batch": self._micro_batch.size,
         }
 
@@ -176,6 +192,14 @@ class WholeTraining:
         self._step = facts["step"]
         self._losses = [torch.tensor(loss, device=self._device) for loss in facts["losses"]]
         self._micro_batch.size = facts["micro_batch"]
+
+    def _require_finite(self, losses: Sequence[float], *, epoch: int) -> None:
+        broken = [loss for loss in losses if not math.isfinite(loss)]
+        if broken and self._processes.is_main:
+            other = " or --precision fp32" if self._learner.in_fp16 else ""
+            raise FitError(
+                f"the loss became {broken[0]} in epoch {epoch + 1}; try a tenth of the rate with --lr{other}"
+            )
 
     def _rate(self, step: int) -> tuple[float, float]:
         return one_cycle(step, steps=self.step_count, peak_rate=self._recipe.whole.rate)
@@ -209,11 +233,11 @@ class WholeTraining:
                 place = slice(own.start + part.start, own.start + part.stop)
                 batch = self._batches.load(samples, place, mix=mix, epoch=epoch, size=size)
                 share = (part.stop - part.start) / len(samples)
-                losses.append(learner.add_gradient(batch, share=share, say=say))
+                losses.append(learner.add_gradient(batch, share=share))
             return torch.stack(losses).sum()
 
         count = own.stop - own.start
-        loss = self._micro_batch.run(gradients, count, say=say)
+        loss = learner.compiled_or_not(lambda: self._micro_batch.run(gradients, count, say=say), say=say)
         with needing_memory(self._device):
             loss = learner.combine(loss, self._processes, share=count / len(samples))
             learner.update(rate=rate, momentum=momentum)

@@ -97,6 +97,13 @@ def test_two_processes_train_as_one(fit: tuple[str, ...], alone: Path, tmp_path:
     require_alike(tmp_path / "run", alone)
 
 
+def test_a_process_without_an_image_takes_part_in_fp16(fit: tuple[str, ...], tmp_path: Path) -> None:
+    """Its loss scaler knew no scale yet, and it ended in a traceback."""
+    more = ("--batch-size", "1", "--accumulate", "1", "--epochs", "1", "--precision", "fp16", "--mixup", "0")
+    done = run(torchrun(2, "trainer", *fit, *more, "--cutmix", "0", "--out", tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+
+
 def test_two_processes_take_the_rates_that_one_of_them_found(
     fit: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

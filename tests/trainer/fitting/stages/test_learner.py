@@ -3,9 +3,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,6 +135,50 @@ def test_a_state_of_another_precision_is_taken_up_in_fp16(prepared: Prepared, ba
     assert after.state()[1]["scaler"]["scale"] == 2.0**16
     assert np.isfinite(after.run_epoch(progress=Silence(), on_step=lambda: None).losses).all()
     assert after.done
+
+
+def test_steps_that_fp16_left_out_are_told(prepared: Prepared, backbone: Backbone) -> None:
+    """Most of a run at too high a rate changed no weight, and nobody heard of it."""
+    recipe = Recipe(whole=WholeStage(epochs=1, batch_size=4, rate=3.0, rate_spread=1), precision="fp16")
+    stage = WholeTraining(classifier(backbone, recipe, prepared.data), prepared.data, recipe, size=32, device=CPU)
+    told: list[str] = []
+    stage.run_epoch(
+        progress=Silence(), on_step=lambda: None, on_event=lambda event, **values: told.append(values.get("text", ""))
+    )
+    assert re.search(
+        r"\d of 8 steps were left out, since their gradients do not fit fp16; try --precision fp32", told[-1]
+    )
+
+
+class Backfiring(torch.autograd.Function):
+    """Passes on what it gets, and fails on the way back, as a compiled graph can."""
+
+    @staticmethod
+    def forward(_: Any, tensor: Tensor) -> Tensor:
+        return tensor.clone()
+
+    @staticmethod
+    def backward(_: Any, __: Tensor) -> Tensor:
+        raise RuntimeError("backend='inductor' raised:\nno way back")
+
+
+def test_a_compiled_network_that_fails_on_the_way_back_is_left(
+    prepared: Prepared, backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a failure of the way there was met; the fit ended in a traceback."""
+    monkeypatch.setattr(torch, "compile", lambda model: lambda pixels: Backfiring.apply(model(pixels)))
+    said: list[str] = []
+    losses = []
+    for compiled in (False, True):
+        recipe = Recipe(whole=WholeStage(epochs=1, batch_size=8, compile=compiled))
+        stage = WholeTraining(classifier(backbone, recipe, prepared.data), prepared.data, recipe, size=32, device=CPU)
+        losses.append(
+            stage.run_epoch(
+                progress=Silence(), on_step=lambda: None, on_event=lambda _, **values: said.append(values["text"])
+            ).losses
+        )
+    assert losses[0] == losses[1]
+    assert said == ["going on without --compile, which failed here: backend='inductor' raised:"]
 
 
 def fit(photos: Path, run: Path, *more: str, **environment: str) -> str:
