@@ -74,17 +74,24 @@ def _findings(facts: Facts) -> Iterator[Finding]:
     curve, sweep, commands, classes = facts.curve, facts.sweep, facts.commands, facts.catalog.classes
     right = facts.valid.right(task=facts.task, thresholds=facts.thresholds)
     single = facts.task == "classification"
-    noisy = noisy_labels(facts.valid, facts.trained, classes=classes, commands=commands) if single else None
-    explained = noisy.evidence["validation_share"] if noisy and noisy.confidence != "low" else 0.0
     train_counts, valid_counts = _counts(facts.catalog, "train"), _counts(facts.catalog, "valid")
     rate_command = other_rate(curve, sweep=sweep, commands=commands)
-    for finding in (
-        rate_too_high(curve, commands=commands),
-        rate_too_low(curve, sweep=sweep, explained=explained, commands=commands),
-        too_few_epochs(curve, sweep=sweep, explained=explained, commands=commands),
+    too_high = rate_too_high(curve, commands=commands)
+    collapse = (
         prediction_collapse(facts.valid, train_counts, classes=classes, commands=commands, rate_command=rate_command)
         if single
-        else None,
+        else None
+    )
+    # What was spoilt is sure of what it does not know: it cannot judge labels.
+    spoilt = collapse is not None or (too_high is not None and too_high.confidence == "high")
+    judges = single and not spoilt
+    noisy = noisy_labels(facts.valid, facts.trained, classes=classes, commands=commands) if judges else None
+    explained = noisy.evidence["validation_share"] if noisy and noisy.confidence != "low" else 0.0
+    for finding in (
+        too_high,
+        rate_too_low(curve, sweep=sweep, explained=explained, commands=commands),
+        too_few_epochs(curve, sweep=sweep, explained=explained, commands=commands),
+        collapse,
         near_duplicates(facts.twins.similarities, right, facts.twins.pairs, command=facts.split_command),
         too_many_epochs(curve, commands=commands),
         noisy,
