@@ -89,8 +89,8 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
 @training_options
 @click.option(
     "--lr",
-    help="Peak learning rate of the whole network: the head's, of which the earliest layers get a tenth; or FIRST:HEAD, "
-    "geometric between; or auto: those of both stages are found by sweeps.",
+    help="Peak learning rate of the whole network: the head's, of which the earliest layers get a tenth; or "
+    "FIRST:HEAD, geometric between; or auto: those of both stages are found by sweeps.",
 )
 @click.option(
     "--freeze", help="Groups (early, late, head) that learn nothing for so many epochs, or at all: early,late:2."
