@@ -2,7 +2,7 @@
 
 from trainer.pixels.augment import Augmentation, augment
 from trainer.pixels.cache import CacheError, PixelCache, fill_cache
-from trainer.pixels.images import Images, ResidentImages, StreamedImages, open_images, to_device
+from trainer.pixels.images import Images, ResidentImages, StreamedImages, has_room, open_images, to_device
 from trainer.pixels.uniforms import uniforms
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "StreamedImages",
     "augment",
     "fill_cache",
+    "has_room",
     "open_images",
     "to_device",
     "uniforms",

@@ -25,9 +25,12 @@ class Images(Protocol):
 
 def open_images(cache: PixelCache, device: torch.device) -> Images:
     """`ResidentImages` on a GPU where they take at most half of the free memory, else `StreamedImages`."""
-    if device.type == "cuda" and _bytes_of(cache) <= _MOST_SHARE * _free_bytes(device):
-        return ResidentImages(cache, device)
-    return StreamedImages(cache, device)
+    return (ResidentImages if has_room(device, _bytes_of(cache)) else StreamedImages)(cache, device)
+
+
+def has_room(device: torch.device, count_bytes: int) -> bool:
+    """Whether a device is a GPU with free memory of twice so many bytes."""
+    return device.type == "cuda" and count_bytes <= _MOST_SHARE * _free_bytes(device)
 
 
 class ResidentImages:

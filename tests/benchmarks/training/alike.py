@@ -13,7 +13,7 @@ from trainer.fitting.measuring.evaluate import BATCH_SIZE, batches, to_pixels
 from trainer.insight.duplicates import near_duplicate_groups
 from trainer.model import Classifier, load_backbone
 from trainer.model.backbones import DEFAULT
-from trainer.pixels import fill_cache
+from trainer.pixels import StreamedImages, fill_cache
 
 # Folds that keep these together are as hard for a linear head as val.csv of the grocery photos, which was taken at
 # other times; at 0.7 they are nearly as easy as random ones: `tests.benchmarks.folds --head-only` with the option.
@@ -30,7 +30,8 @@ def alike_groups(files: Sequence[Path], *, least_similarity: float, cache: Path,
     backbone = load_backbone(DEFAULT)
     digests = hash_files(files, threads=threads)
     pixels = fill_cache(cache, list(zip(digests, files, strict=True)), spec=backbone.pixels, threads=threads)
-    model, device = Classifier(backbone, class_count=1).eval(), torch.device("cpu")
-    features = [model.embed(to_pixels(pixels.batch(part), device=device)) for part in batches(len(files), BATCH_SIZE)]
+    model = Classifier(backbone, class_count=1).eval()
+    images = StreamedImages(pixels, torch.device("cpu"))
+    features = [model.embed(to_pixels(images.batch(part))) for part in batches(len(files), BATCH_SIZE)]
     groups = near_duplicate_groups(np.asarray(torch.cat(features)), threshold=least_similarity)
     return [int(group) for group in groups]

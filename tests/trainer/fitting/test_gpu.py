@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from trainer.fitting import Prepared, Recipe, Silence, fit
+from trainer.fitting.measuring.evaluate import predict_logits
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage
+from trainer.fitting.stages.head_stage import extract_features, fit_head
 from trainer.fitting.stages.whole_stage import WholeTraining
 from trainer.model import Backbone, Classifier
 
@@ -23,6 +25,16 @@ def test_a_fit_learns(prepared: Prepared, backbone: Backbone, tmp_path: Path, pr
     recipe = dataclasses.replace(RECIPE, precision=precision)
     fitted = fit(backbone, prepared.data, recipe, run=tmp_path, device=CUDA, progress=Silence())
     assert fitted.figures["accuracy"] > 0.8
+
+
+def test_the_head_learns_where_its_features_are(prepared: Prepared, backbone: Backbone) -> None:
+    """It learned on the CPU while the GPU waited."""
+    model = Classifier(backbone, class_count=3).to(CUDA)
+    features = extract_features(model, prepared.data, RECIPE, size=32, device=CUDA, progress=Silence())
+    assert features.is_cuda
+    fit_head(model, features, prepared.data, RECIPE, progress=Silence())
+    found = predict_logits(model, prepared.data.valid, device=CUDA).argmax(1)
+    assert (found == prepared.data.valid_targets).mean() > 0.9
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from trainer.fitting.hardware.memory import MicroBatch
 from trainer.fitting.hardware.processes import Processes
 from trainer.fitting.progress import Progress, Silence
 from trainer.model import Classifier
-from trainer.pixels import PixelCache
+from trainer.pixels import PixelCache, StreamedImages
 
 BATCH_SIZE = 64
 
@@ -35,14 +35,16 @@ def predict_logits(
     micro_batch = micro_batch or MicroBatch(BATCH_SIZE, device=device)
     watcher = progress or Silence()
 
-    def logits_of(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        logits: Tensor = model(to_pixels(cache.batch(positions), device=device))
-        return logits.float().cpu().numpy()
+    images = StreamedImages(cache, device)
 
-    logits: list[npt.NDArray[np.float32]] = []
+    def logits_of(positions: npt.NDArray[np.int64]) -> Tensor:
+        logits: Tensor = model(to_pixels(images.batch(positions)))
+        return logits.float()
+
+    logits: list[Tensor] = []
     for positions in batches(len(cache), BATCH_SIZE):
         logits += micro_batch.over(positions, logits_of, say=lambda line: watcher.say(f"warning: {line}"))
-    return np.concatenate(logits)
+    return np.asarray(torch.cat(logits).cpu())  # waits for the device
 
 
 def predict_together(
@@ -72,7 +74,6 @@ def batches(count: int, size: int) -> list[npt.NDArray[np.int64]]:
     return [np.arange(start, min(start + size, count), dtype=np.int64) for start in range(0, count, size)]
 
 
-def to_pixels(images: npt.NDArray[np.uint8], *, device: torch.device) -> Tensor:
-    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in 0..255, channels last, on the device."""
-    moved = torch.from_numpy(images).to(device)
-    return moved.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
+def to_pixels(images: Tensor) -> Tensor:
+    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in 0..255, channels last, on the same device."""
+    return images.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)

@@ -52,7 +52,8 @@ class WholeStage:
     mixup        alpha of Zhang et al. 2018, arXiv:1710.09412; 0 for none
     cutmix       alpha of Yun et al. 2019, arXiv:1905.04899; 0 for none. With both, half of the images get the one
     clip_norm    largest norm of the gradient of all weights together; 0 for any
-    accumulate   in how many parts, one after the other, a batch is worked on: less memory, the same gradient
+    accumulate   in how many parts, one after the other, a batch is worked on: less memory, the same gradient; but
+                 norms that learn, those of random weights, see the images of one part at a time
     patience     epochs without a better leading figure after which training ends; 0 for never
     compile      whether the network is compiled (torch.compile), which pays in long runs only
     """

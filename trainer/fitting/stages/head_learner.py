@@ -12,6 +12,7 @@ from trainer.fitting.data import TrainingData, loss_of, seed_torch
 from trainer.fitting.recipe.recipe import Recipe
 from trainer.fitting.stages.balance import balance_of, epoch_order
 from trainer.model import Classifier
+from trainer.pixels import to_device
 
 _STAGE = 1
 
@@ -22,7 +23,7 @@ Picked = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 class HeadLearner:
     """A copy of a model's head, with an optimizer, that learns from features, one view of each image an epoch.
 
-    It lies where the features do, on the CPU: a linear layer's steps are shorter than their way to a device.
+    It lies where the features do.
 
     head   learns in place
     count  of the steps of an epoch
@@ -32,7 +33,8 @@ class HeadLearner:
         """`features` is what `extract_features` gave."""
         stage = recipe.head
         self.head = torch.nn.Linear(model.head.in_features, model.head.out_features)
-        self.head.load_state_dict({name: tensor.cpu() for name, tensor in model.head.state_dict().items()})
+        self.head.load_state_dict(model.head.state_dict())
+        self.head.to(features.device)
         self.count = -(-len(data.train_targets) // stage.batch_size)
         self._features = features
         self._recipe = recipe
@@ -44,8 +46,8 @@ class HeadLearner:
             ],
             betas=(0.9, 0.99),
         )
-        self._targets = torch.from_numpy(data.train_targets)
-        self._balance = balance_of(data, recipe, device=torch.device("cpu"))
+        self._targets = torch.from_numpy(data.train_targets).to(features.device)
+        self._balance = balance_of(data, recipe, device=features.device)
 
     def begin_epoch(self, epoch: int) -> list[Picked]:
         """What the steps of an epoch are shown; seeds its dropout."""
@@ -63,9 +65,9 @@ class HeadLearner:
         """Learn from some images, `momentum` is Adam's beta1; returns their mean loss, detached."""
         for group in self._optimizer.param_groups:
             group.update(lr=rate, betas=(momentum, 0.99))
-        _, positions = picked
+        views, positions = (to_device(torch.from_numpy(part), self._features.device) for part in picked)
         loss = loss_of(
-            self.head(F.dropout(self._features[picked].float(), self._recipe.dropout)),
+            self.head(F.dropout(self._features[views, positions].float(), self._recipe.dropout)),
             self._targets[positions],
             task=self._task,
             smoothing=self._recipe.label_smoothing,

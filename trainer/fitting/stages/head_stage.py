@@ -22,7 +22,7 @@ from trainer.fitting.recipe.recipe import Recipe
 from trainer.fitting.stages.head_learner import HeadLearner
 from trainer.fitting.stages.schedule import one_cycle
 from trainer.model import Classifier
-from trainer.pixels import Images, augment, open_images
+from trainer.pixels import Images, augment, has_room, open_images
 
 _CPU = torch.device("cpu")
 # A multiple of the batch size. The copy waits for a GPU, so it is made now and then only.
@@ -44,7 +44,9 @@ def extract_features(
     processes: Processes = ALONE,
     images: Images | None = None,
 ) -> Tensor:
-    """Run the body over every view of every training image: float16 [views, N, width], on the CPU.
+    """Run the body over every view of every training image: float16 [views, N, width].
+
+    They are on the device, where it is a GPU that has the room, of the main process; else on the CPU.
 
     on_event  told, as `History.write` is: a `warning` where memory runs out
     images    those of `data` on the device, where they were opened before
@@ -90,6 +92,8 @@ def extract_features(
     processes.sum(features)
     if processes.is_main:
         _require_finite(features, recipe)
+        if has_room(device, features.nbytes):
+            return features.to(device)
     return features
 
 
