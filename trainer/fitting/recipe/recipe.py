@@ -16,7 +16,7 @@ from trainer.pixels import Augmentation
 
 BALANCES = ("none", "sampler", "loss")
 GOLDEN_KINDS = ("synthetic", "validation")
-_EPOCHS, _SPREAD = 8, 10.0
+_EPOCHS, _SPREAD = 12, 10.0
 _NOT_ASKED = -(2**31)  # a number of epochs that nobody asks for
 
 
@@ -40,7 +40,7 @@ class HeadStage:
 class WholeStage:
     """The second stage: everything learns, earlier layers slower.
 
-    epochs       passes over the images; 0 leaves the stage out; by default as many as `sizes` has, or 8
+    epochs       passes over the images; 0 leaves the stage out; by default as many as `sizes` has, or 12
     rate         peak learning rate of the head
     rate_spread  the rate of the head over that of the earliest layers; the late layers have the geometric mean;
                  0: 10 for pretrained weights, 1 for random ones
