@@ -25,7 +25,9 @@ class Images(Protocol):
 
 def open_images(cache: PixelCache, device: torch.device) -> Images:
     """`ResidentImages` on a GPU where they take at most half of the free memory, else `StreamedImages`."""
-    return (ResidentImages if has_room(device, _bytes_of(cache)) else StreamedImages)(cache, device)
+    if has_room(device, _bytes_of(cache)):
+        return ResidentImages(cache, device)
+    return StreamedImages(cache, device)
 
 
 def has_room(device: torch.device, count_bytes: int) -> bool:

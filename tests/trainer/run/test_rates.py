@@ -1,4 +1,4 @@
-"""`lr-find` and `fit --lr auto` by the command line."""
+"""`lr-find` and `fit --lr` by the command line."""
 
 from __future__ import annotations
 
@@ -145,3 +145,18 @@ def test_a_number_goes_before_a_recipe_that_asks_for_auto(photos: Path, tmp_path
     assert trainer("fit", photos, *options, "--out", run).exit_code == 0
     assert not (run / "lr_find.json").exists()
     assert not tomllib.loads((run / "recipe.toml").read_text())["auto_rates"]
+
+
+@pytest.mark.parametrize("text", ["fast", "1e-3:", "1:2:3", "1e-3:1e-5"])
+def test_a_rate_that_is_none_is_wrong_use(photos: Path, tmp_path: Path, text: str) -> None:
+    result = trainer("fit", photos, "--out", tmp_path / "run", "--lr", text)
+    assert result.exit_code == 2
+    assert text in result.stderr
+
+
+def test_a_range_of_rates(photos: Path, tmp_path: Path, cache: Path) -> None:
+    run = tmp_path / "run"
+    assert trainer("fit", photos, "--cache", cache, *FAST, "--lr", "1e-4:1e-2", "--out", run).exit_code == 0
+    written = (run / "recipe.toml").read_text()
+    assert "rate = 0.01" in written
+    assert "rate_spread = 100.0" in written

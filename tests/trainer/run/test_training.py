@@ -223,21 +223,6 @@ def test_export_of_a_run_that_has_no_weights_yet_says_how_to_go_on(photos: Path,
     assert f"go on with it: python -m trainer resume {run}" in result.stderr
 
 
-@pytest.mark.parametrize("text", ["fast", "1e-3:", "1:2:3", "1e-3:1e-5"])
-def test_a_rate_that_is_none_is_wrong_use(photos: Path, tmp_path: Path, text: str) -> None:
-    result = trainer("fit", photos, "--out", tmp_path / "run", "--lr", text)
-    assert result.exit_code == 2
-    assert text in result.stderr
-
-
-def test_a_range_of_rates(photos: Path, tmp_path: Path, cache: Path) -> None:
-    run = tmp_path / "run"
-    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--lr", "1e-4:1e-2", "--out", run).exit_code == 0
-    written = (run / "recipe.toml").read_text()
-    assert "rate = 0.01" in written
-    assert "rate_spread = 100.0" in written
-
-
 def stopped(photos: Path, run: Path, cache: Path, recipe: Path) -> None:
     """A run that was killed once its second stage had begun."""
     arguments = command(

@@ -33,9 +33,7 @@ def predict_logits(
     """
     model.eval()
     micro_batch = micro_batch or MicroBatch(BATCH_SIZE, device=device)
-    watcher = progress or Silence()
-
-    images = StreamedImages(cache, device)
+    watcher, images = progress or Silence(), StreamedImages(cache, device)
 
     def logits_of(positions: npt.NDArray[np.int64]) -> Tensor:
         logits: Tensor = model(to_pixels(images.batch(positions)))
