@@ -11,7 +11,6 @@ from trainer.insight.diagnosis.finding import Finding
 
 _WIDE, _VERY_WIDE = 0.10, 0.20
 _LARGEST_SHARE = 0.5
-_LISTED = 20
 
 
 def class_missing(
@@ -47,7 +46,7 @@ def class_missing(
             "classes": total,
             "without_validation_images": len(unmeasured),
             "without_training_images": len(lost),
-            "missing": [*lost, *unmeasured][:_LISTED],
+            "missing": [*lost, *unmeasured],
         },
         command=larger,
     )

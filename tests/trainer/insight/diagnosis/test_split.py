@@ -34,6 +34,14 @@ def test_a_class_that_is_not_measured_is_told() -> None:
     assert "--valid-share 0.4 " in finding.command
 
 
+def test_every_class_that_is_missing_stands_in_the_evidence() -> None:
+    """Of 21 the report named eight "and 12 more": the list ended at twenty."""
+    finding = missing({f"{number:02}": 5 for number in range(30)}, {"00": 1})
+    assert finding
+    assert finding.evidence["missing"] == [f"{number:02}" for number in range(1, 30)]
+    assert "and 24 more" in finding.summary
+
+
 def test_a_class_that_was_left_out_is_told() -> None:
     """Its training images could not be decoded."""
     finding = missing({"a": 5, "b": 5}, {"a": 1, "b": 1}, lost=("c",))
