@@ -19,7 +19,7 @@ ROOMS = {
         *("confusion", "duplicates", "embeddings", "learning", "predictions", "sweep_plot"),
         *("diagnosis", "report"),
     ),
-    "trainer.run": ("environment", "folder", "inputs", "rates", "export", "report", "training"),
+    "trainer.run": ("environment", "folder", "inputs", "rates", "evaluation", "export", "report", "training"),
     "trainer.cli": ("answers", "console", "errors", "keys", "leaving", "options", "verbs"),
     "trainer.fitting": (
         *("errors", "progress", "data", "subset", "prepare", "hardware", "recipe", "measuring", "records", "stages"),

@@ -4,7 +4,7 @@ from trainer.catalog.catalog import Catalog
 from trainer.catalog.errors import CatalogError, first_few
 from trainer.catalog.hashing import hash_files
 from trainer.catalog.readable import require_readable
-from trainer.catalog.reading import read_catalog
+from trainer.catalog.reading import read_catalog, read_test
 from trainer.catalog.row import Row, Side
 from trainer.catalog.split import HoldOut, hold_out
 from trainer.catalog.table import GROUP_COLUMN
@@ -20,5 +20,6 @@ __all__ = [
     "hash_files",
     "hold_out",
     "read_catalog",
+    "read_test",
     "require_readable",
 ]

@@ -67,7 +67,12 @@ class Catalog:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before training: the reader's remarks, thin classes, leaks across the split."""
-        return (*self.remarks, *self._thin_classes(), *self._leaks())
+        return (*self.remarks, *self._thin_classes(), *self.leaks)
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """What of `warnings` tells of images that stand both in training and on another side, byte for byte."""
+        return tuple(self._leaks())
 
     def side(self, name: Side) -> tuple[Row, ...]:
         """The rows of one side, sorted by path."""

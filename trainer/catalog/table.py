@@ -37,12 +37,13 @@ class Columns:
     group: str | None = None
 
 
-def read_table(table: Path, *, root: Path | None, columns: Columns) -> Source:
+def read_table(table: Path, *, root: Path | None, columns: Columns, present: bool = True) -> Source:
     """The images that a CSV names: UTF-8, with or without byte order mark, separated by comma, semicolon or tab.
 
     Paths are absolute or start from `root`, by default the table's own folder. The columns `split` (train, valid or
     val or validation, test; in any case), `sha256` and `note` are read where they are there. In errors the header is
-    row 1, as in a spreadsheet. An image named twice with the same labels is read once, with a remark.
+    row 1, as in a spreadsheet. An image named twice with the same labels is read once, with a remark. Where the images
+    need not be `present`, nothing looks for them.
 
     Raises CatalogError for a table that cannot be read or has no rows, a missing column, a missing file, an empty
     label (where one is needed) or group, an unknown side, a class of two groups, or an image named twice with different
@@ -67,7 +68,8 @@ def read_table(table: Path, *, root: Path | None, columns: Columns) -> Source:
             )
     if not rows:
         raise CatalogError(f"{table}: there are no rows under the header; add one for each image.")
-    _require_files(table, numbers, base=base)
+    if present:
+        _require_files(table, numbers, base=base)
     groups_of(places, where=str(table))
     remarks = (f"{table}: {repeated:,} rows name an image again and were passed over.",) if repeated else ()
     return Source(root=base, rows=tuple(rows.values()), sided=sided, remarks=remarks)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong flag shall not
-    from service.bundle import Bundle
-    from trainer.run import Outcome
+    from trainer.catalog import Row
+    from trainer.run import Evaluation, Outcome
 
 
 def command(program: str, *words: str | Path) -> str:
@@ -38,10 +39,10 @@ def story(outcome: Outcome, run: Path) -> str:
     from trainer.insight.diagnosis import tell
 
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in outcome.fitted.stages.items())
-    lines = [f"left out: {row.path}: {reason}" for row, reason in outcome.unreadable.items()]
-    lines += [
+    lines = [
+        *_left_out(outcome.unreadable),
         f"stages: {stages}",
-        figures(outcome.bundle),
+        figures("validation", outcome.bundle.metrics["validation"]),
         tell(outcome.findings),
         f"bundle: {run / 'bundle'} ({outcome.bundle.digest[:19]}...)",
         f"report: {run / 'report.html'}",
@@ -50,8 +51,33 @@ def story(outcome: Outcome, run: Path) -> str:
     return "\n".join(lines)
 
 
-def figures(bundle: Bundle) -> str:
-    """A bundle's validation figures in one line."""
-    validation = bundle.metrics["validation"]
-    shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in validation.items() if name != "images")
-    return f"validation ({validation['images']} images): {shown}"
+def judgement(found: Evaluation) -> dict[str, Any]:
+    """What an evaluation found: a JSON object."""
+    return {
+        "digest": found.digest,
+        "test": {"images": found.images, **found.figures},
+        **({} if found.interval is None else {"accuracy_interval": list(found.interval)}),
+        "unreadable": {row.path: reason for row, reason in found.unreadable.items()},
+        "warnings": list(found.warnings),
+    }
+
+
+def judgement_lines(found: Evaluation) -> str:
+    """The same in lines for people."""
+    lines = [*(f"warning: {warning}" for warning in found.warnings), *_left_out(found.unreadable)]
+    lines.append(figures("test", {"images": found.images, **found.figures}))
+    if found.interval is not None:
+        low, high = found.interval
+        lines.append(f"95 % interval of the accuracy: {low:.4f} to {high:.4f}")
+    return "\n".join(lines)
+
+
+def figures(side: str, measured: Mapping[str, float]) -> str:
+    """Figures as metrics.json has them, in one line."""
+    shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in measured.items() if name != "images")
+    return f"{side} ({measured['images']} images): {shown}"
+
+
+def _left_out(unreadable: Mapping[Row, str]) -> Iterator[str]:
+    for row, reason in unreadable.items():
+        yield f"left out: {row.path}: {reason}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.cores import usable_cores
-from trainer.cli.answers import command, figures, story, summary
+from trainer.cli.answers import command, figures, judgement, judgement_lines, story, summary
 from trainer.cli.errors import clear_errors
 from trainer.cli.keys import recipe_keys
 from trainer.cli.options import given_options, named, training_options
@@ -186,6 +186,34 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
 
 @main.command()
 @_RUN
+@click.argument("data", metavar="[DATA]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--root", type=click.Path(path_type=Path), help="Where a CSV's paths start from; without DATA, those of RUN."
+)
+@click.option("--path-column", default="path", show_default=True, help="Column of a CSV.")
+@click.option("--label-column", default="label", show_default=True, help="Column of a CSV.")
+@click.option(
+    "--out",
+    "predictions",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="CSV with a line an image, the worst mistakes first.",
+)
+@_THREADS
+@_JSON
+def evaluate(run: Path, threads: int | None, as_json: bool, **asked: Any) -> None:
+    """Measure RUN/bundle on labelled images that it has not seen: DATA (folder or CSV), or RUN's own test images."""
+    with clear_errors():
+        from trainer.cli.console import Terminal
+        from trainer.run import Asked, evaluate_run
+
+        with Terminal() as progress:
+            found = evaluate_run(run, Asked(**asked), threads=threads or usable_cores(), progress=progress)
+    _report(judgement(found), judgement_lines(found), as_json)
+
+
+@main.command()
+@_RUN
 @_MOVED
 @_JSON
 def report(run: Path, root: Path | None, as_json: bool) -> None:
@@ -227,7 +255,7 @@ def export(
         with _environment(device="cpu", threads=threads, cache=cache) as environment:
             bundle = export_run(run, target, environment, root=root, name=name, version=version, golden=golden or "")
     described = {"bundle": str(target), "digest": bundle.digest, "validation": bundle.metrics["validation"]}
-    _report(described, f"{target}\n{bundle.digest}\n{figures(bundle)}", as_json)
+    _report(described, f"{target}\n{bundle.digest}\n{figures('validation', bundle.metrics['validation'])}", as_json)
 
 
 @contextmanager

@@ -98,7 +98,9 @@ def export_bundle(
     except ParityError as error:
         raise ExportError(f"no bundle was written: {error}") from error
     files = [catalog.file_of(row) for row in rows]
-    probabilities = predict_files(predictor, files, threads=threads, progress=progress)
+    probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
+    for position, reason in refused.items():  # decoded before, so another file by now
+        raise ExportError(f"no bundle was written: {files[position]} cannot be decoded any more: {reason}")
     figures = measure(probabilities, targets, task=catalog.task, thresholds=spec.thresholds)
     if catalog.groups:
         figures["group_accuracy"] = group_accuracy(probabilities, targets, catalog.class_groups)

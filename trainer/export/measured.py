@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from service.pixels import ImageError
 from service.predictor import Predictor
 from trainer.fitting import Progress
 
@@ -17,17 +18,27 @@ _BINS = 20
 
 def predict_files(
     predictor: Predictor, files: Sequence[Path], *, threads: int, progress: Progress
-) -> npt.NDArray[np.float32]:
-    """Probabilities of image files, as the service answers them: float32 [N, K], in order."""
+) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+    """Probabilities of image files, as the service answers them.
+
+    Returns float32 [M, K] of the M files that the service takes, in order, and for each of the others its position and
+    the reason. Raises OSError where a file cannot be read.
+    """
     progress.start("measure", len(files))
 
-    def predict(path: Path) -> npt.NDArray[np.float32]:
-        probabilities = predictor.predict(path.read_bytes()).probabilities
-        progress.advance()
-        return probabilities
+    def predict(path: Path) -> npt.NDArray[np.float32] | str:
+        try:
+            return predictor.predict(path.read_bytes()).probabilities
+        except ImageError as error:
+            return str(error)
+        finally:
+            progress.advance()
 
     with ThreadPoolExecutor(threads, thread_name_prefix="measure") as pool:
-        return np.stack(list(pool.map(predict, files)))
+        answers = list(pool.map(predict, files))
+    found = [answer for answer in answers if not isinstance(answer, str)]
+    probabilities = np.asarray(found, dtype=np.float32).reshape(len(found), len(predictor.spec.classes))
+    return probabilities, {number: answer for number, answer in enumerate(answers) if isinstance(answer, str)}
 
 
 def reference(

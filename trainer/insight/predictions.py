@@ -1,4 +1,4 @@
-"""predictions.csv: a line for every validation image, the worst mistakes first."""
+"""predictions.csv: a line for every image that was judged, the worst mistakes first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.catalog import Catalog, Row
+from trainer.catalog import Catalog, Row, Side
 from trainer.files import whole_file
 from trainer.fitting.measuring.grouping import sum_groups
 
@@ -30,9 +30,14 @@ class Answer:
 
 
 def write_predictions(
-    path: Path, catalog: Catalog, probabilities: npt.NDArray[np.floating[Any]], *, thresholds: Sequence[float]
+    path: Path,
+    catalog: Catalog,
+    probabilities: npt.NDArray[np.floating[Any]],
+    *,
+    thresholds: Sequence[float],
+    side: Side = "valid",
 ) -> None:
-    """Write what was predicted for the validation rows of a catalog, by falling loss; whole or not at all.
+    """Write what was predicted for the rows of one side of a catalog, by falling loss; whole or not at all.
 
     probabilities  [N, K], in the rows' order
     thresholds     multilabel: one a class, at and over which a label is predicted; classification: not looked at
@@ -41,7 +46,7 @@ def write_predictions(
     correct (1 or 0); loss (cross-entropy, or mean binary cross-entropy over the classes). Where the catalog has groups:
     group; predicted_group; group_probability (of the best group, summed over its classes).
     """
-    rows = catalog.side("valid")
+    rows = catalog.side(side)
     targets = catalog.targets(rows)
     clipped = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-12)
     if catalog.task == "classification":

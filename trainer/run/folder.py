@@ -105,13 +105,14 @@ def recipe_of(run: Path) -> Recipe:
     return recipe
 
 
-def own_catalog(run: Path, recipe: Recipe, root: Path | None) -> Catalog:
-    """The catalog that the run wrote; its images are where they were, or under `root`."""
+def own_catalog(run: Path, recipe: Recipe, root: Path | None, *, present: bool = True) -> Catalog:
+    """The catalog that the run wrote; its images are where they were, or under `root`, and must be `present` or not."""
     return read_catalog(
         run / "catalog.csv",
         root=root or Path(recipe.data.base),
         label_delimiter=recipe.data.label_delimiter or None,
         group_column=GROUP_COLUMN if recipe.data.group_column else None,
+        present=present,
     )
 
 

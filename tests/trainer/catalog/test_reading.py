@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.catalog.files import bears, put, table
-from trainer.catalog import CatalogError, read_catalog
+from trainer.catalog import CatalogError, read_catalog, read_test
 
 real_data = os.environ.get("FIELDGUIDE_REAL_DATA")
 
@@ -171,6 +171,29 @@ def test_a_class_of_one_image_stays_in_training(tmp_path: Path) -> None:
     catalog = read_catalog(put(bears(tmp_path), "panda/1.jpg"))
     assert [row.side for row in catalog.rows if "panda" in row.labels] == ["train"]
     assert "1 of 4 classes have a single training image: 'panda'." in catalog.warnings
+
+
+def test_images_to_test_on_take_the_place_of_those_that_were_there(tmp_path: Path) -> None:
+    rows = [("a/1.jpg", "a", "train"), ("b/2.jpg", "b", "train"), ("a/3.jpg", "a", "valid"), ("b/4.jpg", "b", "test")]
+    catalog = read_catalog(table(tmp_path / "own" / "own.csv", ["path", "label", "split"], rows))
+    others = table(tmp_path / "more" / "t.csv", ["file", "kind"], [("x.jpg", "b")])
+    tested = read_test(catalog, others, path_column="file", label_column="kind")
+    assert tested.root == (tmp_path / "more").resolve()
+    assert {row.path: row.side for row in tested.rows} == {
+        "../own/a/1.jpg": "train", "../own/b/2.jpg": "train", "../own/a/3.jpg": "valid", "x.jpg": "test",
+    }  # fmt: skip
+    assert all(tested.file_of(row).is_file() for row in tested.rows)
+    assert tested.classes == catalog.classes == ("a", "b")
+
+
+def test_a_table_of_images_that_are_not_there_any_more(tmp_path: Path) -> None:
+    rows = [("1.jpg", "a", "train"), ("2.jpg", "b", "train"), ("3.jpg", "a", "valid")]
+    path = table(tmp_path / "x.csv", ["path", "label", "split"], rows)
+    before = read_catalog(path)
+    (tmp_path / "2.jpg").unlink()
+    with pytest.raises(CatalogError, match=r"1 of 3 images are not under .*row 3: 2.jpg"):
+        read_catalog(path)
+    assert read_catalog(path, present=False) == before
 
 
 @pytest.mark.real_data

@@ -1,8 +1,33 @@
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
-from trainer.export.measured import reference
+import numpy as np
+import pytest
+
+from service.bundle import read_bundle
+from service.predictor import Predictor
+from tests.support.bundles import make_image, write_tiny_bundle
+from trainer.export.measured import predict_files, reference
+from trainer.fitting.progress import Silence
+
+
+def test_files_are_answered_in_order_and_those_that_are_refused_are_named(tmp_path: Path) -> None:
+    predictor = Predictor(read_bundle(write_tiny_bundle(tmp_path / "bundle")))
+    files = [tmp_path / name for name in ("red", "none", "blue", "cut")]
+    files[0].write_bytes(make_image("red"))
+    files[1].write_text("not an image")
+    files[2].write_bytes(make_image("blue"))
+    files[3].write_bytes(make_image("red")[:40])
+    probabilities, refused = predict_files(predictor, files, threads=2, progress=Silence())
+    expected = [predictor.predict(file.read_bytes()).probabilities for file in (files[0], files[2])]
+    assert np.array_equal(probabilities, expected)
+    assert list(refused) == [1, 3]
+    assert refused[1].startswith("This is not an image of a format that is taken here")
+    nothing, refused = predict_files(predictor, files[1:2], threads=1, progress=Silence())
+    assert nothing.shape == (0, len(predictor.spec.classes))
+    with pytest.raises(FileNotFoundError):
+        predict_files(predictor, [tmp_path / "nowhere"], threads=1, progress=Silence())
 
 
 def test_reference_of_a_classifier() -> None:
