@@ -26,7 +26,7 @@ def main() -> int:
     digits, run = home / "digits", home / "run"
     step("trainer", "sample", str(digits))
     step("trainer", "fit", str(digits), "--recipe", f"{digits}-recipe.toml", "--out", str(run))
-    answered = serve_and_ask(run / "bundle", sorted(Path(f"{digits}-held-out").iterdir()))
+    answered = serve_and_ask(run / "bundle", sorted(Path(f"{digits}-held-out").glob("*/*")))
     minutes = (time.monotonic() - start) / 60
     print(f"\nThat took {minutes:.1f} minutes. Next, the page in a browser:\n")
     print("    make serve\n")
@@ -57,7 +57,7 @@ def serve_and_ask(bundle: Path, images: list[Path]) -> bool:
         right = 0
         for image in images:
             answer = ask(address, image)
-            right += answer["label"] == image.name[0]
+            right += answer["label"] == image.parent.name
         print(f"\n{right} of {len(images)} images that were held out got the right answer.")
     finally:
         service.terminate()

@@ -124,7 +124,7 @@ def write_sample(folder: Path, *, seed: int = 0) -> Sample:
     """Write digits into `folder`, one folder a digit, and beside it what a user of them needs.
 
     FOLDER               about 1,800 PNG, JPEG and WebP files of 64 pixels, some of them faulty
-    FOLDER-held-out      20 sound images of other digits, named for what they show
+    FOLDER-held-out      20 sound images of other digits, one folder a digit, for `trainer evaluate` and the service
     FOLDER-planted.json  the faults, one by one
     FOLDER-recipe.toml   augmentation that suits digits
 
@@ -155,7 +155,7 @@ def write_sample(folder: Path, *, seed: int = 0) -> Sample:
         _write(stage / folder.name, draft.files)
         _write(
             stage / held_out.name,
-            {f"{scan.digit}_{scan.number:04}.png": _encode(scan.image, "PNG") for scan in examples},
+            {f"{scan.digit}/scan-{scan.number:04}.png": _encode(scan.image, "PNG") for scan in examples},
         )
         faults = [asdict(planted) for planted in sample.planted]
         (stage / planted_file.name).write_text(json.dumps(faults, indent=1) + "\n", encoding="utf-8")

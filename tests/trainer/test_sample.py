@@ -130,7 +130,7 @@ def test_what_stands_beside_it(sample: Sample) -> None:
     numbers = {Path(name).stem.split("-")[1] for name in all_bytes(sample.folder)}
     for name, image in examples.items():
         assert load(image, SPEC).format == "PNG"
-        assert Path(name).stem.split("_")[1] not in numbers
+        assert Path(name).stem.split("-")[1] not in numbers
 
 
 def test_the_recipe(sample: Sample) -> None:

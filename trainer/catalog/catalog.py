@@ -67,12 +67,20 @@ class Catalog:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before training: the reader's remarks, thin classes, leaks across the split."""
-        return (*self.remarks, *self._thin_classes(), *self.leaks)
+        return (*self.remarks, *self._thin_classes(), *self.leaks("valid"), *self.leaks("test"))
 
-    @property
-    def leaks(self) -> tuple[str, ...]:
-        """What of `warnings` tells of images that stand both in training and on another side, byte for byte."""
-        return tuple(self._leaks())
+    def leaks(self, side: Side) -> tuple[str, ...]:
+        """What of `warnings` tells of images of a side that, byte for byte, were there before it: `test` comes last."""
+        before: tuple[Side, ...] = ("train",) if side == "valid" else ("train", "valid")
+        there = {row.sha256: row.path for other in before for row in self.side(other) if row.sha256}
+        leaks = [f"{row.path} = {there[row.sha256]}" for row in self.side(side) if row.sha256 in there]
+        if not leaks:
+            return ()
+        places = "training images" if side == "valid" else "training or validation images"
+        return (
+            f"{len(leaks):,} {side} images are byte for byte also among the {places}, so the result on them will look "
+            f"too good: {first_few(leaks)}.",
+        )
 
     def side(self, name: Side) -> tuple[Row, ...]:
         """The rows of one side, sorted by path."""
@@ -196,13 +204,3 @@ class Catalog:
                 f"{len(unmeasured):,} of {total:,} classes have no validation image, so nothing is measured on them: "
                 f"{first_few(unmeasured)}."
             )
-
-    def _leaks(self) -> Iterable[str]:
-        trained = {row.sha256: row.path for row in self.side("train") if row.sha256}
-        for side in ("valid", "test"):
-            leaks = [f"{row.path} = {trained[row.sha256]}" for row in self.side(side) if row.sha256 in trained]
-            if leaks:
-                yield (
-                    f"{len(leaks):,} {side} images are byte for byte also among the training images, so the result on "
-                    f"them will look too good: {first_few(leaks)}."
-                )

@@ -10,12 +10,16 @@ from typing import NoReturn
 
 import click
 
-WORK_FAILED, WRONG_USE = 1, 2
+WORK_FAILED, WRONG_USE, BUNDLE_REFUSED = 1, 2, 3
+_RESUME = "python -m trainer resume RUN"
 
 
 @contextmanager
-def clear_errors() -> Iterator[None]:
-    """Turn what may go wrong into one line and an exit code; what is left is a fault of ours, with its traceback."""
+def clear_errors(*, resumable: bool = False) -> Iterator[None]:
+    """Turn what may go wrong into one line and an exit code; what is left is a fault of ours, with its traceback.
+
+    resumable  whether it is a run that is being trained, which can be gone on with
+    """
     from service.bundle import BundleRefused
     from trainer.catalog import CatalogError
     from trainer.export import ExportError
@@ -28,18 +32,21 @@ def clear_errors() -> Iterator[None]:
         yield
     except (RecipeError, DeviceError, BackboneError, RunError, FileExistsError) as error:
         fail(str(error), WRONG_USE)
-    except (CatalogError, CacheError, FitError, ExportError, BundleRefused) as error:
+    except (CatalogError, CacheError, FitError, ExportError) as error:
         fail(str(error), WORK_FAILED)
+    except BundleRefused as error:
+        fail(str(error), BUNDLE_REFUSED)
     except ProcessLost as error:
         if not error.is_main:
             sys.exit(WORK_FAILED)
         fail(str(error), WORK_FAILED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        more = "; free space and go on with: python -m trainer resume RUN" if error.errno == errno.ENOSPC else ""
+        more = f"; free space and go on with: {_RESUME}" if resumable and error.errno == errno.ENOSPC else ""
         fail(f"{where}{error.strerror or error}{more}", WORK_FAILED)
     except KeyboardInterrupt:
-        fail("interrupted; a run that was begun goes on with: python -m trainer resume RUN", WORK_FAILED)
+        more = f"; a run that was begun goes on with: {_RESUME}" if resumable else ""
+        fail(f"interrupted{more}", WORK_FAILED)
 
 
 def fail(message: str, code: int) -> NoReturn:

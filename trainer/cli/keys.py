@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import click
 
 
 def recipe_keys(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, under the recipe's names."""
+    """The options that were given, under the recipe's names; those that count for nothing are told of."""
     names = {
         "valid": "data.valid",
         "root": "data.root",
@@ -38,8 +38,11 @@ def recipe_keys(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     given = {names.get(option, option): value for option, value in asked.items() if value is not None}
     if given.get("data.label_delimiter") == "":
         raise click.BadParameter("give the character between labels, such as ';'", param_hint="--label-delimiter")
+    head_only = given.get("whole.epochs") == 0
+    if head_only:
+        _warn_of([name.removeprefix("whole.") for name in given if name.startswith("whole.") and given[name]])
     if "lr" in given:
-        given |= _rates(given.pop("lr"))
+        given |= _rates(given.pop("lr"), head_only=head_only)
     if given.get("whole.sizes"):
         from trainer.fitting.recipe.sizes import parse_sizes
 
@@ -54,7 +57,13 @@ def recipe_keys(data: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rates(text: str) -> dict[str, Any]:
+def _warn_of(unused: Sequence[str]) -> None:
+    if unused:
+        told = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        click.echo(f"warning: {told}: of no effect, as --epochs 0 trains the head only", err=True)
+
+
+def _rates(text: str, *, head_only: bool) -> dict[str, Any]:
     """`auto`, `1e-3`, or `1e-5:1e-3`: from the earliest layers to the head."""
     if text == "auto":
         return {"auto_rates": True}
@@ -65,7 +74,9 @@ def _rates(text: str) -> dict[str, Any]:
             f"{text!r} is neither auto nor a number nor two with a colon between", param_hint="--lr"
         ) from None
     if not rest:
-        return {"auto_rates": False, "whole.rate": first}
+        return {"auto_rates": False, "head.rate" if head_only else "whole.rate": first}
+    if head_only:
+        raise click.BadParameter(f"{text!r}: with --epochs 0 the head alone learns; give one rate", param_hint="--lr")
     if len(rest) > 1 or not 0 < first <= rest[0]:
         raise click.BadParameter(f"{text!r}: give the smaller rate, a colon, the larger rate", param_hint="--lr")
     return {"auto_rates": False, "whole.rate": rest[0], "whole.rate_spread": rest[0] / first}

@@ -1,6 +1,7 @@
 """`python -m trainer VERB`: see each verb's --help.
 
-Exit codes: 0 done, 1 the work failed, 2 wrong use. What is wrong is said in one line on standard error.
+Exit codes: 0 done, 1 the work failed, 2 wrong use, 3 the bundle was refused. What is wrong is said in one line on
+standard error.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
     }
     story = (
         f"{written.files} handwritten digits in {written.folder}, {len(written.planted)} of them with a planted fault\n"
-        f"  (listed in {written.planted_file.name}; {written.held_out.name} has sound ones to try a classifier on)\n"
+        f"  (listed in {written.planted_file.name}; {written.held_out.name} has sound ones to evaluate it on)\n"
         f"next: {command('trainer', 'fit', folder, '--recipe', written.recipe_file, '--out', 'RUN')}"
     )
     _report(described, story, as_json)
@@ -89,8 +90,8 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
 @training_options
 @click.option(
     "--lr",
-    help="Peak learning rate of the whole network: the head's, of which the earliest layers get a tenth; or "
-    "FIRST:HEAD, geometric between; or auto: those of both stages are found by sweeps.",
+    help="Peak learning rate of the whole network: the head's, of which pretrained earliest layers get a tenth; or "
+    "FIRST:HEAD, geometric between; or auto: those of both stages are found by sweeps. With --epochs 0 the head's own.",
 )
 @click.option(
     "--freeze", help="Groups (early, late, head) that learn nothing for so many epochs, or at all: early,late:2."
@@ -115,7 +116,7 @@ def fit(
     **asked: Any,
 ) -> None:
     """Train on DATA (a folder with one folder a class, or a CSV) and export RUN/bundle."""
-    with clear_errors():
+    with clear_errors(resumable=True):
         from trainer.fitting import read_recipe
         from trainer.run import fit_run, follow_run
 
@@ -173,7 +174,7 @@ def lr_find(
 @_JSON
 def resume(run: Path, root: Path | None, device: str, threads: int | None, cache: Path, as_json: bool) -> None:
     """Go on with RUN after it was stopped: by Ctrl-C, a kill, a full disk or a power cut."""
-    with clear_errors():
+    with clear_errors(resumable=True):
         from trainer.run import follow_run, resume_run
 
         with _environment(device=device, threads=threads, cache=cache) as environment:
@@ -190,8 +191,8 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
 @click.option(
     "--root", type=click.Path(path_type=Path), help="Where a CSV's paths start from; without DATA, those of RUN."
 )
-@click.option("--path-column", default="path", show_default=True, help="Column of a CSV.")
-@click.option("--label-column", default="label", show_default=True, help="Column of a CSV.")
+@click.option("--path-column", help="Column of a CSV.  [default: as RUN's data had it]")
+@click.option("--label-column", help="Column of a CSV.  [default: as RUN's data had it]")
 @click.option(
     "--out",
     "predictions",

@@ -28,7 +28,6 @@ from trainer.export.measured import predict_files, reference
 from trainer.fitting import Progress, Recipe
 from trainer.fitting.measuring.calibration import calibrate
 from trainer.fitting.measuring.evaluate import predict_logits
-from trainer.fitting.measuring.grouping import group_accuracy
 from trainer.fitting.measuring.metrics import measure, wilson_interval
 from trainer.model import Classifier
 from trainer.pixels import PixelCache
@@ -101,9 +100,13 @@ def export_bundle(
     probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
     for position, reason in refused.items():  # decoded before, so another file by now
         raise ExportError(f"no bundle was written: {files[position]} cannot be decoded any more: {reason}")
-    figures = measure(probabilities, targets, task=catalog.task, thresholds=spec.thresholds)
-    if catalog.groups:
-        figures["group_accuracy"] = group_accuracy(probabilities, targets, catalog.class_groups)
+    figures = measure(
+        probabilities,
+        targets,
+        task=catalog.task,
+        thresholds=spec.thresholds,
+        class_groups=catalog.class_groups,
+    )
     metrics = {
         "model": _MODEL,
         "validation": {"images": len(rows), **figures},

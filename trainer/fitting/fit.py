@@ -21,6 +21,7 @@ from trainer.fitting.patience import Patience
 from trainer.fitting.progress import Progress
 from trainer.fitting.rate_search.found_rate import LR_FIND, FoundRate
 from trainer.fitting.rate_search.search import search_whole_rate, with_found_rate
+from trainer.fitting.recipe.freezing import frozen_in, parse_freeze
 from trainer.fitting.recipe.recipe import Recipe
 from trainer.fitting.recipe.sizes import parse_sizes, require_sizes, training_size
 from trainer.fitting.records.checkpoint import load_facts, load_state
@@ -188,10 +189,18 @@ def _whole_rate(
 
 
 def require_training(recipe: Recipe, backbone: Backbone) -> None:
-    """Raise RecipeError where neither stage would run, or the backbone does not take the images of one of the sizes."""
+    """Raise RecipeError where neither stage would run, the head would never learn, or a size does not suit the body."""
     require_sizes(parse_sizes(recipe.whole.sizes), backbone)
-    if not recipe.whole.epochs and not (recipe.head.epochs and backbone.pretrained):
+    if recipe.head.epochs and backbone.pretrained:
+        return
+    if not recipe.whole.epochs:
         raise RecipeError(
             "nothing would be trained: whole.epochs is 0, and the head alone is trained only on pretrained weights "
             "and with head.epochs over 0"
+        )
+    frozen = recipe.whole.freeze
+    if "head" in frozen_in(recipe.whole.epochs - 1, parse_freeze(frozen)):
+        raise RecipeError(
+            f"the head would never learn: whole.freeze is {frozen!r}, and a stage of its own it has only on pretrained "
+            "weights and with head.epochs over 0"
         )

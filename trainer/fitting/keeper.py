@@ -14,7 +14,6 @@ from trainer.fitting.errors import FitError
 from trainer.fitting.hardware.memory import MicroBatch
 from trainer.fitting.hardware.processes import ALONE, Processes
 from trainer.fitting.measuring.evaluate import BATCH_SIZE, predict_together
-from trainer.fitting.measuring.grouping import group_accuracy
 from trainer.fitting.measuring.metrics import LEADING, activate, measure
 from trainer.fitting.progress import Progress
 from trainer.fitting.records.checkpoint import save_weights
@@ -82,10 +81,7 @@ class Keeper:
         if self._processes.is_main and not np.isfinite(logits).all():
             raise FitError("the network's answers are no finite numbers any more; try a tenth of the rate with --lr")
         data, probabilities = self._data, activate(logits, self._data.task)
-        figures = measure(probabilities, targets, task=data.task)
-        if len(data.class_groups):
-            figures["group_accuracy"] = group_accuracy(probabilities, targets, data.class_groups)
-        return figures
+        return measure(probabilities, targets, task=data.task, class_groups=data.class_groups)
 
     def _rank(self, figures: dict[str, float]) -> tuple[float, float]:
         return figures[LEADING[self._data.task]], -figures["loss"]

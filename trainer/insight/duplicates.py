@@ -14,7 +14,7 @@ Units = npt.NDArray[np.float32]
 # Of a random fifth of the grocery photos' train.csv more than a third have one so alike among the others, of val.csv a
 # few in a hundred: `tests/benchmarks/near_duplicates.py` measures it.
 ALIKE = 0.75
-_MANY, _FEWER = 900, 1.5
+MANY, _FEWER = 900, 1.5
 _DIRECTIONS = 256
 _BLOCK_ROWS, _BLOCK_COLUMNS, _CHUNK = 1024, 8192, 8192
 
@@ -36,7 +36,7 @@ def whiten(features: FloatArray) -> Units:
     """
     centre = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     coordinates, variances = _principal(features, centre)
-    share = max(1.0, _MANY / len(features)) ** _FEWER / _DIRECTIONS
+    share = max(1.0, MANY / len(features)) ** _FEWER / _DIRECTIONS
     scaled = coordinates / np.sqrt(variances + share * max(variances.sum(), 1e-12))
     lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
     return np.asarray(scaled / np.maximum(lengths, 1e-12), dtype=np.float32)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.bundle import read_bundle
 from service.predictor import Predictor
-from trainer.catalog import Catalog, Row, hash_files, read_test, require_readable
+from trainer.catalog import Catalog, Row, first_few, hash_files, read_test, require_readable
+from trainer.catalog.labels import natural_key
 from trainer.export.measured import predict_files
-from trainer.fitting import Progress
-from trainer.fitting.measuring.grouping import group_accuracy
+from trainer.fitting import Progress, Recipe
 from trainer.fitting.measuring.metrics import measure, wilson_interval
 from trainer.insight import write_predictions
-from trainer.run.folder import RunError, own_catalog, recipe_of, require_parts, require_room
+from trainer.run.folder import (
+    RunError,
+    own_catalog,
+    read_unreadable,
+    recipe_of,
+    require_parts,
+    require_room,
+    require_unchanged,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +31,14 @@ class Asked:
 
     data         a folder or CSV; None: the images that the run set aside for testing
     root         folder that the paths of the CSV start from, or without `data` those of the run
+    path_column, label_column  of the CSV; None: as in the run's own data
     predictions  file for a line an image, the worst mistakes first; None: not written
     """
 
     data: Path | None = None
     root: Path | None = None
-    path_column: str = "path"
-    label_column: str = "label"
+    path_column: str | None = None
+    label_column: str | None = None
     predictions: Path | None = None
 
 
@@ -54,19 +64,24 @@ class Evaluation:
 def evaluate_run(run: Path, asked: Asked, *, threads: int, progress: Progress) -> Evaluation:
     """Measure RUN/bundle on test images, through the code that serves it.
 
-    With `data` the images that the run was trained on need not be there any more.
+    The images that the run was trained on need not be there any more.
 
-    Raises RunError where the run is not finished or has no test images, CatalogError where the images cannot be used or
-    were there in training, BundleRefused where the bundle is damaged, FileExistsError where `predictions` would
-    overwrite something.
+    Raises RunError where the run is not finished, has no test images or they have changed, CatalogError where the
+    images cannot be used or were there in training, BundleRefused where the bundle is damaged, FileExistsError where
+    `predictions` would overwrite something.
     """
+    recipe = recipe_of(run)
+    require_parts(run, "catalog.csv", "bundle")
     if asked.predictions is not None:
         require_room(asked.predictions.parent, asked.predictions.name)
-    catalog = _catalog_of(run, asked)
+    catalog = _catalog_of(run, recipe, asked)
     bundle = read_bundle(run / "bundle")
     predictor = Predictor(bundle)
+    known = catalog.side("test")
     catalog = _hashed(catalog, threads=threads, progress=progress)
     rows = catalog.side("test")
+    if asked.data is None:
+        require_unchanged(run, known, rows)
     files = [catalog.file_of(row) for row in rows]
     probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
     unreadable = {rows[position]: reason for position, reason in refused.items()}
@@ -74,9 +89,13 @@ def evaluate_run(run: Path, asked: Asked, *, threads: int, progress: Progress) -
     catalog = catalog.without(unreadable)
     targets = catalog.targets(catalog.side("test"))
     thresholds = predictor.spec.thresholds
-    figures = measure(probabilities, targets, task=catalog.task, thresholds=thresholds)
-    if catalog.groups:
-        figures["group_accuracy"] = group_accuracy(probabilities, targets, catalog.class_groups)
+    figures = measure(
+        probabilities,
+        targets,
+        task=catalog.task,
+        thresholds=thresholds,
+        class_groups=catalog.class_groups,
+    )
     if asked.predictions is not None:
         asked.predictions.parent.mkdir(parents=True, exist_ok=True)
         write_predictions(asked.predictions, catalog, probabilities, thresholds=thresholds, side="test")
@@ -86,26 +105,44 @@ def evaluate_run(run: Path, asked: Asked, *, threads: int, progress: Progress) -
         figures=figures,
         interval=wilson_interval(figures["accuracy"], len(targets)) if "accuracy" in figures else None,
         unreadable=unreadable,
-        warnings=(*catalog.remarks, *catalog.leaks),
+        warnings=(*catalog.remarks, *_lost(run, recipe, catalog), *catalog.leaks("test")),
     )
 
 
-def _catalog_of(run: Path, asked: Asked) -> Catalog:
+def _catalog_of(run: Path, recipe: Recipe, asked: Asked) -> Catalog:
     """The run's catalog with the images that it shall be judged by as its test images."""
-    recipe = recipe_of(run)
-    require_parts(run, "catalog.csv", "bundle")
     if asked.data is not None:
         return read_test(
             own_catalog(run, recipe, None, present=False),
             asked.data,
             root=asked.root,
-            path_column=asked.path_column,
-            label_column=asked.label_column,
+            path_column=asked.path_column or recipe.data.path_column,
+            label_column=asked.label_column or recipe.data.label_column,
         )
-    catalog = own_catalog(run, recipe, asked.root)
-    if not catalog.side("test"):
+    if asked.path_column or asked.label_column:
+        raise RunError(f"columns are those of a CSV of images to test on; name it after {run}")
+    catalog = own_catalog(run, recipe, asked.root, present=False)
+    rows = catalog.side("test")
+    if not rows:
         raise RunError(f"{run} set no images aside for testing; name some: a folder or a CSV after {run}")
+    missing = [row.path for row in rows if not catalog.file_of(row).is_file()]
+    if missing:
+        raise RunError(
+            f"{len(missing):,} of {len(rows):,} test images are not under {catalog.root} ({first_few(missing)}); "
+            "if they were moved, name the folder with --root"
+        )
     return catalog
+
+
+def _lost(run: Path, recipe: Recipe, catalog: Catalog) -> Iterator[str]:
+    """Classes that the run left out, as none of their training images could be decoded."""
+    labels = {label for row in read_unreadable(run, recipe) for label in row.labels}
+    lost = sorted(labels - set(catalog.classes), key=natural_key)
+    if lost:
+        yield (
+            f"the run left out {len(lost):,} classes, and their test images with them, as no training image of them "
+            f"could be decoded: {first_few(lost)}."
+        )
 
 
 def _hashed(catalog: Catalog, *, threads: int, progress: Progress) -> Catalog:

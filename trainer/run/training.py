@@ -90,7 +90,7 @@ def resume_run(run: Path, environment: Environment, *, root: Path | None) -> Out
     with held(run):
         if (run / "bundle").exists():
             raise RunError(f"{run} is finished: its bundle is {run / 'bundle'}")
-        for left in run.glob(".*.partial"):  # of a bundle that was being written
+        for left in run.glob(".*.partial"):  # of what was being written
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         backbone = backbone_of_run(recipe, run)
         if (run / "catalog.csv").exists():
@@ -171,9 +171,14 @@ def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, e
         unreadable_count=len(unreadable),
         head_trained="head" in fitted.stages,
     )
-    bundle = export_bundle(trained, run / "bundle", version="1", threads=environment.threads, progress=progress)
-    progress.start("report", 1)
-    write_report(run, prepared.catalog, recipe, bundle, unreadable_count=len(unreadable))
+    staged = run / ".bundle.partial"
+    try:
+        bundle = export_bundle(trained, staged, version="1", threads=environment.threads, progress=progress)
+        progress.start("report", 1)
+        write_report(run, prepared.catalog, recipe, bundle, unreadable_count=len(unreadable))
+        staged.rename(run / "bundle")  # last of all: where it is, nothing is left to be done
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
     environment.processes.wait()
     return Outcome(
         fitted=fitted, findings=findings, bundle=bundle, unreadable=unreadable, warnings=prepared.catalog.warnings

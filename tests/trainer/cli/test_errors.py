@@ -13,6 +13,7 @@ import pytest
 from tests.support.photos import write_folder
 from tests.support.trainer import trainer
 from tests.trainer.cli.conftest import FAST, failure, fit, tree
+from trainer.cli.errors import clear_errors
 
 
 def test_says_what_is_wrong_with_the_data(tmp_path: Path, run: Path) -> None:
@@ -52,6 +53,8 @@ def test_says_what_is_wrong_with_the_options(photos: Path, run: Path, tmp_path: 
         (("--sizes", "16:1,32"), "whole.sizes is '16:1,32'"),
         (("--sizes", "16:1", "--epochs", "3"), "whole.epochs is 3, but whole.sizes is '16:1', 1 epochs"),
         (("--freeze", "early:two"), "whole.freeze is 'early:two'"),
+        (("--freeze", "head"), "the head would never learn: whole.freeze is 'head'"),
+        (("--freeze", "head:2"), "the head would never learn"),
         (("--accumulate", "9"), "whole.accumulate is 9; it must be from 1 to 8"),
         (("--recipe", tmp_path / "none.toml"), "cannot be read"),
         (("--weights", tmp_path / "none.safetensors"), "there is no weights file"),
@@ -135,3 +138,11 @@ def test_ctrl_c_ends_with_one_line(photos: Path, run: Path) -> None:
     assert rest.splitlines()[-1].startswith("error: interrupted; a run that was begun goes on with:")
     assert "Traceback" not in rest
     assert (run / "checkpoints" / "best.safetensors").exists()
+
+
+def test_only_a_run_in_training_can_be_gone_on_with(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever stopped `evaluate` or `report` was told to resume a run that was finished."""
+    for resumable, told in ((True, "interrupted; a run that was begun goes on with"), (False, "error: interrupted\n")):
+        with pytest.raises(SystemExit), clear_errors(resumable=resumable):
+            raise KeyboardInterrupt
+        assert told in capsys.readouterr().err

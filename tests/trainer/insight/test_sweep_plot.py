@@ -16,7 +16,7 @@ def found() -> FoundRate:
     rates = np.geomspace(1e-6, 1, 60)
     losses = 2 - np.tanh(2 * (np.log10(rates) + 3))
     return FoundRate(
-        curve=Curve(rates=rates, losses=losses, least=losses - 0.1, most=losses + 0.1, seconds=1.0),
+        curve=Curve(rates=rates, losses=losses, least=losses - 0.1, most=losses + 0.1, burst=True, seconds=1.0),
         suggestions=Suggestions(valley=1e-8, steepest=1e-3, minimum_tenth=1e-2),
         chosen=1e-3,
         rule="mean",

@@ -80,9 +80,48 @@ def test_without_data_the_images_that_were_set_aside_are_the_test(tmp_path: Path
     assert found["test"]["images"] == 15
     assert judged(run, sided)["test"] == judged(run, sided / "test")["test"] == found["test"]
 
+    shutil.rmtree(sided / "train")  # they need not be there any more
+    assert judged(run) == found
     sided.rename(tmp_path / "moved")
-    assert trainer("evaluate", run).exit_code == 1
+    gone = trainer("evaluate", run)
+    assert gone.exit_code == 2
+    assert "15 of 15 test images are not under" in failure(gone)
     assert judged(run, "--root", tmp_path / "moved") == found
+    shutil.copy(tmp_path / "moved/test/red/070.jpg", tmp_path / "moved/test/blue/070.jpg")
+    changed = trainer("evaluate", run, "--root", tmp_path / "moved")
+    assert changed.exit_code == 2
+    assert "1 images have changed since" in failure(changed)
+
+
+def test_a_class_that_was_left_out_is_missing_from_the_test_too(tmp_path: Path) -> None:
+    """Its images were not judged, and nothing said so."""
+    sided, run = tmp_path / "sided", tmp_path / "run"
+    write_folder(sided / "train", each=12)
+    write_folder(sided / "test", each=4, first=70)
+    (sided / "train" / "grey").mkdir()
+    (sided / "test" / "grey").mkdir()
+    (sided / "train" / "grey" / "1.jpg").write_text("not an image")
+    draw("red", 900).save(sided / "test" / "grey" / "2.jpg")
+    assert fit(sided, run).exit_code == 0
+    found = judged(run)
+    assert found["test"]["images"] == 12
+    assert found["warnings"] == [
+        "the run left out 1 classes, and their test images with them, as no training image of them could be decoded: "
+        "grey."
+    ]
+
+
+def test_copies_of_images_that_were_there_in_training_are_told_of(photos: Path, tmp_path: Path) -> None:
+    """Copies of the validation images, which chose the epoch, were not."""
+    run = tmp_path / "run"
+    assert fit(photos, run).exit_code == 0
+    valid = [row for row in table(run / "catalog.csv") if row["split"] == "valid"]
+    for row in valid:
+        copy = tmp_path / "copies" / row["label"] / "copy.jpg"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photos / row["path"], copy)
+    (warning,) = judged(run, tmp_path / "copies")["warnings"]
+    assert "3 test images are byte for byte also among the training or validation images" in warning
 
 
 def test_groups_are_those_of_the_run(tmp_path: Path) -> None:
@@ -100,10 +139,10 @@ def test_several_labels_an_image(tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ("--label-column", "tags", "--label-delimiter", ";")
     assert fit(write_tagged_csv(tmp_path / "tagged"), run, *options).exit_code == 0
-    found = judged(run, write_tagged_csv(tmp_path / "others", images=20), "--label-column", "tags")
+    found = judged(run, write_tagged_csv(tmp_path / "others", images=20))  # with the columns of the run
     assert set(found["test"]) == {"images", "loss", "macro_f1", "mean_average_precision", "micro_f1"}
     assert "accuracy_interval" not in found
-    assert "test images are byte for byte also among the training images" in str(found["warnings"])
+    assert "20 test images are byte for byte also among" in str(found["warnings"])
 
 
 def test_what_cannot_judge_a_run_is_said(photos: Path, tmp_path: Path) -> None:
@@ -122,11 +161,16 @@ def test_what_cannot_judge_a_run_is_said(photos: Path, tmp_path: Path) -> None:
         ((sided,), 1, "none of its images is marked as test"),
         ((broken,), 1, "1 of 6 images cannot be decoded, more than 10%"),
         ((strange, "--root", tmp_path), 1, "a root is for the paths of a CSV"),
+        (("--label-column", "kind"), 2, "columns are those of a CSV of images to test on"),
         ((tmp_path / "nowhere",), 1, "there is nothing here that can be read"),
     ):
         result = trainer("evaluate", run, *arguments)
         assert result.exit_code == code, result.output
         assert message in failure(result)
+    (run / "bundle" / "card.md").write_text("another")
+    damaged = trainer("evaluate", run, write_folder(tmp_path / "others", each=2, first=400))
+    assert damaged.exit_code == 3
+    assert "card.md" in failure(damaged)
     shutil.rmtree(run / "bundle")
     unfinished = trainer("evaluate", run, strange)
     assert unfinished.exit_code == 2

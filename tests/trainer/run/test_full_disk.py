@@ -1,14 +1,20 @@
-"""A disk that is full in the midst of training: it is said, and the run goes on as if nothing had been."""
+"""A disk that is full in the midst of a run: it is said, and the run goes on as if nothing had been."""
 
 from __future__ import annotations
 
+import errno
+import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 import safetensors.torch
 
+from service.bundle import read_bundle
 from tests.support.full_disk import no_file_over
 from tests.support.trainer import trainer
 from tests.trainer.run.test_training import OPTIONS, outcome, recipe
+from trainer.run import training
 
 __all__ = ["recipe"]  # the fixture: a state is saved after every step
 
@@ -27,3 +33,25 @@ def test_a_disk_that_is_full_while_it_trains(photos: Path, tmp_path: Path, cache
     resumed = trainer("resume", run, "--cache", cache, "--device", "cpu")
     assert resumed.exit_code == 0, resumed.stderr
     assert outcome(run) == outcome(whole)
+
+
+def test_what_ends_before_the_report_is_written_is_not_finished(
+    photos: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundle was there, and resume called the run finished and left it without its report."""
+    run = tmp_path / "run"
+
+    def full(*_arguments: Any, **_options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(run / "report.html"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "write_report", full)
+        result = trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run)
+    assert result.exit_code == 1
+    assert "go on with: python -m trainer resume RUN" in result.stderr
+    assert not list(run.glob("*bundle*"))
+    resumed = trainer("resume", run, "--cache", cache, "--device", "cpu", "--json")
+    assert resumed.exit_code == 0, resumed.output
+    assert (run / "report.html").exists()
+    assert json.loads(resumed.stdout)["digest"] == read_bundle(run / "bundle").digest
+    assert not list(run.glob(".*"))

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.support.photos import write_folder
 from tests.support.trainer import trainer
 from tests.trainer.run.test_training import command, kill_once_there_is, outcome
+from trainer.fitting.recipe.recipe import WholeStage
 from trainer.model.tiny import Tiny
 
 FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--device", "cpu")
@@ -41,6 +42,23 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_folder(folder / "photos")
     assert trainer(*fit_in(folder), "--out", folder / "run").exit_code == 0
     return folder / "run"
+
+
+def test_without_the_second_stage_the_rate_is_that_of_the_head(
+    photos: Path, tmp_path: Path, cache: Path, weights: Path
+) -> None:
+    """It was written down for a stage that never ran, and the head learned at its default."""
+    options = ("fit", photos, "--cache", cache, "--backbone", "tiny", "--device", "cpu", "--weights", weights)
+    head = ("--epochs", "0", "--head-epochs", "2")
+    result = trainer(*options, *head, "--lr", "0.5", "--mixup", "0.4", "--freeze", "early", "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "warning: --mixup, --freeze: of no effect, as --epochs 0 trains the head only" in result.stderr
+    recipe = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
+    assert recipe["head"]["rate"] == 0.5
+    assert recipe["whole"]["rate"] == WholeStage().rate
+    ranged = trainer(*options, *head, "--lr", "1e-3:1e-2", "--out", tmp_path / "other")
+    assert ranged.exit_code == 2
+    assert "with --epochs 0 the head alone learns; give one rate" in ranged.stderr
 
 
 def test_both_stages_are_swept_told_and_drawn(photos: Path, tmp_path: Path, cache: Path, weights: Path) -> None:

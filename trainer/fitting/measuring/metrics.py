@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from service.bundle.spec import Task
+from trainer.fitting.measuring.grouping import group_accuracy
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -33,14 +34,17 @@ def measure(
     *,
     task: Task,
     thresholds: Sequence[float] | None = None,
+    class_groups: npt.NDArray[np.int64] | None = None,
 ) -> dict[str, float]:
     """Figures of a task.
 
     probabilities  [N, K]
     targets        int64 [N] for classification, float32 [N, K] for multilabel
     thresholds     multilabel: one a class, at and over which a label is given; 0.5 by default
+    class_groups   classification: int64 [K], the number of each class's group; None or [0] where there are no groups
 
-    classification: `accuracy` (top-1), `macro_f1` over the classes that the targets hold, `loss` (mean cross-entropy).
+    classification: `accuracy` (top-1), `macro_f1` over the classes that the targets hold, `loss` (mean cross-entropy),
+    and where there are groups `group_accuracy`.
     multilabel: `micro_f1`, `macro_f1` and `mean_average_precision` over the classes that the targets hold, `loss`
     (mean binary cross-entropy over images and classes).
     """
@@ -48,11 +52,14 @@ def measure(
     if task == "classification":
         predicted = probabilities.argmax(axis=1)
         present = np.unique(targets)
-        return {
+        figures = {
             "accuracy": float(np.mean(predicted == targets)),
             "macro_f1": float(metrics.f1_score(targets, predicted, labels=present, average="macro", zero_division=0)),
             "loss": float(-np.log(clipped[np.arange(len(targets)), targets]).mean()),
         }
+        if class_groups is not None and len(class_groups):
+            figures["group_accuracy"] = group_accuracy(probabilities, targets, class_groups)
+        return figures
     limits = np.full(probabilities.shape[1], 0.5) if thresholds is None else np.asarray(thresholds)
     given = probabilities >= limits
     wanted = targets > 0

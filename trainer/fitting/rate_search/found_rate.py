@@ -8,7 +8,9 @@
     suggestions  {"valley", "steepest", "minimum_tenth"}, each a rate (see `Suggestions`)
     agree        whether the largest of them is at most three times the smallest
     chosen       the rate that `fit --lr auto` takes
-    rule         how it was chosen: `mean` of the suggestions, or `edge`, where the loss begins to rise (see `choose`)
+    burst        whether a sweep ended before its last rate, as its loss burst
+    rule         how it was chosen: `mean` of the suggestions; `edge`, where the loss begins to rise; or `own`, that of
+                 the recipe, as the sweep does not say (see `choose`)
     seconds      wall time of the sweeps
 
 The curve is what fast.ai's plot shows: without the first tenth and the last twentieth of the steps.
@@ -31,6 +33,11 @@ from trainer.fitting.rate_search.sweep import Curve
 Stage = Literal["head", "whole"]
 
 LR_FIND = Path("lr_find.json")
+_CHOSEN: Mapping[Rule, str] = {
+    "mean": "their geometric mean",
+    "edge": "where the loss, which hardly falls, begins to rise",
+    "own": "the recipe's own rate, as the loss neither falls nor rises and so does not say",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,8 +75,7 @@ class FoundRate:
         """Whether the suggestions agree, and how the rate was chosen."""
         apart = f"{self.suggestions.apart:,.3g}x apart"
         agreement = "agree" if self.suggestions.agree else f"disagree by more than {MOST_APART:g}x"
-        chosen = "their geometric mean" if self.rule == "mean" else "where the loss, which hardly falls, begins to rise"
-        return f"the suggestions {agreement} ({apart}); chosen is {chosen}"
+        return f"the suggestions {agreement} ({apart}); chosen is {_CHOSEN[self.rule]}"
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in lr_find.json."""
@@ -78,6 +84,7 @@ class FoundRate:
             "losses": self.curve.losses.tolist(),
             "least": self.curve.least.tolist(),
             "most": self.curve.most.tolist(),
+            "burst": self.curve.burst,
             "suggestions": asdict(self.suggestions),
             "agree": self.suggestions.agree,
             "chosen": self.chosen,
@@ -94,6 +101,7 @@ class FoundRate:
                 losses=np.array(values["losses"]),
                 least=np.array(values["least"]),
                 most=np.array(values["most"]),
+                burst=values.get("burst", True),  # older runs do not tell
                 seconds=values["seconds"],
             ),
             suggestions=Suggestions(**values["suggestions"]),

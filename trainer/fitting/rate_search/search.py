@@ -17,6 +17,7 @@ from trainer.fitting.progress import Progress
 from trainer.fitting.rate_search.found_rate import LR_FIND, FoundRate, Stage, read_found, write_found
 from trainer.fitting.rate_search.suggestions import choose, suggest
 from trainer.fitting.rate_search.sweep import Curve, Plan, Step, sweep
+from trainer.fitting.recipe.freezing import frozen_in, parse_freeze
 from trainer.fitting.recipe.recipe import Recipe
 from trainer.fitting.recipe.sizes import parse_sizes
 from trainer.fitting.stages.head_learner import HeadLearner
@@ -44,7 +45,7 @@ def search_head_rate(
         waiting = (picked for epoch in itertools.count() for picked in learner.begin_epoch(epoch))
         return lambda rate: learner.step(next(waiting), rate=rate, momentum=_MOMENTUM)
 
-    return _choose(sweep(model, begin, Plan(), progress=progress))
+    return _choose(sweep(model, begin, Plan(), progress=progress), own=recipe.head.rate)
 
 
 def search_whole_rate(
@@ -57,7 +58,9 @@ def search_whole_rate(
     progress: Progress,
     images: Images | None = None,
 ) -> FoundRate:
-    """Sweep the whole network, earlier layers slower as in the fit. The model stays as it is.
+    """Sweep the whole network, earlier layers slower as in the fit, frozen what is frozen at the schedule's peak.
+
+    The model stays as it is.
 
     size    side of the training crops, pixels; of several in the recipe that of the schedule's peak counts
     images  those of `data` on the device, where they were opened before
@@ -68,6 +71,7 @@ def search_whole_rate(
     source = open_images(data.train, device) if images is None else images
     sizes = parse_sizes(recipe.whole.sizes)
     size = sizes[int(_PEAK_SHARE * len(sizes))] if sizes else size
+    frozen = frozen_in(int(_PEAK_SHARE * recipe.whole.epochs), parse_freeze(recipe.whole.freeze))
     plan, batch_size = Plan(), recipe.whole.batch_size
     if device.type == "cpu":
         plan, batch_size = _CPU_PLAN, min(batch_size, _CPU_BATCH_SIZE)
@@ -84,13 +88,14 @@ def search_whole_rate(
         )
         own = dataclasses.replace(_reseeded(recipe, _WHOLE, number), whole=tried)
         stage = WholeTraining(model, data, own, size=size, device=device, images=source)
-        return stage.begin_sweep(momentum=_MOMENTUM, say=progress.say)
+        return stage.begin_sweep(momentum=_MOMENTUM, frozen=frozen, say=progress.say)
 
     batch_sizes = [batch_size]
     while batch_sizes[-1] >= 2 * _LEAST_BATCH:
         batch_sizes.append(batch_sizes[-1] // 2)
     first, *cheaper = [partial(begin, batch_size=each) for each in batch_sizes]
-    return _choose(sweep(model, first, plan, progress=progress, budget_s=_BUDGET_S, cheaper=cheaper))
+    curve = sweep(model, first, plan, progress=progress, budget_s=_BUDGET_S, cheaper=cheaper)
+    return _choose(curve, own=recipe.whole.rate)
 
 
 def with_found_rate(
@@ -111,8 +116,8 @@ def with_found_rate(
     return dataclasses.replace(recipe, **{stage: own})
 
 
-def _choose(curve: Curve) -> FoundRate:
-    chosen, rule = choose(curve.rates, curve.losses, least=curve.least, most=curve.most)
+def _choose(curve: Curve, *, own: float) -> FoundRate:
+    chosen, rule = choose(curve.rates, curve.losses, least=curve.least, most=curve.most, burst=curve.burst, own=own)
     return FoundRate(curve=curve, suggestions=suggest(curve.rates, curve.losses), chosen=chosen, rule=rule)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
-Rule = Literal["mean", "edge"]
+Rule = Literal["mean", "edge", "own"]
 
 MOST_APART = 3.0
 _LEAST_VALLEY = 0.5
@@ -57,21 +57,30 @@ def suggest(rates: FloatArray, losses: FloatArray) -> Suggestions:
     )
 
 
-def choose(rates: FloatArray, losses: FloatArray, *, least: FloatArray, most: FloatArray) -> tuple[float, Rule]:
+def choose(
+    rates: FloatArray, losses: FloatArray, *, least: FloatArray, most: FloatArray, burst: bool, own: float
+) -> tuple[float, Rule]:
     """The rate to train with, and by which rule.
 
     losses, least, most  the median of several sweeps, the least and the most of them; each [n]
+    burst                whether a sweep ended before its last rate, as its loss burst
+    own                  the rate that the recipe has
 
     mean  the geometric mean of the suggestions, where the curve falls: its longest valley has at least half of its
           points, and at its lowest all sweeps are lower than at the beginning. The valley lies low, the others high;
           between them trains well
     edge  the last rate at which the loss is at most a tenth over its least, where the curve does not fall: the model is
           trained already, a higher rate can only do harm, and the suggestions read noise
+    own   the recipe's, where the curve neither falls nor rises up to the last rate: a network that knows nothing yet
+          and learns too little in so few steps. Such a sweep says nothing
     """
     _, length = _valley(losses)
     if length >= _LEAST_VALLEY * len(losses) and most[losses.argmin()] < least[0]:
         return suggest(rates, losses).mean, "mean"
-    return float(rates[np.flatnonzero(losses <= _EDGE * losses.min())[-1]]), "edge"
+    edge = int(np.flatnonzero(losses <= _EDGE * losses.min())[-1])
+    if edge == len(losses) - 1 and not burst:
+        return own, "own"
+    return float(rates[edge]), "edge"
 
 
 def _valley(losses: FloatArray) -> tuple[int, int]:

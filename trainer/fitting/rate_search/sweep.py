@@ -63,6 +63,7 @@ class Curve:
     rates   float64 [n], rising
     losses  float64 [n], the median of the sweeps; each is the exponential average of the training loss
     least, most  float64 [n], the least and the most of them
+    burst        whether a sweep ended before its last rate, as its loss burst
     seconds      wall time
     """
 
@@ -70,6 +71,7 @@ class Curve:
     losses: npt.NDArray[np.float64]
     least: npt.NDArray[np.float64]
     most: npt.NDArray[np.float64]
+    burst: bool
     seconds: float
 
     @property
@@ -127,6 +129,7 @@ def sweep(
         losses=np.median(losses, axis=0),
         least=losses.min(axis=0),
         most=losses.max(axis=0),
+        burst=whole < plan.steps,
         seconds=time.perf_counter() - start,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,9 +160,14 @@ class WholeTraining:
             images_per_second=image_count / (time.perf_counter() - start),
         )
 
-    def begin_sweep(self, *, momentum: float, say: Callable[[str], None]) -> Callable[[float], Tensor]:
-        """The steps from the first one on, nothing frozen, each at the rate that it is told; each gives its loss."""
-        self._learner.set_training(frozenset())
+    def begin_sweep(
+        self, *, momentum: float, frozen: Collection[str] = (), say: Callable[[str], None]
+    ) -> Callable[[float], Tensor]:
+        """The steps from the first one on, each at the rate that it is told; each gives its loss.
+
+        frozen  groups that learn nothing
+        """
+        self._learner.set_training(frozen)
         batches = ((epoch, samples) for epoch in itertools.count() for samples in self._batches.of_epoch(epoch))
         waiting = enumerate(batches)
 

@@ -27,10 +27,14 @@ from trainer.insight.diagnosis.sweep import Sweep
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Twins:
-    """Of each validation image, the training image that is most alike: its similarity, and the names of the two."""
+    """Of each validation image, the training image that is most alike: its similarity, and the names of the two.
+
+    few  whether there are so few images that some seem alike which are not; see `whiten`
+    """
 
     similarities: npt.NDArray[np.float32]
     pairs: Sequence[tuple[str, str]]
+    few: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,7 +96,9 @@ def _findings(facts: Facts) -> Iterator[Finding]:
         rate_too_low(curve, sweep=sweep, explained=explained, commands=commands),
         too_few_epochs(curve, sweep=sweep, explained=explained, commands=commands),
         collapse,
-        near_duplicates(facts.twins.similarities, right, facts.twins.pairs, command=facts.split_command),
+        near_duplicates(
+            facts.twins.similarities, right, facts.twins.pairs, few=facts.twins.few, command=facts.split_command
+        ),
         too_many_epochs(curve, commands=commands),
         noisy,
         class_missing(train_counts, valid_counts, lost=facts.lost, commands=commands),

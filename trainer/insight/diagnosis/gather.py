@@ -23,7 +23,7 @@ from trainer.insight.diagnosis.judged import Judged
 from trainer.insight.diagnosis.leak import leaks
 from trainer.insight.diagnosis.regroup import regroup
 from trainer.insight.diagnosis.sweep import read_sweep
-from trainer.insight.duplicates import FloatArray, nearest, whiten
+from trainer.insight.duplicates import MANY, FloatArray, nearest, whiten
 from trainer.insight.embeddings import embed_images
 from trainer.insight.learning import read_learning
 
@@ -92,7 +92,7 @@ def _find_twins(features: FloatArray, train: tuple[Row, ...], valid: tuple[Row, 
     units = whiten(features)
     positions, similarities = nearest(units[len(train) :], units[: len(train)])
     pairs = [(row.path, train[position].path) for row, position in zip(valid, positions.tolist(), strict=True)]
-    return Twins(similarities=similarities, pairs=pairs)
+    return Twins(similarities=similarities, pairs=pairs, few=len(features) < MANY)
 
 
 def _lost_classes(prepared: Prepared) -> tuple[str, ...]:

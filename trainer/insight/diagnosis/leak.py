@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.insight.diagnosis.finding import Finding
+from trainer.insight.diagnosis.finding import Confidence, Finding
 from trainer.insight.duplicates import ALIKE
 
 _LEAST_IMAGES = 3
@@ -32,6 +32,7 @@ def near_duplicates(
     right: npt.NDArray[np.bool_],
     pairs: Sequence[tuple[str, str]],
     *,
+    few: bool,
     command: str,
 ) -> Finding | None:
     """A good part of the validation images have a near duplicate among the training images; see `leaks`.
@@ -39,6 +40,7 @@ def near_duplicates(
     similarities  [M], as for `leaks`
     right         bool [M], whether it was answered rightly
     pairs         M names: of the image, and of the training image
+    few           whether there are so few images that some seem alike which are not: then it is less sure
     command       how to fit again on a better split; empty where there is none
     """
     if not leaks(similarities):
@@ -48,12 +50,14 @@ def near_duplicates(
     among, others = float(right[alike].mean()), None if alike.all() else float(right[~alike].mean())
     compared = "" if others is None else f" ({100 * among:.0f} % of them are right, of the others {100 * others:.0f} %)"
     instead = "" if command else "; no split keeps near duplicates on one side: validate on others"
+    doubt = " (among so few images some only seem alike: look at the pairs)" if few else ""
+    levels: tuple[Confidence, Confidence] = ("low", "medium") if few else ("medium", "high")
     worst_first = np.flatnonzero(alike)[np.argsort(-similarities[alike], kind="stable")]
     return Finding(
         name="near-duplicates",
-        confidence="high" if share >= _LARGE_SHARE else "medium",
-        summary=f"{100 * share:.0f} % of the validation images have a near duplicate among the training images, so the "
-        f"result on them says little about photos taken elsewhere{compared}{instead}.",
+        confidence=levels[share >= _LARGE_SHARE],
+        summary=f"{100 * share:.0f} % of the validation images have a near duplicate among the training images{doubt}, "
+        f"so the result on them says little about photos taken elsewhere{compared}{instead}.",
         evidence={
             "images": count,
             "share": share,

@@ -36,9 +36,9 @@ class Sweep:
 
 
 def read_sweep(path: Path) -> Sweep | None:
-    """What lr_find.json says; None where there was no sweep of the whole network."""
+    """What lr_find.json says; None where there was no sweep of the whole network, or one that does not say."""
     whole = read_found(path).get("whole")
-    if whole is None:
+    if whole is None or whole.rule == "own":
         return None
     found = whole.suggestions
     rates = (found.valley, found.steepest, found.minimum_tenth) if whole.rule == "mean" else (whole.chosen,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -61,6 +61,7 @@ def write_report(run: Path, catalog: Catalog, recipe: Recipe, bundle: Bundle, *,
             mistake_count=sum(answer.predicted != answer.labels for answer in answers),
             tables=make_tables(catalog, answers),
             examples=draw_examples(catalog, recipe, bundle.spec.pixels),
+            unshown=_unshown(recipe),
             data=_data(catalog, recipe, unreadable_count),
             recipe=recipe.to_toml(),
             changed=_changed(asdict(recipe), asdict(Recipe())),
@@ -95,6 +96,14 @@ def _findings(diagnosis: Path) -> list[dict[str, Any]] | None:
         return None
     findings: list[dict[str, Any]] = json.loads(diagnosis.read_text(encoding="utf-8"))["findings"]
     return findings
+
+
+def _unshown(recipe: Recipe) -> Iterator[str]:
+    """What the examples leave out of what the network sees."""
+    if recipe.whole.mixup or recipe.whole.cutmix:
+        yield "In the second stage each is then mixed with another image, which is not shown."
+    if recipe.whole.sizes or recipe.whole.size_share != 1:
+        yield "They have the size of the model; the second stage used others."
 
 
 def _data(catalog: Catalog, recipe: Recipe, unreadable_count: int) -> dict[str, Any]:

@@ -11,7 +11,11 @@ from trainer.insight.report.chart import Band, Chart, Line, Mark
 
 _TITLES = {"head": "Learning rate sweep of the head", "whole": "Learning rate sweep of the whole network"}
 _NAMES = {"minimum_tenth": "minimum / 10"}
-_RULES = {"mean": "the mean of the suggestions", "edge": "where the loss begins to rise"}
+_RULES = {
+    "mean": "the mean of the suggestions",
+    "edge": "where the loss begins to rise",
+    "own": "the recipe's own, as this curve does not say",
+}
 
 
 def draw_sweeps(path: Path) -> tuple[Chart, ...]:

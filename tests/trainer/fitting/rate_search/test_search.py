@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +39,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 def whole(model: Classifier, prepared: Prepared, recipe: Recipe = RECIPE) -> FoundRate:
     return search_whole_rate(model, prepared.data, recipe, size=32, device=CPU, progress=Silence())
+
+
+def with_whole(**options: Any) -> Recipe:
+    return dataclasses.replace(RECIPE, whole=dataclasses.replace(RECIPE.whole, **options))
 
 
 def without_clock(found: FoundRate) -> dict[str, object]:
@@ -98,10 +103,21 @@ def test_a_sweep_that_raises_leaves_no_trace(prepared: Prepared) -> None:
 
 
 def test_every_way_to_train_can_be_swept(prepared: Prepared) -> None:
-    """With what a recipe may ask for; a sweep has one size and freezes nothing."""
+    """With what a recipe may ask for; a sweep has one size."""
     asked = WholeStage(sizes="32:1,40:1", batch_size=8, freeze="early", mixup=0.2, clip_norm=1.0, accumulate=2)
     found = whole(Classifier(load(), class_count=3), prepared, dataclasses.replace(RECIPE, whole=asked, balance="loss"))
     assert len(found.curve.rates) > 20
+
+
+def test_a_sweep_freezes_what_is_frozen_where_the_rate_is_highest(prepared: Prepared) -> None:
+    """It froze nothing, and found a rate for another training."""
+    found = {
+        freeze: without_clock(whole(Classifier(load(), class_count=3), prepared, with_whole(epochs=10, freeze=freeze)))
+        for freeze in ("", "early:3,late:3", "early:4,late:4", "early,late")
+    }
+    assert found[""] == found["early:3,late:3"]  # the fourth epoch has the highest rate
+    assert found["early,late"] == found["early:4,late:4"]
+    assert found["early,late"] != found[""]
 
 
 def test_a_fit_takes_the_rates_and_gives_the_weights_of_a_fit_that_was_told_them(

@@ -52,7 +52,7 @@ def test_suggestions_agree_within_three_times() -> None:
 
 def test_where_the_loss_falls_the_mean_of_the_suggestions_is_chosen() -> None:
     losses = falls_once(-3.0)
-    rate, rule = choose(RATES, losses, least=losses - 0.1, most=losses + 0.1)
+    rate, rule = choose(RATES, losses, least=losses - 0.1, most=losses + 0.1, burst=True, own=4e-3)
     found = suggest(RATES, losses)
     assert rule == "mean"
     assert rate == pytest.approx((found.valley * found.steepest * found.minimum_tenth) ** (1 / 3))
@@ -62,7 +62,7 @@ def test_where_the_loss_only_rises_the_last_rate_before_is_chosen() -> None:
     """As after a stage that trained the head: what the suggestions read is noise."""
     noise = np.random.default_rng(0).normal(0, 0.01, len(RATES))
     losses = 1 + noise + np.maximum(0, DECADES + 2.5)
-    rate, rule = choose(RATES, losses, least=losses - 0.02, most=losses + 0.02)
+    rate, rule = choose(RATES, losses, least=losses - 0.02, most=losses + 0.02, burst=True, own=4e-3)
     assert rule == "edge"
     assert -2.6 < np.log10(rate) < -2.3
 
@@ -70,5 +70,16 @@ def test_where_the_loss_only_rises_the_last_rate_before_is_chosen() -> None:
 def test_a_fall_that_is_lost_in_the_noise_is_none() -> None:
     """The median of a few steps fell from point to point, and a hundredth of the right rate was chosen."""
     losses = 1 - 0.002 * np.arange(len(RATES)) + np.maximum(0, 2 * (DECADES + 1))
-    assert choose(RATES, losses, least=losses - 0.01, most=losses + 0.01)[1] == "mean"
-    assert choose(RATES, losses, least=losses - 0.06, most=losses + 0.06)[1] == "edge"
+    assert choose(RATES, losses, least=losses - 0.01, most=losses + 0.01, burst=True, own=4e-3)[1] == "mean"
+    assert choose(RATES, losses, least=losses - 0.06, most=losses + 0.06, burst=True, own=4e-3)[1] == "edge"
+
+
+def test_a_sweep_that_neither_falls_nor_bursts_does_not_say() -> None:
+    """A network that knew nothing learned nothing in so few steps, and the last rate of all was taken for its edge."""
+    losses = np.log(10) + np.random.default_rng(0).normal(0, 0.005, len(RATES))
+    band = {"least": losses - 0.02, "most": losses + 0.02}
+    assert choose(RATES, losses, **band, burst=False, own=4e-3) == (4e-3, "own")
+    # One that burst at the end, within the points that are not shown, has its edge there.
+    assert choose(RATES, losses, **band, burst=True, own=4e-3) == (RATES[-1], "edge")
+    risen = losses + np.maximum(0, DECADES + 1)
+    assert choose(RATES, risen, least=risen, most=risen, burst=False, own=4e-3)[1] == "edge"

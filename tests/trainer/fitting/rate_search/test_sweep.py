@@ -133,5 +133,7 @@ def test_where_the_fewest_steps_take_too_long_cheaper_ones_are_taken(slow_s: flo
 @pytest.mark.parametrize(("losses", "ceiling"), [([4.0, 2.0, 90.0], 5.4), ([1.0, 0.99, 90.0], 1.35), ([3.0, 2.0], 3.0)])
 def test_what_is_drawn_of_a_curve_is_its_fall_and_not_its_burst(losses: list[float], ceiling: float) -> None:
     values = np.array(losses)
-    curve = Curve(rates=np.arange(1.0, 1 + len(losses)), losses=values, least=values, most=values, seconds=1.0)
+    curve = Curve(
+        rates=np.arange(1.0, 1 + len(losses)), losses=values, least=values, most=values, burst=True, seconds=1.0
+    )
     assert curve.ceiling == pytest.approx(ceiling)

@@ -23,7 +23,7 @@ def facts_of(folder: Path, curve: Curve, *, valid: Judged, trained: Judged) -> F
         valid=valid,
         trained=trained,
         thresholds=(0.0,),
-        twins=Twins(similarities=np.zeros(60, dtype=np.float32), pairs=[("", "")] * 60),
+        twins=Twins(similarities=np.zeros(60, dtype=np.float32), pairs=[("", "")] * 60, few=True),
         commands=COMMANDS,
         split_command="",
     )

@@ -12,7 +12,9 @@ from trainer.fitting.rate_search.sweep import Curve
 from trainer.insight.diagnosis.sweep import Sweep, read_sweep
 
 FOUND = FoundRate(
-    curve=Curve(rates=np.array([1e-3, 1.0]), losses=np.ones(2), least=np.ones(2), most=np.ones(2), seconds=1.0),
+    curve=Curve(
+        rates=np.array([1e-3, 1.0]), losses=np.ones(2), least=np.ones(2), most=np.ones(2), burst=True, seconds=1.0
+    ),
     suggestions=Suggestions(valley=0.01, steepest=0.2, minimum_tenth=0.05),
     chosen=0.05,
     rule="mean",
@@ -33,6 +35,13 @@ def test_a_sweep_whose_loss_did_not_fall_is_one_all_the_same(tmp_path: Path) -> 
     path = tmp_path / "lr_find.json"
     write_found(path, {"whole": dataclasses.replace(FOUND, rule="edge")})
     assert read_sweep(path) == Sweep(lowest=0.05, highest=0.05, chosen=0.05, rule="edge")
+
+
+def test_a_sweep_that_does_not_say_is_none(tmp_path: Path) -> None:
+    """The loss of a network that knew nothing hardly moved, and that was taken for a word on the rate."""
+    path = tmp_path / "lr_find.json"
+    write_found(path, {"whole": dataclasses.replace(FOUND, rule="own")})
+    assert read_sweep(path) is None
 
 
 def test_a_third_of_the_lowest_rate_is_low() -> None:

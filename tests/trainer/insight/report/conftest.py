@@ -84,7 +84,7 @@ def steep() -> FoundRate:
     losses = 2 - 1 / (1 + (rates / 1e-3) ** -2) + rates**2
     suggestions = Suggestions(valley=1.25e-3, steepest=8.5e-4, minimum_tenth=2e-3)
     return FoundRate(
-        curve=Curve(rates=rates, losses=losses, least=0.9 * losses, most=1.1 * losses, seconds=1.0),
+        curve=Curve(rates=rates, losses=losses, least=0.9 * losses, most=1.1 * losses, burst=True, seconds=1.0),
         suggestions=suggestions,
         chosen=suggestions.mean,
         rule="mean",
@@ -97,7 +97,7 @@ def flat() -> FoundRate:
     losses = 0.4 + 0.004 * np.sin(5 * np.log(rates)) + 0.02 * rates + 0.1 * rates**3
     losses[0] = losses.min() - 1e-3
     return FoundRate(
-        curve=Curve(rates=rates, losses=losses, least=losses - 0.01, most=losses + 0.01, seconds=1.0),
+        curve=Curve(rates=rates, losses=losses, least=losses - 0.01, most=losses + 0.01, burst=True, seconds=1.0),
         suggestions=Suggestions(valley=7e-4, steepest=1e-3, minimum_tenth=5e-8),
         chosen=0.8,
         rule="edge",

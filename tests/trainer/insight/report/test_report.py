@@ -146,7 +146,7 @@ def test_what_has_no_report_is_said(run: Path, tmp_path: Path) -> None:
     assert trainer("report", tmp_path / "nothing").exit_code == 2
     (run / "bundle" / "head.npy").write_bytes(b"damaged")
     damaged = trainer("report", run)
-    assert damaged.exit_code == 1
+    assert damaged.exit_code == 3
     assert "head.npy was altered" in damaged.stderr
     shutil.rmtree(run / "bundle")
     unfinished = trainer("report", run)
@@ -224,6 +224,18 @@ def test_many_classes_are_cut_to_what_can_be_read(tmp_path: Path) -> None:
     assert page.stat().st_size < 500_000
     assert "200 more are not listed" in Page(page).text
     assert 100 <= page.read_text().count('<th scope="row">species') <= 120
+
+
+def test_what_the_examples_leave_out_is_said(finished: Path, tmp_path: Path) -> None:
+    assert "mixed with another image" not in (finished / "run" / "report.html").read_text()
+    options = ("--mixup", "0.4", "--sizes", "16:1,32:1")
+    assert trainer(
+        "fit", finished / "data" / "table.csv", "--out", tmp_path / "run", "--cache", finished / "cache",
+        "--backbone", "tiny", "--batch-size", "8", "--device", "cpu", *options,
+    ).exit_code == 0  # fmt: skip
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "In the second stage each is then mixed with another image, which is not shown." in page
+    assert "They have the size of the model; the second stage used others." in page
 
 
 def test_examples_are_what_augmentation_gives_and_the_same_every_time(tmp_path: Path) -> None:
