@@ -3,7 +3,7 @@
 from trainer.catalog.catalog import Catalog
 from trainer.catalog.errors import CatalogError, first_few
 from trainer.catalog.hashing import hash_files
-from trainer.catalog.readable import require_readable
+from trainer.catalog.readable import lost_classes, require_readable
 from trainer.catalog.reading import read_catalog, read_test
 from trainer.catalog.row import Row, Side
 from trainer.catalog.split import HoldOut, hold_out
@@ -19,6 +19,7 @@ __all__ = [
     "first_few",
     "hash_files",
     "hold_out",
+    "lost_classes",
     "read_catalog",
     "read_test",
     "require_readable",

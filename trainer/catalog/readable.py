@@ -1,10 +1,11 @@
-"""How many unreadable images are still a dataset."""
+"""How many unreadable images are still a dataset, and which classes are lost with them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from trainer.catalog.errors import CatalogError, first_few
+from trainer.catalog.labels import natural_key
 from trainer.catalog.row import Row
 
 
@@ -20,3 +21,9 @@ def require_readable(total: int, unreadable: Mapping[Row, str], *, most_share: f
         f"{len(unreadable):,} of {total:,} images cannot be decoded, more than {most_share:.0%}; "
         f"mend or remove them, beginning with {first_few(reasons, separator=' | ')}"
     )
+
+
+def lost_classes(unreadable: Iterable[Row], classes: Collection[str]) -> tuple[str, ...]:
+    """Labels of undecodable training images that are none of the classes which are left; in natural order."""
+    labels = {label for row in unreadable if row.side == "train" for label in row.labels}
+    return tuple(sorted(labels - set(classes), key=natural_key))

@@ -206,10 +206,10 @@ def evaluate(run: Path, threads: int | None, as_json: bool, **asked: Any) -> Non
     """Measure RUN/bundle on labelled images that it has not seen: DATA (folder or CSV), or RUN's own test images."""
     with clear_errors():
         from trainer.cli.console import Terminal
-        from trainer.run import Asked, evaluate_run
+        from trainer.run import EvaluationOptions, evaluate_run
 
         with Terminal() as progress:
-            found = evaluate_run(run, Asked(**asked), threads=threads or usable_cores(), progress=progress)
+            found = evaluate_run(run, EvaluationOptions(**asked), threads=threads or usable_cores(), progress=progress)
     _report(judgement(found), judgement_lines(found), as_json)
 
 

@@ -1,7 +1,7 @@
 """RUN, and the jobs that the verbs ask for, each a walk through the rooms: fit, resume, evaluate, export and others."""
 
 from trainer.run.environment import Environment
-from trainer.run.evaluation import Asked, Evaluation, evaluate_run
+from trainer.run.evaluation import Evaluation, EvaluationOptions, evaluate_run
 from trainer.run.export import export_run
 from trainer.run.folder import RunError
 from trainer.run.rates import find_rates
@@ -9,9 +9,9 @@ from trainer.run.report import report_run
 from trainer.run.training import Outcome, fit_run, follow_run, resume_run
 
 __all__ = [
-    "Asked",
     "Environment",
     "Evaluation",
+    "EvaluationOptions",
     "Outcome",
     "RunError",
     "evaluate_run",

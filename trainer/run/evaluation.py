@@ -8,8 +8,7 @@ from pathlib import Path
 
 from service.bundle import read_bundle
 from service.predictor import Predictor
-from trainer.catalog import Catalog, Row, first_few, hash_files, read_test, require_readable
-from trainer.catalog.labels import natural_key
+from trainer.catalog import Catalog, Row, first_few, hash_files, lost_classes, read_test, require_readable
 from trainer.export.measured import predict_files
 from trainer.fitting import Progress, Recipe
 from trainer.fitting.measuring.metrics import measure, wilson_interval
@@ -26,7 +25,7 @@ from trainer.run.folder import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class EvaluationOptions:
     """Which images a bundle is judged by, and where that is written down.
 
     data         a folder or CSV; None: the images that the run set aside for testing
@@ -61,7 +60,7 @@ class Evaluation:
     warnings: tuple[str, ...]
 
 
-def evaluate_run(run: Path, asked: Asked, *, threads: int, progress: Progress) -> Evaluation:
+def evaluate_run(run: Path, options: EvaluationOptions, *, threads: int, progress: Progress) -> Evaluation:
     """Measure RUN/bundle on test images, through the code that serves it.
 
     The images that the run was trained on need not be there any more.
@@ -72,15 +71,15 @@ def evaluate_run(run: Path, asked: Asked, *, threads: int, progress: Progress) -
     """
     recipe = recipe_of(run)
     require_parts(run, "catalog.csv", "bundle")
-    if asked.predictions is not None:
-        require_room(asked.predictions.parent, asked.predictions.name)
-    catalog = _catalog_of(run, recipe, asked)
+    if options.predictions is not None:
+        require_room(options.predictions.parent, options.predictions.name)
+    catalog = _catalog_of(run, recipe, options)
     bundle = read_bundle(run / "bundle")
     predictor = Predictor(bundle)
     known = catalog.side("test")
     catalog = _hashed(catalog, threads=threads, progress=progress)
     rows = catalog.side("test")
-    if asked.data is None:
+    if options.data is None:
         require_unchanged(run, known, rows)
     files = [catalog.file_of(row) for row in rows]
     probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
@@ -96,9 +95,9 @@ def evaluate_run(run: Path, asked: Asked, *, threads: int, progress: Progress) -
         thresholds=thresholds,
         class_groups=catalog.class_groups,
     )
-    if asked.predictions is not None:
-        asked.predictions.parent.mkdir(parents=True, exist_ok=True)
-        write_predictions(asked.predictions, catalog, probabilities, thresholds=thresholds, side="test")
+    if options.predictions is not None:
+        options.predictions.parent.mkdir(parents=True, exist_ok=True)
+        write_predictions(options.predictions, catalog, probabilities, thresholds=thresholds, side="test")
     return Evaluation(
         digest=bundle.digest,
         images=len(targets),
@@ -109,19 +108,19 @@ def evaluate_run(run: Path, asked: Asked, *, threads: int, progress: Progress) -
     )
 
 
-def _catalog_of(run: Path, recipe: Recipe, asked: Asked) -> Catalog:
+def _catalog_of(run: Path, recipe: Recipe, options: EvaluationOptions) -> Catalog:
     """The run's catalog with the images that it shall be judged by as its test images."""
-    if asked.data is not None:
+    if options.data is not None:
         return read_test(
             own_catalog(run, recipe, None, present=False),
-            asked.data,
-            root=asked.root,
-            path_column=asked.path_column or recipe.data.path_column,
-            label_column=asked.label_column or recipe.data.label_column,
+            options.data,
+            root=options.root,
+            path_column=options.path_column or recipe.data.path_column,
+            label_column=options.label_column or recipe.data.label_column,
         )
-    if asked.path_column or asked.label_column:
+    if options.path_column or options.label_column:
         raise RunError(f"columns are those of a CSV of images to test on; name it after {run}")
-    catalog = own_catalog(run, recipe, asked.root, present=False)
+    catalog = own_catalog(run, recipe, options.root, present=False)
     rows = catalog.side("test")
     if not rows:
         raise RunError(f"{run} set no images aside for testing; name some: a folder or a CSV after {run}")
@@ -136,8 +135,7 @@ def _catalog_of(run: Path, recipe: Recipe, asked: Asked) -> Catalog:
 
 def _lost(run: Path, recipe: Recipe, catalog: Catalog) -> Iterator[str]:
     """Classes that the run left out, as none of their training images could be decoded."""
-    labels = {label for row in read_unreadable(run, recipe) for label in row.labels}
-    lost = sorted(labels - set(catalog.classes), key=natural_key)
+    lost = lost_classes(read_unreadable(run, recipe), catalog.classes)
     if lost:
         yield (
             f"the run left out {len(lost):,} classes, and their test images with them, as no training image of them "

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainer.catalog import CatalogError, Row, require_readable
+from trainer.catalog import CatalogError, Row, lost_classes, require_readable
 
 
 def broken(count: int) -> dict[Row, str]:
@@ -25,3 +25,9 @@ def test_more_than_a_tenth_may_not() -> None:
     assert "0.jpg: reason 0 | 1.jpg: reason 1 | " in str(info.value)
     assert str(info.value).endswith("4.jpg: reason 4 and 2 more")
     require_readable(60, broken(7), most_share=0.2)
+
+
+def test_classes_are_lost_with_their_last_training_image() -> None:
+    rows = [Row(path=f"{name}.jpg", labels=frozenset({name}), side="train") for name in ("10", "2", "kept")]
+    other = Row(path="x.jpg", labels=frozenset({"x"}), side="valid")
+    assert lost_classes([*rows, other], ("kept",)) == ("2", "10")

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 
 from service.pixels import PixelSpec
-from trainer.catalog import Catalog, Row
-from trainer.catalog.labels import natural_key
+from trainer.catalog import Catalog, Row, lost_classes
 from trainer.files import whole_file
 from trainer.fitting import Fitted, Prepared, Progress, Recipe
 from trainer.fitting.measuring.metrics import activate
@@ -59,7 +58,7 @@ def diagnose_run(
     commands = Commands(run=run, recipe=recipe, root=catalog.root, out=_next_run(run))
     facts = Facts(
         catalog=catalog,
-        lost=_lost_classes(prepared),
+        lost=lost_classes(prepared.unreadable, catalog.classes),
         curve=draw_curve(
             read_learning(run / "history.jsonl"),
             task=data.task,
@@ -93,12 +92,6 @@ def _find_twins(features: FloatArray, train: tuple[Row, ...], valid: tuple[Row, 
     positions, similarities = nearest(units[len(train) :], units[: len(train)])
     pairs = [(row.path, train[position].path) for row, position in zip(valid, positions.tolist(), strict=True)]
     return Twins(similarities=similarities, pairs=pairs, few=len(features) < MANY)
-
-
-def _lost_classes(prepared: Prepared) -> tuple[str, ...]:
-    """Those of which no training image could be decoded."""
-    labels = {label for row in prepared.unreadable if row.side == "train" for label in row.labels}
-    return tuple(sorted(labels - set(prepared.catalog.classes), key=natural_key))
 
 
 def _split_anew(catalog: Catalog, features: FloatArray, commands: Commands) -> str:
