@@ -12,7 +12,7 @@ TRAINER = Path(__file__).resolve().parents[2] / "trainer"
 # Each may import what stands before it.
 ROOMS = {
     "trainer": (
-        *("files", "catalog", "pixels", "model", "fitting", "export", "insight"),
+        *("errors", "atomic", "catalog", "pixels", "model", "fitting", "export", "insight"),
         *("sample", "run", "cli", "__main__"),
     ),
     "trainer.insight": (
@@ -22,7 +22,7 @@ ROOMS = {
     "trainer.run": ("environment", "folder", "inputs", "rates", "evaluation", "export", "report", "training"),
     "trainer.cli": ("answers", "console", "errors", "keys", "leaving", "options", "verbs"),
     "trainer.fitting": (
-        *("errors", "progress", "data", "subset", "prepare", "hardware", "recipe", "measuring", "records", "stages"),
+        *("progress", "data", "subset", "prepare", "hardware", "recipe", "measuring", "records", "stages"),
         *("rate_search", "first_stage", "fitted", "keeper", "patience", "saver", "fit"),
     ),
 }

@@ -1,7 +1,7 @@
 """Which images there are, what each one is, and on which side of the split it stands."""
 
 from trainer.catalog.catalog import Catalog
-from trainer.catalog.errors import CatalogError, first_few
+from trainer.catalog.errors import first_few
 from trainer.catalog.hashing import hash_files
 from trainer.catalog.readable import lost_classes, require_readable
 from trainer.catalog.reading import read_catalog, read_test
@@ -12,7 +12,6 @@ from trainer.catalog.table import GROUP_COLUMN
 __all__ = [
     "GROUP_COLUMN",
     "Catalog",
-    "CatalogError",
     "HoldOut",
     "Row",
     "Side",

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from service.bundle.spec import Task
-from trainer.catalog.errors import CatalogError, first_few
+from trainer.catalog.errors import first_few
 from trainer.catalog.grouping import groups_of
 from trainer.catalog.labels import natural_key
 from trainer.catalog.row import Row, Side
 from trainer.catalog.split import HoldOut
 from trainer.catalog.table import write_table
+from trainer.errors import CatalogError
 
 
 @dataclass(frozen=True, kw_only=True)

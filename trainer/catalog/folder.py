@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from trainer.catalog.errors import CatalogError, first_few
+from trainer.catalog.errors import first_few
 from trainer.catalog.labels import clean_label
 from trainer.catalog.row import SIDE_NAMES, Row, Side
 from trainer.catalog.source import Source
 from trainer.catalog.walk import IMAGE_SUFFIXES, Found, walk
+from trainer.errors import CatalogError
 
 
 def read_folder(data: Path) -> Source:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from trainer.catalog.errors import CatalogError, first_few
+from trainer.catalog.errors import first_few
 from trainer.catalog.labels import natural_key
+from trainer.errors import CatalogError
 
 
 def groups_of(places: Iterable[tuple[str, str, str]], *, where: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from trainer.catalog.errors import CatalogError
+from trainer.errors import CatalogError
 
 
 def hash_files(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from trainer.catalog.errors import CatalogError
+from trainer.errors import CatalogError
 
 # Control characters, and the lone surrogates that stand for bytes that are not UTF-8 (PEP 383).
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from trainer.catalog.errors import CatalogError, first_few
+from trainer.catalog.errors import first_few
 from trainer.catalog.labels import natural_key
 from trainer.catalog.row import Row
+from trainer.errors import CatalogError
 
 
 def require_readable(total: int, unreadable: Mapping[Row, str], *, most_share: float = 0.1) -> None:

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from trainer.catalog.catalog import Catalog
-from trainer.catalog.errors import CatalogError, first_few
+from trainer.catalog.errors import first_few
 from trainer.catalog.folder import read_folder
 from trainer.catalog.labels import unwritable
 from trainer.catalog.row import Row, Side
 from trainer.catalog.source import Source
 from trainer.catalog.split import HoldOut
 from trainer.catalog.table import Columns, read_table
+from trainer.errors import CatalogError
 
 _TABLE_SUFFIXES = (".csv", ".tsv")
 

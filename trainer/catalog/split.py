@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from trainer.catalog.errors import CatalogError
 from trainer.catalog.row import Row
+from trainer.errors import CatalogError
 
 
 @dataclass(frozen=True, kw_only=True)

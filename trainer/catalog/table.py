@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.catalog.errors import CatalogError, first_few
+from trainer.atomic import atomic_write_text
+from trainer.catalog.errors import first_few
 from trainer.catalog.grouping import groups_of
 from trainer.catalog.labels import clean_label, natural_key, split_labels, unwritable
 from trainer.catalog.row import SIDE_NAMES, Row, Side
 from trainer.catalog.source import Source
-from trainer.files import whole_file
+from trainer.errors import CatalogError
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _COLUMNS = ("path", "label", "split", "sha256", "note")
@@ -83,7 +84,7 @@ def write_table(table: Path, rows: Sequence[Row], *, label_delimiter: str | None
     if os.path.lexists(table):
         raise FileExistsError(f"{table} is there already; give another name or move it away.")
     grouped = any(row.group for row in rows)
-    with whole_file(table) as file:
+    with atomic_write_text(table) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow((*_COLUMNS, GROUP_COLUMN) if grouped else _COLUMNS)
         for row in rows:

@@ -1,4 +1,4 @@
-"""Exit codes, and one line for whatever goes wrong."""
+"""Exit codes, and one line for every error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import click
+
+from trainer.errors import ProcessLost, TrainerError
 
 WORK_FAILED, WRONG_USE, BUNDLE_REFUSED = 1, 2, 3
 _RESUME = "python -m trainer resume RUN"
@@ -21,25 +23,19 @@ def clear_errors(*, resumable: bool = False) -> Iterator[None]:
     resumable  whether it is a run that is being trained, which can be gone on with
     """
     from service.bundle import BundleRefused
-    from trainer.catalog import CatalogError
-    from trainer.export import ExportError
-    from trainer.fitting import DeviceError, FitError, ProcessLost, RecipeError
-    from trainer.model import BackboneError
-    from trainer.pixels import CacheError
-    from trainer.run.folder import RunError
 
     try:
         yield
-    except (RecipeError, DeviceError, BackboneError, RunError, FileExistsError) as error:
-        fail(str(error), WRONG_USE)
-    except (CatalogError, CacheError, FitError, ExportError) as error:
-        fail(str(error), WORK_FAILED)
-    except BundleRefused as error:
-        fail(str(error), BUNDLE_REFUSED)
     except ProcessLost as error:
         if not error.is_main:
-            sys.exit(WORK_FAILED)
-        fail(str(error), WORK_FAILED)
+            sys.exit(error.exit_code)
+        fail(str(error), error.exit_code)
+    except TrainerError as error:
+        fail(str(error), error.exit_code)
+    except FileExistsError as error:
+        fail(str(error), WRONG_USE)
+    except BundleRefused as error:
+        fail(str(error), BUNDLE_REFUSED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         more = f"; free space and go on with: {_RESUME}" if resumable and error.errno == errno.ENOSPC else ""

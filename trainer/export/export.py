@@ -21,7 +21,8 @@ from service.bundle.manifest import Manifest
 from service.pixels import PixelSpec
 from service.predictor import Predictor
 from trainer.catalog import Catalog
-from trainer.export.gate import ParityError, check_parity
+from trainer.errors import ExportError, ParityError
+from trainer.export.gate import check_parity
 from trainer.export.golden import images_from, make_golden, synthetic_images
 from trainer.export.graph import Served, find_features, to_onnx
 from trainer.export.measured import predict_files, reference
@@ -33,10 +34,6 @@ from trainer.model import Classifier
 from trainer.pixels import PixelCache
 
 _MODEL = "model.onnx"
-
-
-class ExportError(Exception):
-    """No bundle was written. The message says why."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,16 +7,13 @@ import numpy.typing as npt
 import torch
 
 from service.predictor import Predictor
+from trainer.errors import ParityError
 from trainer.export.graph import Served
 from trainer.pixels import PixelCache
 
 LARGEST_DIFFERENCE = 1e-4
 LEAST_MARGIN = 2e-4
 _BATCH_SIZES = (1, 2, 7)
-
-
-class ParityError(Exception):
-    """The exported model does not answer as the trained one does."""
 
 
 def check_parity(served: Served, predictor: Predictor, cache: PixelCache, *, task: str) -> float:

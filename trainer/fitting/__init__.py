@@ -1,11 +1,10 @@
 """From arrays to a trained classifier: schedule, stages, metrics, history, checkpoints."""
 
 from trainer.fitting.data import TrainingData
-from trainer.fitting.errors import FitError, RecipeError
 from trainer.fitting.fit import LAST, fit
 from trainer.fitting.fitted import BEST, Fitted
-from trainer.fitting.hardware.devices import DeviceError, choose_device
-from trainer.fitting.hardware.processes import ALONE, Processes, ProcessLost, join_processes
+from trainer.fitting.hardware.devices import choose_device
+from trainer.fitting.hardware.processes import ALONE, Processes, join_processes
 from trainer.fitting.prepare import Prepared, prepare
 from trainer.fitting.progress import Progress, Silence, Warnings
 from trainer.fitting.recipe.reading import read_recipe
@@ -15,15 +14,11 @@ __all__ = [
     "ALONE",
     "BEST",
     "LAST",
-    "DeviceError",
-    "FitError",
     "Fitted",
     "Prepared",
-    "ProcessLost",
     "Processes",
     "Progress",
     "Recipe",
-    "RecipeError",
     "Silence",
     "TrainingData",
     "Warnings",

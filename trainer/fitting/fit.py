@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from trainer.errors import FitError, RecipeError
 from trainer.fitting.data import TrainingData
-from trainer.fitting.errors import FitError, RecipeError
 from trainer.fitting.first_stage import fit_first_stage
 from trainer.fitting.fitted import BEST, Fitted, best_fitted
 from trainer.fitting.hardware.memory import needing_memory

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from trainer.errors import FitError
 from trainer.fitting.data import TrainingData
-from trainer.fitting.errors import FitError
 from trainer.fitting.hardware.memory import MicroBatch
 from trainer.fitting.hardware.processes import ALONE, Processes
 from trainer.fitting.measuring.evaluate import BATCH_SIZE, predict_together

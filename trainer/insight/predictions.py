@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trainer.atomic import atomic_write_text
 from trainer.catalog import Catalog, Row, Side
-from trainer.files import whole_file
 from trainer.fitting.measuring.grouping import sum_groups
 
 _COLUMNS = ("path", "label", "predicted", "probability", "correct", "loss")
@@ -53,7 +53,7 @@ def write_predictions(
         loss = -np.log(clipped[np.arange(len(rows)), targets])
     else:
         loss = -np.where(targets > 0, np.log(clipped), np.log(1 - clipped)).mean(axis=1)
-    with whole_file(path) as file:
+    with atomic_write_text(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow((*_COLUMNS, *(_GROUP_COLUMNS if catalog.groups else ())))
         for number in np.argsort(-loss, kind="stable"):

@@ -20,17 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from service.pixels import Filter, Mode, PixelSpec
+from trainer.errors import BackboneError, WeightsError
 from trainer.model.tiny import Tiny
-from trainer.model.weights import WeightsError, load_weights_file
+from trainer.model.weights import load_weights_file
 
 DEFAULT, TINY = "efficientnet_lite0", "tiny"
 _WITH_WEIGHTS = (DEFAULT, "efficientnet_lite1", "efficientnet_lite2")
 PRETRAINED, RANDOM = "pretrained", "none"
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
-
-
-class BackboneError(Exception):
-    """A backbone that cannot be had. The message says what to do instead."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,12 +10,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from trainer.errors import WeightsError
+
 # Where training scripts put a network in what they save; a moving average comes before what it is the average of.
 _PLACES = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
-
-
-class WeightsError(Exception):
-    """A file that does not hold the weights of a network. The message says what is in it instead."""
 
 
 def load_weights_file(network: nn.Module, path: Path, *, without: Sequence[str]) -> None:

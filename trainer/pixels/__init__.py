@@ -1,13 +1,12 @@
 """Images as arrays: decoded once into a cache on disk, augmented in whole batches on the device."""
 
 from trainer.pixels.augment import Augmentation, augment
-from trainer.pixels.cache import CacheError, PixelCache, fill_cache
+from trainer.pixels.cache import PixelCache, fill_cache
 from trainer.pixels.images import Images, ResidentImages, StreamedImages, has_room, open_images, to_device
 from trainer.pixels.uniforms import uniforms
 
 __all__ = [
     "Augmentation",
-    "CacheError",
     "Images",
     "PixelCache",
     "ResidentImages",

@@ -27,12 +27,9 @@ import numpy.typing as npt
 import PIL
 
 from service.pixels import DECODER_VERSION, ImageError, Limits, Picture, PixelSpec, UInt8Array, formats, load
+from trainer.errors import CacheError
 
 _RECORDS_A_SYNC = 256
-
-
-class CacheError(Exception):
-    """The cache cannot be written. The message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 from trainer.run.environment import Environment
 from trainer.run.evaluation import Evaluation, EvaluationOptions, evaluate_run
 from trainer.run.export import export_run
-from trainer.run.folder import RunError
 from trainer.run.rates import find_rates
 from trainer.run.report import report_run
 from trainer.run.training import Outcome, fit_run, follow_run, resume_run
@@ -13,7 +12,6 @@ __all__ = [
     "Evaluation",
     "EvaluationOptions",
     "Outcome",
-    "RunError",
     "evaluate_run",
     "export_run",
     "find_rates",

@@ -9,19 +9,12 @@ from pathlib import Path
 from service.bundle import read_bundle
 from service.predictor import Predictor
 from trainer.catalog import Catalog, Row, first_few, hash_files, lost_classes, read_test, require_readable
+from trainer.errors import RunError
 from trainer.export.measured import predict_files
 from trainer.fitting import Progress, Recipe
 from trainer.fitting.measuring.metrics import measure, wilson_interval
 from trainer.insight import write_predictions
-from trainer.run.folder import (
-    RunError,
-    own_catalog,
-    read_unreadable,
-    recipe_of,
-    require_parts,
-    require_room,
-    require_unchanged,
-)
+from trainer.run.folder import own_catalog, read_unreadable, recipe_of, require_parts, require_room, require_unchanged
 
 
 @dataclass(frozen=True, kw_only=True)

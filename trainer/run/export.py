@@ -13,13 +13,7 @@ from trainer.fitting.records.checkpoint import load_facts, load_weights
 from trainer.model import Classifier, load_backbone
 from trainer.model.backbones import RANDOM
 from trainer.run.environment import Environment
-from trainer.run.folder import (
-    own_catalog,
-    read_unreadable,
-    recipe_of,
-    require_parts,
-    require_unchanged,
-)
+from trainer.run.folder import own_catalog, read_unreadable, recipe_of, require_parts, require_unchanged
 
 
 def export_run(

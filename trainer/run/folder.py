@@ -25,14 +25,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from trainer.atomic import atomic_write_text
 from trainer.catalog import GROUP_COLUMN, Catalog, Row, first_few, read_catalog
 from trainer.catalog.row import SIDE_NAMES
-from trainer.files import whole_file
+from trainer.errors import RunError
 from trainer.fitting import Prepared, Recipe, read_recipe
-
-
-class RunError(Exception):
-    """A RUN folder that is not what was expected. The message says what to do."""
 
 
 def require_parts(run: Path, *parts: str | Path) -> None:
@@ -71,7 +68,7 @@ def require_unchanged(run: Path, then: Sequence[Row], now: Sequence[Row]) -> Non
 def write_prepared(run: Path, prepared: Prepared) -> None:
     """Write unreadable.csv, where there is anything to tell, and then catalog.csv: with it the run can be resumed."""
     if prepared.unreadable:
-        with whole_file(run / "unreadable.csv") as file:
+        with atomic_write_text(run / "unreadable.csv") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("path", "label", "split", "reason"))
             delimiter = prepared.catalog.label_delimiter or ""
@@ -122,7 +119,7 @@ def create(run: Path, recipe: Recipe) -> None:
         partial = run.with_name(f".{run.name}.{os.getpid()}.partial")
         try:
             partial.mkdir(parents=True, exist_ok=True)
-            with whole_file(partial / "recipe.toml") as file:
+            with atomic_write_text(partial / "recipe.toml") as file:
                 file.write(recipe.to_toml())
             partial.rename(run)
             return

@@ -9,10 +9,7 @@ from trainer.fitting.fit import require_training
 from trainer.fitting.rate_search.found_rate import LR_FIND, FoundRate, Stage, read_found, write_found
 from trainer.fitting.rate_search.stage_sweeps import sweep_stages
 from trainer.run.environment import Environment
-from trainer.run.folder import (
-    require_outside,
-    require_room,
-)
+from trainer.run.folder import require_outside, require_room
 from trainer.run.inputs import backbone_of, catalog_of, prepared_for
 
 PLOT = "lr_find.png"

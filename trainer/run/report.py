@@ -6,12 +6,7 @@ from pathlib import Path
 
 from service.bundle import read_bundle
 from trainer.insight.report import write_report
-from trainer.run.folder import (
-    own_catalog,
-    read_unreadable,
-    recipe_of,
-    require_parts,
-)
+from trainer.run.folder import own_catalog, read_unreadable, recipe_of, require_parts
 
 
 def report_run(run: Path, *, root: Path | None) -> Path:

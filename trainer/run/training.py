@@ -11,6 +11,7 @@ from pathlib import Path
 
 from service.bundle import Bundle
 from trainer.catalog import Row
+from trainer.errors import RunError
 from trainer.export import Exportable, export_bundle
 from trainer.fitting import Fitted, Prepared, Recipe, fit
 from trainer.fitting.fit import require_training
@@ -23,7 +24,6 @@ from trainer.model import Backbone
 from trainer.model.backbones import PRETRAINED, RANDOM
 from trainer.run.environment import Environment
 from trainer.run.folder import (
-    RunError,
     create,
     held,
     own_catalog,

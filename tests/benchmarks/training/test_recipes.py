@@ -6,7 +6,8 @@ import pytest
 
 from tests.benchmarks.ablation import OF_THE_HEAD, OF_THE_WHOLE
 from tests.benchmarks.training.recipes import change_recipe, parse_changes
-from trainer.fitting import RecipeError, read_recipe
+from trainer.errors import RecipeError
+from trainer.fitting import read_recipe
 
 
 def test_values_are_of_their_own_kind() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.trainer.catalog.files import bears, table
-from trainer.catalog import Catalog, CatalogError, HoldOut, Row, read_catalog
+from trainer.catalog import Catalog, HoldOut, Row, read_catalog
+from trainer.errors import CatalogError
 
 
 def row(path: str, *labels: str, side: str = "train", sha256: str | None = None) -> Row:

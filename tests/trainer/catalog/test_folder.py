@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.catalog.files import bears, put
-from trainer.catalog import CatalogError
 from trainer.catalog.folder import read_folder
 from trainer.catalog.walk import IMAGE_SUFFIXES
+from trainer.errors import CatalogError
 
 
 def paths(data: Path) -> list[str]:

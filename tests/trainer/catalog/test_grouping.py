@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.catalog.files import bears, put, table
-from trainer.catalog import GROUP_COLUMN, CatalogError, read_catalog
+from trainer.catalog import GROUP_COLUMN, read_catalog
+from trainer.errors import CatalogError
 
 HEADER = ["path", "label", "coarse"]
 ROWS = [

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.catalog import CatalogError, hash_files
+from trainer.catalog import hash_files
+from trainer.errors import CatalogError
 
 
 def test_hashes_in_the_order_of_the_paths(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.catalog.errors import CatalogError, first_few
+from trainer.catalog.errors import first_few
 from trainer.catalog.labels import clean_label, natural_key, split_labels, unwritable
+from trainer.errors import CatalogError
 
 
 def test_labels_are_trimmed_and_composed() -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from trainer.catalog import CatalogError, Row, lost_classes, require_readable
+from trainer.catalog import Row, lost_classes, require_readable
+from trainer.errors import CatalogError
 
 
 def broken(count: int) -> dict[Row, str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.catalog.files import bears, put, table
-from trainer.catalog import CatalogError, read_catalog, read_test
+from trainer.catalog import read_catalog, read_test
+from trainer.errors import CatalogError
 
 real_data = os.environ.get("FIELDGUIDE_REAL_DATA")
 

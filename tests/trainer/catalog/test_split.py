@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.catalog import CatalogError, HoldOut, Row, hold_out
+from trainer.catalog import HoldOut, Row, hold_out
+from trainer.errors import CatalogError
 
 LABELS = st.lists(st.sampled_from("abcde"), min_size=1, max_size=120)
 TAGS = st.lists(st.frozensets(st.sampled_from("abcdef"), max_size=4), min_size=1, max_size=80)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.catalog.files import put, table
-from trainer.catalog import CatalogError
 from trainer.catalog.row import Row
 from trainer.catalog.source import Source
 from trainer.catalog.table import Columns, read_table, write_table
+from trainer.errors import CatalogError
 
 
 def read(csv: Path, *, root: Path | None = None, **columns: str) -> Source:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.export.gate import ParityError, check_parity
+from trainer.errors import ParityError
+from trainer.export.gate import check_parity
 from trainer.pixels import PixelCache
 
 

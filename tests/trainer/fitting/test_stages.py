@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from tests.support.photos import COLOURS
-from trainer.fitting import BEST, LAST, FitError, Prepared, Recipe, Silence, fit
+from trainer.errors import FitError
+from trainer.fitting import BEST, LAST, Prepared, Recipe, Silence, fit
 from trainer.fitting.keeper import Keeper
 from trainer.fitting.measuring.evaluate import predict_logits
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from service.pixels import PixelSpec
-from trainer.model import BackboneError, Classifier, load_backbone
+from trainer.errors import BackboneError
+from trainer.model import Classifier, load_backbone
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from trainer.model import BackboneError, Classifier, load_backbone
+from trainer.errors import BackboneError
+from trainer.model import Classifier, load_backbone
 from trainer.model.tiny import Tiny
 
 State = dict[str, Tensor]

@@ -14,7 +14,8 @@ import pytest
 
 from service.pixels import PixelSpec, load
 from tests.support.photos import draw
-from trainer.pixels import CacheError, PixelCache, fill_cache
+from trainer.errors import CacheError
+from trainer.pixels import PixelCache, fill_cache
 
 SPEC = PixelSpec(size=24, resize_short=24, mode="squish", filter="bilinear")
 

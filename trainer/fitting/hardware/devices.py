@@ -8,14 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from trainer.errors import DeviceError
+
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # glibc's malloc.h
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
-
-
-class DeviceError(Exception):
-    """A device that this machine does not have."""
 
 
 def choose_device(name: str) -> torch.device:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from trainer.fitting.errors import FitError
+from trainer.errors import FitError
 from trainer.fitting.hardware.devices import give_back_memory
 
 Result = TypeVar("Result")

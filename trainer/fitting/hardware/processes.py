@@ -13,28 +13,14 @@ import safetensors.torch
 import torch
 from torch import Tensor, distributed, nn
 
-from trainer.fitting.hardware.devices import DeviceError, choose_device
+from trainer.errors import DeviceError, ProcessLost
+from trainer.fitting.hardware.devices import choose_device
 from trainer.fitting.hardware.memory import first_line, is_out_of_memory
 
 Result = TypeVar("Result")
 
 # The others wait while the main process decodes a million images, or exports.
 _LONGEST_WAIT = timedelta(days=7)
-
-
-class ProcessLost(Exception):
-    """Another process of the fit ended first.
-
-    is_main  whether the main process found it out, the one that speaks for all
-    reason   how it found it out
-    """
-
-    def __init__(self, *, is_main: bool, reason: str) -> None:
-        super().__init__(
-            f"another process of this fit ended before its work was done ({reason}); what it or torchrun said tells "
-            "why; a run that was begun goes on with: python -m trainer resume RUN"
-        )
-        self.is_main = is_main
 
 
 class Processes:

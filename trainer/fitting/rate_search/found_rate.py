@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from trainer.files import whole_file
+from trainer.atomic import atomic_write_text
 from trainer.fitting.rate_search.suggestions import MOST_APART, Rule, Suggestions
 from trainer.fitting.rate_search.sweep import Curve
 
@@ -118,7 +118,7 @@ def rate_text(rate: float, *, digits: int = 1) -> str:
 
 def write_found(path: Path, found: Mapping[Stage, FoundRate]) -> None:
     """Write lr_find.json, whole or not at all; what stood there before is replaced."""
-    with whole_file(path) as file:
+    with atomic_write_text(path) as file:
         json.dump({stage: rate.to_json() for stage, rate in found.items()}, file, indent=1, allow_nan=False)
 
 

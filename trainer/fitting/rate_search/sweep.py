@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from trainer.fitting.errors import FitError
+from trainer.errors import FitError
 from trainer.fitting.progress import Progress
 from trainer.fitting.rate_search.preserved import preserved
 

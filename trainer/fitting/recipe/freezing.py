@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from trainer.fitting.errors import RecipeError
+from trainer.errors import RecipeError
 from trainer.model.groups import GROUP_NAMES
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainer.fitting.errors import RecipeError
+from trainer.errors import RecipeError
 from trainer.fitting.recipe.recipe import Recipe
 
 

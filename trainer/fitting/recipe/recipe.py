@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import tomli_w
 
-from trainer.fitting.errors import RecipeError
+from trainer.errors import RecipeError
 from trainer.fitting.hardware.devices import PRECISIONS
 from trainer.fitting.recipe.freezing import parse_freeze
 from trainer.fitting.recipe.sizes import parse_sizes

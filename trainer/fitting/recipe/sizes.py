@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trainer.fitting.errors import RecipeError
+from trainer.errors import RecipeError
 from trainer.model import Backbone
 
 _CROP_STEP = 32

@@ -11,7 +11,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
-from trainer.files import write_whole
+from trainer.atomic import atomic_write_bytes
 
 _FACTS = "facts"
 
@@ -30,7 +30,7 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
     """Write tensors and JSON values into one file; what stood there before is replaced in one rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_whole(path, safetensors.torch.save(copies, metadata={_FACTS: json.dumps(facts)}))
+    atomic_write_bytes(path, safetensors.torch.save(copies, metadata={_FACTS: json.dumps(facts)}))
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from trainer.fitting.errors import RecipeError
+from trainer.errors import RecipeError
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from trainer.errors import FitError
 from trainer.fitting.data import TrainingData
-from trainer.fitting.errors import FitError
 from trainer.fitting.hardware.devices import autocast, frozen_dtype
 from trainer.fitting.hardware.memory import MicroBatch, needing_memory
 from trainer.fitting.hardware.processes import ALONE, Processes

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainer.errors import FitError
 from trainer.fitting.data import TrainingData, seed_torch
-from trainer.fitting.errors import FitError
 from trainer.fitting.hardware.memory import MicroBatch, needing_memory
 from trainer.fitting.hardware.processes import ALONE, Processes
 from trainer.fitting.progress import Progress

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from service.pixels import PixelSpec
+from trainer.atomic import atomic_write_text
 from trainer.catalog import Catalog, Row, lost_classes
-from trainer.files import whole_file
 from trainer.fitting import Fitted, Prepared, Progress, Recipe
 from trainer.fitting.measuring.metrics import activate
 from trainer.fitting.rate_search.found_rate import LR_FIND
@@ -82,7 +82,7 @@ def diagnose_run(
         split_command=_split_anew(catalog, features, commands) if leaks(twins.similarities) else "",
     )
     findings = diagnose(facts)
-    with whole_file(run / "diagnosis.json") as file:
+    with atomic_write_text(run / "diagnosis.json") as file:
         file.write(json.dumps(to_json(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return findings
 

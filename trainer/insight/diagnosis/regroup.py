@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trainer.catalog import Catalog, CatalogError, hold_out
+from trainer.catalog import Catalog, hold_out
+from trainer.errors import CatalogError
 from trainer.insight.duplicates import FloatArray, near_duplicate_groups
 
 # A little under what is called a near duplicate, so that no such pair is left across the split.

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from service.pixels import UInt8Array
-from trainer.catalog import Catalog, CatalogError, Row
+from trainer.catalog import Catalog, Row
+from trainer.errors import CatalogError
 
 _QUALITY = 82
 _FINE = 96  # side of a smooth heatmap, pixels

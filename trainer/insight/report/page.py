@@ -15,8 +15,8 @@ import jinja2
 
 from service.bundle import Bundle
 from service.predictor import Predictor
+from trainer.atomic import atomic_write_text
 from trainer.catalog import Catalog
-from trainer.files import whole_file
 from trainer.fitting import Recipe
 from trainer.insight.learning import read_learning
 from trainer.insight.predictions import read_predictions
@@ -68,7 +68,7 @@ def write_report(run: Path, catalog: Catalog, recipe: Recipe, bundle: Bundle, *,
         )
     )
     target = run / NAME
-    with whole_file(target) as file:
+    with atomic_write_text(target) as file:
         file.write(page)
     return target
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainer.fitting import DeviceError, choose_device
+from trainer.errors import DeviceError
+from trainer.fitting import choose_device
 from trainer.fitting.hardware.devices import autocast, frozen_dtype, limit_threads, training_dtype
 
 CPU = torch.device("cpu")

@@ -16,7 +16,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainer.fitting import FitError, Prepared, Recipe, Silence, TrainingData, fit
+from trainer.errors import FitError
+from trainer.fitting import Prepared, Recipe, Silence, TrainingData, fit
 from trainer.fitting.hardware.memory import MicroBatch, cut, is_out_of_memory, needing_memory
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage
 from trainer.fitting.stages.whole_stage import WholeTraining

@@ -12,7 +12,8 @@ import torch
 
 from tests.support.photos import write_folder
 from trainer.catalog import read_catalog
-from trainer.fitting import LAST, FitError, Prepared, Recipe, Silence, fit, prepare
+from trainer.errors import FitError
+from trainer.fitting import LAST, Prepared, Recipe, Silence, fit, prepare
 from trainer.fitting.rate_search.found_rate import FoundRate, read_found, write_found
 from trainer.fitting.rate_search.search import search_head_rate, search_whole_rate
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage

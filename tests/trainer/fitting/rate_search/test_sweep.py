@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.fitting import FitError, Silence
+from trainer.errors import FitError
+from trainer.fitting import Silence
 from trainer.fitting.rate_search.sweep import Curve, Plan, Step, sweep
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.fitting import Prepared, Recipe, RecipeError, Silence, fit
+from trainer.errors import RecipeError
+from trainer.fitting import Prepared, Recipe, Silence, fit
 from trainer.fitting.recipe.freezing import frozen_in, parse_freeze
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage
 from trainer.fitting.stages.whole_stage import WholeTraining

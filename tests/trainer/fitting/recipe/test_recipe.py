@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.fitting import Recipe, RecipeError, read_recipe
+from trainer.errors import RecipeError
+from trainer.fitting import Recipe, read_recipe
 
 
 def test_every_key_survives_the_way_to_a_file_and_back(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.fitting import Prepared, Recipe, RecipeError, Silence, fit, read_recipe
+from trainer.errors import RecipeError
+from trainer.fitting import Prepared, Recipe, Silence, fit, read_recipe
 from trainer.fitting.fit import require_training
 from trainer.fitting.recipe.recipe import HeadStage, WholeStage
 from trainer.fitting.recipe.sizes import crop_size, parse_sizes

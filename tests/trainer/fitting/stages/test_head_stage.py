@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.fitting import FitError, Prepared, Recipe, Silence
+from trainer.errors import FitError
+from trainer.fitting import Prepared, Recipe, Silence
 from trainer.fitting.recipe.recipe import HeadStage
 from trainer.fitting.stages.head_stage import extract_features, fit_head
 from trainer.model import Backbone, Classifier

@@ -10,7 +10,7 @@ from typing import IO, TextIO
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
+def atomic_write_text(path: Path) -> Iterator[TextIO]:
     """A UTF-8 file to write, with the line ends that it is given; it takes its place when the block is left.
 
     What stood at `path` is replaced then. Where the block raises or the disk is full, that stays, and nothing else is
@@ -21,8 +21,8 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         _sync(file)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write bytes as `whole_file` writes text."""
+def atomic_write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes as `atomic_write_text` writes text."""
     with _partial(path) as partial, open(partial, "wb") as file:
         file.write(content)
         _sync(file)

@@ -1,0 +1,103 @@
+"""Every exception of the trainer.
+
+TrainerError
+├── RecipeError       a setting that is wrong, or does not go with another one
+├── DeviceError       a device that this machine does not have
+├── BackboneError     a backbone that is unknown, or whose weights are missing
+├── WeightsError      a file that does not hold the weights of a network
+├── RunError          a run folder that is not what was expected
+├── CatalogError      images or a table that cannot be used
+├── CacheError        the cache of decoded images cannot be written
+├── FitError          training that failed
+├── ProcessLost       another process of the same training ended too early
+└── ExportError       no bundle was written
+    └── ParityError   the exported model does not predict what the trained one predicts
+
+A message is one line: what was wrong, where, and what to do. Names in backquotes are those of the Python API:
+`valid_fraction` is a parameter, `precision='fp32'` a parameter with a value, `resume('RUN')` a call. The command line
+shows the same as its own options and commands (see `trainer.cli.exit`).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TrainerError(Exception):
+    """Base class.
+
+    Attributes:
+        exit_code: Of a command that ends with this error: 1 the work failed, 2 wrong use.
+        hint: What to do next, added to every message; empty if the message says it.
+    """
+
+    exit_code: ClassVar[int] = 1
+    hint: str = ""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}; {self.hint}" if self.hint else message
+
+
+class RecipeError(TrainerError):
+    """A setting that is wrong, or does not go with another one. The message names the key."""
+
+    exit_code = 2
+
+
+class DeviceError(TrainerError):
+    """A device that this machine does not have."""
+
+    exit_code = 2
+
+
+class BackboneError(TrainerError):
+    """A backbone that is unknown, or whose weights are missing or do not fit."""
+
+    exit_code = 2
+
+
+class WeightsError(TrainerError):
+    """A file that does not hold the weights of a network. The message says what it holds instead."""
+
+    exit_code = 2
+
+
+class RunError(TrainerError):
+    """A run folder that is not what was expected."""
+
+    exit_code = 2
+
+
+class CatalogError(TrainerError):
+    """Images or a table that cannot be used."""
+
+
+class CacheError(TrainerError):
+    """The cache of decoded images cannot be written."""
+
+
+class FitError(TrainerError):
+    """Training that failed."""
+
+
+class ProcessLost(TrainerError):
+    """Another process of the same training ended too early.
+
+    Attributes:
+        is_main: Whether this is the main process, which reports for all of them.
+    """
+
+    hint = "its own message or torchrun's says why; a run that was started continues with `resume('RUN')`"
+
+    def __init__(self, *, is_main: bool, reason: str) -> None:
+        super().__init__(f"another process of this training ended before its work was done ({reason})")
+        self.is_main = is_main
+
+
+class ExportError(TrainerError):
+    """No bundle was written. The message says why."""
+
+
+class ParityError(ExportError):
+    """The exported model does not predict what the trained one predicts."""
