@@ -37,7 +37,7 @@ _RECIPE = """\
 
 size = 96  # the scans have 8 x 8 pixels: more would cost time and show nothing new
 
-[whole]
+[finetune]
 epochs = 4
 
 [augmentation]

@@ -1,7 +1,7 @@
 """What each setting of the recipe is worth: one thing changed at a time, judged on the same images.
 
     python -m tests.benchmarks.ablation TABLE.csv... --work FOLDER [--valid VALID.csv | --folds 5] [--head-only]
-        [--classes 20] [--try whole.epochs=12 head.views=4,head.epochs=80 ...] [--set seed=1]
+        [--classes 20] [--try finetune.epochs=12 head.views=4,head.epochs=80 ...] [--set seed=1]
 
 A change is KEY=VALUE of recipe.toml, or several with commas between. The recipe without a change comes first; `--set`
 holds for all of them. Judged on `--valid`, or in cross-validation with photos that are alike kept together: then each
@@ -30,14 +30,14 @@ from tests.benchmarks.training.recipes import Changes, parse_changes
 from tests.benchmarks.training.results import Values, markdown, percent
 
 OF_THE_HEAD = (
-    "head.views=1", "head.views=4", "head.views=8", "head.epochs=20", "head.epochs=80", "head.rate=3e-3",
-    "head.rate=3e-2", "augmentation.scale_min=0.1", "augmentation.scale_min=0.35", "augmentation.lighting=0.0",
+    "head.views=1", "head.views=4", "head.views=8", "head.epochs=20", "head.epochs=80", "head.lr=3e-3",
+    "head.lr=3e-2", "augmentation.scale_min=0.1", "augmentation.scale_min=0.35", "augmentation.lighting=0.0",
     "augmentation.lighting=0.4", "label_smoothing=0.0", "size=240", "size=256",
 )  # fmt: skip
 OF_THE_WHOLE = (
-    "whole.epochs=4", "whole.epochs=12", "whole.epochs=16", "whole.rate=1e-3", "whole.rate=4e-3",
-    "whole.rate_spread=3.0", "whole.rate_spread=30.0", "whole.ema_decay=0.0", "whole.ema_decay=0.98",
-    "whole.ema_decay=0.995",
+    "finetune.epochs=4", "finetune.epochs=12", "finetune.epochs=16", "finetune.lr=1e-3", "finetune.lr=4e-3",
+    "finetune.lr_spread=3.0", "finetune.lr_spread=30.0", "finetune.ema_decay=0.0", "finetune.ema_decay=0.98",
+    "finetune.ema_decay=0.995",
 )  # fmt: skip
 _COLUMNS = {
     "change": "change",

@@ -1,7 +1,7 @@
 """Accuracy of `trainer fit` in cross-validation, photos that are alike kept together.
 
-    python -m tests.benchmarks.folds TABLE.csv... --work FOLDER [--folds 5] [--head-only] [--group-column coarse]
-        [--set whole.epochs=12 seed=1]
+    python -m tests.benchmarks.folds TABLE.csv... --work FOLDER [--folds 5] [--head-only] [--coarse-column coarse]
+        [--set finetune.epochs=12 seed=1]
 
 The rows of all tables are put together and cut into folds; each is judged by a model that was trained on the others.
 Every fold is written to FOLDER/results.jsonl when it is done, and not run again while the images, the recipe, the

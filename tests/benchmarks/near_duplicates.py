@@ -21,11 +21,12 @@ import torch
 
 from tests.benchmarks.hardware import machine, versions
 from trainer.catalog import read_catalog
-from trainer.fitting import Prepared, Silence, prepare
-from trainer.insight.duplicates import nearest, whiten
-from trainer.insight.embeddings import embed_images
+from trainer.data.prepare import Prepared, prepare
+from trainer.diagnosis.embeddings import embed_images
+from trainer.diagnosis.near_duplicates import nearest, whiten
 from trainer.model import load_backbone
 from trainer.model.backbones import DEFAULT
+from trainer.progress import NoProgress
 
 THRESHOLDS = (0.6, 0.65, 0.7, 0.75, 0.8)
 _BLOCK = 1024
@@ -44,7 +45,7 @@ def main() -> None:
         random, own = (
             prepare(
                 read_catalog(options.train, valid=valid),
-                pixels=pixels, seed=0, cache=options.cache or Path(temporary), threads=2, progress=Silence(),
+                pixels=pixels, seed=0, cache=options.cache or Path(temporary), threads=2, progress=NoProgress(),
             )
             for valid in (None, options.valid)
         )  # fmt: skip
@@ -64,7 +65,9 @@ def similarities(prepared: Prepared, *, side: int) -> tuple[npt.NDArray[np.float
     class; and the images embedded a second."""
     data, pixels = prepared.data, load_backbone(DEFAULT).pixels
     start = time.perf_counter()
-    features = embed_images(data.train, data.valid, pixels, side=side, device=torch.device("cpu"), progress=Silence())
+    features = embed_images(
+        data.train, data.valid, pixels, side=side, device=torch.device("cpu"), progress=NoProgress()
+    )
     rate = len(features) / (time.perf_counter() - start)
     units, targets = whiten(features), data.train_targets
     train, valid = units[: len(data.train)], units[len(data.train) :]

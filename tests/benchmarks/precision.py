@@ -48,8 +48,8 @@ def rate(kind: str, precision: str, memory_format: str, allocator: str, *, size:
     """Images per second: the median of five steps after two."""
     import torch
 
-    from trainer.fitting.hardware.devices import keep_freed_memory
     from trainer.model import Classifier, load_backbone
+    from trainer.training.device import keep_freed_memory
 
     if allocator == "kept":
         keep_freed_memory()

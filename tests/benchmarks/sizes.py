@@ -30,15 +30,15 @@ from tests.benchmarks.training.errors import clustered_mean
 from tests.benchmarks.training.last_epoch import last_model
 from tests.benchmarks.training.results import markdown, percent
 from trainer.catalog import Catalog
-from trainer.fitting import Silence
-from trainer.fitting.measuring.calibration import calibrate
-from trainer.fitting.measuring.evaluate import BATCH_SIZE, predict_logits
-from trainer.fitting.measuring.grouping import sum_groups
-from trainer.fitting.measuring.metrics import activate, measure
-from trainer.fitting.prepare import prepare_validation
+from trainer.data.prepare import prepare_validation
 from trainer.model import load_backbone
 from trainer.model.backbones import RANDOM
+from trainer.progress import NoProgress
 from trainer.run.folder import own_catalog, recipe_of
+from trainer.training.calibration import calibrate
+from trainer.training.coarse import sum_coarse
+from trainer.training.evaluate import BATCH_SIZE, predict_logits
+from trainer.training.metrics import activate, measure
 
 _COLUMNS = {
     "size": "size",
@@ -83,7 +83,7 @@ def main() -> None:
     catalog = own_catalog(options.run, recipe_of(options.run), None)
     if catalog.task != "classification":
         parser.error("only runs of one label an image are judged")
-    files = [catalog.file_of(row) for row in catalog.side("valid")]
+    files = [catalog.file_of(row) for row in catalog.split("valid")]
     groups = alike_groups(files, least_similarity=LEAST_SIMILARITY, cache=options.cache, threads=options.threads)
     alike = [str(group) for group in groups]
     found = [
@@ -96,21 +96,21 @@ def main() -> None:
 def answer(run: Path, catalog: Catalog, *, size: int, cache: Path, threads: int) -> Answers:
     """Answer for every validation image."""
     backbone = load_backbone(recipe_of(run).backbone, size=size, weights=RANDOM)  # the run has its own
-    _, images = prepare_validation(catalog, pixels=backbone.pixels, cache=cache, threads=threads, progress=Silence())
+    _, images = prepare_validation(catalog, pixels=backbone.pixels, cache=cache, threads=threads, progress=NoProgress())
     device = torch.device("cpu")
     model = last_model(run, backbone, class_count=len(catalog.classes), device=device)
     predict_logits(model, images.take(range(min(BATCH_SIZE, len(images)))), device=device)  # the first pass is slow
     start = time.perf_counter()
     logits = predict_logits(model, images, device=device)
     seconds = time.perf_counter() - start
-    targets: npt.NDArray[Any] = catalog.targets(catalog.side("valid"))
+    targets: npt.NDArray[Any] = catalog.targets(catalog.split("valid"))
     calibration = calibrate(logits, targets, task=catalog.task)
     calibrated, plain = calibration.activate(logits), activate(logits, catalog.task)
     right = {"right": calibrated.argmax(axis=1) == targets}
-    if catalog.groups:
+    if catalog.coarse_labels:
         for name, probabilities in (("group_right", calibrated), ("plain_group_right", plain)):
-            best = sum_groups(probabilities, catalog.class_groups).argmax(axis=1)
-            right[name] = best == catalog.class_groups[targets]
+            best = sum_coarse(probabilities, catalog.coarse_indices).argmax(axis=1)
+            right[name] = best == catalog.coarse_indices[targets]
     return Answers(
         size=size,
         right={name: each.astype(np.float64) for name, each in right.items()},

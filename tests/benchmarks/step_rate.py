@@ -1,7 +1,7 @@
 """What everything around the network costs: images per second of the real training loop and of the network alone.
 
     python -m tests.benchmarks.step_rate TRAIN.csv VALID.csv --work FOLDER [--device cpu|cuda] [--images 640]
-        [--rounds 5] [--set whole.batch_size=128] [--fastai] [--no-fp16]
+        [--rounds 5] [--set finetune.batch_size=128] [--fastai] [--no-fp16]
 
 "real" is the second stage as `trainer fit` runs it: images from the cache, augmentation, optimizer, moving average.
 "synthetic" is the same network, optimizer and precision, fed one batch that lies on the device again and again. With
@@ -29,8 +29,7 @@ from tests.benchmarks.training.loops import RealLoop, SyntheticLoop, make_settin
 from tests.benchmarks.training.recipes import change_recipe, parse_changes
 from tests.benchmarks.training.results import markdown
 from tests.benchmarks.training.tables import known, read_rows, sided, spread, write_rows
-from trainer.fitting import choose_device
-from trainer.fitting.hardware.devices import keep_freed_memory, training_dtype
+from trainer.training.device import choose_device, keep_freed_memory, training_dtype
 
 REAL, SYNTHETIC, FASTAI = "real", "synthetic", "fastai"
 # (of what, to what, at least, whether on a GPU only)
@@ -47,7 +46,7 @@ def main() -> None:
     root = (options.root or options.train.parent).resolve()
     train = spread(read_rows(options.train), images)
     passes = -(-images // len(train))
-    recipe = change_recipe(parse_changes(options.set) | {"whole.epochs": passes * (options.rounds + 1)}).recipe
+    recipe = change_recipe(parse_changes(options.set) | {"finetune.epochs": passes * (options.rounds + 1)}).recipe
     valid = known(read_rows(options.valid), among=train)[:_VALID_IMAGES]
     table = write_rows(options.work / "step_rate.csv", sided(train, valid))
     keep_freed_memory()
@@ -57,7 +56,7 @@ def main() -> None:
         SYNTHETIC: SyntheticLoop(setting).round,
         REAL: RealLoop(setting).round,
     }
-    sides = [f"trainer: {recipe.whole.batch_size} a step, {_named(training_dtype(device, recipe.precision))}"]
+    sides = [f"trainer: {recipe.finetune.batch_size} a step, {_named(training_dtype(device, recipe.precision))}"]
     with ExitStack() as stack:
         if options.fastai:
             fastai = set_up_fastai(options, precision=recipe.precision)

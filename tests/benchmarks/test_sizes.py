@@ -15,7 +15,7 @@ def test_the_same_weights_are_judged_at_every_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, cache = tmp_path / "run", tmp_path / "cache"
-    options = ("--backbone", "tiny", "--epochs", "1", "--device", "cpu", "--group-column", "warmth")
+    options = ("--backbone", "tiny", "--epochs", "1", "--device", "cpu", "--coarse-column", "warmth")
     result = trainer("fit", write_grouped_csv(tmp_path), "--out", run, "--cache", cache, *options)
     assert result.exit_code == 0, result.output
     monkeypatch.setattr(
@@ -28,5 +28,5 @@ def test_the_same_weights_are_judged_at_every_size(
     # One epoch alone is the last one and the best one.
     assert own[header.index("temperature")] == f"{bundle.spec.temperature:.2f}"
     assert own[1] == f"{100 * bundle.metrics['validation']['accuracy']:.1f} %"
-    assert own[header.index("groups")] == f"{100 * bundle.metrics['validation']['group_accuracy']:.1f} %"
+    assert own[header.index("groups")] == f"{100 * bundle.metrics['validation']['coarse_accuracy']:.1f} %"
     assert "±" in larger[2]

@@ -15,7 +15,7 @@ from tests.benchmarks.training.tables import some_classes, spread, write_rows
 from tests.support.photos import COLOURS, write_folder
 
 Call = Callable[..., str]
-TINY = ("--set", "backbone=tiny", "whole.batch_size=4", "whole.epochs=1")
+TINY = ("--set", "backbone=tiny", "finetune.batch_size=4", "finetune.epochs=1")
 
 
 @pytest.fixture
@@ -41,11 +41,11 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_ablation_compares_recipes_on_the_same_images(call: Call, tmp_path: Path) -> None:
-    arguments = ["--group-column", "kind", "--try", "whole.epochs=1"]
+    arguments = ["--coarse-column", "kind", "--try", "finetune.epochs=1"]
     told = call(ablation.main, *arguments, judged=("--valid",))
     none, changed = told.splitlines()[-2:]
     assert none.startswith("| none | ")
-    assert changed.startswith("| `whole.epochs=1` | ")
+    assert changed.startswith("| `finetune.epochs=1` | ")
     assert changed.count("+0.0 ± 0.0") == 2  # the same recipe: fitted once, equal in classes and in groups
     results = (tmp_path / "work" / "results.jsonl").read_text()
     assert len(results.splitlines()) == 2  # what is alike, and the fit
@@ -111,7 +111,7 @@ def test_few_rows_are_taken_from_the_whole_table() -> None:
 
 def test_some_classes_are_whole_groups() -> None:
     rows = [{"label": str(number), "group": str(number // 3)} for number in range(12)]
-    taken = some_classes(rows, 4, group_column="group")
+    taken = some_classes(rows, 4, coarse_column="group")
     groups = {row["group"] for row in taken}
     assert len(groups) == 2
     assert taken == [row for row in rows if row["group"] in groups]

@@ -9,27 +9,29 @@ import safetensors.torch
 import torch
 
 from trainer.catalog import read_catalog
-from trainer.cli.leaving import leaving_at_once
-from trainer.fitting import Recipe, Silence, join_processes, prepare
-from trainer.fitting.recipe.recipe import WholeStage
-from trainer.fitting.stages.whole_stage import WholeTraining
+from trainer.cli.exit import leaving_at_once
+from trainer.data.prepare import prepare
 from trainer.model import Classifier, load_backbone
+from trainer.progress import NoProgress
+from trainer.recipe import FinetuneRecipe, Recipe
+from trainer.training.distributed import init_distributed
+from trainer.training.finetune import Finetuner
 
 
 def main(photos: Path, folder: Path) -> None:
     """Train on the photos with norms that learn, two images a step; write folder/RANK.safetensors."""
     backbone = load_backbone("tiny")
-    with join_processes() as processes:
+    with init_distributed() as processes:
         data = prepare(
-            read_catalog(photos), pixels=backbone.pixels, seed=0, cache=folder, threads=1, progress=Silence()
+            read_catalog(photos), pixels=backbone.pixels, seed=0, cache=folder, threads=1, progress=NoProgress()
         ).data
         model = Classifier(backbone, class_count=data.class_count, dropout=0.2)
         with torch.no_grad():
             model.head.weight.fill_(float(processes.rank))
         processes.align(model)
-        recipe = Recipe(whole=WholeStage(epochs=1, batch_size=2, rate=0.01, clip_norm=1.0))
-        stage = WholeTraining(model, data, recipe, size=32, device=processes.device("cpu"), processes=processes)
-        stage.run_epoch(progress=Silence(), on_step=lambda: None)
+        recipe = Recipe(whole=FinetuneRecipe(epochs=1, batch_size=2, lr=0.01, clip_norm=1.0))
+        stage = Finetuner(model, data, recipe, size=32, device=processes.device("cpu"), processes=processes)
+        stage.run_epoch(progress=NoProgress(), on_step=lambda: None)
         tensors, _ = stage.state()
         safetensors.torch.save_file(
             {name: tensor.contiguous() for name, tensor in tensors.items()},

@@ -21,7 +21,7 @@ ROOMS = {
     ),
     "trainer.run": ("environment", "folder", "inputs", "rates", "evaluation", "export", "report", "training"),
     "trainer.cli": ("answers", "console", "errors", "keys", "leaving", "options", "verbs"),
-    "trainer.fitting": (
+    "trainer.training": (
         *("progress", "data", "subset", "prepare", "hardware", "recipe", "measuring", "records", "stages"),
         *("rate_search", "first_stage", "fitted", "keeper", "patience", "saver", "fit"),
     ),

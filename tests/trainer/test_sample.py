@@ -11,7 +11,7 @@ from PIL import Image
 
 from service.pixels import PixelSpec, UndecodableImage, UnsupportedImage, load
 from trainer.catalog import read_catalog, require_readable
-from trainer.fitting import read_recipe
+from trainer.recipe_reading import read_recipe
 from trainer.sample import Planted, Sample, write_sample
 
 SPEC = PixelSpec(size=64, resize_short=64)
@@ -43,7 +43,7 @@ def test_it_is_a_dataset(sample: Sample) -> None:
     assert catalog.classes == tuple("0123456789")
     assert len(catalog.rows) == sample.files == 1797 - 20 + 28 + 1
     assert catalog.warnings == ()
-    assert min(Counter(label for row in catalog.side("valid") for label in row.labels).values()) > 30
+    assert min(Counter(label for row in catalog.split("valid") for label in row.labels).values()) > 30
 
 
 def test_all_images_but_two_can_be_decoded(sample: Sample) -> None:

@@ -5,16 +5,16 @@ from trainer.catalog.errors import first_few
 from trainer.catalog.hashing import hash_files
 from trainer.catalog.readable import lost_classes, require_readable
 from trainer.catalog.reading import read_catalog, read_test
-from trainer.catalog.row import Row, Side
+from trainer.catalog.row import Row, Split
 from trainer.catalog.split import HoldOut, hold_out
-from trainer.catalog.table import GROUP_COLUMN
+from trainer.catalog.table import COARSE_COLUMN
 
 __all__ = [
-    "GROUP_COLUMN",
+    "COARSE_COLUMN",
     "Catalog",
     "HoldOut",
     "Row",
-    "Side",
+    "Split",
     "first_few",
     "hash_files",
     "hold_out",

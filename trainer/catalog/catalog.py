@@ -15,7 +15,7 @@ from service.bundle.spec import Task
 from trainer.catalog.errors import first_few
 from trainer.catalog.grouping import groups_of
 from trainer.catalog.labels import natural_key
-from trainer.catalog.row import Row, Side
+from trainer.catalog.row import Row, Split
 from trainer.catalog.split import HoldOut
 from trainer.catalog.table import write_table
 from trainer.errors import CatalogError
@@ -44,17 +44,17 @@ class Catalog:
     drawn: HoldOut | None = None
     remarks: tuple[str, ...] = ()
     classes: tuple[str, ...] = field(init=False)
-    groups: tuple[str, ...] = field(init=False)
+    coarse_labels: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        labels = {label for row in self.rows if row.side == "train" for label in row.labels}
+        labels = {label for row in self.rows if row.split == "train" for label in row.labels}
         object.__setattr__(self, "rows", tuple(sorted(self.rows, key=lambda row: row.path)))
         object.__setattr__(self, "classes", tuple(sorted(labels, key=natural_key)))
-        object.__setattr__(self, "groups", tuple(sorted(set(self._group_of.values()) - {""}, key=natural_key)))
+        object.__setattr__(self, "coarse_labels", tuple(sorted(set(self._group_of.values()) - {""}, key=natural_key)))
         self._check_paths()
         self._check_classes()
         self._check_labels()
-        if not self.side("valid"):
+        if not self.split("valid"):
             raise CatalogError(
                 f"{self.root}: there are too few images to hold any out for validation ({len(self.rows)}); "
                 "add images, at least two of a class."
@@ -70,11 +70,11 @@ class Catalog:
         """What a person should know before training: the reader's remarks, thin classes, leaks across the split."""
         return (*self.remarks, *self._thin_classes(), *self.leaks("valid"), *self.leaks("test"))
 
-    def leaks(self, side: Side) -> tuple[str, ...]:
+    def leaks(self, side: Split) -> tuple[str, ...]:
         """What of `warnings` tells of images of a side that, byte for byte, were there before it: `test` comes last."""
-        before: tuple[Side, ...] = ("train",) if side == "valid" else ("train", "valid")
-        there = {row.sha256: row.path for other in before for row in self.side(other) if row.sha256}
-        leaks = [f"{row.path} = {there[row.sha256]}" for row in self.side(side) if row.sha256 in there]
+        before: tuple[Split, ...] = ("train",) if side == "valid" else ("train", "valid")
+        there = {row.sha256: row.path for other in before for row in self.split(other) if row.sha256}
+        leaks = [f"{row.path} = {there[row.sha256]}" for row in self.split(side) if row.sha256 in there]
         if not leaks:
             return ()
         places = "training images" if side == "valid" else "training or validation images"
@@ -83,9 +83,9 @@ class Catalog:
             f"too good: {first_few(leaks)}.",
         )
 
-    def side(self, name: Side) -> tuple[Row, ...]:
+    def split(self, name: Split) -> tuple[Row, ...]:
         """The rows of one side, sorted by path."""
-        return tuple(row for row in self.rows if row.side == name)
+        return tuple(row for row in self.rows if row.split == name)
 
     def file_of(self, row: Row) -> Path:
         """Where the row's image lies."""
@@ -101,9 +101,9 @@ class Catalog:
         return targets
 
     @property
-    def class_groups(self) -> npt.NDArray[np.int64]:
+    def coarse_indices(self) -> npt.NDArray[np.int64]:
         """Which of `groups` each class belongs to: int64 [K]; [0] where there are no groups."""
-        numbers = {group: number for number, group in enumerate(self.groups)}
+        numbers = {group: number for number, group in enumerate(self.coarse_labels)}
         return np.array([numbers[self._group_of[label]] for label in self.classes if numbers], dtype=np.int64)
 
     def with_hashes(self, hashes: Sequence[str]) -> Catalog:
@@ -127,7 +127,7 @@ class Catalog:
         """
         dropped = {row.path for row in rows}
         left = [row for row in self.rows if row.path not in dropped]
-        lost = set(self.classes) - {label for row in left if row.side == "train" for label in row.labels}
+        lost = set(self.classes) - {label for row in left if row.split == "train" for label in row.labels}
         if not lost:
             return replace(self, rows=tuple(left))
         if self.task == "classification":
@@ -142,7 +142,7 @@ class Catalog:
         """Write the table: path, label, split, sha256, note; group where there are groups.
 
         `read_catalog(path, root=catalog.root, label_delimiter=catalog.label_delimiter)` gives the same rows back, with
-        their groups where `group_column=GROUP_COLUMN` is asked for.
+        their groups where `coarse_column=COARSE_COLUMN` is asked for.
         Raises FileExistsError where something stands at `path`.
         """
         write_table(path, self.rows, label_delimiter=self.label_delimiter)
@@ -154,7 +154,7 @@ class Catalog:
     @functools.cached_property
     def _group_of(self) -> dict[str, str]:
         return groups_of(
-            ((label, row.group, row.path) for row in self.rows for label in row.labels), where=str(self.root)
+            ((label, row.coarse_label, row.path) for row in self.rows for label in row.labels), where=str(self.root)
         )
 
     def _check_paths(self) -> None:
@@ -166,7 +166,7 @@ class Catalog:
             )
 
     def _check_classes(self) -> None:
-        if not self.side("train"):
+        if not self.split("train"):
             raise CatalogError(f"{self.root}: there are no training images; not all of them can be held out.")
         least = 2 if self.task == "classification" else 1
         if len(self.classes) < least:
@@ -180,7 +180,7 @@ class Catalog:
         strange: defaultdict[str, list[str]] = defaultdict(list)
         for row in self.rows:
             for label in row.labels - known:
-                strange[label].append(f"{row.side} image {row.path}")
+                strange[label].append(f"{row.split} image {row.path}")
         if strange:
             found = [
                 f"{label!r} ({len(strange[label]):,} images, first the {strange[label][0]})"
@@ -193,7 +193,7 @@ class Catalog:
 
     def _thin_classes(self) -> Iterable[str]:
         counts = {
-            side: Counter(label for row in self.side(side) for label in row.labels) for side in ("train", "valid")
+            side: Counter(label for row in self.split(side) for label in row.labels) for side in ("train", "valid")
         }
         total = len(self.classes)
         single = [repr(name) for name in self.classes if counts["train"][name] == 1]

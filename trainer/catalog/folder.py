@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from trainer.catalog.errors import first_few
 from trainer.catalog.labels import clean_label
-from trainer.catalog.row import SIDE_NAMES, Row, Side
+from trainer.catalog.row import SPLIT_NAMES, Row, Split
 from trainer.catalog.source import Source
 from trainer.catalog.walk import IMAGE_SUFFIXES, Found, walk
 from trainer.errors import CatalogError
@@ -28,7 +28,7 @@ def read_folder(data: Path) -> Source:
     """
     root = data.resolve()
     found = walk(root)
-    sides = {path.parts[0]: SIDE_NAMES[path.parts[0].casefold()] for path in found.images if _is_sided(path)}
+    sides = {path.parts[0]: SPLIT_NAMES[path.parts[0].casefold()] for path in found.images if _is_sided(path)}
     beside = [path for path in found.images if "train" in sides.values() and path.parts[0] not in sides]
     images = sorted(set(found.images) - set(beside))
     if not images:
@@ -43,7 +43,7 @@ def read_folder(data: Path) -> Source:
 
 
 def _is_sided(path: PurePosixPath) -> bool:
-    return len(path.parts) > 1 and path.parts[0].casefold() in SIDE_NAMES
+    return len(path.parts) > 1 and path.parts[0].casefold() in SPLIT_NAMES
 
 
 def _require_class_folders(data: Path, images: Collection[PurePosixPath], sides: Collection[str]) -> None:
@@ -56,9 +56,9 @@ def _require_class_folders(data: Path, images: Collection[PurePosixPath], sides:
         )
 
 
-def _row(data: Path, path: PurePosixPath, side: Side) -> Row:
+def _row(data: Path, path: PurePosixPath, side: Split) -> Row:
     where = f"{data}: the folder {str(path.parent)!r}"
-    return Row(path=path.as_posix(), labels=frozenset({clean_label(path.parent.name, where=where)}), side=side)
+    return Row(path=path.as_posix(), labels=frozenset({clean_label(path.parent.name, where=where)}), split=side)
 
 
 def _ignored(found: Found) -> str:
@@ -92,7 +92,7 @@ def _listed(paths: Sequence[PurePosixPath]) -> str:
     return first_few([repr(str(path)) for path in paths])  # repr shows what cannot be printed
 
 
-def _gathered(rows: Collection[Row], sides: Mapping[str, Side]) -> Iterator[str]:
+def _gathered(rows: Collection[Row], sides: Mapping[str, Split]) -> Iterator[str]:
     """What may surprise about the classes: one class from several folders, a class folder inside another."""
     folders: defaultdict[str, set[PurePosixPath]] = defaultdict(set)
     for row in rows:

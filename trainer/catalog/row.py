@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Side = Literal["train", "valid", "test"]
+Split = Literal["train", "valid", "test"]
 
 # What folders and the `split` column may say (in any case) -> the side that is meant.
-SIDE_NAMES: Mapping[str, Side] = {
+SPLIT_NAMES: Mapping[str, Split] = {
     "train": "train",
     "valid": "valid",
     "val": "valid",
@@ -33,7 +33,7 @@ class Row:
 
     path: str
     labels: frozenset[str]
-    side: Side
+    split: Split
     sha256: str | None = None
-    group: str = ""
+    coarse_label: str = ""
     note: str = ""

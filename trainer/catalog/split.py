@@ -16,26 +16,26 @@ from trainer.errors import CatalogError
 
 @dataclass(frozen=True, kw_only=True)
 class HoldOut:
-    """The rule by which validation images were drawn: the share of the images (0 to 1), and the seed."""
+    """The rule by which validation images were drawn: the fraction of the images (0 to 1), and the seed."""
 
-    share: float
+    fraction: float
     seed: int
 
     def apply(self, rows: Sequence[Row]) -> tuple[Row, ...]:
-        """The rows with `train` and `valid` drawn anew; `test` rows stay. Identical files share a side.
+        """The rows with `train` and `valid` drawn anew; `test` rows stay. Identical files fraction a side.
 
         Raises CatalogError as `hold_out` does.
         """
-        drawn = [row for row in rows if row.side != "test"]
+        drawn = [row for row in rows if row.split != "test"]
         held = hold_out(
             [row.path for row in drawn],
             [row.labels for row in drawn],
-            share=self.share,
+            fraction=self.fraction,
             seed=self.seed,
             groups=[row.sha256 or row.path for row in drawn],
         )
-        sided = (replace(row, side="valid" if out else "train") for row, out in zip(drawn, held, strict=True))
-        return (*sided, *(row for row in rows if row.side == "test"))
+        sided = (replace(row, split="valid" if out else "train") for row, out in zip(drawn, held, strict=True))
+        return (*sided, *(row for row in rows if row.split == "test"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def hold_out(
     keys: Sequence[str],
     labels: Sequence[frozenset[str]],
     *,
-    share: float,
+    fraction: float,
     seed: int,
     groups: Sequence[str] | None = None,
 ) -> list[bool]:
@@ -64,7 +64,7 @@ def hold_out(
 
     Every image draws the number SHA-256(seed, key), and each class gives its lowest numbers, so the answer depends
     neither on the order of the images nor on the machine, and another image changes little for the others. How many
-    a class gives is share x its size, rounded by largest remainders (Hamilton's method), so that the total is
+    a class gives is fraction x its size, rounded by largest remainders (Hamilton's method), so that the total is
     right too; every class keeps an image for training, and a small one may give none.
 
     An image of several labels counts for the rarest of them, as rare labels suffer most from chance: the first
@@ -74,23 +74,23 @@ def hold_out(
     Images of one group (identical files, photos of one scene) are never torn apart: the group draws one number, that
     of its smallest key, and is passed over where it holds more images than its class still has to give. What is
     missing then comes from the smallest groups that were passed over, at most one a class, as long as each brings the
-    total nearer to the share or nothing is held out yet. One group of every class stays.
+    total nearer to the fraction or nothing is held out yet. One group of every class stays.
 
     keys    names of the images, unique: relative POSIX paths
     labels  per image, possibly none
     groups  per image, any name of its group; None: each image is its own
 
-    Raises CatalogError when the share is not between 0 and 1.
+    Raises CatalogError when the fraction is not between 0 and 1.
     """
-    if not 0 < share < 1:
-        raise CatalogError(f"The share of validation images is {share}: it must be over 0 and under 1.")
+    if not 0 < fraction < 1:
+        raise CatalogError(f"The fraction of validation images is {fraction}: it must be over 0 and under 1.")
     strata: defaultdict[str, list[_Unit]] = defaultdict(list)
     units = _units(keys, labels, seed=seed, groups=keys if groups is None else groups)
     counts = Counter(itertools.chain.from_iterable(labels))
     for unit in units:
         strata[min(unit.labels, key=lambda label: (counts[label], label), default="")].append(unit)
     held = [False] * len(keys)
-    for unit in _leaving_every_label(units, _choose(strata, share=share, seed=seed)):
+    for unit in _leaving_every_label(units, _choose(strata, fraction=fraction, seed=seed)):
         for index in unit.members:
             held[index] = True
     return held
@@ -120,9 +120,11 @@ def _draw(seed: int, key: str) -> bytes:
     return hashlib.sha256(f"{seed}\n{_composed(key)}".encode(errors="surrogatepass")).digest()
 
 
-def _choose(strata: Mapping[str, Sequence[_Unit]], *, share: float, seed: int) -> list[_Unit]:
+def _choose(strata: Mapping[str, Sequence[_Unit]], *, fraction: float, seed: int) -> list[_Unit]:
     """Of each stratum, whose units stand in the order of their draws, those that fit; then what makes up the total."""
-    seats = _seats({name: sum(unit.size for unit in units) for name, units in strata.items()}, share=share, seed=seed)
+    seats = _seats(
+        {name: sum(unit.size for unit in units) for name, units in strata.items()}, fraction=fraction, seed=seed
+    )
     chosen: list[_Unit] = []
     further: list[tuple[float, bytes, _Unit]] = []
     for name, units in strata.items():
@@ -144,11 +146,11 @@ def _choose(strata: Mapping[str, Sequence[_Unit]], *, share: float, seed: int) -
     return chosen
 
 
-def _seats(sizes: Mapping[str, int], *, share: float, seed: int) -> dict[str, int]:
-    """How many images each stratum gives: its share rounded up or down, by largest remainders, and never all."""
-    total = max(1, math.floor(share * sum(sizes.values()) + 0.5))
-    seats = {stratum: min(math.floor(share * size), size - 1) for stratum, size in sizes.items()}
-    remainders = {stratum: round(share * size - seats[stratum], 9) for stratum, size in sizes.items()}
+def _seats(sizes: Mapping[str, int], *, fraction: float, seed: int) -> dict[str, int]:
+    """How many images each stratum gives: its fraction rounded up or down, by largest remainders, and never all."""
+    total = max(1, math.floor(fraction * sum(sizes.values()) + 0.5))
+    seats = {stratum: min(math.floor(fraction * size), size - 1) for stratum, size in sizes.items()}
+    remainders = {stratum: round(fraction * size - seats[stratum], 9) for stratum, size in sizes.items()}
     left = total - sum(seats.values())
     for stratum in sorted(sizes, key=lambda stratum: (-remainders[stratum], _draw(seed, stratum))):
         if left > 0 and remainders[stratum] > 0 and seats[stratum] < sizes[stratum] - 1:

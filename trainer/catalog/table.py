@@ -14,13 +14,13 @@ from trainer.atomic import atomic_write_text
 from trainer.catalog.errors import first_few
 from trainer.catalog.grouping import groups_of
 from trainer.catalog.labels import clean_label, natural_key, split_labels, unwritable
-from trainer.catalog.row import SIDE_NAMES, Row, Side
+from trainer.catalog.row import SPLIT_NAMES, Row, Split
 from trainer.catalog.source import Source
 from trainer.errors import CatalogError
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _COLUMNS = ("path", "label", "split", "sha256", "note")
-GROUP_COLUMN = "group"
+COARSE_COLUMN = "coarse"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +38,13 @@ class Columns:
     group: str | None = None
 
 
-def read_table(table: Path, *, root: Path | None, columns: Columns, present: bool = True) -> Source:
+def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: bool = True) -> Source:
     """The images that a CSV names: UTF-8, with or without byte order mark, separated by comma, semicolon or tab.
 
     Paths are absolute or start from `root`, by default the table's own folder. The columns `split` (train, valid or
     val or validation, test; in any case), `sha256` and `note` are read where they are there. In errors the header is
     row 1, as in a spreadsheet. An image named twice with the same labels is read once, with a remark. Where the images
-    need not be `present`, nothing looks for them.
+    need not be `must_exist`, nothing looks for them.
 
     Raises CatalogError for a table that cannot be read or has no rows, a missing column, a missing file, an empty
     label (where one is needed) or group, an unknown side, a class of two groups, or an image named twice with different
@@ -60,16 +60,16 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, present: boo
         sided = "split" in cells
         earlier = rows.setdefault(row.path, row)
         first = numbers.setdefault(row.path, number)
-        places += [(label, row.group, f"row {number}") for label in row.labels]
+        places += [(label, row.coarse_label, f"row {number}") for label in row.labels]
         repeated += first != number
-        if (earlier.labels, earlier.side) != (row.labels, row.side):
+        if (earlier.labels, earlier.split) != (row.labels, row.split):
             raise CatalogError(
                 f"{table}, row {number}: {row.path} is {_described(row)} here and {_described(earlier)} in row "
                 f"{first}; keep the row that is right."
             )
     if not rows:
         raise CatalogError(f"{table}: there are no rows under the header; add one for each image.")
-    if present:
+    if must_exist:
         _require_files(table, numbers, base=base)
     groups_of(places, where=str(table))
     remarks = (f"{table}: {repeated:,} rows name an image again and were passed over.",) if repeated else ()
@@ -83,14 +83,14 @@ def write_table(table: Path, rows: Sequence[Row], *, label_delimiter: str | None
     """
     if os.path.lexists(table):
         raise FileExistsError(f"{table} is there already; give another name or move it away.")
-    grouped = any(row.group for row in rows)
+    grouped = any(row.coarse_label for row in rows)
     with atomic_write_text(table) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*_COLUMNS, GROUP_COLUMN) if grouped else _COLUMNS)
+        writer.writerow((*_COLUMNS, COARSE_COLUMN) if grouped else _COLUMNS)
         for row in rows:
             label = (label_delimiter or "").join(sorted(row.labels, key=natural_key))
-            cells = (row.path, label, row.side, row.sha256 or "", _one_line(row.note))
-            writer.writerow((*cells, row.group) if grouped else cells)
+            cells = (row.path, label, row.split, row.sha256 or "", _one_line(row.note))
+            writer.writerow((*cells, row.coarse_label) if grouped else cells)
 
 
 def _records(table: Path, columns: Columns) -> Iterator[tuple[int, Mapping[str, str]]]:
@@ -157,9 +157,9 @@ def _row(cells: Mapping[str, str], *, base: Path, columns: Columns, where: str) 
     return Row(
         path=_relative(path, base),
         labels=labels,
-        side=_side(cells.get("split", "train"), where=where),
+        split=_side(cells.get("split", "train"), where=where),
         sha256=digest if _SHA256.fullmatch(digest) else None,
-        group=_group(cells, columns, where=where),
+        coarse_label=_group(cells, columns, where=where),
         note=_one_line(cells.get("note", "")),
     )
 
@@ -179,11 +179,11 @@ def _relative(path: str, base: Path) -> str:
     return os.path.relpath(real, base)
 
 
-def _side(text: str, *, where: str) -> Side:
+def _side(text: str, *, where: str) -> Split:
     try:
-        return SIDE_NAMES[text.strip().casefold()]
+        return SPLIT_NAMES[text.strip().casefold()]
     except KeyError:
-        raise CatalogError(f"{where}: the split is {text!a}, not one of {', '.join(SIDE_NAMES)}.") from None
+        raise CatalogError(f"{where}: the split is {text!a}, not one of {', '.join(SPLIT_NAMES)}.") from None
 
 
 def _one_line(text: str) -> str:
@@ -192,7 +192,7 @@ def _one_line(text: str) -> str:
 
 def _described(row: Row) -> str:
     labels = " + ".join(repr(label) for label in sorted(row.labels, key=natural_key)) or "without a label"
-    return f"{labels} ({row.side})"
+    return f"{labels} ({row.split})"
 
 
 def _require_files(table: Path, numbers: Mapping[str, int], *, base: Path) -> None:

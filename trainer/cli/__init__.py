@@ -1,5 +1,5 @@
 """The command line: verbs, their options, and what they say."""
 
-from trainer.cli.verbs import main
+from trainer.cli.commands import main
 
 __all__ = ["main"]

@@ -17,7 +17,7 @@ from rich.progress import (
 
 
 class Terminal:
-    """A `trainer.fitting.Progress`; where standard error is no terminal there are lines only."""
+    """A `trainer.training.Progress`; where standard error is no terminal there are lines only."""
 
     def __init__(self) -> None:
         console = Console(stderr=True, highlight=False)
@@ -48,7 +48,7 @@ class Terminal:
         if self._task is not None:
             self._bars.remove_task(self._task)
         if not self._console.is_terminal:
-            self.say(f"{label} ...")
+            self.info(f"{label} ...")
         self._task = self._bars.add_task(label, total=total)
 
     def advance(self, count: int = 1) -> None:
@@ -56,6 +56,10 @@ class Terminal:
         if self._task is not None:
             self._bars.advance(self._task, count)
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """One line that stays."""
         self._console.print(text, markup=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """Show a warning that stays."""
+        self.info(f"warning: {text}")

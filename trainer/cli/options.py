@@ -19,14 +19,14 @@ _OPTIONS = (
     click.option("--path-column", help="Column of a CSV.  [default: path]"),
     click.option("--label-column", help="Column of a CSV.  [default: label]"),
     click.option("--label-delimiter", help="Between the labels of one cell, such as ';': makes it multilabel."),
-    click.option("--group-column", help="Column of a CSV: coarser classes, whose accuracy is told too."),
-    click.option("--valid-share", type=float, help="Share held out without --valid.  [default: 0.2]"),
+    click.option("--coarse-column", help="Column of a CSV: coarser classes, whose accuracy is told too."),
+    click.option("--valid-fraction", type=float, help="Share held out without --valid.  [default: 0.2]"),
     click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="TOML file; options go before it."),
     click.option("--backbone", help="efficientnet_lite0 (1, 2), tiny, torchvision/NAME or timm/NAME."),
     click.option(
         "--weights", help="pretrained, none, or a file: .safetensors or of torch.save; a run's best.safetensors too."
     ),
-    click.option("--size", type=int, help="Side of the model's input in pixels.  [default: the backbone's]"),
+    click.option("--size", type=int, help="Split of the model's input in pixels.  [default: the backbone's]"),
     click.option("--epochs", type=int, help="Of the whole network; 0 trains the head only."),
     click.option("--head-epochs", type=int, help="Of the head on the frozen body."),
     click.option("--batch-size", type=int, help="Of the whole network."),

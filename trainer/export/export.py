@@ -21,17 +21,18 @@ from service.bundle.manifest import Manifest
 from service.pixels import PixelSpec
 from service.predictor import Predictor
 from trainer.catalog import Catalog
+from trainer.data import PixelCache
 from trainer.errors import ExportError, ParityError
-from trainer.export.gate import check_parity
 from trainer.export.golden import images_from, make_golden, synthetic_images
 from trainer.export.graph import Served, find_features, to_onnx
-from trainer.export.measured import predict_files, reference
-from trainer.fitting import Progress, Recipe
-from trainer.fitting.measuring.calibration import calibrate
-from trainer.fitting.measuring.evaluate import predict_logits
-from trainer.fitting.measuring.metrics import measure, wilson_interval
+from trainer.export.metrics import predict_files, reference
+from trainer.export.parity import check_parity
 from trainer.model import Classifier
-from trainer.pixels import PixelCache
+from trainer.progress import Progress
+from trainer.recipe import Recipe
+from trainer.training.calibration import calibrate
+from trainer.training.evaluate import predict_logits
+from trainer.training.metrics import measure, wilson_interval
 
 _MODEL = "model.onnx"
 
@@ -71,7 +72,7 @@ def export_bundle(
     progress.start("export", 1)
     classifier = trained.classifier.cpu().eval().to(memory_format=torch.contiguous_format)
     catalog = trained.catalog
-    rows = catalog.side("valid")
+    rows = catalog.split("valid")
     targets = catalog.targets(rows)
     logits = predict_logits(classifier, trained.valid, device=torch.device("cpu"))
     calibration = calibrate(logits, targets, task=catalog.task)
@@ -102,7 +103,7 @@ def export_bundle(
         targets,
         task=catalog.task,
         thresholds=spec.thresholds,
-        class_groups=catalog.class_groups,
+        coarse_indices=catalog.coarse_indices,
     )
     metrics = {
         "model": _MODEL,
@@ -177,7 +178,7 @@ def _card(trained: Exportable, *, version: str, created: str, figures: dict[str,
         loader=jinja2.PackageLoader("trainer.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
     catalog = trained.catalog
-    valid_count = len(catalog.side("valid"))
+    valid_count = len(catalog.split("valid"))
     return environment.get_template("card.md.jinja").render(
         name=trained.recipe.name,
         version=version,
@@ -186,8 +187,8 @@ def _card(trained: Exportable, *, version: str, created: str, figures: dict[str,
         task=catalog.task,
         task_words="classifier" if catalog.task == "classification" else "multilabel classifier",
         classes=catalog.classes,
-        groups=catalog.groups,
-        train_count=len(catalog.side("train")),
+        groups=catalog.coarse_labels,
+        train_count=len(catalog.split("train")),
         valid_count=valid_count,
         unreadable_count=trained.unreadable_count,
         head_trained=trained.head_trained,

@@ -1,11 +1,11 @@
 """RUN, and the jobs that the verbs ask for, each a walk through the rooms: fit, resume, evaluate, export and others."""
 
 from trainer.run.environment import Environment
-from trainer.run.evaluation import Evaluation, EvaluationOptions, evaluate_run
+from trainer.run.evaluate import Evaluation, EvaluationOptions, evaluate_run
 from trainer.run.export import export_run
-from trainer.run.rates import find_rates
+from trainer.run.fit import Outcome, fit_run, follow_run, resume_run
+from trainer.run.lr_find import find_lr
 from trainer.run.report import report_run
-from trainer.run.training import Outcome, fit_run, follow_run, resume_run
 
 __all__ = [
     "Environment",
@@ -14,7 +14,7 @@ __all__ = [
     "Outcome",
     "evaluate_run",
     "export_run",
-    "find_rates",
+    "find_lr",
     "fit_run",
     "follow_run",
     "report_run",

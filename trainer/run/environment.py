@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from trainer.fitting import ALONE, Processes, Progress
+from trainer.progress import Progress
+from trainer.training.distributed import SINGLE_PROCESS, Distributed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,4 +24,4 @@ class Environment:
     threads: int
     cache: Path
     progress: Progress
-    processes: Processes = ALONE
+    processes: Distributed = SINGLE_PROCESS

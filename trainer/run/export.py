@@ -6,14 +6,15 @@ import dataclasses
 from pathlib import Path
 
 from service.bundle import Bundle
+from trainer.data.prepare import prepare_validation
 from trainer.export import Exportable, export_bundle
-from trainer.fitting import BEST, LAST
-from trainer.fitting.prepare import prepare_validation
-from trainer.fitting.records.checkpoint import load_facts, load_weights
 from trainer.model import Classifier, load_backbone
 from trainer.model.backbones import RANDOM
 from trainer.run.environment import Environment
 from trainer.run.folder import own_catalog, read_unreadable, recipe_of, require_parts, require_unchanged
+from trainer.training.checkpoint import load_facts, load_weights
+from trainer.training.loop import LAST
+from trainer.training.result import BEST
 
 
 def export_run(
@@ -38,7 +39,7 @@ def export_run(
         threads=environment.threads,
         progress=environment.progress,
     )
-    require_unchanged(run, catalog.side("valid"), hashed)
+    require_unchanged(run, catalog.split("valid"), hashed)
     classifier = Classifier(backbone, class_count=len(catalog.classes), dropout=recipe.dropout)
     load_weights(classifier, run / BEST)
     trained = Exportable(

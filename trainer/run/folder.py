@@ -26,10 +26,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trainer.atomic import atomic_write_text
-from trainer.catalog import GROUP_COLUMN, Catalog, Row, first_few, read_catalog
-from trainer.catalog.row import SIDE_NAMES
+from trainer.catalog import COARSE_COLUMN, Catalog, Row, first_few, read_catalog
+from trainer.catalog.row import SPLIT_NAMES
+from trainer.data.prepare import Prepared
 from trainer.errors import RunError
-from trainer.fitting import Prepared, Recipe, read_recipe
+from trainer.recipe import Recipe
+from trainer.recipe_reading import read_recipe
 
 
 def require_parts(run: Path, *parts: str | Path) -> None:
@@ -73,7 +75,7 @@ def write_prepared(run: Path, prepared: Prepared) -> None:
             writer.writerow(("path", "label", "split", "reason"))
             delimiter = prepared.catalog.label_delimiter or ""
             for row, reason in prepared.unreadable.items():
-                writer.writerow((row.path, delimiter.join(sorted(row.labels)), row.side, reason))
+                writer.writerow((row.path, delimiter.join(sorted(row.labels)), row.split, reason))
     prepared.catalog.write_csv(run / "catalog.csv")
 
 
@@ -89,7 +91,7 @@ def read_unreadable(run: Path, recipe: Recipe) -> dict[Row, str]:
 def _unreadable_row(cells: Mapping[str, str], delimiter: str) -> Row:
     label, split = cells.get("label", ""), cells.get("split", "train")  # older runs tell the path alone
     labels = label.split(delimiter) if delimiter else [label]
-    return Row(path=cells["path"], labels=frozenset(filter(None, labels)), side=SIDE_NAMES[split])
+    return Row(path=cells["path"], labels=frozenset(filter(None, labels)), split=SPLIT_NAMES[split])
 
 
 def recipe_of(run: Path) -> Recipe:
@@ -102,14 +104,14 @@ def recipe_of(run: Path) -> Recipe:
     return recipe
 
 
-def own_catalog(run: Path, recipe: Recipe, root: Path | None, *, present: bool = True) -> Catalog:
+def own_catalog(run: Path, recipe: Recipe, root: Path | None, *, must_exist: bool = True) -> Catalog:
     """The catalog that the run wrote; its images are where they were, or under `root`, and must be `present` or not."""
     return read_catalog(
         run / "catalog.csv",
         root=root or Path(recipe.data.base),
         label_delimiter=recipe.data.label_delimiter or None,
-        group_column=GROUP_COLUMN if recipe.data.group_column else None,
-        present=present,
+        coarse_column=COARSE_COLUMN if recipe.data.coarse_column else None,
+        must_exist=must_exist,
     )
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainer.catalog import Catalog, read_catalog
-from trainer.fitting import LAST, Prepared, Recipe, prepare
+from trainer.data.prepare import Prepared, prepare
 from trainer.model import Backbone, load_backbone
 from trainer.model.backbones import RANDOM, is_pretrained
+from trainer.recipe import Recipe
 from trainer.run.environment import Environment
+from trainer.training.loop import LAST
 
 
 def backbone_of(recipe: Recipe) -> Backbone:
@@ -38,8 +40,8 @@ def catalog_of(recipe: Recipe) -> Catalog:
         path_column=data.path_column,
         label_column=data.label_column,
         label_delimiter=data.label_delimiter or None,
-        group_column=data.group_column or None,
-        valid_share=recipe.valid_share,
+        coarse_column=data.coarse_column or None,
+        valid_fraction=recipe.valid_fraction,
         seed=recipe.seed,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from service.bundle import read_bundle
-from trainer.insight.report import write_report
+from trainer.report import write_report
 from trainer.run.folder import own_catalog, read_unreadable, recipe_of, require_parts
 
 

@@ -16,7 +16,7 @@ from tests.benchmarks import load
 from tests.benchmarks.load import Address, Connection
 from tests.benchmarks.service_load.figures import ratios, row, spread
 from tests.benchmarks.service_load.in_process import predict_for
-from tests.benchmarks.service_load.servers.side import side_server
+from tests.benchmarks.service_load.servers.split import side_server
 from tests.support.server import RunningServer
 
 _TIMING = re.compile(rb"(\w+);dur=([0-9.]+)")

@@ -16,7 +16,7 @@ from tests.benchmarks.load import Address
 from tests.benchmarks.process import thread_processor_s
 from tests.benchmarks.service_load.figures import ratio, ratios, row, spread
 from tests.benchmarks.service_load.in_process import durations
-from tests.benchmarks.service_load.servers.side import side_server
+from tests.benchmarks.service_load.servers.split import side_server
 from tests.support.server import RunningServer
 
 _IDLE = "tests.benchmarks.service_load.servers.idle"

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from trainer.catalog import hash_files
-from trainer.fitting.measuring.evaluate import BATCH_SIZE, batches, to_pixels
-from trainer.insight.duplicates import near_duplicate_groups
+from trainer.data import StreamedImages, fill_cache
+from trainer.diagnosis.near_duplicates import near_duplicate_groups
 from trainer.model import Classifier, load_backbone
 from trainer.model.backbones import DEFAULT
-from trainer.pixels import StreamedImages, fill_cache
+from trainer.training.evaluate import BATCH_SIZE, batches, to_pixels
 
 # Folds that keep these together are as hard for a linear head as val.csv of the grocery photos, which was taken at
 # other times; at 0.7 they are nearly as easy as random ones: `tests.benchmarks.folds --head-only` with the option.

@@ -16,9 +16,9 @@ import safetensors.torch
 import torch
 
 from tests.benchmarks.environment import make_environment
-from trainer.fitting.hardware.devices import training_dtype
 from trainer.model import load_backbone
 from trainer.model.backbones import DEFAULT
+from trainer.training.device import training_dtype
 
 _SCRIPT = Path(__file__).with_name("fastai_learner.py")
 # Of the versions that we train with, so that the two differ in fastai alone.

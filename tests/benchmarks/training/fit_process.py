@@ -16,7 +16,7 @@ from typing import Any
 from tests.benchmarks.training.last_epoch import predict_last
 from tests.benchmarks.training.sources import require_code
 from tests.benchmarks.training.tables import Row, read_rows
-from trainer.fitting import choose_device
+from trainer.training.device import choose_device
 
 _LOOK_S = 0.02
 

@@ -19,8 +19,9 @@ from tests.benchmarks.training.recipes import Changes, change_recipe, parse_chan
 from tests.benchmarks.training.results import Results, Values
 from tests.benchmarks.training.sources import code_digest
 from tests.benchmarks.training.tables import digest, known, read_rows, some_classes, write_rows
-from trainer.cli.keys import recipe_keys
-from trainer.fitting import Silence, read_recipe
+from trainer.cli.overrides import recipe_keys
+from trainer.progress import NoProgress
+from trainer.recipe_reading import read_recipe
 from trainer.run import Environment
 from trainer.run.inputs import backbone_of, catalog_of, prepared_for
 
@@ -94,7 +95,7 @@ class Judge:
         """Fill the cache as the fit will want it, so that no fit pays for what others find there."""
         recipe = read_recipe(recipe_file, recipe_keys(train, {"valid": valid, "root": self.root}))
         environment = Environment(
-            device=torch.device("cpu"), threads=usable_cores(), cache=self.cache, progress=Silence()
+            device=torch.device("cpu"), threads=usable_cores(), cache=self.cache, progress=NoProgress()
         )
         prepared_for(catalog_of(recipe), backbone_of(recipe), recipe, environment)
 
@@ -109,7 +110,7 @@ def add_judge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fold-seed", type=int, default=0, help="decides which image is in which fold")
     parser.add_argument("--least-similarity", type=float, default=LEAST_SIMILARITY, help="of photos that are alike")
     parser.add_argument("--classes", type=int, help="take only about so many of the classes, in whole groups")
-    parser.add_argument("--group-column", default="", help="of the tables: groups of classes, also told")
+    parser.add_argument("--coarse-column", default="", help="of the tables: groups of classes, also told")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="recipe keys other than by default")
     parser.add_argument("--head-only", action="store_true", help="train the head alone: about a minute a fit")
     parser.add_argument("--device", default="cpu")
@@ -134,7 +135,7 @@ def make_judge(options: argparse.Namespace, *, valid: Path | None = None) -> Jud
     every = [row | {_ALIKE: str(group)} for row, group in zip(every, found["groups"], strict=True)]
     rows, judged = every[: len(pooled)], every[len(pooled) :]
     if options.classes:
-        rows = some_classes(rows, options.classes, group_column=options.group_column or "label")
+        rows = some_classes(rows, options.classes, coarse_column=options.coarse_column or "label")
     if valid is None:
         labels, groups = [row["label"] for row in rows], [int(row[_ALIKE]) for row in rows]
         folds = assign_folds(labels, groups, count=options.folds, seed=options.fold_seed)
@@ -153,8 +154,8 @@ def make_judge(options: argparse.Namespace, *, valid: Path | None = None) -> Jud
         device=options.device,
         code=code,
         base=parse_changes(options.set)
-        | ({"whole.epochs": 0} if options.head_only else {})
-        | {"data.group_column": options.group_column},
+        | ({"finetune.epochs": 0} if options.head_only else {})
+        | {"data.coarse_column": options.coarse_column},
     )
 
 

@@ -8,15 +8,16 @@ import torch
 
 from service.cores import usable_cores
 from tests.benchmarks.training.tables import Row, read_rows
-from trainer.fitting import LAST, Silence
-from trainer.fitting.measuring.calibration import calibrate
-from trainer.fitting.measuring.evaluate import predict_logits
-from trainer.fitting.prepare import prepare_validation
-from trainer.fitting.records.checkpoint import load_state
-from trainer.insight import write_predictions
+from trainer.data.prepare import prepare_validation
 from trainer.model import Backbone, Classifier, load_backbone
 from trainer.model.backbones import RANDOM
+from trainer.predictions import write_predictions
+from trainer.progress import NoProgress
 from trainer.run.folder import own_catalog, recipe_of
+from trainer.training.calibration import calibrate
+from trainer.training.checkpoint import load_state
+from trainer.training.evaluate import predict_logits
+from trainer.training.loop import LAST
 
 _AVERAGE = "average."  # the weights that are validated and exported, in a saved state
 
@@ -27,11 +28,11 @@ def predict_last(run: Path, *, cache: Path, device: torch.device) -> list[Row]:
     catalog = own_catalog(run, recipe, None)
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM)  # the run has its own
     _, valid = prepare_validation(
-        catalog, pixels=backbone.pixels, cache=cache, threads=usable_cores(), progress=Silence()
+        catalog, pixels=backbone.pixels, cache=cache, threads=usable_cores(), progress=NoProgress()
     )
     model = last_model(run, backbone, class_count=len(catalog.classes), device=device)
     logits = predict_logits(model, valid, device=device)
-    calibration = calibrate(logits, catalog.targets(catalog.side("valid")), task=catalog.task)
+    calibration = calibrate(logits, catalog.targets(catalog.split("valid")), task=catalog.task)
     write_predictions(run / "last.csv", catalog, calibration.activate(logits), thresholds=calibration.thresholds)
     return read_rows(run / "last.csv")
 

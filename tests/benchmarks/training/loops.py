@@ -11,12 +11,14 @@ import torch
 
 from service.cores import usable_cores
 from trainer.catalog import read_catalog
-from trainer.fitting import Recipe, Silence, TrainingData, prepare
-from trainer.fitting.data import loss_of
-from trainer.fitting.hardware.devices import autocast, training_dtype
-from trainer.fitting.recipe.sizes import crop_size
-from trainer.fitting.stages.whole_stage import WholeTraining
+from trainer.data.prepare import prepare
+from trainer.data.training_data import TrainingData, loss_of
 from trainer.model import Backbone, Classifier, load_backbone, parameter_groups
+from trainer.progress import NoProgress
+from trainer.recipe import Recipe
+from trainer.training.device import autocast, training_dtype
+from trainer.training.finetune import Finetuner
+from trainer.training.sizes import crop_size
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,9 +51,9 @@ def make_setting(table: Path, *, root: Path, recipe: Recipe, cache: Path, device
         seed=recipe.seed,
         cache=cache,
         threads=usable_cores(),
-        progress=Silence(),
+        progress=NoProgress(),
     )
-    size = crop_size(pixels.size, recipe.whole.size_share)
+    size = crop_size(pixels.size, recipe.finetune.crop_scale)
     return Setting(recipe=recipe, data=prepared.data, device=device, size=size, passes=passes)
 
 
@@ -60,14 +62,14 @@ class RealLoop:
 
     def __init__(self, setting: Setting) -> None:
         model, size = setting.make_model(), setting.size
-        self._stage = WholeTraining(model, setting.data, setting.recipe, size=size, device=setting.device)
+        self._stage = Finetuner(model, setting.data, setting.recipe, size=size, device=setting.device)
         self._passes, self._count = setting.passes, len(setting.data.train)
 
     def round(self) -> float:
         """Images per second."""
         start = time.perf_counter()
         for _ in range(self._passes):
-            self._stage.run_epoch(progress=Silence(), on_step=lambda: None)  # waits for the device
+            self._stage.run_epoch(progress=NoProgress(), on_step=lambda: None)  # waits for the device
         return self._passes * self._count / (time.perf_counter() - start)
 
 
@@ -77,13 +79,15 @@ class SyntheticLoop:
     def __init__(self, setting: Setting) -> None:
         recipe, data, device = setting.recipe, setting.data, setting.device
         model = setting.make_model().train()
-        groups = parameter_groups(model, weight_decay=recipe.whole.weight_decay)
+        groups = parameter_groups(model, weight_decay=recipe.finetune.weight_decay)
         self._setting = setting
-        self._network: Callable[[torch.Tensor], torch.Tensor] = torch.compile(model) if recipe.whole.compile else model
+        self._network: Callable[[torch.Tensor], torch.Tensor] = (
+            torch.compile(model) if recipe.finetune.compile else model
+        )
         self._optimizer = torch.optim.AdamW(groups, lr=1e-6, betas=(0.9, 0.99), fused=True)
         self._dtype = training_dtype(device, recipe.precision)
         self._scaler = torch.amp.GradScaler(device.type, enabled=self._dtype == torch.float16)
-        batch_size = min(recipe.whole.batch_size, len(data.train))
+        batch_size = min(recipe.finetune.batch_size, len(data.train))
         noise = 255 * torch.rand(batch_size, 3, setting.size, setting.size)
         self._pixels = noise.to(device).contiguous(memory_format=torch.channels_last)
         self._targets = torch.from_numpy(data.train_targets[:batch_size]).to(device)

@@ -66,8 +66,8 @@ def compare(ours: Epochs, key: Values, values: Values) -> dict[str, object]:
         "points": "" if points is None else f"{points:+.1f}",
     }
     if key["device"] == "cpu" and key["epochs"] in GOALS:
-        most_share, least_points = GOALS[key["epochs"]]
-        row["share_goal"] = f"1/{1 / most_share:.0f}" + _missed(share is not None and share <= most_share)
+        max_fraction, least_points = GOALS[key["epochs"]]
+        row["share_goal"] = f"1/{1 / max_fraction:.0f}" + _missed(share is not None and share <= max_fraction)
         row["points_goal"] = f"{least_points:.0f}" + _missed(points is not None and points >= least_points)
     return row
 

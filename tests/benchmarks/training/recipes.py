@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.fitting import Recipe, read_recipe
+from trainer.recipe import Recipe
+from trainer.recipe_reading import read_recipe
 
 Changes = dict[str, Any]
 
@@ -36,13 +37,13 @@ class ChangedRecipe:
 
 
 def change_recipe(changes: Changes) -> ChangedRecipe:
-    """The default with {"whole.epochs": 12, ...}. Raises RecipeError where there is no such key."""
+    """The default with {"finetune.epochs": 12, ...}. Raises RecipeError where there is no such key."""
     recipe = read_recipe(None, changes)
     return ChangedRecipe(recipe=recipe, name=hashlib.sha256(recipe.to_toml().encode()).hexdigest()[:12])
 
 
 def parse_changes(texts: Iterable[str]) -> Changes:
-    """`whole.rate=1e-3,seed=1`, `balance=sampler` -> {"whole.rate": 0.001, "seed": 1, "balance": "sampler"}.
+    """`finetune.lr=1e-3,seed=1`, `balance=sampler` -> {"finetune.lr": 0.001, "seed": 1, "balance": "sampler"}.
 
     What stands after the `=` is a TOML value, or else a text as it is.
     """

@@ -46,17 +46,17 @@ def known(rows: Sequence[Row], among: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["label"] in labels]
 
 
-def some_classes(rows: Sequence[Row], count: int, *, group_column: str) -> list[Row]:
+def some_classes(rows: Sequence[Row], count: int, *, coarse_column: str) -> list[Row]:
     """The rows of whole groups, drawn at random until they have `count` classes."""
     classes: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        classes[row[group_column]].add(row["label"])
+        classes[row[coarse_column]].add(row["label"])
     groups, taken, seen = sorted(classes), set(), 0
     for number in np.random.default_rng(0).permutation(len(groups)):
         if seen < count:
             taken.add(groups[number])
             seen += len(classes[groups[number]])
-    return [row for row in rows if row[group_column] in taken]
+    return [row for row in rows if row[coarse_column] in taken]
 
 
 def sided(train: Sequence[Row], valid: Sequence[Row]) -> list[Row]:

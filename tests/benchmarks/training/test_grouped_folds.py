@@ -7,7 +7,7 @@ from tests.benchmarks.training.grouped_folds import assign_folds, write_folds
 from tests.benchmarks.training.tables import read_rows
 
 # 8 labels, label k with groups of 1 to 5 images; group 100 has all images of its label.
-LABELS = [f"label {group % 8}" for group in range(64) for _ in range(1 + group % 5)] + ["whole"] * 4
+LABELS = [f"label {group % 8}" for group in range(64) for _ in range(1 + group % 5)] + ["finetune"] * 4
 GROUPS = [group for group in range(64) for _ in range(1 + group % 5)] + [100] * 4
 
 
@@ -33,7 +33,7 @@ def test_every_label_that_is_judged_is_trained_on_too() -> None:
 
 def test_a_group_with_all_images_of_a_label_is_never_judged() -> None:
     folds = assign_folds(LABELS, GROUPS, count=5, seed=0)
-    assert {fold for label, fold in zip(LABELS, folds, strict=True) if label == "whole"} == {None}
+    assert {fold for label, fold in zip(LABELS, folds, strict=True) if label == "finetune"} == {None}
 
 
 def test_the_seed_decides() -> None:

@@ -8,29 +8,31 @@ import torch
 
 from tests.benchmarks.training.last_epoch import last_model, predict_last
 from tests.support.photos import write_folder
-from trainer.cli.keys import recipe_keys
-from trainer.fitting import LAST, Silence, fit, read_recipe
-from trainer.fitting.measuring.calibration import calibrate
-from trainer.fitting.measuring.evaluate import predict_logits
-from trainer.fitting.measuring.metrics import measure
-from trainer.fitting.records.checkpoint import load_state, save_state
+from trainer.cli.overrides import recipe_keys
+from trainer.progress import NoProgress
+from trainer.recipe_reading import read_recipe
 from trainer.run import Environment
 from trainer.run.folder import create, write_prepared
 from trainer.run.inputs import backbone_of, catalog_of, prepared_for
+from trainer.training.calibration import calibrate
+from trainer.training.checkpoint import load_state, save_state
+from trainer.training.evaluate import predict_logits
+from trainer.training.loop import LAST, fit
+from trainer.training.metrics import measure
 
 CPU = torch.device("cpu")
 
 
 def test_the_last_epoch_judges_and_not_the_best(tmp_path: Path) -> None:
     photos, run, cache = write_folder(tmp_path / "photos"), tmp_path / "run", tmp_path / "cache"
-    asked = {"backbone": "tiny", "whole.epochs": 3, "whole.ema_decay": 0.5, "data.base": str(photos)}
+    asked = {"backbone": "tiny", "finetune.epochs": 3, "finetune.ema_decay": 0.5, "data.base": str(photos)}
     recipe = read_recipe(None, recipe_keys(photos, {}) | asked)
     backbone = backbone_of(recipe)
-    environment = Environment(device=CPU, threads=1, cache=cache, progress=Silence())
+    environment = Environment(device=CPU, threads=1, cache=cache, progress=NoProgress())
     prepared = prepared_for(catalog_of(recipe), backbone, recipe, environment)
     create(run, recipe)
     write_prepared(run, prepared)
-    fit(backbone, prepared.data, recipe, run=run, device=CPU, progress=Silence())
+    fit(backbone, prepared.data, recipe, run=run, device=CPU, progress=NoProgress())
     records = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     last = [record["valid"] for record in records if record["event"] == "epoch"][-1]
 

@@ -7,22 +7,22 @@ import pytest
 from tests.benchmarks.ablation import OF_THE_HEAD, OF_THE_WHOLE
 from tests.benchmarks.training.recipes import change_recipe, parse_changes
 from trainer.errors import RecipeError
-from trainer.fitting import read_recipe
+from trainer.recipe_reading import read_recipe
 
 
 def test_values_are_of_their_own_kind() -> None:
-    assert parse_changes(["whole.epochs=12,whole.rate=1e-3", "whole.sizes=128:3,224:2,balance=sampler"]) == {
-        "whole.epochs": 12,
-        "whole.rate": 0.001,
+    assert parse_changes(["finetune.epochs=12,finetune.lr=1e-3", "finetune.sizes=128:3,224:2,balance=sampler"]) == {
+        "finetune.epochs": 12,
+        "finetune.lr": 0.001,
         "balance": "sampler",
-        "whole.sizes": "128:3,224:2",
+        "finetune.sizes": "128:3,224:2",
     }
 
 
 def test_the_same_recipe_has_the_same_name_however_it_was_asked_for(tmp_path: Path) -> None:
     default = change_recipe({})
-    assert change_recipe({"whole.epochs": default.recipe.whole.epochs}).name == default.name
-    other = change_recipe({"whole.epochs": 3})
+    assert change_recipe({"finetune.epochs": default.recipe.finetune.epochs}).name == default.name
+    other = change_recipe({"finetune.epochs": 3})
     assert other.name != default.name
     assert read_recipe(other.write(tmp_path), {}) == other.recipe
 

@@ -54,7 +54,7 @@ def test_side_folders_are_sides_and_no_classes(tmp_path: Path, names: tuple[str,
     put(tmp_path, *(f"{name}/{label}/1.jpg" for name in names for label in ("a", "x/b")))
     source = read_folder(tmp_path)
     assert source.sided
-    assert {(row.path.split("/")[0], row.side) for row in source.rows} == set(
+    assert {(row.path.split("/")[0], row.split) for row in source.rows} == set(
         zip(names, ("train", "valid", "test"), strict=True)
     )
     assert {label for row in source.rows for label in row.labels} == {"a", "b"}
@@ -70,7 +70,7 @@ def test_images_beside_train_are_left_out(tmp_path: Path) -> None:
 
 def test_a_test_folder_beside_classes(tmp_path: Path) -> None:
     put(tmp_path, "a/1.jpg", "test/a/2.jpg")
-    assert [(row.path, row.side) for row in read_folder(tmp_path).rows] == [
+    assert [(row.path, row.split) for row in read_folder(tmp_path).rows] == [
         ("a/1.jpg", "train"),
         ("test/a/2.jpg", "test"),
     ]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.catalog.files import bears, put, table
-from trainer.catalog import GROUP_COLUMN, read_catalog
+from trainer.catalog import COARSE_COLUMN, read_catalog
 from trainer.errors import CatalogError
 
 HEADER = ["path", "label", "coarse"]
@@ -20,34 +20,34 @@ ROWS = [
 
 
 def test_every_class_has_its_group(tmp_path: Path) -> None:
-    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), group_column="coarse", valid_share=0.4)
+    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), coarse_column="coarse", valid_fraction=0.4)
     assert catalog.classes == ("Fuji", "Gala", "Oat")
-    assert catalog.groups == ("Apple", "Milk")
-    assert catalog.class_groups.tolist() == [0, 0, 1]
-    assert {row.group for row in catalog.side("valid")} <= {"Apple", "Milk"}
+    assert catalog.coarse_labels == ("Apple", "Milk")
+    assert catalog.coarse_indices.tolist() == [0, 0, 1]
+    assert {row.coarse_label for row in catalog.split("valid")} <= {"Apple", "Milk"}
 
 
 def test_nobody_who_did_not_ask_for_groups_gets_any(tmp_path: Path) -> None:
     catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS))
-    assert catalog.groups == ()
-    assert catalog.class_groups.shape == (0,)
+    assert catalog.coarse_labels == ()
+    assert catalog.coarse_indices.shape == (0,)
     catalog.write_csv(tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().startswith("path,label,split,sha256,note\n")
 
 
 def test_groups_are_written_and_read_back(tmp_path: Path) -> None:
-    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), group_column="coarse")
+    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), coarse_column="coarse")
     catalog.write_csv(tmp_path / "out.csv")
-    again = read_catalog(tmp_path / "out.csv", group_column=GROUP_COLUMN)
+    again = read_catalog(tmp_path / "out.csv", coarse_column=COARSE_COLUMN)
     assert again.rows == catalog.rows
-    assert again.groups == catalog.groups
+    assert again.groups == catalog.coarse_labels
 
 
 def test_a_class_that_is_left_out_takes_its_group_with_it(tmp_path: Path) -> None:
-    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), group_column="coarse")
-    left = catalog.without([row for row in catalog.rows if row.group == "Milk"])
+    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), coarse_column="coarse")
+    left = catalog.without([row for row in catalog.rows if row.coarse_label == "Milk"])
     assert left.groups == ("Apple",)
-    assert left.class_groups.tolist() == [0, 0]
+    assert left.coarse_indices.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,23 @@ def test_a_class_that_is_left_out_takes_its_group_with_it(tmp_path: Path) -> Non
 )
 def test_a_wrong_group_is_named_with_its_rows(tmp_path: Path, rows: list[list[str]], sentence: str) -> None:
     with pytest.raises(CatalogError, match=sentence):
-        read_catalog(table(tmp_path / "x.csv", HEADER, rows), group_column="coarse")
+        read_catalog(table(tmp_path / "x.csv", HEADER, rows), coarse_column="coarse")
 
 
 def test_two_tables_must_agree(tmp_path: Path) -> None:
     first = table(tmp_path / "x.csv", HEADER, ROWS)
     second = table(tmp_path / "y.csv", HEADER, [["9.jpg", "Oat", "Grain"]])
     with pytest.raises(CatalogError, match=r"the class 'Oat' is in 'Milk' \(5.jpg, 6.jpg\) and in 'Grain' \(9.jpg\)"):
-        read_catalog(first, valid=second, group_column="coarse")
+        read_catalog(first, valid=second, coarse_column="coarse")
 
 
 def test_what_has_no_groups_is_said(tmp_path: Path) -> None:
     csv = table(tmp_path / "x.csv", HEADER, ROWS)
     with pytest.raises(CatalogError, match=r"no column 'kind' \(found: 'path', 'label', 'coarse'\); .* --group-column"):
-        read_catalog(csv, group_column="kind")
+        read_catalog(csv, coarse_column="kind")
     with pytest.raises(CatalogError, match="groups are of classes, of which an image has one"):
-        read_catalog(csv, group_column="coarse", label_delimiter=";")
+        read_catalog(csv, coarse_column="coarse", label_delimiter=";")
     with pytest.raises(CatalogError, match="this is a folder; groups are read from a column, and need a CSV"):
-        read_catalog(bears(tmp_path / "bears"), group_column="coarse")
+        read_catalog(bears(tmp_path / "bears"), coarse_column="coarse")
     with pytest.raises(CatalogError, match="this is a folder; groups"):
-        read_catalog(csv, valid=put(tmp_path / "v", "Oat/1.jpg"), group_column="coarse")
+        read_catalog(csv, valid=put(tmp_path / "v", "Oat/1.jpg"), coarse_column="coarse")

@@ -18,9 +18,9 @@ def test_a_folder_is_split_by_class(tmp_path: Path) -> None:
     catalog = read_catalog(bears(tmp_path, each=10))
     assert catalog.task == "classification"
     assert catalog.classes == ("black", "grizzly", "teddy")
-    valid = Counter(label for row in catalog.side("valid") for label in row.labels)
+    valid = Counter(label for row in catalog.split("valid") for label in row.labels)
     assert valid == {"black": 2, "grizzly": 2, "teddy": 2}
-    assert len(catalog.side("train")) == 24
+    assert len(catalog.split("train")) == 24
     assert catalog.warnings == ()
 
 
@@ -35,9 +35,9 @@ def test_neither_place_nor_order_of_making_changes_the_split(tmp_path: Path) -> 
 
 
 def test_one_more_image_leaves_the_others(tmp_path: Path) -> None:
-    before = {row.path: row.side for row in read_catalog(bears(tmp_path, each=50)).rows}
+    before = {row.path: row.split for row in read_catalog(bears(tmp_path, each=50)).rows}
     put(tmp_path, "black/new.jpg")
-    after = {row.path: row.side for row in read_catalog(tmp_path).rows}
+    after = {row.path: row.split for row in read_catalog(tmp_path).rows}
     assert sum(after[path] != side for path, side in before.items()) <= 1
 
 
@@ -45,13 +45,13 @@ def test_the_sides_of_a_folder_are_honoured(tmp_path: Path) -> None:
     for side, each in (("train", 5), ("valid", 2), ("test", 1)):
         bears(tmp_path / side, each=each)
     catalog = read_catalog(tmp_path)
-    assert [len(catalog.side(side)) for side in ("train", "valid", "test")] == [15, 6, 3]
-    assert all(row.path.startswith(row.side) for row in catalog.rows)
+    assert [len(catalog.split(side)) for side in ("train", "valid", "test")] == [15, 6, 3]
+    assert all(row.path.startswith(row.split) for row in catalog.rows)
     assert catalog.drawn is None
     shutil.rmtree(tmp_path / "valid")
     catalog = read_catalog(tmp_path)
-    assert [len(catalog.side(side)) for side in ("train", "valid", "test")] == [12, 3, 3]
-    assert all(row.path.startswith("test") == (row.side == "test") for row in catalog.rows)
+    assert [len(catalog.split(side)) for side in ("train", "valid", "test")] == [12, 3, 3]
+    assert all(row.path.startswith("test") == (row.split == "test") for row in catalog.rows)
 
 
 def test_a_second_folder_to_validate_on(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_a_second_folder_to_validate_on(tmp_path: Path) -> None:
     bears(tmp_path / "there", each=2)
     catalog = read_catalog(tmp_path / "here", valid=tmp_path / "there")
     assert catalog.root == (tmp_path / "here").resolve()
-    assert len(catalog.side("train")) == 12
-    assert [row.path for row in catalog.side("valid")][:2] == ["../there/black/00.jpg", "../there/black/01.jpg"]
+    assert len(catalog.split("train")) == 12
+    assert [row.path for row in catalog.split("valid")][:2] == ["../there/black/00.jpg", "../there/black/01.jpg"]
     assert all(catalog.file_of(row).is_file() for row in catalog.rows)
 
 
@@ -80,7 +80,7 @@ def test_a_second_table_shares_the_root(tmp_path: Path) -> None:
     catalog = read_catalog(
         tmp_path / "t.csv", valid=tmp_path / "v.csv", root=photos, path_column="file", label_column="kind"
     )
-    assert [(row.path, row.side) for row in catalog.rows] == [
+    assert [(row.path, row.split) for row in catalog.rows] == [
         ("1.jpg", "train"),
         ("2.jpg", "train"),
         ("3.jpg", "valid"),
@@ -92,7 +92,7 @@ def test_a_second_source_with_sides(tmp_path: Path) -> None:
     rows = [["1.jpg", "black", "valid"], ["2.jpg", "teddy", "test"]]
     csv = table(tmp_path / "there" / "x.csv", ["path", "label", "split"], rows)
     catalog = read_catalog(tmp_path / "here", valid=csv)
-    assert [(row.path, row.side) for row in catalog.rows[:2]] == [
+    assert [(row.path, row.split) for row in catalog.rows[:2]] == [
         ("../there/1.jpg", "valid"),
         ("../there/2.jpg", "test"),
     ]
@@ -154,8 +154,8 @@ def test_options_that_do_not_fit(tmp_path: Path) -> None:
         read_catalog(data, root=tmp_path)
     with pytest.raises(CatalogError, match="The label delimiter is empty"):
         read_catalog(data, label_delimiter="")
-    with pytest.raises(CatalogError, match="share of validation images is 0"):
-        read_catalog(data, valid_share=0)
+    with pytest.raises(CatalogError, match="fraction of validation images is 0"):
+        read_catalog(data, valid_fraction=0)
 
 
 def test_too_little_to_learn_from(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_too_little_to_learn_from(tmp_path: Path) -> None:
 
 def test_a_class_of_one_image_stays_in_training(tmp_path: Path) -> None:
     catalog = read_catalog(put(bears(tmp_path), "panda/1.jpg"))
-    assert [row.side for row in catalog.rows if "panda" in row.labels] == ["train"]
+    assert [row.split for row in catalog.rows if "panda" in row.labels] == ["train"]
     assert "1 of 4 classes have a single training image: 'panda'." in catalog.warnings
 
 
@@ -180,7 +180,7 @@ def test_images_to_test_on_take_the_place_of_those_that_were_there(tmp_path: Pat
     others = table(tmp_path / "more" / "t.csv", ["file", "kind"], [("x.jpg", "b")])
     tested = read_test(catalog, others, path_column="file", label_column="kind")
     assert tested.root == (tmp_path / "more").resolve()
-    assert {row.path: row.side for row in tested.rows} == {
+    assert {row.path: row.split for row in tested.rows} == {
         "../own/a/1.jpg": "train", "../own/b/2.jpg": "train", "../own/a/3.jpg": "valid", "x.jpg": "test",
     }  # fmt: skip
     assert all(tested.file_of(row).is_file() for row in tested.rows)
@@ -194,7 +194,7 @@ def test_a_table_of_images_that_are_not_there_any_more(tmp_path: Path) -> None:
     (tmp_path / "2.jpg").unlink()
     with pytest.raises(CatalogError, match=r"1 of 3 images are not under .*row 3: 2.jpg"):
         read_catalog(path)
-    assert read_catalog(path, present=False) == before
+    assert read_catalog(path, must_exist=False) == before
 
 
 @pytest.mark.real_data
@@ -202,14 +202,14 @@ def test_a_table_of_images_that_are_not_there_any_more(tmp_path: Path) -> None:
 def test_the_grocery_photos() -> None:
     grocery = Path(str(real_data))
     fine = read_catalog(grocery / "train.csv", valid=grocery / "val.csv")
-    assert (len(fine.classes), len(fine.side("train")), len(fine.side("valid"))) == (81, 2640, 296)
+    assert (len(fine.classes), len(fine.split("train")), len(fine.split("valid"))) == (81, 2640, 296)
     assert "21 of 81 classes have no validation image" in "".join(fine.warnings)
     tags = read_catalog(grocery / "train.csv", label_column="tags", label_delimiter=";")
     assert tags.targets(tags.rows).shape == (2640, len(tags.classes))
-    shares = tags.targets(tags.side("valid")).mean(0) - tags.targets(tags.side("train")).mean(0)
+    shares = tags.targets(tags.split("valid")).mean(0) - tags.targets(tags.split("train")).mean(0)
     assert abs(shares).max() < 0.01
-    grouped = read_catalog(grocery / "train.csv", valid=grocery / "val.csv", group_column="coarse")
+    grouped = read_catalog(grocery / "train.csv", valid=grocery / "val.csv", coarse_column="coarse")
     assert (len(grouped.classes), len(grouped.groups)) == (81, 43)
     folder = read_catalog(grocery / "train")
     assert folder.classes == fine.classes
-    assert len(folder.side("valid")) == 528
+    assert len(folder.split("valid")) == 528

@@ -141,7 +141,7 @@ def test_the_split_column(tmp_path: Path) -> None:
     ]
     source = read(table(tmp_path / "x.csv", ["path", "label", "split"], rows))
     assert source.sided
-    assert [row.side for row in source.rows] == ["train", "valid", "valid", "valid", "test"]
+    assert [row.split for row in source.rows] == ["train", "valid", "valid", "valid", "test"]
     for wrong in ("training", ""):
         csv = table(tmp_path / "x.csv", ["path", "label", "split"], [*rows, ["9.jpg", "a", wrong]])
         with pytest.raises(CatalogError, match=rf"row 7: the split is '{wrong}', not one of train, valid, val, valid"):
@@ -164,8 +164,8 @@ def test_sets_of_labels(tmp_path: Path) -> None:
 
 def test_written_rows_are_read_back(tmp_path: Path) -> None:
     rows = [
-        Row(path='a, "b".jpg', labels=frozenset({"x", "10", "9"}), side="valid", sha256="0" * 64, note="see, é"),
-        Row(path="b.jpg", labels=frozenset(), side="train"),
+        Row(path='a, "b".jpg', labels=frozenset({"x", "10", "9"}), split="valid", sha256="0" * 64, note="see, é"),
+        Row(path="b.jpg", labels=frozenset(), split="train"),
     ]
     put(tmp_path, *(row.path for row in rows))
     write_table(tmp_path / "x.csv", rows, label_delimiter=";")
@@ -192,7 +192,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_failed_writing_leaves_nothing(tmp_path: Path) -> None:
-    row = Row(path="caf\udce9.jpg", labels=frozenset("a"), side="train")
+    row = Row(path="caf\udce9.jpg", labels=frozenset("a"), split="train")
     with pytest.raises(UnicodeEncodeError):
         write_table(tmp_path / "x.csv", [row], label_delimiter=None)
     assert list(tmp_path.iterdir()) == []

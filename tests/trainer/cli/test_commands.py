@@ -48,7 +48,7 @@ def test_lr_find_tells_the_fit_of_everything_that_was_asked(tmp_path: Path, cach
     written = tomllib.loads((run / "recipe.toml").read_text())
     assert written["data"]["valid"] == str(valid)
     assert written["data"]["label_delimiter"] == ";"
-    assert (written["dropout"], written["seed"], written["whole"]["mixup"]) == (0.125, 3, 0.2)
+    assert (written["dropout"], written["seed"], written["finetune"]["mixup"]) == (0.125, 3, 0.2)
 
 
 def test_the_sample_tells_how_to_fit_it_whatever_its_name(tmp_path: Path) -> None:

@@ -48,14 +48,14 @@ def test_says_what_is_wrong_with_the_options(photos: Path, run: Path, tmp_path: 
         (("--backbone", "resnet9000"), "there is no backbone 'resnet9000'"),
         (("--backbone", "timm/resnet9000"), "timm has no model 'resnet9000'"),
         (("--device", "tpu"), "no device tpu"),
-        (("--epochs", "-1"), "whole.epochs is -1"),
+        (("--epochs", "-1"), "finetune.epochs is -1"),
         (("--epochs", "0"), "nothing would be trained"),
-        (("--sizes", "16:1,32"), "whole.sizes is '16:1,32'"),
-        (("--sizes", "16:1", "--epochs", "3"), "whole.epochs is 3, but whole.sizes is '16:1', 1 epochs"),
-        (("--freeze", "early:two"), "whole.freeze is 'early:two'"),
-        (("--freeze", "head"), "the head would never learn: whole.freeze is 'head'"),
+        (("--sizes", "16:1,32"), "finetune.sizes is '16:1,32'"),
+        (("--sizes", "16:1", "--epochs", "3"), "finetune.epochs is 3, but finetune.sizes is '16:1', 1 epochs"),
+        (("--freeze", "early:two"), "finetune.freeze is 'early:two'"),
+        (("--freeze", "head"), "the head would never learn: finetune.freeze is 'head'"),
         (("--freeze", "head:2"), "the head would never learn"),
-        (("--accumulate", "9"), "whole.accumulate is 9; it must be from 1 to 8"),
+        (("--accumulate", "9"), "finetune.accumulate is 9; it must be from 1 to 8"),
         (("--recipe", tmp_path / "none.toml"), "cannot be read"),
         (("--weights", tmp_path / "none.safetensors"), "there is no weights file"),
     ):
@@ -130,7 +130,7 @@ def test_ctrl_c_ends_with_one_line(photos: Path, run: Path) -> None:
         signal.signal(signal.SIGINT, handler)
         assert process.stderr is not None
         for line in process.stderr:
-            if line.startswith("whole"):
+            if line.startswith("finetune"):
                 break
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.trainer import trainer
-from tests.trainer.run.test_training import OPTIONS
+from tests.trainer.run.test_fit import OPTIONS
 
 
 @pytest.mark.parametrize("part", ["catalog.csv", "checkpoints/best.safetensors", "checkpoints/last.safetensors"])

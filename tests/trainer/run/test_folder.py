@@ -10,8 +10,7 @@ import pytest
 
 from tests.support.full_disk import no_file_over
 from trainer.errors import RunError
-from trainer.fitting import Recipe
-from trainer.fitting.recipe.recipe import DataSource
+from trainer.recipe import DataSource, Recipe
 from trainer.run.folder import create, recipe_of
 
 RECIPE = Recipe(data=DataSource(path="/photos"))

@@ -13,15 +13,14 @@ import safetensors.torch
 from service.bundle import read_bundle
 from tests.support.full_disk import no_file_over
 from tests.support.trainer import trainer
-from tests.trainer.run.test_training import OPTIONS, outcome, recipe
-from trainer.run import training
+from tests.trainer.run.test_fit import OPTIONS, outcome, recipe
 
 __all__ = ["recipe"]  # the fixture: a state is saved after every step
 
 
 def test_a_disk_that_is_full_while_it_trains(photos: Path, tmp_path: Path, cache: Path, recipe: Path) -> None:
     fit = ("fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS)
-    whole, run = tmp_path / "whole", tmp_path / "run"
+    whole, run = tmp_path / "finetune", tmp_path / "run"
     assert trainer(*fit, "--out", whole).exit_code == 0
     last = Path("checkpoints", "last.safetensors")
     with no_file_over((whole / last).stat().st_size * 3 // 4):  # there is room for it without the optimizer's moments
@@ -45,7 +44,7 @@ def test_what_ends_before_the_report_is_written_is_not_finished(
         raise OSError(errno.ENOSPC, "No space left on device", str(run / "report.html"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "write_report", full)
+        patch.setattr("trainer.run.fit.write_report", full)
         result = trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run)
     assert result.exit_code == 1
     assert "go on with: python -m trainer resume RUN" in result.stderr

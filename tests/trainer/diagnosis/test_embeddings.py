@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from service.pixels import Mode, PixelSpec
+from trainer.catalog import hash_files
+from trainer.data import PixelCache, fill_cache
+from trainer.data.prepare import cache_spec
+from trainer.diagnosis.embeddings import embed_images
+from trainer.progress import NoProgress
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two photos, each lying and standing."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name in ("china", "flower"):
+        photo = Image.fromarray(load_sample_image(f"{name}.jpg"))
+        photo.save(folder / f"{name}-lying.jpg")
+        photo.crop((100, 0, 350, 427)).save(folder / f"{name}-standing.jpg")
+    return sorted(folder.iterdir())
+
+
+def cached(files: list[Path], spec: PixelSpec, folder: Path) -> PixelCache:
+    return fill_cache(folder, list(zip(hash_files(files, threads=1), files, strict=True)), spec=spec, threads=1)
+
+
+@pytest.mark.parametrize("mode", ["crop", "squish", "pad"])
+def test_an_image_is_known_again_on_the_other_side_of_the_split(files: list[Path], tmp_path: Path, mode: Mode) -> None:
+    """There it was decoded in another way."""
+    pixels = PixelSpec(size=128, resize_short=160 if mode == "crop" else 128, mode=mode)
+    train, valid = (cached(files, spec, tmp_path) for spec in (cache_spec(pixels), pixels))
+    found = embed_images(train, valid, pixels, device=torch.device("cpu"), progress=NoProgress()).astype(np.float64)
+    assert found.shape == (8, 1280)
+    units = found / np.linalg.norm(found, axis=1, keepdims=True)
+    similarities = units[:4] @ units[4:].T
+    assert similarities.diagonal().min() > 0.8
+    assert (similarities.argmax(axis=1) == np.arange(4)).all()

@@ -1,0 +1,35 @@
+"""Small data that every test of this folder may train on."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.support.photos import write_folder, write_tagged_csv
+from trainer.catalog import read_catalog
+from trainer.data.prepare import Prepared, prepare
+from trainer.model import Backbone, load_backbone
+from trainer.progress import NoProgress
+
+
+@pytest.fixture
+def backbone() -> Backbone:
+    """The tiny backbone, taken for one that knows something: its norms are frozen and the head stage runs."""
+    return dataclasses.replace(load_backbone("tiny"), pretrained=True)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, backbone: Backbone) -> Prepared:
+    """36 images of three classes, some of them held out."""
+    catalog = read_catalog(write_folder(tmp_path / "photos"))
+    return prepare(catalog, pixels=backbone.pixels, seed=0, cache=tmp_path / "cache", threads=2, progress=NoProgress())
+
+
+@pytest.fixture
+def tagged(tmp_path: Path, backbone: Backbone) -> Prepared:
+    """36 images with none, one or two of three labels, some of them held out."""
+    table = write_tagged_csv(tmp_path / "tagged")
+    catalog = read_catalog(table, label_column="tags", label_delimiter=";")
+    return prepare(catalog, pixels=backbone.pixels, seed=0, cache=tmp_path / "cache", threads=2, progress=NoProgress())

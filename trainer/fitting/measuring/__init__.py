@@ -1,1 +1,0 @@
-"""What a model gives for images, and how good that is."""

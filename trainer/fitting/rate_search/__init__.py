@@ -1,1 +1,0 @@
-"""The search for learning rates: sweeps, what they suggest, and the rates of both stages."""

@@ -1,1 +1,0 @@
-"""The two stages: the head on cached features, then the whole network; schedule, batches, steps."""

@@ -1,0 +1,61 @@
+"""Trying something on a model without leaving a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def restoring_state(model: nn.Module) -> Iterator[None]:
+    """Put a model and torch's random numbers back as they were, to the last bit, also where an error is raised.
+
+    Of the model: weights and buffers, which weights learn, their gradients, the mode of every module. Of torch: the
+    generators of the CPU and of every GPU. An optimizer is best made inside and left there.
+    """
+    tensors = {name: tensor.detach().clone() for name, tensor in _tensors(model)}
+    learning = [(weight, weight.requires_grad, weight.grad) for weight in model.parameters()]
+    modes = [(module, module.training) for module in model.modules()]
+    generators = _generators()
+    for weight in model.parameters():
+        weight.grad = None  # kept aside, and not added to
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, tensor in _tensors(model):
+                tensor.copy_(tensors[name])
+        for weight, learns, gradient in learning:
+            weight.requires_grad_(learns)
+            weight.grad = gradient
+        for module, mode in modes:
+            module.training = mode
+        _restore(generators)
+
+
+def _tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+def _generators() -> dict[str, torch.Tensor]:
+    """The state of every generator that `torch.manual_seed` seeds; GPUs that nobody uses are not woken for it."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        states |= {f"cuda:{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
+    if torch.backends.mps.is_available():
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def _restore(states: dict[str, torch.Tensor]) -> None:
+    for name, state in states.items():
+        if name == "cpu":
+            torch.set_rng_state(state)
+        elif name == "mps":
+            torch.mps.set_rng_state(state)
+        else:
+            torch.cuda.set_rng_state(state, name)
