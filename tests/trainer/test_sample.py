@@ -43,7 +43,7 @@ def test_it_is_a_dataset(sample: Sample) -> None:
     assert catalog.classes == tuple("0123456789")
     assert len(catalog.rows) == sample.files == 1797 - 20 + 28 + 1
     assert catalog.warnings == ()
-    assert min(Counter(label for row in catalog.side("valid") for label in row.labels).values()) > 30
+    assert min(Counter(label for row in catalog.split("valid") for label in row.labels).values()) > 30
 
 
 def test_all_images_but_two_can_be_decoded(sample: Sample) -> None:
@@ -82,8 +82,8 @@ def test_mislabelled_images_lie_in_a_wrong_folder(sample: Sample) -> None:
 def test_exact_duplicates_are_byte_for_byte(sample: Sample) -> None:
     duplicates = every(sample, "exact_duplicate")
     for planted in duplicates:
-        assert content(sample, planted.path) == content(sample, planted.twin)
-        assert planted.true_label == str(planted.twin)[0]
+        assert content(sample, planted.path) == content(sample, planted.duplicate_of)
+        assert planted.true_label == str(planted.duplicate_of)[0]
     assert sum(planted.path[0] != planted.true_label for planted in duplicates) == 4
     contents = Counter(all_bytes(sample.folder).values())
     assert sum(contents.values()) - len(contents) == len(duplicates)  # there are no others
@@ -91,10 +91,10 @@ def test_exact_duplicates_are_byte_for_byte(sample: Sample) -> None:
 
 def test_near_duplicates_are_near(sample: Sample) -> None:
     for planted in every(sample, "near_duplicate"):
-        twin, other = pixels(sample, planted.twin), pixels(sample, planted.path)
-        assert content(sample, planted.path) != content(sample, planted.twin)
-        assert planted.path[0] == planted.true_label == str(planted.twin)[0]
-        assert np.corrcoef(twin.ravel(), other.ravel())[0, 1] > 0.9
+        duplicate_of, other = pixels(sample, planted.duplicate_of), pixels(sample, planted.path)
+        assert content(sample, planted.path) != content(sample, planted.duplicate_of)
+        assert planted.path[0] == planted.true_label == str(planted.duplicate_of)[0]
+        assert np.corrcoef(duplicate_of.ravel(), other.ravel())[0, 1] > 0.9
 
 
 def test_broken_files_are_broken_as_said(sample: Sample) -> None:
