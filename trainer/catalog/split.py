@@ -27,7 +27,7 @@ class HoldOut:
     seed: int
 
     def apply(self, rows: Sequence[Row]) -> tuple[Row, ...]:
-        """Draw `train` and `valid` anew. `test` rows stay, and identical files (by `sha256`) share a split.
+        """Draw `train` and `valid` again. `test` rows stay, and identical files (by `sha256`) share a split.
 
         Raises:
             CatalogError: See `hold_out`.

@@ -92,10 +92,10 @@ def test_warnings_about_thin_classes_and_leaks() -> None:
 def test_hashes_draw_again_so_that_identical_files_share_a_split(tmp_path: Path) -> None:
     made = read_catalog(bears(tmp_path, each=20))
     pairs = [f"{item.path[:-5]}{int(item.path[-5]) // 2}".ljust(64, "0") for item in made.rows]  # 00 = 01, 02 = 03, ...
-    torn = {digest for digest, item in zip(pairs, made.rows, strict=True) if item.split == "valid"} & {
+    separated = {digest for digest, item in zip(pairs, made.rows, strict=True) if item.split == "valid"} & {
         digest for digest, item in zip(pairs, made.rows, strict=True) if item.split == "train"
     }
-    assert torn  # before
+    assert separated  # before the files are hashed
     hashed = made.with_hashes(pairs)
     assert [item.sha256 for item in hashed.rows] == pairs
     assert {item.sha256 for item in hashed.split("valid")}.isdisjoint(item.sha256 for item in hashed.split("train"))

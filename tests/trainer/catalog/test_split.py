@@ -197,8 +197,8 @@ def test_one_group_more_or_less_is_not_nearer_to_the_fraction(sizes: list[int], 
     held = hold_out(keys, labels, fraction=fraction, seed=seed, groups=groups)
     wanted = min(max(1, math.floor(fraction * len(keys) + 0.5)), len(keys) - 1)
     chosen, left = (
-        Counter(group for group, out in zip(groups, held, strict=True) if out is chosen_ones).values()
-        for chosen_ones in (True, False)
+        Counter(group for group, out in zip(groups, held, strict=True) if out is is_held).values()
+        for is_held in (True, False)
     )
     error = abs(sum(held) - wanted)
     assert chosen
