@@ -1,7 +1,7 @@
 """A small real dataset with planted faults, to try everything on.
 
-The 1,797 handwritten digits of scikit-learn (8 x 8 scans: Alpaydin and Kaynak 1998, "Optical Recognition of
-Handwritten Digits", UCI Machine Learning Repository), drawn larger. Nothing is downloaded.
+It is the 1,797 handwritten digits of scikit-learn (scans of 8 x 8 pixels: Alpaydin and Kaynak 1998, "Optical
+Recognition of Handwritten Digits", UCI Machine Learning Repository), enlarged. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from PIL import Image
 
 Fault = Literal["mislabelled", "exact_duplicate", "near_duplicate", "truncated", "not_an_image", "stored_rotated"]
 
-_SIDE = 64  # pixels
-_MISLABELLED_SHARE = 0.015
+_SIZE = 64  # pixels, width and height
+_MISLABELLED_FRACTION = 0.015
 _EXACT_DUPLICATES = 12
-_STRAY_DUPLICATES = 4  # exact duplicates that lie in another digit's folder
+_MISLABELLED_DUPLICATES = 4  # exact duplicates in the folder of another digit
 _NEAR_DUPLICATES = 12
 _HELD_OUT_PER_DIGIT = 2
 _ORIENTATION_TAG = 0x0112
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 
 _RECIPE = """\
-# What suits handwritten digits: a mirrored digit is no digit, and a 6 turned far enough is a 9.
-# With the sample in DIR:
+# Settings for handwritten digits: a mirrored digit is not a digit, and a 6 rotated far enough is a 9.
+# If the sample is in DIR:
 #
 #     python -m trainer fit DIR --recipe DIR-recipe.toml --out RUN
 
-size = 96  # the scans have 8 x 8 pixels: more would cost time and show nothing new
+size = 96  # the scans have 8 x 8 pixels: a larger size takes more time and shows nothing new
 
 [finetune]
 epochs = 4
@@ -50,23 +50,33 @@ lighting = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Planted:
-    """One fault that was planted.
+    """One planted fault.
 
-    path        the file, from the sample's folder
-    fault       what is wrong with it
-    true_label  the digit that it shows, whatever folder it lies in; None where it shows none
-    twin        the file that it repeats; None where it repeats none
+    Attributes:
+        path: The file, relative to the sample's folder.
+        fault: What is wrong with it.
+        true_label: The digit that it shows, which may differ from its folder; None if it shows no digit.
+        duplicate_of: The file that it duplicates, relative to the sample's folder; None if it is not a duplicate.
     """
 
     path: str
     fault: Fault
     true_label: str | None
-    twin: str | None = None
+    duplicate_of: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What was written: the folder, what stands beside it, the number of files in the folder, and the faults."""
+    """What was written.
+
+    Attributes:
+        folder: The dataset.
+        held_out: Folder of images that are not in the dataset.
+        planted_file: List of the faults, JSON.
+        recipe_file: Recipe for the dataset, TOML.
+        files: Number of files in `folder`.
+        planted: The faults.
+    """
 
     folder: Path
     held_out: Path
@@ -78,7 +88,7 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class _Scan:
-    """One digit: a number that is its own, what it shows, and its image."""
+    """One digit: its unique number, what it shows, and its image."""
 
     number: int
     digit: int
@@ -87,7 +97,14 @@ class _Scan:
 
 @dataclass(kw_only=True)
 class _Draft:
-    """A sample before it is written: path -> bytes, and what was planted; files that are no scan count on."""
+    """A sample before it is written.
+
+    Attributes:
+        rng: Draws formats and wrong labels.
+        numbers: Numbers for the names of files that are not a scan of their own, such as duplicates.
+        files: Path -> bytes.
+        planted: The faults so far.
+    """
 
     rng: np.random.Generator
     numbers: Iterator[int]
@@ -95,50 +112,52 @@ class _Draft:
     planted: list[Planted] = field(default_factory=list)
 
     def place(self, scan: _Scan, *, label: int | None = None) -> str:
-        """Put a scan into a folder, its own digit's by default, in a format drawn by lot; returns its path."""
+        """Put a scan into the folder of a label (default: its own digit), in a random format; return its path."""
         format_ = str(self.rng.choice(sorted(_SUFFIXES)))
         name = f"{scan.number:04}{_SUFFIXES[format_]}"
         return self.put(name, _encode(scan.image, format_), label=scan.digit if label is None else label)
 
     def put(self, name: str, content: bytes, *, label: int) -> str:
-        """Put a file into a digit's folder; returns its path."""
+        """Put a file into the folder of a digit; return its path."""
         path = f"{label}/scan-{name}"
         self.files[path] = content
         return path
 
-    def plant(self, path: str, fault: Fault, *, shows: int | None, twin: str | None = None) -> None:
-        """Note a fault."""
+    def plant(self, path: str, fault: Fault, *, shows: int | None, duplicate_of: str | None = None) -> None:
+        """Add a fault to the list."""
         label = None if shows is None else str(shows)
-        self.planted.append(Planted(path=path, fault=fault, true_label=label, twin=twin))
+        self.planted.append(Planted(path=path, fault=fault, true_label=label, duplicate_of=duplicate_of))
 
-    def another(self, digit: int) -> int:
-        """Another digit, drawn by lot."""
+    def other_digit(self, digit: int) -> int:
+        """Draw another digit at random."""
         return int(digit + self.rng.integers(1, 10)) % 10
 
     def next_name(self, suffix: str) -> str:
-        """The name of a file that is no scan of its own."""
+        """Return the name for a file that is not a scan of its own."""
         return f"{next(self.numbers):04}{suffix}"
 
 
 def write_sample(folder: Path, *, seed: int = 0) -> Sample:
-    """Write digits into `folder`, one folder a digit, and beside it what a user of them needs.
+    """Write digits into a folder with one folder for each digit, and three more outputs next to it.
 
-    FOLDER               about 1,800 PNG, JPEG and WebP files of 64 pixels, some of them faulty
-    FOLDER-held-out      20 sound images of other digits, one folder a digit, for `trainer evaluate` and the service
-    FOLDER-planted.json  the faults, one by one
-    FOLDER-recipe.toml   augmentation that suits digits
+    FOLDER               about 1,800 PNG, JPEG and WebP files of 64 x 64 pixels, some of them with faults
+    FOLDER-held-out      20 good images of other digits, one folder for each digit, to evaluate and to predict
+    FOLDER-planted.json  the list of faults
+    FOLDER-recipe.toml   augmentation for digits
 
-    The same seed gives the same bytes (with one build of Pillow). Raises FileExistsError where one of the four is
-    there already; they are written whole or not at all.
+    All four are written, or none. The same seed gives the same bytes with the same build of Pillow.
+
+    Raises:
+        FileExistsError: One of the four exists already.
     """
     folder = folder.resolve()
     held_out, planted_file, recipe_file = (
         folder.with_name(folder.name + ending) for ending in ("-held-out", "-planted.json", "-recipe.toml")
     )
-    places = (held_out, planted_file, recipe_file, folder)  # the folder last: where it is, everything is
-    taken = [str(place) for place in places if place.exists() or place.is_symlink()]
-    if taken:
-        raise FileExistsError(f"{', '.join(taken)}: there already; give another folder, or move it away.")
+    targets = (held_out, planted_file, recipe_file, folder)  # the folder last: if it exists, everything exists
+    existing = [str(target) for target in targets if target.exists() or target.is_symlink()]
+    if existing:
+        raise FileExistsError(f"{', '.join(existing)}: exists already; give another folder, or move it away.")
     examples, scans = _scans(seed)
     draft = _draft(scans, seed=seed)
     sample = Sample(
@@ -160,21 +179,21 @@ def write_sample(folder: Path, *, seed: int = 0) -> Sample:
         faults = [asdict(planted) for planted in sample.planted]
         (stage / planted_file.name).write_text(json.dumps(faults, indent=1) + "\n", encoding="utf-8")
         (stage / recipe_file.name).write_text(_RECIPE, encoding="utf-8")
-        _move(stage, places)
+        _move(stage, targets)
     return sample
 
 
 def _scans(seed: int) -> tuple[list[_Scan], list[_Scan]]:
-    """The scans in a shuffled order: a few of each digit to hold out, and the rest."""
+    """Return the scans in a shuffled order: a few of each digit to hold out, and the rest."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     held_out: list[_Scan] = []
     rest: list[_Scan] = []
     for number in np.random.default_rng(seed).permutation(len(digits.target)):
-        ink = np.pad(digits.images[number], 1)  # a margin, so that a turned digit stays whole
+        ink = np.pad(digits.images[number], 1)  # a margin, so that rotation does not cut the digit
         paper = Image.fromarray((255 - ink * 255 / 16).round().astype(np.uint8))
-        image = paper.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+        image = paper.resize((_SIZE, _SIZE), Image.Resampling.BICUBIC)
         scan = _Scan(number=int(number), digit=int(digits.target[number]), image=image)
         enough = sum(other.digit == scan.digit for other in held_out) == _HELD_OUT_PER_DIGIT
         (rest if enough else held_out).append(scan)
@@ -182,27 +201,28 @@ def _scans(seed: int) -> tuple[list[_Scan], list[_Scan]]:
 
 
 def _draft(scans: Sequence[_Scan], *, seed: int) -> _Draft:
-    """Every scan in a folder, and the faults, each made from a scan of its own."""
+    """Put every scan into a folder, and plant the faults, each made from a different scan."""
     draft = _Draft(rng=np.random.default_rng((seed, 1)), numbers=itertools.count(2000))
     unused = iter(scans)
-    for scan in itertools.islice(unused, round(_MISLABELLED_SHARE * len(scans))):
-        draft.plant(draft.place(scan, label=draft.another(scan.digit)), "mislabelled", shows=scan.digit)
-    for index, scan in enumerate(itertools.islice(unused, _EXACT_DUPLICATES + _STRAY_DUPLICATES)):
-        twin = draft.place(scan)
-        label = scan.digit if index < _EXACT_DUPLICATES else draft.another(scan.digit)
-        path = draft.put(draft.next_name(Path(twin).suffix), draft.files[twin], label=label)
-        draft.plant(path, "exact_duplicate", shows=scan.digit, twin=twin)
+    for scan in itertools.islice(unused, round(_MISLABELLED_FRACTION * len(scans))):
+        draft.plant(draft.place(scan, label=draft.other_digit(scan.digit)), "mislabelled", shows=scan.digit)
+    for index, scan in enumerate(itertools.islice(unused, _EXACT_DUPLICATES + _MISLABELLED_DUPLICATES)):
+        original = draft.place(scan)
+        label = scan.digit if index < _EXACT_DUPLICATES else draft.other_digit(scan.digit)
+        path = draft.put(draft.next_name(Path(original).suffix), draft.files[original], label=label)
+        draft.plant(path, "exact_duplicate", shows=scan.digit, duplicate_of=original)
     for index, scan in enumerate(itertools.islice(unused, _NEAR_DUPLICATES)):
-        twin = draft.place(scan)
-        path = draft.put(draft.next_name(".jpg"), _nearly(scan.image, index), label=scan.digit)
-        draft.plant(path, "near_duplicate", shows=scan.digit, twin=twin)
-    rotated, cut = next(unused), next(unused)
+        original = draft.place(scan)
+        path = draft.put(draft.next_name(".jpg"), _near_duplicate(scan.image, index), label=scan.digit)
+        draft.plant(path, "near_duplicate", shows=scan.digit, duplicate_of=original)
+    rotated, truncated = next(unused), next(unused)
     path = draft.put(f"{rotated.number:04}.jpg", _stored_rotated(rotated.image), label=rotated.digit)
     draft.plant(path, "stored_rotated", shows=rotated.digit)
-    whole = _encode(cut.image, "JPEG")
-    path = draft.put(f"{cut.number:04}.jpg", whole[: len(whole) * 3 // 4], label=cut.digit)
-    draft.plant(path, "truncated", shows=cut.digit)
-    path = draft.put(draft.next_name(".jpg"), b"This is not an image, whatever its name says.\n", label=cut.digit)
+    content = _encode(truncated.image, "JPEG")
+    path = draft.put(f"{truncated.number:04}.jpg", content[: len(content) * 3 // 4], label=truncated.digit)
+    draft.plant(path, "truncated", shows=truncated.digit)
+    text = b"This is not an image, whatever its name says.\n"
+    path = draft.put(draft.next_name(".jpg"), text, label=truncated.digit)
     draft.plant(path, "not_an_image", shows=None)
     for scan in unused:
         draft.place(scan)
@@ -218,8 +238,8 @@ def _encode(image: Image.Image, format_: str, *, quality: int = 90, orientation:
     return buffer.getvalue()
 
 
-def _nearly(image: Image.Image, index: int) -> bytes:
-    """The image compressed harder, shifted by two pixels, or darker, in turn; as JPEG."""
+def _near_duplicate(image: Image.Image, index: int) -> bytes:
+    """Return the image as JPEG: for index 0, 1, 2, ... in turn compressed more, shifted by two pixels, or darker."""
     match index % 3:
         case 0:
             return _encode(image, "JPEG", quality=50)
@@ -231,7 +251,7 @@ def _nearly(image: Image.Image, index: int) -> bytes:
 
 
 def _stored_rotated(image: Image.Image) -> bytes:
-    """A quarter turn to the left in the file, and the EXIF orientation that turns it back."""
+    """Return a JPEG that is stored a quarter turn to the left, with the EXIF orientation that turns it back."""
     return _encode(image.transpose(Image.Transpose.ROTATE_90), "JPEG", orientation=6)
 
 
@@ -241,14 +261,14 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         (folder / path).write_bytes(content)
 
 
-def _move(stage: Path, places: Sequence[Path]) -> None:
-    """Rename every place's draft to the place; when one fails, those before it go back."""
+def _move(stage: Path, targets: Sequence[Path]) -> None:
+    """Move every target out of the stage; if one fails, move those before it back."""
     moved: list[Path] = []
     try:
-        for place in places:
-            (stage / place.name).rename(place)
-            moved.append(place)
+        for target in targets:
+            (stage / target.name).rename(target)
+            moved.append(target)
     except OSError:
-        for place in moved:
-            place.rename(stage / place.name)
+        for target in moved:
+            target.rename(stage / target.name)
         raise

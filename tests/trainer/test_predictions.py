@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.full_disk import no_file_over
 from tests.support.photos import write_folder, write_tagged_csv
-from trainer.catalog import read_catalog
+from trainer.catalog import Columns, read_catalog
 from trainer.predictions import read_predictions, write_predictions
 
 
@@ -45,7 +45,7 @@ def test_what_cannot_be_written_leaves_nothing_half_written(tmp_path: Path) -> N
 
 
 def test_labels_are_those_at_their_thresholds(tmp_path: Path) -> None:
-    catalog = read_catalog(write_tagged_csv(tmp_path / "tagged"), label_column="tags", label_delimiter=";")
+    catalog = read_catalog(write_tagged_csv(tmp_path / "tagged"), columns=Columns(label="tags", label_delimiter=";"))
     valid = catalog.split("valid")
     probabilities = np.tile([0.3, 0.3, 0.9], (len(valid), 1))
     write_predictions(tmp_path / "predictions.csv", catalog, probabilities, thresholds=(0.2, 0.4, 0.5))

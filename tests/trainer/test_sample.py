@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from trainer.fitting import read_recipe
 
 from service.pixels import PixelSpec, UndecodableImage, UnsupportedImage, load
 from trainer.catalog import read_catalog, require_readable
-from trainer.recipe_reading import read_recipe
 from trainer.sample import Planted, Sample, write_sample
 
 SPEC = PixelSpec(size=64, resize_short=64)
@@ -64,7 +64,7 @@ def test_all_images_but_two_can_be_decoded(sample: Sample) -> None:
     assert len(catalog.without(unreadable).rows) == sample.files - 2
 
 
-def test_the_list_beside_it_is_the_truth(sample: Sample) -> None:
+def test_the_list_of_faults_is_right(sample: Sample) -> None:
     written = json.loads(sample.planted_file.read_text())
     assert [Planted(**item) for item in written] == list(sample.planted)
     assert len({planted.path for planted in sample.planted}) == len(sample.planted)
@@ -74,7 +74,7 @@ def test_the_list_beside_it_is_the_truth(sample: Sample) -> None:
     }  # fmt: skip
 
 
-def test_mislabelled_images_lie_in_a_wrong_folder(sample: Sample) -> None:
+def test_mislabelled_images_are_in_a_wrong_folder(sample: Sample) -> None:
     for planted in every(sample, "mislabelled"):
         assert planted.true_label in set("0123456789") - {planted.path[0]}
 
@@ -82,8 +82,8 @@ def test_mislabelled_images_lie_in_a_wrong_folder(sample: Sample) -> None:
 def test_exact_duplicates_are_byte_for_byte(sample: Sample) -> None:
     duplicates = every(sample, "exact_duplicate")
     for planted in duplicates:
-        assert content(sample, planted.path) == content(sample, planted.twin)
-        assert planted.true_label == str(planted.twin)[0]
+        assert content(sample, planted.path) == content(sample, planted.duplicate_of)
+        assert planted.true_label == str(planted.duplicate_of)[0]
     assert sum(planted.path[0] != planted.true_label for planted in duplicates) == 4
     contents = Counter(all_bytes(sample.folder).values())
     assert sum(contents.values()) - len(contents) == len(duplicates)  # there are no others
@@ -91,13 +91,13 @@ def test_exact_duplicates_are_byte_for_byte(sample: Sample) -> None:
 
 def test_near_duplicates_are_near(sample: Sample) -> None:
     for planted in every(sample, "near_duplicate"):
-        twin, other = pixels(sample, planted.twin), pixels(sample, planted.path)
-        assert content(sample, planted.path) != content(sample, planted.twin)
-        assert planted.path[0] == planted.true_label == str(planted.twin)[0]
-        assert np.corrcoef(twin.ravel(), other.ravel())[0, 1] > 0.9
+        original, other = pixels(sample, planted.duplicate_of), pixels(sample, planted.path)
+        assert content(sample, planted.path) != content(sample, planted.duplicate_of)
+        assert planted.path[0] == planted.true_label == str(planted.duplicate_of)[0]
+        assert np.corrcoef(original.ravel(), other.ravel())[0, 1] > 0.9
 
 
-def test_broken_files_are_broken_as_said(sample: Sample) -> None:
+def test_broken_files_are_broken_as_listed(sample: Sample) -> None:
     with pytest.raises(UndecodableImage, match="truncated"):
         load(content(sample, every(sample, "truncated")[0].path), SPEC)
     text = every(sample, "not_an_image")[0]
@@ -121,7 +121,7 @@ def test_the_stored_rotated_image_loads_upright(sample: Sample) -> None:
     assert np.corrcoef(upright.ravel(), stored.ravel())[0, 1] < 0.9
 
 
-def test_what_stands_beside_it(sample: Sample) -> None:
+def test_the_outputs_next_to_the_folder(sample: Sample) -> None:
     names = ["sample", "sample-held-out", "sample-planted.json", "sample-recipe.toml"]
     assert sorted(path.name for path in sample.folder.parent.iterdir()) == names
     assert sample.held_out.is_dir()
@@ -135,6 +135,7 @@ def test_what_stands_beside_it(sample: Sample) -> None:
 
 def test_the_recipe(sample: Sample) -> None:
     recipe = tomllib.loads(sample.recipe_file.read_text())
+    assert recipe["finetune"] == {"epochs": 4}
     assert recipe["augmentation"] == {"flip": 0.0, "rotation_degrees": 10.0, "scale_min": 0.7, "lighting": 0.2}
     assert read_recipe(sample.recipe_file, {}).augmentation.flip == 0
     assert "python -m trainer fit DIR --recipe DIR-recipe.toml --out RUN" in sample.recipe_file.read_text()
@@ -151,12 +152,12 @@ def test_one_seed_gives_one_sample(sample: Sample, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["s", "s-held-out", "s-planted.json", "s-recipe.toml"])
 def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    with pytest.raises(FileExistsError, match=rf"{name}: there already; give another folder"):
+    with pytest.raises(FileExistsError, match=rf"{name}: exists already; give another folder"):
         write_sample(tmp_path / "s")
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_four_outputs_are_written_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rename = Path.rename
 
     def full(self: Path, target: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from service.bundle.spec import Task
-from trainer.catalog.errors import first_few
-from trainer.catalog.grouping import groups_of
-from trainer.catalog.labels import natural_key
+from service.inputs import first_few
+from trainer.catalog.labels import find_coarse_labels, natural_key
 from trainer.catalog.row import Row, Split
 from trainer.catalog.split import HoldOut
 from trainer.catalog.table import write_table
@@ -23,19 +22,20 @@ from trainer.errors import CatalogError
 
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """Which images there are, what each one is, and on which side of the split it stands.
+    """Which images there are, what each one shows, and its split.
 
-    root             absolute folder that the rows' paths start from
-    rows             sorted by path; each path once
-    label_delimiter  what stands between the labels of one cell in a table; None: classification
-    drawn            the rule that drew the validation images; None where the data said which they are
-    remarks          what the reader has to say about the data
-    classes          labels of the training images, in natural order: '2' before '10'
-    groups           of the classes, in natural order; empty where nobody asked for groups
+    A catalog can always be trained on. Creating one raises CatalogError if there are no training or no validation
+    images, if there is only one class, if a label has no training image, if a class has two coarse labels, or if a path
+    is not unique.
 
-    A catalog that exists can be trained on; building one raises CatalogError when there are no training or no
-    validation images, when all have one class, when a label is missing from training or has two groups, or when a path
-    stands twice.
+    Attributes:
+        root: Folder that the rows' paths are relative to, absolute.
+        rows: Sorted by path; every path is unique.
+        label_delimiter: Separates the labels of one cell in a table; None for classification.
+        drawn: The rule that drew the validation images; None if the data has validation images of its own.
+        remarks: Sentences of the reader about the data.
+        classes: Labels of the training images, in natural order: '2' before '10'.
+        coarse_labels: Coarse labels of the classes, in natural order; empty if they were not requested.
     """
 
     root: Path
@@ -48,9 +48,10 @@ class Catalog:
 
     def __post_init__(self) -> None:
         labels = {label for row in self.rows if row.split == "train" for label in row.labels}
+        coarse_labels = set(self._coarse_label_of.values()) - {""}
         object.__setattr__(self, "rows", tuple(sorted(self.rows, key=lambda row: row.path)))
         object.__setattr__(self, "classes", tuple(sorted(labels, key=natural_key)))
-        object.__setattr__(self, "coarse_labels", tuple(sorted(set(self._group_of.values()) - {""}, key=natural_key)))
+        object.__setattr__(self, "coarse_labels", tuple(sorted(coarse_labels, key=natural_key)))
         self._check_paths()
         self._check_classes()
         self._check_labels()
@@ -62,37 +63,45 @@ class Catalog:
 
     @property
     def task(self) -> Task:
-        """`classification` (one label an image) or `multilabel` (any number of them)."""
+        """`classification` (one label for each image) or `multilabel` (any number of labels)."""
         return "classification" if self.label_delimiter is None else "multilabel"
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know before training: the reader's remarks, thin classes, leaks across the split."""
+        """What to know before training: remarks of the reader, classes with few images, leaks between the splits."""
         return (*self.remarks, *self._thin_classes(), *self.leaks("valid"), *self.leaks("test"))
 
-    def leaks(self, side: Split) -> tuple[str, ...]:
-        """What of `warnings` tells of images of a side that, byte for byte, were there before it: `test` comes last."""
-        before: tuple[Split, ...] = ("train",) if side == "valid" else ("train", "valid")
-        there = {row.sha256: row.path for other in before for row in self.split(other) if row.sha256}
-        leaks = [f"{row.path} = {there[row.sha256]}" for row in self.split(side) if row.sha256 in there]
-        if not leaks:
+    def leaks(self, split: Split) -> tuple[str, ...]:
+        """Return the warning about images of a split that are exact copies of images in an earlier split, if any.
+
+        Args:
+            split: `valid` is compared with train, `test` with train and valid.
+        """
+        earlier: tuple[Split, ...] = ("train",) if split == "valid" else ("train", "valid")
+        originals = {row.sha256: row.path for other in earlier for row in self.split(other) if row.sha256}
+        copies = [f"{row.path} = {originals[row.sha256]}" for row in self.split(split) if row.sha256 in originals]
+        if not copies:
             return ()
-        places = "training images" if side == "valid" else "training or validation images"
+        where = "training images" if split == "valid" else "training or validation images"
         return (
-            f"{len(leaks):,} {side} images are byte for byte also among the {places}, so the result on them will look "
-            f"too good: {first_few(leaks)}.",
+            f"{len(copies):,} {split} images are byte for byte also among the {where}, so the result on them will look "
+            f"too good: {first_few(copies)}.",
         )
 
     def split(self, name: Split) -> tuple[Row, ...]:
-        """The rows of one side, sorted by path."""
+        """Return the rows of one split, sorted by path."""
         return tuple(row for row in self.rows if row.split == name)
 
     def file_of(self, row: Row) -> Path:
-        """Where the row's image lies."""
+        """Return the path of the row's image."""
         return self.root / row.path
 
     def targets(self, rows: Sequence[Row]) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
-        """What a model should answer: int64 [n], indices into `classes`; for multilabel float32 [n, K] of 0 and 1."""
+        """Return the targets of N rows.
+
+        Returns:
+            Classification: int64 [N], indices into `classes`. Multilabel: float32 [N, K] of 0 and 1.
+        """
         if self.task == "classification":
             return np.array([self._index[label] for row in rows for label in row.labels], dtype=np.int64)
         targets = np.zeros((len(rows), len(self.classes)), dtype=np.float32)
@@ -102,15 +111,20 @@ class Catalog:
 
     @property
     def coarse_indices(self) -> npt.NDArray[np.int64]:
-        """Which of `groups` each class belongs to: int64 [K]; [0] where there are no groups."""
-        numbers = {group: number for number, group in enumerate(self.coarse_labels)}
-        return np.array([numbers[self._group_of[label]] for label in self.classes if numbers], dtype=np.int64)
+        """Index into `coarse_labels` of each class: int64 [K]; [0] if there are no coarse labels."""
+        index = {coarse_label: number for number, coarse_label in enumerate(self.coarse_labels)}
+        return np.array([index[self._coarse_label_of[label]] for label in self.classes if index], dtype=np.int64)
 
     def with_hashes(self, hashes: Sequence[str]) -> Catalog:
-        """The catalog with the SHA-256 of every row's file, in the order of `rows`.
+        """Return the catalog with the SHA-256 of every file.
 
-        Where validation images were drawn they are drawn anew, so that identical files stand on one side. Raises
-        CatalogError when this leaves nothing to validate on.
+        If the validation images were drawn, they are drawn again, so that identical files share a split.
+
+        Args:
+            hashes: Hexadecimal, in the order of `rows`.
+
+        Raises:
+            CatalogError: There are no validation images left.
         """
         rows = tuple(replace(row, sha256=digest) for row, digest in zip(self.rows, hashes, strict=True))
         changed = [row.path for row, now in zip(self.rows, rows, strict=True) if row.sha256 not in (None, now.sha256)]
@@ -120,10 +134,12 @@ class Catalog:
         return replace(self, rows=self.drawn.apply(rows) if self.drawn else rows, remarks=remarks)
 
     def without(self, rows: Collection[Row]) -> Catalog:
-        """The catalog without these rows; every other row keeps its side.
+        """Return the catalog without some rows. Every other row keeps its split.
 
-        A class that has no training image left is left out, its other images with it, and `warnings` says so.
-        Raises CatalogError when what is left cannot be trained on.
+        A class without any training image left is removed, together with its other images, and `warnings` says so.
+
+        Raises:
+            CatalogError: The catalog cannot be trained on any more.
         """
         dropped = {row.path for row in rows}
         left = [row for row in self.rows if row.path not in dropped]
@@ -139,11 +155,13 @@ class Catalog:
         return replace(self, rows=tuple(left), remarks=(*self.remarks, remark))
 
     def write_csv(self, path: Path) -> None:
-        """Write the table: path, label, split, sha256, note; group where there are groups.
+        """Write the table: path, label, split, sha256, note, and coarse if there are coarse labels.
 
-        `read_catalog(path, root=catalog.root, label_delimiter=catalog.label_delimiter)` gives the same rows back, with
-        their groups where `coarse_column=COARSE_COLUMN` is asked for.
-        Raises FileExistsError where something stands at `path`.
+        To read the same rows back, give `read_catalog` the same `root`, and `Columns` with the same `label_delimiter`
+        and, if there are coarse labels, `coarse=COARSE_COLUMN`.
+
+        Raises:
+            FileExistsError: There is a file or a link at `path`.
         """
         write_table(path, self.rows, label_delimiter=self.label_delimiter)
 
@@ -152,48 +170,48 @@ class Catalog:
         return {label: index for index, label in enumerate(self.classes)}
 
     @functools.cached_property
-    def _group_of(self) -> dict[str, str]:
-        return groups_of(
-            ((label, row.coarse_label, row.path) for row in self.rows for label in row.labels), where=str(self.root)
-        )
+    def _coarse_label_of(self) -> dict[str, str]:
+        entries = ((label, row.coarse_label, row.path) for row in self.rows for label in row.labels)
+        return find_coarse_labels(entries, where=str(self.root))
 
     def _check_paths(self) -> None:
-        twice = [path for path, count in Counter(row.path for row in self.rows).items() if count > 1]
-        if twice:
+        repeated = [path for path, count in Counter(row.path for row in self.rows).items() if count > 1]
+        if repeated:
             raise CatalogError(
-                f"{self.root}: {len(twice):,} images stand both in the data and in the validation data "
-                f"({first_few(twice)}); take them out of one of the two."
+                f"{self.root}: {len(repeated):,} images are both in the data and in the validation data "
+                f"({first_few(repeated)}); remove them from one of the two."
             )
 
     def _check_classes(self) -> None:
         if not self.split("train"):
             raise CatalogError(f"{self.root}: there are no training images; not all of them can be held out.")
-        least = 2 if self.task == "classification" else 1
-        if len(self.classes) < least:
+        minimum = 2 if self.task == "classification" else 1
+        if len(self.classes) < minimum:
             found = f"only the class {self.classes[0]!r}" if self.classes else "no label at all"
             raise CatalogError(
-                f"{self.root}: the training images have {found}; {self.task} needs at least {least} to tell apart."
+                f"{self.root}: the training images have {found}; {self.task} needs at least {minimum} classes."
             )
 
     def _check_labels(self) -> None:
         known = set(self.classes)
-        strange: defaultdict[str, list[str]] = defaultdict(list)
+        unknown: defaultdict[str, list[str]] = defaultdict(list)
         for row in self.rows:
             for label in row.labels - known:
-                strange[label].append(f"{row.split} image {row.path}")
-        if strange:
+                unknown[label].append(f"{row.split} image {row.path}")
+        if unknown:
             found = [
-                f"{label!r} ({len(strange[label]):,} images, first the {strange[label][0]})"
-                for label in sorted(strange, key=natural_key)
+                f"{label!r} ({len(unknown[label]):,} images, first the {unknown[label][0]})"
+                for label in sorted(unknown, key=natural_key)
             ]
             raise CatalogError(
                 f"{self.root}: no training image has the label {first_few(found)}; add training images of it, "
-                "or take these images out."
+                "or remove these images."
             )
 
-    def _thin_classes(self) -> Iterable[str]:
+    def _thin_classes(self) -> Iterator[str]:
+        """Yield warnings about classes with a single training image or without validation images."""
         counts = {
-            side: Counter(label for row in self.split(side) for label in row.labels) for side in ("train", "valid")
+            split: Counter(label for row in self.split(split) for label in row.labels) for split in ("train", "valid")
         }
         total = len(self.classes)
         single = [repr(name) for name in self.classes if counts["train"][name] == 1]

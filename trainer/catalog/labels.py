@@ -1,53 +1,79 @@
-"""Labels: cleaned when they are read, and put into an order that people expect."""
+"""Labels: cleaned when they are read, sorted as people expect, and with a coarse label for each class if requested."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 
+from service.inputs import first_few, unwritable
 from trainer.errors import CatalogError
 
-# Control characters, and the lone surrogates that stand for bytes that are not UTF-8 (PEP 383).
-_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DIGITS = re.compile(r"([0-9]+)")
 
 
-def unwritable(text: str) -> bool:
-    """Whether `text` cannot stand in a UTF-8 table or page: control characters, bytes that are not UTF-8."""
-    return _UNWRITABLE.search(text) is not None
-
-
 def clean_label(text: str, *, where: str) -> str:
-    """The label without outer white space, in Unicode's NFC form.
+    """Return the label without leading and trailing white space, in Unicode's NFC form.
 
-    Raises CatalogError that begins with `where` when nothing is left or a character cannot be written.
+    Raises:
+        CatalogError: The label is empty or contains a character that a table cannot hold. The message starts with
+            `where`.
     """
     label = unicodedata.normalize("NFC", text.strip())
     if not label:
         raise CatalogError(f"{where}: the label is empty; give every image a label.")
     if unwritable(label):
         raise CatalogError(
-            f"{where}: the label {label!r} holds a control character or bytes that are not UTF-8; rename it."
+            f"{where}: the label {label!r} has a control character or bytes that are not UTF-8; rename it."
         )
     return label
 
 
 def split_labels(text: str, *, delimiter: str, where: str) -> frozenset[str]:
-    """The set of labels in one cell; empty pieces are no label, and an empty cell is the empty set.
+    """Return the labels of one cell. Empty pieces are ignored; an empty cell gives the empty set.
 
-    Raises CatalogError that begins with `where`, as `clean_label` does.
+    Raises:
+        CatalogError: See `clean_label`.
     """
     return frozenset(clean_label(piece, where=where) for piece in text.split(delimiter) if piece.strip())
 
 
 def natural_key(label: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
-    """A sort key by which '2' comes before '10' and 'b' before 'C'; ties fall back on the plain string.
+    """Return a sort key that puts '2' before '10' and 'b' before 'C'; the plain string decides ties.
 
-    Runs of ASCII digits are compared as numbers (by length, then digit by digit, so that no run is too long).
+    Runs of ASCII digits are compared as numbers: by length, then digit by digit, so a run may have any length.
     """
     pieces = _DIGITS.split(label.casefold())
     key = tuple(_number(piece) if index % 2 else piece for index, piece in enumerate(pieces))
     return key, label
+
+
+def find_coarse_labels(entries: Iterable[tuple[str, str, str]], *, where: str) -> dict[str, str]:
+    """Find the coarse label of each class: every Granny Smith is an apple.
+
+    Args:
+        entries: (label, coarse label, place) of each image. The place is its row or path, for the error message.
+        where: Start of the error message.
+
+    Returns:
+        Label -> coarse label.
+
+    Raises:
+        CatalogError: A class has two coarse labels. The message gives the places.
+    """
+    found: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for label, coarse_label, place in entries:
+        found[label][coarse_label].append(place)
+    ambiguous = sorted((label for label, coarse_labels in found.items() if len(coarse_labels) > 1), key=natural_key)
+    if ambiguous:
+        parts = [f"{coarse!r} ({first_few(places, most=3)})" for coarse, places in found[ambiguous[0]].items()]
+        listed = first_few(parts, most=3, separator=" and ")
+        more = f" (and {len(ambiguous) - 1:,} more classes have several)" if len(ambiguous) > 1 else ""
+        raise CatalogError(
+            f"{where}: the class {ambiguous[0]!r} has the coarse labels {listed}{more}; give every class one."
+        )
+    return {label: coarse_label for label, coarse_labels in found.items() for coarse_label in coarse_labels}
 
 
 def _number(digits: str) -> tuple[int, str]:

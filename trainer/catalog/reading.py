@@ -1,4 +1,4 @@
-"""DATA, as the command line takes it, -> a catalog."""
+"""From a folder or a CSV to a catalog."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from service.inputs import InputError, first_few, is_table, unwritable
 from trainer.catalog.catalog import Catalog
-from trainer.catalog.errors import first_few
 from trainer.catalog.folder import read_folder
-from trainer.catalog.labels import unwritable
-from trainer.catalog.row import Row, Split
-from trainer.catalog.source import Source
+from trainer.catalog.row import Row, Source, Split
 from trainer.catalog.split import HoldOut
 from trainer.catalog.table import Columns, read_table
 from trainer.errors import CatalogError
 
-_TABLE_SUFFIXES = (".csv", ".tsv")
+_DEFAULT_COLUMNS = Columns()
 
 
 def read_catalog(
@@ -25,96 +23,97 @@ def read_catalog(
     *,
     valid: Path | None = None,
     root: Path | None = None,
-    path_column: str = "path",
-    label_column: str = "label",
-    label_delimiter: str | None = None,
-    coarse_column: str | None = None,
+    columns: Columns = _DEFAULT_COLUMNS,
     valid_fraction: float = 0.2,
     seed: int = 0,
     must_exist: bool = True,
 ) -> Catalog:
-    """The catalog of a folder (one folder a class) or a CSV.
+    """Read a folder (with one folder for each class) or a CSV.
 
-    valid            second folder or CSV, all of it to validate on; with it `data` may have no validation images
-    root             folder that the paths of the CSVs start from (of both, where `valid` is one too); by default each
-                     CSV's own folder
-    label_delimiter  makes it multilabel, and needs CSVs
-    coarse_column     of the CSVs: the group of each image's class; for classification alone
-    valid_fraction      of the images that are not for testing, held out by `hold_out` where the data has no
-                     validation images of its own
-    must_exist          whether the images that a CSV names must be there
+    Args:
+        data: The folder or CSV.
+        valid: A second folder or CSV, of which all images are for validation, unless its column `split` says test.
+            Then `data` must not have validation images.
+        root: Folder that the paths in the CSVs start from. None: each CSV's own folder.
+        columns: How to read the CSVs. A label delimiter and coarse labels need CSVs, and exclude each other.
+        valid_fraction: Fraction of the images that `hold_out` draws for validation if the data has no validation
+            images. Test images do not count.
+        seed: Of that draw.
+        must_exist: Whether the images that a CSV lists must be there.
 
-    Raises CatalogError: one sentence on what is wrong, where, and what to do. What is only odd is in `warnings`.
+    Raises:
+        CatalogError: The data cannot be trained on. The message says what is wrong, where, and what to do. What is only
+            unusual is in `warnings` of the catalog.
     """
-    if label_delimiter == "":
-        raise CatalogError("The label delimiter is empty; give the character that stands between labels, such as ';'.")
-    if coarse_column is not None and label_delimiter is not None:
+    if columns.label_delimiter == "":
+        raise CatalogError("`label_delimiter` is empty; give the character that separates labels, such as ';'.")
+    if columns.coarse is not None and columns.label_delimiter is not None:
         raise CatalogError(
-            f"{data}: groups are of classes, of which an image has one; leave --group-column or --label-delimiter out."
+            f"{data}: coarse labels need images with one label each; leave out `coarse_column` or `label_delimiter`."
         )
-    columns = Columns(path=path_column, label=label_column, label_delimiter=label_delimiter, group=coarse_column)
     _check_root(root, data, valid)
     source = _read(data, root=root, columns=columns, must_exist=must_exist)
     rows, remarks, drawn = source.rows, source.remarks, None
     if valid is not None:
         second = _read(valid, root=root, columns=columns, must_exist=must_exist)
         if any(row.split == "valid" for row in rows):
-            raise CatalogError(f"{data}: it has validation images of its own, and {valid} gives others; give one set.")
-        if second.sided and any(row.split == "train" for row in second.rows):
-            raise CatalogError(f"{valid}: some of it is marked as train; validate on images that are not trained on.")
-        rows += _seen_from(source.root, second.root, _on_side("valid", second))
+            raise CatalogError(f"{data}: it has validation images already, and {valid} gives others; give one set.")
+        if second.has_splits and any(row.split == "train" for row in second.rows):
+            raise CatalogError(
+                f"{valid}: some images are marked as train; validate on images that are not used in training."
+            )
+        rows += _relative_to(source.root, second.root, _in_split("valid", second))
         remarks += second.remarks
     elif not any(row.split == "valid" for row in rows):
         drawn = HoldOut(fraction=valid_fraction, seed=seed)
         rows = drawn.apply(rows)
-    return Catalog(root=source.root, rows=rows, label_delimiter=label_delimiter, drawn=drawn, remarks=remarks)
+    return Catalog(root=source.root, rows=rows, label_delimiter=columns.label_delimiter, drawn=drawn, remarks=remarks)
 
 
 def read_test(
-    catalog: Catalog,
-    data: Path,
-    *,
-    root: Path | None = None,
-    path_column: str = "path",
-    label_column: str = "label",
+    catalog: Catalog, data: Path, *, root: Path | None = None, columns: Columns = _DEFAULT_COLUMNS
 ) -> Catalog:
-    """A catalog with the images of a folder or CSV as its test images, in place of those that it had, and their root.
+    """Replace the test images of a catalog with the images of a folder or CSV.
 
-    data  where it says which side its images stand on, those for testing alone are taken
-    root  folder that the paths of the CSV start from; by default its own folder
+    Args:
+        catalog: Its label delimiter is used to read the CSV, and its coarse labels are given to the test images.
+        data: The folder or CSV. If it has splits, only its test images are used.
+        root: Folder that the paths in the CSV start from. None: the CSV's own folder.
+        columns: Columns of path and label; the rest is ignored.
 
-    Classes have the groups that the catalog gives them. Raises CatalogError as `read_catalog` does, and where there is
-    no image to test on, or one that the catalog trains or validates on.
+    Returns:
+        A catalog with the root of `data`.
+
+    Raises:
+        CatalogError: As for `read_catalog`; also if there is no test image, or if one is used in training or
+            validation.
     """
-    columns = Columns(path=path_column, label=label_column, label_delimiter=catalog.label_delimiter)
+    columns = replace(columns, label_delimiter=catalog.label_delimiter, coarse=None)
     _check_root(root, data)
     source = _read(data, root=root, columns=columns, must_exist=True)
-    rows = [row for row in _on_side("test", source) if row.split == "test"]
+    rows = [row for row in _in_split("test", source) if row.split == "test"]
     if not rows:
-        raise CatalogError(f"{data}: none of its images is marked as test; name a folder or CSV of those to test on.")
-    own = _seen_from(source.root, catalog.root, (*catalog.split("train"), *catalog.split("valid")))
+        raise CatalogError(f"{data}: none of its images is marked as test; give a folder or CSV of test images.")
+    own = _relative_to(source.root, catalog.root, (*catalog.split("train"), *catalog.split("valid")))
     kept = {row.path: row for row in own}
     seen = [f"{row.path} ({kept[row.path].split})" for row in rows if row.path in kept]
     if seen:
         raise CatalogError(
-            f"{data}: {len(seen):,} of its {len(rows):,} images were there in training ({first_few(seen)}); "
-            "a test needs images that were not: take these out."
+            f"{data}: {len(seen):,} of its {len(rows):,} images were used in training ({first_few(seen)}); "
+            "a test needs images that were not: remove these."
         )
-    groups = {row.labels: row.coarse_label for row in catalog.rows}
-    grouped = (replace(row, coarse_label=groups.get(row.labels, "")) for row in rows)
-    return replace(catalog, root=source.root, rows=(*kept.values(), *grouped), remarks=source.remarks)
+    coarse_labels = {row.labels: row.coarse_label for row in catalog.rows}
+    tested = (replace(row, coarse_label=coarse_labels.get(row.labels, "")) for row in rows)
+    return replace(catalog, root=source.root, rows=(*kept.values(), *tested), remarks=source.remarks)
 
 
-def _is_table(data: Path) -> bool:
-    return data.suffix.casefold() in _TABLE_SUFFIXES and not data.is_dir()
-
-
-def _check_root(root: Path | None, data: Path, *more: Path | None) -> None:
-    if root is not None and not any(_is_table(source) for source in (data, *more) if source):
-        raise CatalogError(f"{data}: a root is for the paths of a CSV, and this is a folder; leave --root out.")
+def _check_root(root: Path | None, *sources: Path | None) -> None:
+    if root is not None and not any(is_table(source) for source in sources if source):
+        raise CatalogError(f"{sources[0]}: `root` is for the paths in a CSV, and this is a folder; leave it out.")
 
 
 def _read(data: Path, *, root: Path | None, columns: Columns, must_exist: bool) -> Source:
+    """Read a folder or a table. This is the place where an InputError becomes a CatalogError."""
     try:
         data.stat()
     except OSError as error:
@@ -123,25 +122,28 @@ def _read(data: Path, *, root: Path | None, columns: Columns, must_exist: bool) 
         ) from error
     if unwritable(str(data.resolve())):
         raise CatalogError(
-            f"{str(data.resolve())!a}: this path holds control characters or bytes that are not UTF-8; rename it."
+            f"{str(data.resolve())!a}: this path has control characters or bytes that are not UTF-8; rename it."
         )
-    if _is_table(data):
-        return read_table(data, root=root, columns=columns, must_exist=must_exist)
-    if not data.is_dir():
-        raise CatalogError(f"{data}: this is neither a folder nor a CSV; give a folder of images or a .csv file.")
-    if columns.label_delimiter is not None:
-        raise CatalogError(f"{data}: a folder gives an image one label; several labels an image need a CSV.")
-    if columns.group is not None:
-        raise CatalogError(f"{data}: this is a folder; groups are read from a column, and need a CSV.")
-    return read_folder(data)
+    try:
+        if is_table(data):
+            return read_table(data, root=root, columns=columns, must_exist=must_exist)
+        if not data.is_dir():
+            raise CatalogError(f"{data}: this is neither a folder nor a CSV; give a folder of images or a .csv file.")
+        if columns.label_delimiter is not None:
+            raise CatalogError(f"{data}: a folder gives each image one label; several labels for an image need a CSV.")
+        if columns.coarse is not None:
+            raise CatalogError(f"{data}: this is a folder; coarse labels are read from a column, and need a CSV.")
+        return read_folder(data)
+    except InputError as error:
+        raise CatalogError(str(error)) from error
 
 
-def _on_side(side: Split, source: Source) -> tuple[Row, ...]:
-    """The rows of a source, all on one side where it says none."""
-    return source.rows if source.sided else tuple(replace(row, split=side) for row in source.rows)
+def _in_split(split: Split, source: Source) -> tuple[Row, ...]:
+    """Return the rows of a source; all of them are in `split` if the source has no splits."""
+    return source.rows if source.has_splits else tuple(replace(row, split=split) for row in source.rows)
 
 
-def _seen_from(root: Path, base: Path, rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Rows whose paths start from `base`, with paths from `root`."""
+def _relative_to(root: Path, base: Path, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return rows whose paths are relative to `base` with paths relative to `root`."""
     way = PurePosixPath(os.path.relpath(base, root))
     return tuple(replace(row, path=os.path.normpath(way / row.path)) for row in rows)

@@ -1,14 +1,15 @@
-"""One image of a catalog."""
+"""One image of a catalog, and what a reader finds in one folder or table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Split = Literal["train", "valid", "test"]
 
-# What folders and the `split` column may say (in any case) -> the side that is meant.
+# Names of folders and values of the column `split` (in any case) -> the split.
 SPLIT_NAMES: Mapping[str, Split] = {
     "train": "train",
     "valid": "valid",
@@ -20,15 +21,16 @@ SPLIT_NAMES: Mapping[str, Split] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One image: where it is, what it is, on which side of the split it stands.
+    """One image: its file, its labels and its split.
 
-    path    from the catalog's root, POSIX; begins with `..` where the image lies outside of the root. It is the
-            image's name in every table that we write, and stands once in a catalog
-    labels  exactly one for classification, any number for multilabel
-    side    `train`, `valid` or `test`
-    sha256  of the file's bytes, hexadecimal; None until it was hashed
-    group   coarser name of the label; empty where nobody asked for groups
-    note    free text that travels with the row
+    Attributes:
+        path: Relative to the catalog's root, POSIX; starts with `..` if the image is outside of the root. It identifies
+            the image in every table that is written, and is unique in a catalog.
+        labels: Exactly one for classification, any number for multilabel.
+        split: `train`, `valid` or `test`.
+        sha256: Of the file's bytes, hexadecimal; None before the file is hashed.
+        coarse_label: Coarse label of the class; empty if coarse labels were not requested.
+        note: Free text that is kept with the row.
     """
 
     path: str
@@ -37,3 +39,20 @@ class Row:
     sha256: str | None = None
     coarse_label: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The images of one folder or table.
+
+    Attributes:
+        root: Folder that the rows' paths are relative to, absolute, with links resolved.
+        rows: If the source has no splits, the split of every row is `train`.
+        has_splits: Whether the source gives the split of each image.
+        remarks: Sentences about what was left out or merged.
+    """
+
+    root: Path
+    rows: tuple[Row, ...]
+    has_splits: bool
+    remarks: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Which images are held out of training: stratified, and the same on every machine."""
+"""Which images are held out for validation: stratified by class, and the same on every machine."""
 
 from __future__ import annotations
 
@@ -16,15 +16,21 @@ from trainer.errors import CatalogError
 
 @dataclass(frozen=True, kw_only=True)
 class HoldOut:
-    """The rule by which validation images were drawn: the fraction of the images (0 to 1), and the seed."""
+    """The rule by which validation images are drawn.
+
+    Attributes:
+        fraction: Fraction of the images to hold out, 0 to 1.
+        seed: Another seed draws other images.
+    """
 
     fraction: float
     seed: int
 
     def apply(self, rows: Sequence[Row]) -> tuple[Row, ...]:
-        """The rows with `train` and `valid` drawn anew; `test` rows stay. Identical files fraction a side.
+        """Draw `train` and `valid` again. `test` rows stay, and identical files (by `sha256`) share a split.
 
-        Raises CatalogError as `hold_out` does.
+        Raises:
+            CatalogError: See `hold_out`.
         """
         drawn = [row for row in rows if row.split != "test"]
         held = hold_out(
@@ -34,13 +40,19 @@ class HoldOut:
             seed=self.seed,
             groups=[row.sha256 or row.path for row in drawn],
         )
-        sided = (replace(row, split="valid" if out else "train") for row, out in zip(drawn, held, strict=True))
-        return (*sided, *(row for row in rows if row.split == "test"))
+        split = (replace(row, split="valid" if out else "train") for row, out in zip(drawn, held, strict=True))
+        return (*split, *(row for row in rows if row.split == "test"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Unit:
-    """Images that must stand on one side: their positions, all their labels, and the number they drew."""
+class _Group:
+    """Images that must share a split.
+
+    Attributes:
+        members: Positions of the images.
+        labels: All of their labels.
+        draw: The number that the group draws; the lowest are held out first.
+    """
 
     members: tuple[int, ...]
     labels: frozenset[str]
@@ -48,7 +60,7 @@ class _Unit:
 
     @property
     def size(self) -> int:
-        """Number of its images."""
+        """Number of images."""
         return len(self.members)
 
 
@@ -60,113 +72,127 @@ def hold_out(
     seed: int,
     groups: Sequence[str] | None = None,
 ) -> list[bool]:
-    """Whether each image is held out for validation.
+    """Draw the images to hold out for validation, stratified by class.
 
-    Every image draws the number SHA-256(seed, key), and each class gives its lowest numbers, so the answer depends
-    neither on the order of the images nor on the machine, and another image changes little for the others. How many
-    a class gives is fraction x its size, rounded by largest remainders (Hamilton's method), so that the total is
-    right too; every class keeps an image for training, and a small one may give none.
+    Every image draws the number SHA-256(seed, key), and each class gives the images with its lowest numbers. So the
+    result depends neither on the order of the images nor on the machine, and adding an image changes few others. A
+    class gives fraction x its size, rounded by largest remainders (Hamilton's method), so that the total is right too.
+    Every class keeps an image for training; a small class may give none.
 
-    An image of several labels counts for the rarest of them, as rare labels suffer most from chance: the first
-    step of iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011), taken once. Where every image of a label
-    would be held out, one of them returns to training.
+    An image with several labels counts for the rarest of them, because rare labels suffer most from chance: the first
+    step of iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011), done once. If all images of a label would
+    be held out, one of them returns to training.
 
-    Images of one group (identical files, photos of one scene) are never torn apart: the group draws one number, that
-    of its smallest key, and is passed over where it holds more images than its class still has to give. What is
-    missing then comes from the smallest groups that were passed over, at most one a class, as long as each brings the
-    total nearer to the fraction or nothing is held out yet. One group of every class stays.
+    A group of images (identical files, photos of one scene) is never split. The group draws one number, that of its
+    smallest key. It is skipped if it has more images than its class still has to give. The missing images then come
+    from the smallest of the skipped groups, at most one of each class, as long as each brings the total nearer to the
+    fraction or nothing is held out yet. Every class keeps at least one group for training.
 
-    keys    names of the images, unique: relative POSIX paths
-    labels  per image, possibly none
-    groups  per image, any name of its group; None: each image is its own
+    Args:
+        keys: Unique name of each image: its relative POSIX path.
+        labels: Labels of each image, possibly none.
+        fraction: Fraction of the images to hold out, more than 0 and less than 1.
+        seed: Another seed draws other images.
+        groups: Name of each image's group; None: every image is a group of its own.
 
-    Raises CatalogError when the fraction is not between 0 and 1.
+    Returns:
+        Whether each image is held out, in the order of `keys`.
+
+    Raises:
+        CatalogError: The fraction is not between 0 and 1.
     """
     if not 0 < fraction < 1:
-        raise CatalogError(f"The fraction of validation images is {fraction}: it must be over 0 and under 1.")
-    strata: defaultdict[str, list[_Unit]] = defaultdict(list)
-    units = _units(keys, labels, seed=seed, groups=keys if groups is None else groups)
+        raise CatalogError(f"The fraction of validation images is {fraction}; it must be more than 0 and less than 1.")
+    strata: defaultdict[str, list[_Group]] = defaultdict(list)
+    drawn = _draw_groups(keys, labels, seed=seed, groups=keys if groups is None else groups)
     counts = Counter(itertools.chain.from_iterable(labels))
-    for unit in units:
-        strata[min(unit.labels, key=lambda label: (counts[label], label), default="")].append(unit)
+    for group in drawn:
+        strata[min(group.labels, key=lambda label: (counts[label], label), default="")].append(group)
     held = [False] * len(keys)
-    for unit in _leaving_every_label(units, _choose(strata, fraction=fraction, seed=seed)):
-        for index in unit.members:
+    for group in _without_last_of_a_label(drawn, _choose(strata, fraction=fraction, seed=seed)):
+        for index in group.members:
             held[index] = True
     return held
 
 
-def _units(keys: Sequence[str], labels: Sequence[frozenset[str]], *, seed: int, groups: Sequence[str]) -> list[_Unit]:
-    """The groups as units, lowest draw first."""
+def _draw_groups(
+    keys: Sequence[str], labels: Sequence[frozenset[str]], *, seed: int, groups: Sequence[str]
+) -> list[_Group]:
+    """Gather the images of each group, and sort the groups by the numbers that they draw."""
     members: defaultdict[str, list[int]] = defaultdict(list)
-    for index, group in enumerate(groups):
-        members[group].append(index)
-    units = [
-        _Unit(
+    for index, name in enumerate(groups):
+        members[name].append(index)
+    drawn = [
+        _Group(
             members=tuple(indices),
             labels=frozenset().union(*(labels[index] for index in indices)),
             draw=_draw(seed, min((keys[index] for index in indices), key=_composed)),
         )
         for indices in members.values()
     ]
-    return sorted(units, key=lambda unit: unit.draw)
+    return sorted(drawn, key=lambda group: group.draw)
 
 
 def _composed(key: str) -> str:
-    return unicodedata.normalize("NFC", key)  # file systems differ in the form in which they give a name back
+    return unicodedata.normalize("NFC", key)  # file systems differ in the Unicode form of the names that they return
 
 
 def _draw(seed: int, key: str) -> bytes:
     return hashlib.sha256(f"{seed}\n{_composed(key)}".encode(errors="surrogatepass")).digest()
 
 
-def _choose(strata: Mapping[str, Sequence[_Unit]], *, fraction: float, seed: int) -> list[_Unit]:
-    """Of each stratum, whose units stand in the order of their draws, those that fit; then what makes up the total."""
-    seats = _seats(
-        {name: sum(unit.size for unit in units) for name, units in strata.items()}, fraction=fraction, seed=seed
-    )
-    chosen: list[_Unit] = []
-    further: list[tuple[float, bytes, _Unit]] = []
-    for name, units in strata.items():
-        free, passed = seats[name], []
-        for unit in units:
-            if unit.size <= free:
-                chosen.append(unit)
-                free -= unit.size
+def _choose(strata: Mapping[str, Sequence[_Group]], *, fraction: float, seed: int) -> list[_Group]:
+    """Choose the groups to hold out: those that fit into the quota of their stratum, then others to reach the total.
+
+    Args:
+        strata: The groups of each stratum, lowest draw first.
+        fraction: See `hold_out`.
+        seed: See `hold_out`.
+    """
+    sizes = {name: sum(group.size for group in groups) for name, groups in strata.items()}
+    quotas = _quotas(sizes, fraction=fraction, seed=seed)
+    chosen: list[_Group] = []
+    further: list[tuple[float, bytes, _Group]] = []
+    for name, groups in strata.items():
+        free, skipped = quotas[name], []
+        for group in groups:
+            if group.size <= free:
+                chosen.append(group)
+                free -= group.size
             else:
-                passed.append(unit)
-        if free and len(passed) > 1:  # one must stay
-            smallest = min(passed, key=lambda unit: unit.size)
+                skipped.append(group)
+        if free and len(skipped) > 1:  # one must stay in training
+            smallest = min(skipped, key=lambda group: group.size)
             further.append((-free / smallest.size, _draw(seed, name), smallest))
-    missing = sum(seats.values()) - sum(unit.size for unit in chosen)
-    for *_, unit in sorted(further, key=lambda entry: entry[:2]):
-        if unit.size < 2 * missing or not chosen:
-            chosen.append(unit)
-            missing -= unit.size
+    missing = sum(quotas.values()) - sum(group.size for group in chosen)
+    for *_, group in sorted(further, key=lambda entry: entry[:2]):
+        if group.size < 2 * missing or not chosen:
+            chosen.append(group)
+            missing -= group.size
     return chosen
 
 
-def _seats(sizes: Mapping[str, int], *, fraction: float, seed: int) -> dict[str, int]:
-    """How many images each stratum gives: its fraction rounded up or down, by largest remainders, and never all."""
+def _quotas(sizes: Mapping[str, int], *, fraction: float, seed: int) -> dict[str, int]:
+    """Return how many images each stratum gives: its fraction, rounded by largest remainders, but never all of them."""
     total = max(1, math.floor(fraction * sum(sizes.values()) + 0.5))
-    seats = {stratum: min(math.floor(fraction * size), size - 1) for stratum, size in sizes.items()}
-    remainders = {stratum: round(fraction * size - seats[stratum], 9) for stratum, size in sizes.items()}
-    left = total - sum(seats.values())
+    quotas = {stratum: min(math.floor(fraction * size), size - 1) for stratum, size in sizes.items()}
+    remainders = {stratum: round(fraction * size - quotas[stratum], 9) for stratum, size in sizes.items()}
+    left = total - sum(quotas.values())
     for stratum in sorted(sizes, key=lambda stratum: (-remainders[stratum], _draw(seed, stratum))):
-        if left > 0 and remainders[stratum] > 0 and seats[stratum] < sizes[stratum] - 1:
-            seats[stratum] += 1
+        if left > 0 and remainders[stratum] > 0 and quotas[stratum] < sizes[stratum] - 1:
+            quotas[stratum] += 1
             left -= 1
-    return seats
+    return quotas
 
 
-def _leaving_every_label(units: Sequence[_Unit], chosen: Sequence[_Unit]) -> list[_Unit]:
-    """The chosen units without those that a label needs in order to be trained at all."""
-    draws = {unit.draw for unit in chosen}
-    kept = {label for unit in units if unit.draw not in draws for label in unit.labels}
+def _without_last_of_a_label(groups: Sequence[_Group], chosen: Sequence[_Group]) -> list[_Group]:
+    """Return the chosen groups without those that training needs, because it would lose a label."""
+    draws = {group.draw for group in chosen}
+    kept = {label for group in groups if group.draw not in draws for label in group.labels}
     held = []
-    for unit in sorted(chosen, key=lambda unit: unit.draw, reverse=True):
-        if unit.labels <= kept:
-            held.append(unit)
+    for group in sorted(chosen, key=lambda group: group.draw, reverse=True):
+        if group.labels <= kept:
+            held.append(group)
         else:
-            kept |= unit.labels
+            kept |= group.labels
     return held

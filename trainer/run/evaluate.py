@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.bundle import read_bundle
 from service.predictor import Predictor
-from trainer.catalog import Catalog, Row, first_few, hash_files, lost_classes, read_test, require_readable
+from trainer.catalog import Catalog, Columns, Row, first_few, hash_files, lost_classes, read_test, require_readable
 from trainer.errors import RunError
 from trainer.export.metrics import predict_files
 from trainer.predictions import write_predictions
@@ -109,8 +109,10 @@ def _catalog_of(run: Path, recipe: Recipe, options: EvaluationOptions) -> Catalo
             own_catalog(run, recipe, None, must_exist=False),
             options.data,
             root=options.root,
-            path_column=options.path_column or recipe.data.path_column,
-            label_column=options.label_column or recipe.data.label_column,
+            columns=Columns(
+                path=options.path_column or recipe.data.path_column,
+                label=options.label_column or recipe.data.label_column,
+            ),
         )
     if options.path_column or options.label_column:
         raise RunError(f"columns are those of a CSV of images to test on; name it after {run}")

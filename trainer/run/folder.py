@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trainer.atomic import atomic_write_text
-from trainer.catalog import COARSE_COLUMN, Catalog, Row, first_few, read_catalog
+from trainer.catalog import COARSE_COLUMN, Catalog, Columns, Row, first_few, read_catalog
 from trainer.catalog.row import SPLIT_NAMES
 from trainer.data.prepare import Prepared
 from trainer.errors import RunError
@@ -109,8 +109,10 @@ def own_catalog(run: Path, recipe: Recipe, root: Path | None, *, must_exist: boo
     return read_catalog(
         run / "catalog.csv",
         root=root or Path(recipe.data.base),
-        label_delimiter=recipe.data.label_delimiter or None,
-        coarse_column=COARSE_COLUMN if recipe.data.coarse_column else None,
+        columns=Columns(
+            label_delimiter=recipe.data.label_delimiter or None,
+            coarse=COARSE_COLUMN if recipe.data.coarse_column else None,
+        ),
         must_exist=must_exist,
     )
 

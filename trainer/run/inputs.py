@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from trainer.catalog import Catalog, read_catalog
+from trainer.catalog import Catalog, Columns, read_catalog
 from trainer.data.prepare import Prepared, prepare
 from trainer.model import Backbone, load_backbone
 from trainer.model.backbones import RANDOM, is_pretrained
@@ -37,10 +37,12 @@ def catalog_of(recipe: Recipe) -> Catalog:
         Path(data.path),
         valid=Path(data.valid) if data.valid else None,
         root=Path(data.root) if data.root else None,
-        path_column=data.path_column,
-        label_column=data.label_column,
-        label_delimiter=data.label_delimiter or None,
-        coarse_column=data.coarse_column or None,
+        columns=Columns(
+            path=data.path_column,
+            label=data.label_column,
+            label_delimiter=data.label_delimiter or None,
+            coarse=data.coarse_column or None,
+        ),
         valid_fraction=recipe.valid_fraction,
         seed=recipe.seed,
     )

@@ -1,4 +1,4 @@
-"""Files for the tests of the catalog, which looks at names and bytes and never decodes an image."""
+"""Files for the tests of the catalog, which reads names and bytes but never decodes an image."""
 
 from __future__ import annotations
 
@@ -6,13 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-
-def put(root: Path, *paths: str) -> Path:
-    """Files under `root`, each with its own path as its content."""
-    for path in paths:
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(path, encoding="utf-8")
-    return root
+from tests.service.inputs.files import put
 
 
 def bears(root: Path, *, each: int = 10, classes: Sequence[str] = ("black", "grizzly", "teddy")) -> Path:
@@ -21,7 +15,7 @@ def bears(root: Path, *, each: int = 10, classes: Sequence[str] = ("black", "gri
 
 
 def table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Path:
-    """A CSV, and an image for each row's first cell, from the CSV's own folder."""
+    """A CSV, and next to it an image for the first cell of each row."""
     rows = list(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tests.trainer.catalog.files import bears, table
-from trainer.catalog import Catalog, HoldOut, Row, read_catalog
+from trainer.catalog import Catalog, Columns, HoldOut, Row, read_catalog
 from trainer.errors import CatalogError
 
 
-def row(path: str, *labels: str, side: str = "train", sha256: str | None = None) -> Row:
-    return Row(path=path, labels=frozenset(labels), split=side, sha256=sha256)  # type: ignore[arg-type]
+def row(path: str, *labels: str, split: str = "train", sha256: str | None = None) -> Row:
+    return Row(path=path, labels=frozenset(labels), split=split, sha256=sha256)  # type: ignore[arg-type]
 
 
 def catalog(*rows: Row, label_delimiter: str | None = None, drawn: HoldOut | None = None) -> Catalog:
@@ -54,7 +54,7 @@ def test_one_class_is_enough_for_multilabel_alone() -> None:
         catalog(row("a"), row("b", split="valid"), label_delimiter=";")
 
 
-def test_labels_that_training_lacks() -> None:
+def test_labels_without_a_training_image() -> None:
     rows = [row("a", "x"), row("b", "y"), row("v/1", "wolf", split="valid"), row("v/2", "wolf", split="valid")]
     with pytest.raises(CatalogError) as info:
         catalog(*rows, row("t", "fox", split="test"))
@@ -63,19 +63,19 @@ def test_labels_that_training_lacks() -> None:
     )
 
 
-def test_sides_that_are_empty() -> None:
+def test_empty_splits() -> None:
     with pytest.raises(CatalogError, match="there are no training images"):
         catalog(row("a", "x", split="valid"))
     with pytest.raises(CatalogError, match=r"too few images to hold any out for validation \(2\)"):
         catalog(row("a", "x"), row("b", "y"))
 
 
-def test_an_image_in_both_sets() -> None:
-    with pytest.raises(CatalogError, match=r"1 images stand both in the data and in the validation data \(a\)"):
+def test_an_image_in_the_data_and_in_the_validation_data() -> None:
+    with pytest.raises(CatalogError, match=r"1 images are both in the data and in the validation data \(a\)"):
         catalog(row("a", "x"), row("b", "y"), row("a", "x", split="valid"))
 
 
-def test_thin_classes_and_leaks_are_warned_of() -> None:
+def test_warnings_about_thin_classes_and_leaks() -> None:
     same = "1" * 64
     made = catalog(
         row("a", "x", sha256=same), row("b", "y"), row("c", "y"), row("d", "y", split="valid", sha256=same),
@@ -89,13 +89,13 @@ def test_thin_classes_and_leaks_are_warned_of() -> None:
     assert "1 test images" in test
 
 
-def test_hashes_draw_anew_so_that_identical_files_share_a_side(tmp_path: Path) -> None:
+def test_hashes_draw_again_so_that_identical_files_share_a_split(tmp_path: Path) -> None:
     made = read_catalog(bears(tmp_path, each=20))
     pairs = [f"{item.path[:-5]}{int(item.path[-5]) // 2}".ljust(64, "0") for item in made.rows]  # 00 = 01, 02 = 03, ...
-    torn = {digest for digest, item in zip(pairs, made.rows, strict=True) if item.split == "valid"} & {
+    separated = {digest for digest, item in zip(pairs, made.rows, strict=True) if item.split == "valid"} & {
         digest for digest, item in zip(pairs, made.rows, strict=True) if item.split == "train"
     }
-    assert torn  # before
+    assert separated  # before the files are hashed
     hashed = made.with_hashes(pairs)
     assert [item.sha256 for item in hashed.rows] == pairs
     assert {item.sha256 for item in hashed.split("valid")}.isdisjoint(item.sha256 for item in hashed.split("train"))
@@ -103,13 +103,13 @@ def test_hashes_draw_anew_so_that_identical_files_share_a_side(tmp_path: Path) -
     assert len(hashed.split("valid")) == 12
 
 
-def test_distinct_hashes_change_no_side(tmp_path: Path) -> None:
+def test_different_hashes_change_no_split(tmp_path: Path) -> None:
     made = read_catalog(bears(tmp_path))
     hashed = made.with_hashes([f"{index:064}" for index in range(30)])
     assert [item.split for item in hashed.rows] == [item.split for item in made.rows]
 
 
-def test_hashes_leave_given_sides_and_tell_of_changed_files() -> None:
+def test_hashes_keep_given_splits_and_report_changed_files() -> None:
     made = catalog(row("a", "x"), row("b", "y", sha256="0" * 64), row("c", "y", split="valid"))
     hashed = made.with_hashes(["1" * 64] * 3)
     assert [item.split for item in hashed.rows] == ["train", "train", "valid"]
@@ -118,7 +118,7 @@ def test_hashes_leave_given_sides_and_tell_of_changed_files() -> None:
         made.with_hashes([])
 
 
-def test_without_keeps_every_other_side(tmp_path: Path) -> None:
+def test_without_keeps_the_split_of_every_other_row(tmp_path: Path) -> None:
     made = read_catalog(bears(tmp_path))
     dropped = made.rows[::7]
     left = made.without(dropped)
@@ -138,7 +138,7 @@ def test_a_class_without_training_images_is_left_out() -> None:
         left.without([rows[4]])
 
 
-def test_a_lost_label_leaves_the_image() -> None:
+def test_an_image_stays_without_its_lost_label() -> None:
     rows = [row("a", "x"), row("b", "y", "x"), row("c", "x", "y", split="valid")]
     left = catalog(*rows, label_delimiter=";").without([rows[1]])
     assert left.classes == ("x",)
@@ -147,19 +147,19 @@ def test_a_lost_label_leaves_the_image() -> None:
 
 @pytest.mark.parametrize("label_delimiter", [None, "|"])
 def test_a_written_catalog_is_read_back(tmp_path: Path, label_delimiter: str | None) -> None:
-    header = ["path", "label"]
+    header, columns = ["path", "label"], Columns(label_delimiter=label_delimiter)
     one = table(tmp_path / "one" / "x.csv", header, [[f"{number}.jpg", f"c{number % 3}"] for number in range(30)])
     two = table(tmp_path / "two" / "y.csv", header, [["v.jpg", "c0"], ["in/w.jpg", "c1"]])
-    made = read_catalog(one, valid=two, label_delimiter=label_delimiter).with_hashes(["a" * 64] * 32)
+    made = read_catalog(one, valid=two, columns=columns).with_hashes(["a" * 64] * 32)
     assert [item.path for item in made.split("valid")] == ["../two/in/w.jpg", "../two/v.jpg"]
     made.write_csv(tmp_path / "catalog.csv")
-    again = read_catalog(tmp_path / "catalog.csv", root=made.root, label_delimiter=label_delimiter)
+    again = read_catalog(tmp_path / "catalog.csv", root=made.root, columns=columns)
     assert again == made
     with pytest.raises(FileExistsError):
         made.write_csv(tmp_path / "catalog.csv")
 
 
-def test_a_drawn_split_is_kept_by_the_table(tmp_path: Path) -> None:
+def test_a_table_keeps_a_drawn_split(tmp_path: Path) -> None:
     made = read_catalog(bears(tmp_path / "data"), seed=5)
     made.write_csv(tmp_path / "catalog.csv")
     again = read_catalog(tmp_path / "catalog.csv", root=tmp_path / "data", seed=6)

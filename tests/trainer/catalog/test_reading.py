@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from service.inputs import InputError, read_records, walk
 from tests.trainer.catalog.files import bears, put, table
-from trainer.catalog import read_catalog, read_test
+from trainer.catalog import Columns, read_catalog, read_test
 from trainer.errors import CatalogError
 
 real_data = os.environ.get("FIELDGUIDE_REAL_DATA")
@@ -24,7 +25,7 @@ def test_a_folder_is_split_by_class(tmp_path: Path) -> None:
     assert catalog.warnings == ()
 
 
-def test_neither_place_nor_order_of_making_changes_the_split(tmp_path: Path) -> None:
+def test_neither_location_nor_creation_order_changes_the_split(tmp_path: Path) -> None:
     names = [f"{label}/{number}.jpg" for label in ("a", "b") for number in range(12)]
     first = read_catalog(put(tmp_path / "one", *names))
     second = read_catalog(put(tmp_path / "two", *reversed(names)))
@@ -34,23 +35,23 @@ def test_neither_place_nor_order_of_making_changes_the_split(tmp_path: Path) -> 
     assert read_catalog(shuffled).rows == first.rows  # a table of the same images, in another order
 
 
-def test_one_more_image_leaves_the_others(tmp_path: Path) -> None:
+def test_one_more_image_does_not_move_the_others(tmp_path: Path) -> None:
     before = {row.path: row.split for row in read_catalog(bears(tmp_path, each=50)).rows}
     put(tmp_path, "black/new.jpg")
     after = {row.path: row.split for row in read_catalog(tmp_path).rows}
-    assert sum(after[path] != side for path, side in before.items()) <= 1
+    assert sum(after[path] != split for path, split in before.items()) <= 1
 
 
-def test_the_sides_of_a_folder_are_honoured(tmp_path: Path) -> None:
-    for side, each in (("train", 5), ("valid", 2), ("test", 1)):
-        bears(tmp_path / side, each=each)
+def test_the_splits_of_a_folder_are_used(tmp_path: Path) -> None:
+    for split, each in (("train", 5), ("valid", 2), ("test", 1)):
+        bears(tmp_path / split, each=each)
     catalog = read_catalog(tmp_path)
-    assert [len(catalog.split(side)) for side in ("train", "valid", "test")] == [15, 6, 3]
+    assert [len(catalog.split(split)) for split in ("train", "valid", "test")] == [15, 6, 3]
     assert all(row.path.startswith(row.split) for row in catalog.rows)
     assert catalog.drawn is None
     shutil.rmtree(tmp_path / "valid")
     catalog = read_catalog(tmp_path)
-    assert [len(catalog.split(side)) for side in ("train", "valid", "test")] == [12, 3, 3]
+    assert [len(catalog.split(split)) for split in ("train", "valid", "test")] == [12, 3, 3]
     assert all(row.path.startswith("test") == (row.split == "test") for row in catalog.rows)
 
 
@@ -78,7 +79,7 @@ def test_a_second_table_shares_the_root(tmp_path: Path) -> None:
     for name, content in (("t.csv", "file,kind\n1.jpg,a\n2.jpg,b\n"), ("v.csv", "file,kind\n3.jpg,b\n")):
         (tmp_path / name).write_text(content)
     catalog = read_catalog(
-        tmp_path / "t.csv", valid=tmp_path / "v.csv", root=photos, path_column="file", label_column="kind"
+        tmp_path / "t.csv", valid=tmp_path / "v.csv", root=photos, columns=Columns(path="file", label="kind")
     )
     assert [(row.path, row.split) for row in catalog.rows] == [
         ("1.jpg", "train"),
@@ -87,7 +88,7 @@ def test_a_second_table_shares_the_root(tmp_path: Path) -> None:
     ]
 
 
-def test_a_second_source_with_sides(tmp_path: Path) -> None:
+def test_a_second_source_with_splits(tmp_path: Path) -> None:
     bears(tmp_path / "here", each=2)
     rows = [["1.jpg", "black", "valid"], ["2.jpg", "teddy", "test"]]
     csv = table(tmp_path / "there" / "x.csv", ["path", "label", "split"], rows)
@@ -97,11 +98,11 @@ def test_a_second_source_with_sides(tmp_path: Path) -> None:
         ("../there/2.jpg", "test"),
     ]
     csv = table(tmp_path / "there" / "x.csv", ["path", "label", "split"], [*rows, ["3.jpg", "black", "train"]])
-    with pytest.raises(CatalogError, match=r"x.csv: some of it is marked as train"):
+    with pytest.raises(CatalogError, match=r"x.csv: some images are marked as train"):
         read_catalog(tmp_path / "here", valid=csv)
 
 
-def test_a_label_that_training_lacks(tmp_path: Path) -> None:
+def test_a_label_without_training_images(tmp_path: Path) -> None:
     bears(tmp_path / "here")
     put(tmp_path / "there", "wolf/1.jpg", "wolf/2.jpg", "black/3.jpg")
     with pytest.raises(CatalogError, match=r"'wolf' \(2 images, first the valid image ../there/wolf/1.jpg\)"):
@@ -109,16 +110,16 @@ def test_a_label_that_training_lacks(tmp_path: Path) -> None:
 
 
 def test_two_validation_sets(tmp_path: Path) -> None:
-    for side in ("train", "valid"):
-        bears(tmp_path / "here" / side)
-    with pytest.raises(CatalogError, match=r"it has validation images of its own, and .*valid gives others"):
+    for split in ("train", "valid"):
+        bears(tmp_path / "here" / split)
+    with pytest.raises(CatalogError, match=r"it has validation images already, and .*valid gives others"):
         read_catalog(tmp_path / "here", valid=tmp_path / "here" / "valid")
 
 
-def test_validation_images_that_are_trained_on(tmp_path: Path) -> None:
+def test_validation_images_that_are_also_training_images(tmp_path: Path) -> None:
     bears(tmp_path / "all" / "some")
     bears(tmp_path / "all" / "more")
-    with pytest.raises(CatalogError, match=r"30 images stand both in the data and in the validation data \(some/black"):
+    with pytest.raises(CatalogError, match=r"30 images are both in the data and in the validation data \(some/black"):
         read_catalog(tmp_path / "all", valid=tmp_path / "all" / "some")
 
 
@@ -130,7 +131,7 @@ def test_remarks_of_both_sources(tmp_path: Path) -> None:
     assert second.startswith(f"{tmp_path}/there: ")
 
 
-def test_what_data_may_not_be(tmp_path: Path) -> None:
+def test_data_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"nowhere: there is nothing here that can be read \(No such file"):
         read_catalog(tmp_path / "nowhere")
     with pytest.raises(CatalogError, match=r"there is nothing here that can be read \(File name too long\)"):
@@ -140,20 +141,39 @@ def test_what_data_may_not_be(tmp_path: Path) -> None:
         read_catalog(tmp_path / "photo.jpg")
     odd = tmp_path / os.fsdecode(b"caf\xe9")
     bears(odd)
-    with pytest.raises(CatalogError, match=r"caf\\udce9': this path holds control characters or bytes that are not"):
+    with pytest.raises(CatalogError, match=r"caf\\udce9': this path has control characters or bytes that are not"):
         read_catalog(odd)
     bears(tmp_path / "folder.csv")
     assert read_catalog(tmp_path / "folder.csv").classes == ("black", "grizzly", "teddy")
 
 
+def test_an_input_error_becomes_a_catalog_error_with_the_same_message(tmp_path: Path) -> None:
+    csv = table(tmp_path / "x.csv", ["path", "kind"], [["1.jpg", "a"]])
+    with pytest.raises(CatalogError) as from_table:
+        read_catalog(csv)
+    with pytest.raises(InputError) as missing:
+        list(read_records(csv, required={"path_column": "path", "label_column": "label"}))
+    assert str(from_table.value) == str(missing.value)
+    odd = tmp_path / "photos" / "a\nb"
+    odd.mkdir(parents=True)
+    (odd / "1.jpg").touch()
+    with pytest.raises(CatalogError) as from_folder:
+        read_catalog(odd.parent)
+    with pytest.raises(InputError) as unwritable:
+        walk(odd.parent.resolve())
+    assert str(from_folder.value) == str(unwritable.value)
+
+
 def test_options_that_do_not_fit(tmp_path: Path) -> None:
     data = bears(tmp_path)
-    with pytest.raises(CatalogError, match="a folder gives an image one label; several labels an image need a CSV"):
-        read_catalog(data, label_delimiter=";")
-    with pytest.raises(CatalogError, match="a root is for the paths of a CSV"):
+    with pytest.raises(
+        CatalogError, match="a folder gives each image one label; several labels for an image need a CSV"
+    ):
+        read_catalog(data, columns=Columns(label_delimiter=";"))
+    with pytest.raises(CatalogError, match="`root` is for the paths in a CSV"):
         read_catalog(data, root=tmp_path)
-    with pytest.raises(CatalogError, match="The label delimiter is empty"):
-        read_catalog(data, label_delimiter="")
+    with pytest.raises(CatalogError, match="`label_delimiter` is empty"):
+        read_catalog(data, columns=Columns(label_delimiter=""))
     with pytest.raises(CatalogError, match="fraction of validation images is 0"):
         read_catalog(data, valid_fraction=0)
 
@@ -174,11 +194,11 @@ def test_a_class_of_one_image_stays_in_training(tmp_path: Path) -> None:
     assert "1 of 4 classes have a single training image: 'panda'." in catalog.warnings
 
 
-def test_images_to_test_on_take_the_place_of_those_that_were_there(tmp_path: Path) -> None:
+def test_other_test_images_replace_those_of_the_catalog(tmp_path: Path) -> None:
     rows = [("a/1.jpg", "a", "train"), ("b/2.jpg", "b", "train"), ("a/3.jpg", "a", "valid"), ("b/4.jpg", "b", "test")]
     catalog = read_catalog(table(tmp_path / "own" / "own.csv", ["path", "label", "split"], rows))
     others = table(tmp_path / "more" / "t.csv", ["file", "kind"], [("x.jpg", "b")])
-    tested = read_test(catalog, others, path_column="file", label_column="kind")
+    tested = read_test(catalog, others, columns=Columns(path="file", label="kind"))
     assert tested.root == (tmp_path / "more").resolve()
     assert {row.path: row.split for row in tested.rows} == {
         "../own/a/1.jpg": "train", "../own/b/2.jpg": "train", "../own/a/3.jpg": "valid", "x.jpg": "test",
@@ -187,7 +207,7 @@ def test_images_to_test_on_take_the_place_of_those_that_were_there(tmp_path: Pat
     assert tested.classes == catalog.classes == ("a", "b")
 
 
-def test_a_table_of_images_that_are_not_there_any_more(tmp_path: Path) -> None:
+def test_a_table_of_images_that_do_not_exist_any_more(tmp_path: Path) -> None:
     rows = [("1.jpg", "a", "train"), ("2.jpg", "b", "train"), ("3.jpg", "a", "valid")]
     path = table(tmp_path / "x.csv", ["path", "label", "split"], rows)
     before = read_catalog(path)
@@ -204,12 +224,12 @@ def test_the_grocery_photos() -> None:
     fine = read_catalog(grocery / "train.csv", valid=grocery / "val.csv")
     assert (len(fine.classes), len(fine.split("train")), len(fine.split("valid"))) == (81, 2640, 296)
     assert "21 of 81 classes have no validation image" in "".join(fine.warnings)
-    tags = read_catalog(grocery / "train.csv", label_column="tags", label_delimiter=";")
+    tags = read_catalog(grocery / "train.csv", columns=Columns(label="tags", label_delimiter=";"))
     assert tags.targets(tags.rows).shape == (2640, len(tags.classes))
-    shares = tags.targets(tags.split("valid")).mean(0) - tags.targets(tags.split("train")).mean(0)
-    assert abs(shares).max() < 0.01
-    grouped = read_catalog(grocery / "train.csv", valid=grocery / "val.csv", coarse_column="coarse")
-    assert (len(grouped.classes), len(grouped.groups)) == (81, 43)
+    differences = tags.targets(tags.split("valid")).mean(0) - tags.targets(tags.split("train")).mean(0)
+    assert abs(differences).max() < 0.01
+    coarse = read_catalog(grocery / "train.csv", valid=grocery / "val.csv", columns=Columns(coarse="coarse"))
+    assert (len(coarse.classes), len(coarse.coarse_labels)) == (81, 43)
     folder = read_catalog(grocery / "train")
     assert folder.classes == fine.classes
     assert len(folder.split("valid")) == 528

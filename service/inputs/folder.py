@@ -1,4 +1,4 @@
-"""A walk through a folder: every image once, whatever the links."""
+"""Which images a folder contains."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from trainer.catalog.labels import unwritable
-from trainer.errors import CatalogError
+from service.inputs.errors import InputError
+from service.inputs.text import unwritable
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic", ".heif"}
@@ -18,13 +18,14 @@ IMAGE_SUFFIXES = frozenset(
 
 @dataclass(kw_only=True)
 class Found:
-    """What a walk saw; paths start from its root.
+    """What a walk found. All paths are relative to the root of the walk.
 
-    images          files with an image's suffix
-    others          suffix -> how many files that are no images by their suffix
-    unwritable      images whose name cannot stand in a table
-    broken_links    links that lead nowhere
-    repeated_links  links to a folder that is read under another path, or that holds the root
+    Attributes:
+        images: Files with the suffix of an image.
+        others: Suffix -> number of files that are not images, judged by their suffix.
+        unwritable: Images whose name a table cannot hold.
+        broken_links: Links whose target does not exist or cannot be reached.
+        repeated_links: Links to a folder that is already read under another path, or that contains the root.
     """
 
     images: list[PurePosixPath] = field(default_factory=list)
@@ -35,11 +36,17 @@ class Found:
 
 
 def walk(root: Path) -> Found:
-    """Every file under `root` that is not hidden; the folders themselves first, then those that links lead to.
+    """Find all images under a folder. No file is opened.
 
-    A folder is known by device and inode, so that no cycle of links is followed twice, and a folder that has a place
-    under `root` is found in that place. Raises CatalogError when a folder cannot be read, or holds images and has a
-    name that no table can hold.
+    Hidden files and folders are skipped. Links are followed, but no folder is read twice: a folder is identified by
+    device and inode, so a cycle of links ends. Real folders are read before links, so a folder under `root` keeps its
+    own path even if a link to it comes earlier in the alphabet.
+
+    Args:
+        root: A folder, absolute, with links resolved.
+
+    Raises:
+        InputError: A folder cannot be read, or a folder that contains images has a name that a table cannot hold.
     """
     found = Found()
     seen = {_identity(folder) for folder in root.parents}
@@ -51,14 +58,14 @@ def walk(root: Path) -> Found:
             found.repeated_links.append(path)
             continue
         seen.add(identity)
-        for entry in _entries(root / path):
+        for entry in _visible_entries(root / path):
             inner, kind = path / entry.name, _kind(entry)
             if kind == "folder":
                 (links if entry.is_symlink() else folders).append(inner)
-            elif kind == "nothing":
+            elif kind == "broken link":
                 found.broken_links.append(inner)
             else:
-                _take(root, inner, kind, found)
+                _add_file(root, inner, kind, found)
     return found
 
 
@@ -67,36 +74,36 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What the folder holds and does not hide, by name."""
+def _visible_entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder that are not hidden, sorted by name."""
     try:
         with os.scandir(folder) as entries:
             return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
     except OSError as error:
-        raise CatalogError(
-            f"{folder}: the folder cannot be read ({error.strerror}); allow it to be read, or take it out."
+        raise InputError(
+            f"{folder}: the folder cannot be read ({error.strerror}); allow reading it, or move it elsewhere."
         ) from error
 
 
-def _kind(entry: os.DirEntry[str]) -> Literal["folder", "file", "special", "nothing"]:
+def _kind(entry: os.DirEntry[str]) -> Literal["folder", "file", "special", "broken link"]:
     try:
         if entry.is_dir():
             return "folder"
         if entry.is_file():
             return "file"
-    except OSError:  # a link to itself, or through a folder that may not be entered
-        return "nothing"
-    return "nothing" if entry.is_symlink() else "special"
+    except OSError:  # a link to itself, or a link through a folder without permission
+        return "broken link"
+    return "broken link" if entry.is_symlink() else "special"
 
 
-def _take(root: Path, path: PurePosixPath, kind: Literal["file", "special"], found: Found) -> None:
+def _add_file(root: Path, path: PurePosixPath, kind: Literal["file", "special"], found: Found) -> None:
     suffix = path.suffix.casefold()
     if kind == "special" or suffix not in IMAGE_SUFFIXES:
         found.others[suffix] += 1
     elif unwritable(str(path.parent)):
-        raise CatalogError(
-            f"{root}: the folder {str(path.parent)!r} holds images, and its name a control character or bytes that are "
-            "not UTF-8; rename it."
+        raise InputError(
+            f"{root}: the folder {str(path.parent)!r} contains images, but its name has a control character or bytes "
+            "that are not UTF-8; rename it."
         )
     elif unwritable(path.name):
         found.unwritable.append(path)

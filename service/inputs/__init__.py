@@ -1,0 +1,25 @@
+"""Folders and tables of images, for the trainer's catalog and for prediction on many files.
+
+errors   InputError
+text     names that a table can hold, and lists in messages
+folder   which images a folder contains: `walk`
+table    the rows of a table as they are written: `read_records`
+"""
+
+from service.inputs.errors import InputError
+from service.inputs.folder import IMAGE_SUFFIXES, Found, walk
+from service.inputs.table import Record, is_table, read_records, relative_path
+from service.inputs.text import first_few, unwritable
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Found",
+    "InputError",
+    "Record",
+    "first_few",
+    "is_table",
+    "read_records",
+    "relative_path",
+    "unwritable",
+    "walk",
+]
