@@ -1,7 +1,7 @@
 """`python -m trainer`."""
 
 from trainer.cli import main
-from trainer.cli.exit import leaving_at_once
+from trainer.cli.exit import exiting_at_once
 
-with leaving_at_once():
+with exiting_at_once():
     main()

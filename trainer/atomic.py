@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import IO, TextIO
 
 @contextmanager
 def atomic_write_text(path: Path) -> Iterator[TextIO]:
-    """A UTF-8 file to write, with the line ends that it is given; it takes its place when the block is left.
+    """Open a UTF-8 file to write, with line ends as they are written; it is put in place at the end of the block.
 
-    What stood at `path` is replaced then. Where the block raises or the disk is full, that stays, and nothing else is
-    left. One process at a time may write to a path.
+    A file that was at `path` is replaced then. If the block raises or the disk is full, that file stays, and nothing
+    else is left. One process at a time may write to a path.
     """
     with _partial(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         yield file
@@ -30,7 +30,7 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def _partial(path: Path) -> Iterator[Path]:
-    """The name of a file that is put at `path` when the block is left, or removed; errors name `path`."""
+    """A file name beside `path` that is renamed to it at the end of the block, or removed; errors name `path`."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
@@ -38,7 +38,7 @@ def _partial(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.filename is not None or error.errno is None:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error  # what a full disk raises has no name
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file
     finally:
         partial.unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from trainer.atomic import atomic_write_text
 from trainer.catalog import Catalog, Row, Split
-from trainer.training.coarse import sum_coarse
+from trainer.training.metrics import sum_coarse
 
 _COLUMNS = ("path", "label", "predicted", "probability", "correct", "loss")
 _GROUP_COLUMNS = ("group", "predicted_group", "group_probability")

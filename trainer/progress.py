@@ -1,4 +1,4 @@
-"""What a long piece of work tells whoever waits for it."""
+"""How a long piece of work reports to a person."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class Progress(Protocol):
     """A bar for the present stage, and lines that stay."""
 
     def start(self, label: str, total: int) -> None:
-        """Begin a stage of `total` units; the one before it is over."""
+        """Start a stage of `total` units; it ends the one before."""
 
     def advance(self, count: int = 1) -> None:
-        """So many units more are done."""
+        """Count more units as done."""
 
     def info(self, text: str) -> None:
         """Show a line that stays."""
@@ -23,13 +23,13 @@ class Progress(Protocol):
 
 
 class NoProgress:
-    """A Progress that nobody watches."""
+    """A Progress that shows nothing."""
 
     def start(self, label: str, total: int) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def advance(self, count: int = 1) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def info(self, text: str) -> None:
         """Show nothing."""

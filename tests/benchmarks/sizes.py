@@ -32,13 +32,13 @@ from tests.benchmarks.training.results import markdown, percent
 from trainer.catalog import Catalog
 from trainer.data.prepare import prepare_validation
 from trainer.model import load_backbone
-from trainer.model.backbones import RANDOM
+from trainer.recipe import RANDOM_WEIGHTS
 from trainer.progress import NoProgress
 from trainer.run.folder import own_catalog, recipe_of
 from trainer.training.calibration import calibrate
-from trainer.training.coarse import sum_coarse
+from trainer.training.metrics import sum_coarse
 from trainer.training.evaluate import BATCH_SIZE, predict_logits
-from trainer.training.metrics import activate, measure
+from trainer.training.metrics import activate, compute_metrics
 
 _COLUMNS = {
     "size": "size",
@@ -95,7 +95,7 @@ def main() -> None:
 
 def answer(run: Path, catalog: Catalog, *, size: int, cache: Path, threads: int) -> Answers:
     """Answer for every validation image."""
-    backbone = load_backbone(recipe_of(run).backbone, size=size, weights=RANDOM)  # the run has its own
+    backbone = load_backbone(recipe_of(run).backbone, size=size, weights=RANDOM_WEIGHTS)  # the run has its own
     _, images = prepare_validation(catalog, pixels=backbone.pixels, cache=cache, threads=threads, progress=NoProgress())
     device = torch.device("cpu")
     model = last_model(run, backbone, class_count=len(catalog.classes), device=device)
@@ -114,8 +114,8 @@ def answer(run: Path, catalog: Catalog, *, size: int, cache: Path, threads: int)
     return Answers(
         size=size,
         right={name: each.astype(np.float64) for name, each in right.items()},
-        loss=measure(calibrated, targets, task=catalog.task)["loss"],
-        plain_loss=measure(plain, targets, task=catalog.task)["loss"],
+        loss=compute_metrics(calibrated, targets, task=catalog.task)["loss"],
+        plain_loss=compute_metrics(plain, targets, task=catalog.task)["loss"],
         temperature=calibration.temperature,
         images_per_second=len(images) / seconds,
     )

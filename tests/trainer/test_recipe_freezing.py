@@ -13,7 +13,7 @@ from trainer.errors import RecipeError
 from trainer.model import Backbone, Classifier
 from trainer.progress import NoProgress
 from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe
-from trainer.recipe_freezing import frozen_in, parse_freeze
+from trainer.recipe import frozen_in, parse_freeze
 from trainer.training.finetune import Finetuner
 from trainer.training.loop import fit
 

@@ -1,4 +1,4 @@
-"""The command line: verbs, their options, and what they say."""
+"""The command line: commands, their options, and what they print."""
 
 from trainer.cli.commands import main
 

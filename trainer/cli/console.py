@@ -1,4 +1,4 @@
-"""Progress on a terminal: a bar for the present stage on standard error, lines that stay above it."""
+"""Progress on a terminal: a bar for the present stage on standard error, and lines that stay above it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from trainer.cli.exit import as_command_line
+
 
 class Terminal:
-    """A `trainer.training.Progress`; where standard error is no terminal there are lines only."""
+    """A `trainer.progress.Progress`. If standard error is not a terminal, it shows only lines."""
 
     def __init__(self) -> None:
         console = Console(stderr=True, highlight=False)
@@ -44,7 +46,7 @@ class Terminal:
         self._bars.stop()
 
     def start(self, label: str, total: int) -> None:
-        """Begin a stage of `total` units; the one before it is over."""
+        """Start a stage of `total` units; it ends the one before."""
         if self._task is not None:
             self._bars.remove_task(self._task)
         if not self._console.is_terminal:
@@ -52,14 +54,14 @@ class Terminal:
         self._task = self._bars.add_task(label, total=total)
 
     def advance(self, count: int = 1) -> None:
-        """So many units more are done."""
+        """Count more units as done."""
         if self._task is not None:
             self._bars.advance(self._task, count)
 
     def info(self, text: str) -> None:
-        """One line that stays."""
+        """Show a line that stays."""
         self._console.print(text, markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Show a warning that stays."""
-        self.info(f"warning: {text}")
+        self.info(f"warning: {as_command_line(text)}")

@@ -1,20 +1,112 @@
-"""How a process ends that torchrun started beside others."""
+"""How a command ends: exit codes, one line for every error, and a process of several that must not linger."""
 
 from __future__ import annotations
 
+import ast
+import errno
 import os
+import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
+
+import click
+
+from trainer.errors import ProcessLost, TrainerError
+
+WORK_FAILED = 1
+WRONG_USE = 2
+BUNDLE_REFUSED = 3
+_PYTHON_NAME = re.compile(r"`([^`\n]+)`")
+_RESUME = "python -m trainer resume RUN"
 
 
 @contextmanager
-def leaving_at_once() -> Iterator[None]:
-    """Where there are several processes, end this one with the block, without taking the interpreter down.
+def clear_errors(*, resumable: bool = False) -> Iterator[None]:
+    """Turn what may go wrong into one line and an exit code. Anything else is a bug of ours, and keeps its traceback.
 
-    A thread of gloo's may still hold a tensor of what was sent last. Where it lets go of that while the interpreter is
-    taken down, the process aborts (as told in github.com/pytorch/pytorch/pull/179291), and torchrun calls a fit failed
-    that was done. What was printed is written out; the exit code is that of the block.
+    Args:
+        resumable: Whether a run is being trained, which can be continued.
+    """
+    from service.bundle import BundleRefused
+
+    try:
+        yield
+    except ProcessLost as error:
+        if not error.is_main:
+            sys.exit(error.exit_code)
+        fail(str(error), error.exit_code)
+    except TrainerError as error:
+        fail(str(error), error.exit_code)
+    except FileExistsError as error:
+        fail(str(error), WRONG_USE)
+    except BundleRefused as error:
+        fail(str(error), BUNDLE_REFUSED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        more = f"; free space and continue with: {_RESUME}" if resumable and error.errno == errno.ENOSPC else ""
+        fail(f"{where}{error.strerror or error}{more}", WORK_FAILED)
+    except KeyboardInterrupt:
+        more = f"; a run that was started continues with: {_RESUME}" if resumable else ""
+        fail(f"interrupted{more}", WORK_FAILED)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Print the message in one line on standard error, and exit."""
+    click.echo(f"error: {as_command_line(message)}", err=True)
+    sys.exit(code)
+
+
+def as_command_line(message: str) -> str:
+    """Replace the names of the Python API in a message, which are in backquotes, by options and commands.
+
+    `valid_fraction` becomes --valid-fraction, `precision='fp32'` becomes --precision fp32, and
+    `export('run', out='BUNDLE')` becomes python -m trainer export run --out BUNDLE.
+    """
+    return _PYTHON_NAME.sub(lambda match: _as_shell(match[1]), message)
+
+
+def command_line(program: str, *words: object) -> str:
+    """A command line that can be pasted into a shell, whatever the names in it."""
+    return shlex.join(["python", "-m", program, *map(str, words)])
+
+
+def _as_shell(code: str) -> str:
+    try:
+        call = ast.parse(code if code.endswith(")") else f"options({code})", mode="eval").body
+    except SyntaxError:
+        return code
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        return code
+    if call.func.id == "options":
+        names = [_option(argument.id) for argument in call.args if isinstance(argument, ast.Name)]
+        return shlex.join([*names, *_option_words(call)])
+    arguments = [str(ast.literal_eval(argument)) for argument in call.args]
+    return command_line("trainer", call.func.id.replace("_", "-"), *arguments, *_option_words(call))
+
+
+def _option_words(call: ast.Call) -> list[str]:
+    return [
+        word
+        for keyword in call.keywords
+        if keyword.arg is not None
+        for word in (_option(keyword.arg), str(ast.literal_eval(keyword.value)))
+    ]
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+@contextmanager
+def exiting_at_once() -> Iterator[None]:
+    """If torchrun started several processes, end this one at the end of the block, without interpreter shutdown.
+
+    A thread of gloo may still hold a tensor that was sent last. If it frees that during interpreter shutdown, the
+    process aborts (github.com/pytorch/pytorch/pull/179291), and torchrun reports a finished training as failed. What
+    was printed is flushed; the exit code is that of the block.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
@@ -24,7 +116,7 @@ def leaving_at_once() -> Iterator[None]:
         yield
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-    except BaseException:  # noqa: BLE001  (told as the interpreter would, which ends here)
+    except BaseException:  # noqa: BLE001  (printed as the interpreter would, which ends here)
         sys.excepthook(*sys.exc_info())
         code = 1
     try:

@@ -1,81 +1,82 @@
-"""What a verb says when its work is done, for programs and for people."""
+"""What a command prints when its work is done: a JSON object, or lines for people."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong flag shall not
+from trainer.cli.exit import command_line
+
+if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do not need it
     from trainer.catalog import Row
-    from trainer.run import Evaluation, Outcome
+    from trainer.run import Evaluation, RunFolder, RunResult
 
 
-def command(program: str, *words: str | Path) -> str:
-    """A command line that can be pasted, whatever the names in it."""
-    return shlex.join(["python", "-m", program, *map(str, words)])
-
-
-def summary(outcome: Outcome, run: Path) -> dict[str, Any]:
-    """What a fit gave: a JSON object."""
+def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
+    """The result of a fit as a JSON object."""
     from trainer.diagnosis import to_json
 
     return {
         "run": str(run),
-        "bundle": str(run / "bundle"),
-        "report": str(run / "report.html"),
-        "digest": outcome.bundle.digest,
-        "validation": outcome.bundle.metrics["validation"],
-        "diagnosis": to_json(outcome.findings),
-        "stages_s": {stage: round(seconds, 2) for stage, seconds in outcome.fitted.stage_seconds.items()},
-        "unreadable": {row.path: reason for row, reason in outcome.unreadable.items()},
-        "warnings": list(outcome.warnings),
+        "bundle": str(run.bundle),
+        "report": str(run.report),
+        "digest": result.bundle.digest,
+        "validation": result.bundle.metrics["validation"],
+        "diagnosis": to_json(result.findings),
+        "stages_s": {stage: round(seconds, 2) for stage, seconds in result.fit.stage_seconds.items()},
+        "unreadable": {row.path: reason for row, reason in result.unreadable.items()},
+        "warnings": list(result.warnings),
     }
 
 
-def story(outcome: Outcome, run: Path) -> str:
-    """The same in lines for people."""
+def fit_text(result: RunResult, run: RunFolder) -> str:
+    """The result of a fit in lines for people."""
     from trainer.diagnosis import tell
 
-    stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in outcome.fitted.stage_seconds.items())
+    stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in result.fit.stage_seconds.items())
     lines = [
-        *_left_out(outcome.unreadable),
+        *_left_out(result.unreadable),
         f"stages: {stages}",
-        figures("validation", outcome.bundle.metrics["validation"]),
-        tell(outcome.findings),
-        f"bundle: {run / 'bundle'} ({outcome.bundle.digest[:19]}...)",
-        f"report: {run / 'report.html'}",
-        f"next:   {command('service', 'serve', run / 'bundle')}",
+        metrics_text("validation", result.bundle.metrics["validation"]),
+        tell(result.findings),
+        f"bundle: {run.bundle} ({result.bundle.digest[:19]}...)",
+        f"report: {run.report}",
+        f"next:   {command_line('service', 'serve', run.bundle)}",
     ]
     return "\n".join(lines)
 
 
-def judgement(found: Evaluation) -> dict[str, Any]:
-    """What an evaluation found: a JSON object."""
+def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+    """The result of an evaluation as a JSON object."""
     return {
-        "digest": found.digest,
-        "test": {"images": found.images, **found.figures},
-        **({} if found.interval is None else {"accuracy_interval": list(found.interval)}),
-        "unreadable": {row.path: reason for row, reason in found.unreadable.items()},
-        "warnings": list(found.warnings),
+        "digest": evaluation.digest,
+        "test": {"images": evaluation.images, **evaluation.metrics},
+        **({} if evaluation.interval is None else {"accuracy_interval": list(evaluation.interval)}),
+        "unreadable": {row.path: reason for row, reason in evaluation.unreadable.items()},
+        "warnings": list(evaluation.warnings),
     }
 
 
-def judgement_lines(found: Evaluation) -> str:
-    """The same in lines for people."""
-    lines = [*(f"warning: {warning}" for warning in found.warnings), *_left_out(found.unreadable)]
-    lines.append(figures("test", {"images": found.images, **found.figures}))
-    if found.interval is not None:
-        low, high = found.interval
+def evaluation_text(evaluation: Evaluation) -> str:
+    """The result of an evaluation in lines for people."""
+    lines = [*(f"warning: {warning}" for warning in evaluation.warnings), *_left_out(evaluation.unreadable)]
+    lines.append(metrics_text("test", {"images": evaluation.images, **evaluation.metrics}))
+    if evaluation.interval is not None:
+        low, high = evaluation.interval
         lines.append(f"95 % interval of the accuracy: {low:.4f} to {high:.4f}")
     return "\n".join(lines)
 
 
-def figures(split: str, measured: Mapping[str, float]) -> str:
-    """Figures as metrics.json has them, in one line."""
-    shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in measured.items() if name != "images")
-    return f"{split} ({measured['images']} images): {shown}"
+def metrics_text(split: str, metrics: Mapping[str, float]) -> str:
+    """Metrics as metrics.json has them, in one line."""
+    shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items() if name != "images")
+    return f"{split} ({metrics['images']} images): {shown}"
+
+
+def written(folder: Path | None, name: str) -> list[str]:
+    """A line that names a file, if there is a folder for it."""
+    return [] if folder is None else [f"plot: {folder / name}"]
 
 
 def _left_out(unreadable: Mapping[Row, str]) -> Iterator[str]:

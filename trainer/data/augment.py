@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,44 +12,9 @@ from torch.nn import functional as F
 
 from trainer.data.images import to_device
 from trainer.data.uniforms import uniforms
+from trainer.recipe import Augmentation
 
 _COLUMNS = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """How far a training image may be moved from what it is.
-
-    flip              probability of mirroring left and right
-    rotation_degrees  largest rotation, either way
-    scale_min         least share of the image's area that a crop asks for; the most is 1. Of an image longer than
-                      aspect_max a crop cannot have so much
-    aspect_max        largest aspect ratio of a crop, either way (4 / 3 as in Szegedy et al. 2014)
-    lighting          largest change of brightness (share of half the range) and of contrast (exponent), either way
-    p_affine      share of the images that are rotated
-    p_lighting    share of the images whose brightness, and share whose contrast, is changed
-    """
-
-    flip: float = 0.5
-    rotation_degrees: float = 10.0
-    scale_min: float = 0.2
-    aspect_max: float = 4 / 3
-    lighting: float = 0.2
-    p_affine: float = 0.75
-    p_lighting: float = 0.75
-
-    def __post_init__(self) -> None:
-        for name in ("flip", "p_affine", "p_lighting"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"augmentation.{name} must be from 0 to 1")
-        if not 0 < self.scale_min <= 1:
-            raise ValueError("augmentation.scale_min must be over 0 and at most 1")
-        if not 0 <= self.rotation_degrees <= 180:
-            raise ValueError("augmentation.rotation_degrees must be from 0 to 180")
-        if not 1 <= self.aspect_max <= 4:
-            raise ValueError("augmentation.aspect_max must be from 1 to 4")
-        if not 0 <= self.lighting <= 1:
-            raise ValueError("augmentation.lighting must be from 0 to 1")
 
 
 def augment(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.recipe import Recipe
-from trainer.training.sizes import parse_sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ class Commands:
             return self.fit("--epochs", str(count))
         if not count:
             return self.fit("--sizes", "", "--epochs", "0")
-        runs = [(size, len(list(run))) for size, run in itertools.groupby(parse_sizes(stage.sizes))]
+        runs = [(size, len(list(run))) for size, run in itertools.groupby(stage.sizes.by_epoch())]
         shares = [f"{size}:{max(1, round(length * count / stage.epochs))}" for size, length in runs]
         return self.fit("--sizes", ",".join(shares))
 

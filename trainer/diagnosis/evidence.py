@@ -25,9 +25,8 @@ from trainer.diagnosis.regroup import regroup
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.training.history import read_history
-from trainer.training.lr_find.result import LR_FIND
+from trainer.training.loop import FitResult
 from trainer.training.metrics import activate
-from trainer.training.result import FitResult
 
 
 def diagnose_run(
@@ -68,7 +67,7 @@ def diagnose_run(
             train_targets=data.train_targets,
             valid_count=len(data.valid),
         ),
-        sweep=read_sweep(run / LR_FIND),
+        sweep=read_sweep(run / "lr_find.json"),
         valid=Predictions(
             names=[row.path for row in catalog.split("valid")],
             probabilities=probabilities,

@@ -32,7 +32,7 @@ from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.training.calibration import calibrate
 from trainer.training.evaluate import predict_logits
-from trainer.training.metrics import measure, wilson_interval
+from trainer.training.metrics import compute_metrics, wilson_interval
 
 _MODEL = "model.onnx"
 
@@ -98,7 +98,7 @@ def export_bundle(
     probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
     for position, reason in refused.items():  # decoded before, so another file by now
         raise ExportError(f"no bundle was written: {files[position]} cannot be decoded any more: {reason}")
-    figures = measure(
+    figures = compute_metrics(
         probabilities,
         targets,
         task=catalog.task,

@@ -23,10 +23,10 @@ from service.pixels import Filter, Mode, PixelSpec
 from trainer.errors import BackboneError, WeightsError
 from trainer.model.tiny import Tiny
 from trainer.model.weights import load_weights_file
+from trainer.recipe import DEFAULT_BACKBONE, PRETRAINED, RANDOM_WEIGHTS
 
-DEFAULT, TINY = "efficientnet_lite0", "tiny"
-_WITH_WEIGHTS = (DEFAULT, "efficientnet_lite1", "efficientnet_lite2")
-PRETRAINED, RANDOM = "pretrained", "none"
+TINY = "tiny"
+_WITH_WEIGHTS = (DEFAULT_BACKBONE, "efficientnet_lite1", "efficientnet_lite2")
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 
 
@@ -76,7 +76,7 @@ def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAIN
             f"there is no backbone {name!r}; try {', '.join(_WITH_WEIGHTS)}, tiny, torchvision/NAME or timm/NAME"
         )
     width = _cut_off(network, cut, name)
-    if weights not in (PRETRAINED, RANDOM):
+    if weights not in (PRETRAINED, RANDOM_WEIGHTS):
         _load_file(network, Path(weights), name, cut)
     _try(network, pixels.size, width, name)
     for module in network.modules():  # the classifier has the one dropout that there is; see Classifier
@@ -97,7 +97,7 @@ def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAIN
 
 def is_pretrained(name: str, weights: str) -> bool:
     """Whether a backbone, loaded so, knows anything yet."""
-    return weights != RANDOM and not (name == TINY and weights == PRETRAINED)
+    return weights != RANDOM_WEIGHTS and not (name == TINY and weights == PRETRAINED)
 
 
 # The last is the names of the layers that are to be cut off.
@@ -204,7 +204,7 @@ def _no_weights(name: str, error: Exception) -> BackboneError:
     reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return BackboneError(
         f"the weights of {name} cannot be fetched ({reason}); give them with --weights FILE, "
-        f"or use --backbone {DEFAULT}, whose weights come with the installation"
+        f"or use --backbone {DEFAULT_BACKBONE}, whose weights come with the installation"
     )
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from torch import nn
 
 from trainer.model.classifier import Classifier
-
-GROUP_NAMES = ("early", "late", "head")
+from trainer.recipe import PARAMETER_GROUPS
 
 
 def parameter_groups(model: Classifier, *, weight_decay: float) -> list[dict[str, Any]]:
@@ -30,7 +29,7 @@ def parameter_groups(model: Classifier, *, weight_decay: float) -> list[dict[str
         (early if seen < half else late).append(parameter)
         seen += parameter.numel()
     groups = []
-    for name, parameters in zip(GROUP_NAMES, (early, late, list(model.head.parameters())), strict=True):
+    for name, parameters in zip(PARAMETER_GROUPS, (early, late, list(model.head.parameters())), strict=True):
         decayed = [parameter for parameter in parameters if parameter.ndim > 1 and id(parameter) not in spared]
         plain = [parameter for parameter in parameters if parameter.ndim <= 1 or id(parameter) in spared]
         groups += [

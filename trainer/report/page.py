@@ -6,7 +6,6 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,7 +17,7 @@ from service.predictor import Predictor
 from trainer.atomic import atomic_write_text
 from trainer.catalog import Catalog
 from trainer.predictions import read_predictions
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, recipe_to_toml, to_plain
 from trainer.report import wording
 from trainer.report.curves import draw_curves
 from trainer.report.examples import draw_examples
@@ -63,8 +62,8 @@ def write_report(run: Path, catalog: Catalog, recipe: Recipe, bundle: Bundle, *,
             examples=draw_examples(catalog, recipe, bundle.spec.pixels),
             unshown=_unshown(recipe),
             data=_data(catalog, recipe, unreadable_count),
-            recipe=recipe.to_toml(),
-            changed=_changed(asdict(recipe), asdict(Recipe())),
+            recipe=recipe_to_toml(recipe),
+            changed=_changed(to_plain(recipe), to_plain(Recipe())),
         )
     )
     target = run / NAME

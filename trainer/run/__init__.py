@@ -1,9 +1,10 @@
-"""RUN, and the jobs that the verbs ask for, each a walk through the rooms: fit, resume, evaluate, export and others."""
+"""RUN, the folder of a training, and one module for each job on it: fit, resume, lr-find, evaluate, export, report."""
 
 from trainer.run.environment import Environment
 from trainer.run.evaluate import Evaluation, EvaluationOptions, evaluate_run
-from trainer.run.export import export_run
-from trainer.run.fit import Outcome, fit_run, follow_run, resume_run
+from trainer.run.export import ExportOptions, export_run
+from trainer.run.fit import RunResult, fit_run, follow_run, resume_run
+from trainer.run.folder import RunFolder
 from trainer.run.lr_find import find_lr
 from trainer.run.report import report_run
 
@@ -11,7 +12,9 @@ __all__ = [
     "Environment",
     "Evaluation",
     "EvaluationOptions",
-    "Outcome",
+    "ExportOptions",
+    "RunFolder",
+    "RunResult",
     "evaluate_run",
     "export_run",
     "find_lr",

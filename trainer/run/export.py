@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import Bundle
 from trainer.data.prepare import prepare_validation
 from trainer.export import Exportable, export_bundle
 from trainer.model import Classifier, load_backbone
-from trainer.model.backbones import RANDOM
+from trainer.recipe import RANDOM_WEIGHTS
 from trainer.run.environment import Environment
-from trainer.run.folder import own_catalog, read_unreadable, recipe_of, require_parts, require_unchanged
-from trainer.training.checkpoint import load_facts, load_weights
-from trainer.training.loop import LAST
-from trainer.training.result import BEST
+from trainer.run.folder import RunFolder
+from trainer.training.checkpoint import load_state, load_weights
 
 
-def export_run(
-    run: Path, target: Path, environment: Environment, *, root: Path | None, name: str, version: str, golden: str
-) -> Bundle:
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What to export.
+
+    Attributes:
+        out: Folder or .zip of the bundle.
+        name: Of the bundle; empty: the run's.
+        version: Of the bundle.
+        golden: Which golden images; empty: as the run's recipe says.
+        root: Folder of the images, if they were moved.
+    """
+
+    out: Path
+    name: str = ""
+    version: str = "1"
+    golden: str = ""
+    root: Path | None = None
+
+
+def export_run(path: Path, options: ExportOptions, environment: Environment) -> Bundle:
     """Write a bundle from the best weights of a run.
 
-    root          where the images are now, if they were moved
-    name, golden  empty: those of the run
-
-    Raises RunError where the run has no weights or its validation images have changed, CatalogError where the images
-    are not there any more.
+    Raises:
+        RunError: The run has no weights yet, or its validation images have changed.
+        CatalogError: The images are not there any more.
+        ExportError: The bundle did not pass its checks.
     """
-    recipe = recipe_of(run)
-    require_parts(run, "catalog.csv", BEST, LAST)
-    catalog = own_catalog(run, recipe, root)
-    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM)  # the run has its own
+    run = RunFolder(path)
+    recipe = run.read_recipe()
+    run.require(run.catalog, run.best, run.last)
+    catalog = run.read_catalog(recipe, options.root)
+    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)  # the run has its own
     hashed, valid = prepare_validation(
         catalog,
         pixels=backbone.pixels,
@@ -39,16 +55,18 @@ def export_run(
         threads=environment.threads,
         progress=environment.progress,
     )
-    require_unchanged(run, catalog.split("valid"), hashed)
+    run.require_unchanged(catalog.split("valid"), hashed)
     classifier = Classifier(backbone, class_count=len(catalog.classes), dropout=recipe.dropout)
-    load_weights(classifier, run / BEST)
+    load_weights(classifier, run.best)
     trained = Exportable(
         classifier=classifier,
         pixels=backbone.pixels,
         catalog=catalog,
         valid=valid,
-        recipe=dataclasses.replace(recipe, name=name or recipe.name, golden=golden or recipe.golden),
-        unreadable_count=len(read_unreadable(run, recipe)),
-        head_trained="head" in load_facts(run / LAST)["stages"],
+        recipe=dataclasses.replace(recipe, name=options.name or recipe.name, golden=options.golden or recipe.golden),
+        unreadable_count=len(run.read_unreadable(recipe)),
+        head_trained="head" in load_state(run.last)["stage_seconds"],
     )
-    return export_bundle(trained, target, version=version, threads=environment.threads, progress=environment.progress)
+    return export_bundle(
+        trained, options.out, version=options.version, threads=environment.threads, progress=environment.progress
+    )

@@ -1,155 +1,182 @@
-"""RUN, the folder of one fit: everything that was asked, what happened, and what came of it.
-
-recipe.toml       everything that was asked and every default
-catalog.csv       every image, its label, side and hash
-unreadable.csv    the files that were left out, what they were to show, and why; where there are any
-history.jsonl     a line a stage, an epoch and a step
-lr_find.json      the learning rates that were found, with a plot in lr_find.png; where they were asked for
-checkpoints/      the best weights, and the last state of the training
-predictions.csv   the validation images, worst first
-diagnosis.json    what stands out, and what to try next
-regrouped.csv     the images on another split, where near duplicates stood on both sides of this one
-bundle/           what the service serves
-report.html       what it learned, how well, and where it fails
-tensorboard/      the history for TensorBoard, where it was asked for
-"""
+"""RUN, the folder of one training. `RunFolder` names every file in it."""
 
 from __future__ import annotations
 
-import csv
 import fcntl
 import os
-import shlex
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from service.inputs import first_few
 from trainer.atomic import atomic_write_text
-from trainer.catalog import COARSE_COLUMN, Catalog, Columns, Row, first_few, read_catalog
-from trainer.catalog.row import SPLIT_NAMES
+from trainer.catalog import COARSE_COLUMN, Catalog, Columns, Row, read_catalog
 from trainer.data.prepare import Prepared
 from trainer.errors import RunError
-from trainer.recipe import Recipe
-from trainer.recipe_reading import read_recipe
+from trainer.recipe import Recipe, read_recipe, recipe_to_toml
+from trainer.run.unreadable import read_unreadable, write_unreadable
+from trainer.training.checkpoint import TrainingFiles
 
 
-def require_parts(run: Path, *parts: str | Path) -> None:
-    """Raise RunError where the run has not come so far."""
-    for part in parts:
-        if not (run / part).exists():
-            raise RunError(f"{run} has no {part} yet; go on with it: {_resume(run)}")
+class RunFolder:
+    """The files of a run, as paths; most of them are there only later.
 
+    recipe.toml      everything that was asked for, and every default
+    catalog.csv      every image, its label, split and hash
+    unreadable.csv   the files that were left out and why; only if there are any
+    history.jsonl    what happened: stages, epochs, steps
+    lr_find.json     the learning rates that were found, with a plot in lr_find.png; only if the recipe asks for them
+    checkpoints/     the weights of the best epoch, and the last state of the training
+    predictions.csv  the validation images, worst first
+    diagnosis.json   what stands out, and what to try next
+    regrouped.csv    the images on another split; only if near duplicates are on both sides of this one
+    bundle/          what the service serves
+    report.html      what was learned, how well, and where it fails
+    tensorboard/     the history for TensorBoard, if the recipe asks for it
+    """
 
-def require_room(folder: Path, *names: str) -> None:
-    """Raise FileExistsError where one of the files, or a file in place of the folder, is there already."""
-    for place in (*(folder / name for name in names), *([] if folder.is_dir() else [folder])):
-        if place.exists():
-            raise FileExistsError(f"{place} exists already; nothing is overwritten: give --out another name")
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.toml"
+        self.catalog = path / "catalog.csv"
+        self.unreadable = path / "unreadable.csv"
+        self.history = path / "history.jsonl"
+        self.lr_find = path / "lr_find.json"
+        self.lr_find_plot = path / "lr_find.png"
+        self.best = path / "checkpoints" / "best.safetensors"
+        self.last = path / "checkpoints" / "last.safetensors"
+        self.predictions = path / "predictions.csv"
+        self.diagnosis = path / "diagnosis.json"
+        self.regrouped = path / "regrouped.csv"
+        self.bundle = path / "bundle"
+        self.bundle_draft = path / ".bundle.partial"
+        self.report = path / "report.html"
+        self.tensorboard = path / "tensorboard"
 
+    def __str__(self) -> str:
+        return str(self.path)
 
-def require_outside(run: Path, recipe: Recipe) -> None:
-    """Keep a run's own images, the golden ones, out of the folders that the next fit reads."""
-    place = run.resolve()
-    for folder in filter(None, (recipe.data.path, recipe.data.valid)):
-        if Path(folder).is_dir() and place.is_relative_to(Path(folder).resolve()):
-            raise RunError(f"{run} lies in {folder}, among the images; give --out a folder elsewhere")
+    @property
+    def training_files(self) -> TrainingFiles:
+        """Where the training keeps its state."""
+        return TrainingFiles(best=self.best, last=self.last, lr_find=self.lr_find)
 
+    def create(self, recipe: Recipe) -> None:
+        """Make the folder with its recipe.toml, completely or not at all.
 
-def require_unchanged(run: Path, then: Sequence[Row], now: Sequence[Row]) -> None:
-    """Raise RunError where an image is another than when the run was begun, or can no longer be decoded."""
-    found = {row.path: row.sha256 for row in now}
-    changed = [row.path for row in then if found.get(row.path) != row.sha256]
-    if changed:
-        raise RunError(
-            f"{len(changed):,} images have changed since {run} was begun ({first_few(changed)}); "
-            "put them back as they were, or fit anew"
+        Raises:
+            FileExistsError: There is something at this path.
+        """
+        run = self.path
+        if not os.path.lexists(run):
+            partial = RunFolder(run.with_name(f".{run.name}.{os.getpid()}.partial"))
+            try:
+                partial.path.mkdir(parents=True, exist_ok=True)
+                with atomic_write_text(partial.recipe) as file:
+                    file.write(recipe_to_toml(recipe))
+                partial.path.rename(run)
+                return
+            except OSError as error:
+                if not os.path.lexists(run):  # or another process was faster
+                    raise OSError(error.errno, error.strerror, str(run)) from error
+            finally:
+                shutil.rmtree(partial.path, ignore_errors=True)
+        raise FileExistsError(
+            f"{run} exists already, and nothing is overwritten; give another name for `out`, or continue that run with "
+            f"`resume({str(run)!r})`"
         )
 
+    def remove(self) -> None:
+        """Remove a run that has nothing but its recipe, so that the same command works again."""
+        self.recipe.unlink()
+        self.path.rmdir()
 
-def write_prepared(run: Path, prepared: Prepared) -> None:
-    """Write unreadable.csv, where there is anything to tell, and then catalog.csv: with it the run can be resumed."""
-    if prepared.unreadable:
-        with atomic_write_text(run / "unreadable.csv") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("path", "label", "split", "reason"))
-            delimiter = prepared.catalog.label_delimiter or ""
-            for row, reason in prepared.unreadable.items():
-                writer.writerow((row.path, delimiter.join(sorted(row.labels)), row.split, reason))
-    prepared.catalog.write_csv(run / "catalog.csv")
+    def remove_partial_files(self) -> None:
+        """Remove what a killed process was writing."""
+        for partial in self.path.glob(".*.partial"):
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the run.
 
-def read_unreadable(run: Path, recipe: Recipe) -> dict[Row, str]:
-    """Row -> why it was left out; empty where nothing was."""
-    path, delimiter = run / "unreadable.csv", recipe.data.label_delimiter
-    if not path.exists():
-        return {}
-    with open(path, encoding="utf-8", newline="") as file:
-        return {_unreadable_row(cells, delimiter): cells["reason"] for cells in csv.DictReader(file)}
-
-
-def _unreadable_row(cells: Mapping[str, str], delimiter: str) -> Row:
-    label, split = cells.get("label", ""), cells.get("split", "train")  # older runs tell the path alone
-    labels = label.split(delimiter) if delimiter else [label]
-    return Row(path=cells["path"], labels=frozenset(filter(None, labels)), split=SPLIT_NAMES[split])
-
-
-def recipe_of(run: Path) -> Recipe:
-    """What the run was asked; raises RunError where the folder is no run."""
-    if not (run / "recipe.toml").is_file():
-        raise RunError(f"{run} is no run: there is no recipe.toml in it; name a folder that `trainer fit` wrote")
-    recipe = read_recipe(run / "recipe.toml", {})
-    if not recipe.data.path:
-        raise RunError(f"{run} is no run: its recipe.toml names no images (data.path); fit anew with another --out")
-    return recipe
-
-
-def own_catalog(run: Path, recipe: Recipe, root: Path | None, *, must_exist: bool = True) -> Catalog:
-    """The catalog that the run wrote; its images are where they were, or under `root`, and must be `present` or not."""
-    return read_catalog(
-        run / "catalog.csv",
-        root=root or Path(recipe.data.base),
-        columns=Columns(
-            label_delimiter=recipe.data.label_delimiter or None,
-            coarse=COARSE_COLUMN if recipe.data.coarse_column else None,
-        ),
-        must_exist=must_exist,
-    )
-
-
-def create(run: Path, recipe: Recipe) -> None:
-    """Make the folder with its recipe.toml, at once or not at all; raises FileExistsError where it is there already."""
-    if not os.path.lexists(run):
-        partial = run.with_name(f".{run.name}.{os.getpid()}.partial")
+        Raises:
+            RunError: Another process is working on it.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY)
         try:
-            partial.mkdir(parents=True, exist_ok=True)
-            with atomic_write_text(partial / "recipe.toml") as file:
-                file.write(recipe.to_toml())
-            partial.rename(run)
-            return
-        except OSError as error:
-            if not os.path.lexists(run):  # or another process was faster
-                raise OSError(error.errno, error.strerror, str(run)) from error
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(f"another process is working on {self}; wait for it, or stop it") from error
+        else:
+            yield
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    raise FileExistsError(
-        f"{run} exists already; nothing is overwritten: give --out another name, or go on with it: {_resume(run)}"
-    )
+            os.close(descriptor)
+
+    def require(self, *files: Path) -> None:
+        """Raise RunError if the run does not have these files yet."""
+        for file in files:
+            if not file.exists():
+                name = file.relative_to(self.path)
+                raise RunError(f"{self} has no {name} yet; continue the run with `resume({str(self)!r})`")
+
+    def require_outside(self, *folders: str) -> None:
+        """Raise RunError if the run would be inside one of these folders of images, and read as images by the next."""
+        for folder in filter(None, folders):
+            if Path(folder).is_dir() and self.path.resolve().is_relative_to(Path(folder).resolve()):
+                raise RunError(f"{self} is in {folder}, among the images; give a folder elsewhere for `out`")
+
+    def require_unchanged(self, before: Sequence[Row], now: Sequence[Row]) -> None:
+        """Raise RunError if an image is another than when the run was started, or can no longer be decoded."""
+        hashes = {row.path: row.sha256 for row in now}
+        changed = [row.path for row in before if hashes.get(row.path) != row.sha256]
+        if changed:
+            raise RunError(
+                f"{len(changed):,} images have changed since {self} was started ({first_few(changed)}); "
+                "restore them, or start a new run"
+            )
+
+    def read_recipe(self) -> Recipe:
+        """Read what the run was asked for. Raises RunError if the folder is not a run."""
+        if not self.recipe.is_file():
+            raise RunError(f"{self} is not a run: it has no recipe.toml; name a folder that `fit` wrote")
+        recipe = read_recipe(self.recipe, {})
+        if not recipe.data.path:
+            raise RunError(f"{self} is not a run: its recipe.toml names no images (data.path); start a new run")
+        return recipe
+
+    def read_catalog(self, recipe: Recipe, root: Path | None, *, must_exist: bool = True) -> Catalog:
+        """Read the catalog that the run wrote.
+
+        Args:
+            recipe: The run's.
+            root: Folder of the images, if they were moved.
+            must_exist: Whether the images must be there.
+        """
+        return read_catalog(
+            self.catalog,
+            root=root or Path(recipe.data.base),
+            columns=Columns(
+                label_delimiter=recipe.data.label_delimiter or None,
+                coarse=COARSE_COLUMN if recipe.data.coarse_column else None,
+            ),
+            must_exist=must_exist,
+        )
+
+    def read_unreadable(self, recipe: Recipe) -> dict[Row, str]:
+        """Row -> why it was left out; empty if there is none."""
+        return read_unreadable(self.unreadable, label_delimiter=recipe.data.label_delimiter or None)
+
+    def write_prepared(self, prepared: Prepared) -> None:
+        """Write unreadable.csv, if there is anything to report, and then catalog.csv: with it the run can continue."""
+        if prepared.unreadable:
+            write_unreadable(self.unreadable, prepared.unreadable, label_delimiter=prepared.catalog.label_delimiter)
+        prepared.catalog.write_csv(self.catalog)
 
 
-def _resume(run: Path) -> str:
-    return shlex.join(["python", "-m", "trainer", "resume", str(run)])
-
-
-@contextmanager
-def held(run: Path) -> Iterator[None]:
-    """Keep other processes off a run."""
-    descriptor = os.open(run, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise RunError(f"another process is at work on {run}; wait for it, or stop it") from error
-    else:
-        yield
-    finally:
-        os.close(descriptor)
+def require_free(*paths: Path) -> None:
+    """Raise FileExistsError if there is something at one of these paths, or a file instead of a folder above it."""
+    for path in (*paths, *(path.parent for path in paths if not path.parent.is_dir())):
+        if path.exists():
+            raise FileExistsError(f"{path} exists already, and nothing is overwritten; give another name for `out`")

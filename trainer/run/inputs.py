@@ -1,4 +1,4 @@
-"""What a recipe names: the backbone, the images, both decoded."""
+"""What a recipe names: the backbone, the images, and both decoded."""
 
 from __future__ import annotations
 
@@ -8,30 +8,27 @@ from pathlib import Path
 from trainer.catalog import Catalog, Columns, read_catalog
 from trainer.data.prepare import Prepared, prepare
 from trainer.model import Backbone, load_backbone
-from trainer.model.backbones import RANDOM, is_pretrained
-from trainer.recipe import Recipe
+from trainer.model.backbones import is_pretrained
+from trainer.recipe import RANDOM_WEIGHTS, Recipe
 from trainer.run.environment import Environment
-from trainer.training.loop import LAST
+from trainer.run.folder import RunFolder
 
 
-def backbone_of(recipe: Recipe) -> Backbone:
-    """The backbone, in the size and with the weights that are asked for; raises what `load_backbone` does."""
+def load_recipe_backbone(recipe: Recipe) -> Backbone:
+    """Load the backbone in the size and with the weights that the recipe asks for; raises what `load_backbone` does."""
     return load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights, seed=recipe.seed)
 
 
-def backbone_of_run(recipe: Recipe, run: Path) -> Backbone:
-    """The same for a run that was begun: once it has a state to go on from, without what its weights came from.
-
-    Raises what `load_backbone` does.
-    """
-    if not (run / LAST).exists():
-        return backbone_of(recipe)
-    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM)
+def load_run_backbone(recipe: Recipe, run: RunFolder) -> Backbone:
+    """The same for a run that was started: once it has a checkpoint, the file of its first weights is not needed."""
+    if not run.last.exists():
+        return load_recipe_backbone(recipe)
+    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)
     return replace(backbone, pretrained=is_pretrained(recipe.backbone, recipe.weights))
 
 
-def catalog_of(recipe: Recipe) -> Catalog:
-    """The images as they are now; raises CatalogError."""
+def read_recipe_catalog(recipe: Recipe) -> Catalog:
+    """Read the images as they are now; raises CatalogError."""
     data = recipe.data
     return read_catalog(
         Path(data.path),
@@ -48,12 +45,17 @@ def catalog_of(recipe: Recipe) -> Catalog:
     )
 
 
-def prepared_for(
+def prepare_images(
     catalog: Catalog, backbone: Backbone, recipe: Recipe, environment: Environment, *, hashed: bool = False
 ) -> Prepared:
-    """The images, checked and decoded; raises what `prepare` does.
+    """Check and decode the images; raises what `prepare` does.
 
-    hashed  whether the catalog's hashes are those of now
+    Args:
+        catalog: The images.
+        backbone: Decides their size.
+        recipe: Gives the seed.
+        environment: Where decoded images are kept.
+        hashed: Whether the catalog's hashes are those of now.
     """
     return prepare(
         catalog,

@@ -1,45 +1,72 @@
-"""The learning rates that a fit would find, without the fit."""
+"""The learning rates that a training would find, without the training."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+from trainer.data.training_data import TrainingData
+from trainer.model import Backbone
 from trainer.recipe import Recipe
 from trainer.run.environment import Environment
-from trainer.run.folder import require_outside, require_room
-from trainer.run.inputs import backbone_of, catalog_of, prepared_for
-from trainer.training.loop import require_training
-from trainer.training.lr_find.result import LR_FIND, LRFindResult, Stage, read_lr_find, write_lr_find
-from trainer.training.lr_find.stages import sweep_stages
+from trainer.run.folder import RunFolder, require_free
+from trainer.run.inputs import load_recipe_backbone, prepare_images, read_recipe_catalog
+from trainer.training.head import extract_features, fit_head
+from trainer.training.history import History
+from trainer.training.loop import build_on_device
+from trainer.training.lr_find.result import LRFindResult, Stage, read_lr_find, write_lr_find
+from trainer.training.lr_find.search import find_finetune_lr, find_head_lr
+from trainer.training.phases import for_backbone, require_trainable, trains_head
 
-PLOT = "lr_find.png"
 
+def find_lr(recipe: Recipe, environment: Environment, *, out: Path | None) -> dict[Stage, LRFindResult]:
+    """Find the learning rates that a training with this recipe would find.
 
-def find_lr(recipe: Recipe, environment: Environment, *, folder: Path | None) -> dict[Stage, LRFindResult]:
-    """The learning rates that a fit of this recipe would find.
+    Args:
+        recipe: What to train.
+        environment: Where.
+        out: Folder for lr_find.json and lr_find.png; None: they are not written.
 
-    folder  where lr_find.json and lr_find.png are written; None: nowhere
-
-    Raises FileExistsError where one of them stands there, RunError where they would lie among the images, and whatever
-    the rooms it walks through raise, each with a clear message.
+    Raises:
+        FileExistsError: One of these files exists.
+        RunError: They would be among the images.
+        TrainerError: The images, the backbone or the recipe cannot be used.
     """
+    folder = RunFolder(out) if out is not None else None
     if folder is not None:
-        require_outside(folder, recipe)
-        require_room(folder, LR_FIND.name, PLOT)
-    catalog = catalog_of(recipe)
-    backbone = backbone_of(recipe)
-    require_training(recipe, backbone)
-    data = prepared_for(catalog, backbone, recipe, environment).data
-    found = sweep_stages(backbone, data, recipe, device=environment.device, progress=environment.progress)
+        folder.require_outside(recipe.data.path, recipe.data.valid)
+        require_free(folder.lr_find, folder.lr_find_plot)
+    catalog = read_recipe_catalog(recipe)
+    backbone = load_recipe_backbone(recipe)
+    require_trainable(recipe, backbone)
+    found = _sweep_stages(backbone, prepare_images(catalog, backbone, recipe, environment).data, recipe, environment)
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_lr_find(folder / LR_FIND, found)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_lr_find(folder.lr_find, found)
         plot_lr_find(folder)
     return found
 
 
-def plot_lr_find(folder: Path) -> None:
-    """Draw the lr_find.json of a folder beside it."""
+def plot_lr_find(folder: RunFolder) -> None:
+    """Draw lr_find.json of a folder as lr_find.png."""
     from trainer.report.lr_find_plot import draw_sweeps  # matplotlib takes a second to import
 
-    draw_sweeps(folder / PLOT, read_lr_find(folder / LR_FIND))
+    draw_sweeps(folder.lr_find_plot, read_lr_find(folder.lr_find))
+
+
+def _sweep_stages(
+    backbone: Backbone, data: TrainingData, recipe: Recipe, environment: Environment
+) -> dict[Stage, LRFindResult]:
+    """Sweep each stage of the recipe. Fine-tuning is swept after the head was trained with what was found for it."""
+    recipe = for_backbone(recipe, backbone)
+    model = build_on_device(backbone, data, recipe, environment.device)
+    session = environment.open_session(data, History(None))
+    found: dict[Stage, LRFindResult] = {}
+    if trains_head(recipe, backbone):
+        features = extract_features(model, data, recipe, session)
+        found["head"] = find_head_lr(model, features, data, recipe, session)
+        head = dataclasses.replace(recipe.head, lr=found["head"].suggestion)
+        fit_head(model, features, data, dataclasses.replace(recipe, head=head), session)
+    if recipe.finetune.epochs:
+        found["finetune"] = find_finetune_lr(model, data, recipe, session)
+    return found

@@ -6,18 +6,23 @@ from pathlib import Path
 
 from service.bundle import read_bundle
 from trainer.report import write_report
-from trainer.run.folder import own_catalog, read_unreadable, recipe_of, require_parts
+from trainer.run.folder import RunFolder
 
 
-def report_run(run: Path, *, root: Path | None) -> Path:
-    """Write RUN/report.html again, in place of the one that is there.
+def report_run(path: Path, *, root: Path | None) -> Path:
+    """Write RUN/report.html again; replaces the file.
 
-    root  where the images are now, if they were moved
+    Args:
+        path: RUN.
+        root: Folder of the images, if they were moved.
 
-    Raises RunError where the run is not finished, CatalogError where its images are not there or have changed,
-    BundleRefused where its bundle is damaged.
+    Raises:
+        RunError: The run is not finished.
+        CatalogError: Its images are not there or have changed.
+        BundleRefused: Its bundle is damaged.
     """
-    recipe = recipe_of(run)
-    require_parts(run, "catalog.csv", "predictions.csv", "bundle")
-    catalog, bundle = own_catalog(run, recipe, root), read_bundle(run / "bundle")
-    return write_report(run, catalog, recipe, bundle, unreadable_count=len(read_unreadable(run, recipe)))
+    run = RunFolder(path)
+    recipe = run.read_recipe()
+    run.require(run.catalog, run.predictions, run.bundle)
+    catalog, bundle = run.read_catalog(recipe, root), read_bundle(run.bundle)
+    return write_report(run.path, catalog, recipe, bundle, unreadable_count=len(run.read_unreadable(recipe)))

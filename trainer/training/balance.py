@@ -1,4 +1,4 @@
-"""Images of rare classes as if there were more of them: drawn more often, or counting more in the loss."""
+"""Images of rare classes as if there were more of them: drawn more often, or counted more in the loss."""
 
 from __future__ import annotations
 
@@ -17,52 +17,64 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Balance:
-    """What is done for the images of rare classes; None where all are alike.
+    """Weights of the training images, for at most one of two uses; None: all images are equal.
 
-    drawing   float64 [N], how often each image is drawn, in proportion
-    counting  float32 [N], how much each counts in the loss, on a device
+    Attributes:
+        sampling: float64 [N], how often each image is drawn, in proportion.
+        loss: float32 [N], how much each counts in the loss, on the device.
     """
 
-    drawing: npt.NDArray[np.float64] | None = None
-    counting: Tensor | None = None
+    sampling: npt.NDArray[np.float64] | None = None
+    loss: Tensor | None = None
 
 
 def balance_of(data: TrainingData, recipe: Recipe, *, device: torch.device) -> Balance:
-    """What the recipe asks for."""
+    """The balance that the recipe asks for."""
     if recipe.balance == "none":
         return Balance()
     weights = image_weights(data.train_targets, task=data.task)
     if recipe.balance == "sampler":
-        return Balance(drawing=weights)
-    return Balance(counting=torch.from_numpy(weights).float().to(device))
+        return Balance(sampling=weights)
+    return Balance(loss=torch.from_numpy(weights).float().to(device))
 
 
 def image_weights(targets: npt.NDArray[Any], *, task: Task) -> npt.NDArray[np.float64]:
-    """How much each image shall count, so that every class counts alike: float64 [N], mean 1.
+    """Weigh the images so that all classes count the same: inverse to the number of images of their class.
 
-    targets  int64 [N] for classification, float32 [N, K] for multilabel
+    An image with several labels counts as its rarest one, as in repeat-factor sampling (Gupta et al. 2019,
+    arXiv:1908.03195). Images without a label are a class of their own.
 
-    Inverse to how many images have its class. An image with several labels counts as its rarest one, as in
-    repeat-factor sampling (Gupta et al. 2019, arXiv:1908.03195); those without any are a class of their own.
+    Args:
+        targets: int64 [N] for classification, float32 [N, K] for multilabel.
+        task: Which of the two.
+
+    Returns:
+        float64 [N], mean 1.
     """
     if task == "classification":
         rarity = 1.0 / np.bincount(targets)[targets]
     else:
-        wanted = np.concatenate([targets > 0, ~(targets > 0).any(axis=1, keepdims=True)], axis=1)
-        rarity = (wanted / np.maximum(1, wanted.sum(axis=0))).max(axis=1)
+        has_label = np.concatenate([targets > 0, ~(targets > 0).any(axis=1, keepdims=True)], axis=1)
+        rarity = (has_label / np.maximum(1, has_label.sum(axis=0))).max(axis=1)
     return np.asarray(rarity / rarity.mean())
 
 
 def epoch_order(
     count: int, *, random: np.random.Generator, weights: npt.NDArray[np.float64] | None = None
 ) -> npt.NDArray[np.int64]:
-    """The samples of an epoch in random order: int64 [count].
+    """Draw the samples of an epoch, in random order.
 
-    weights  float64 [count], how often each image is drawn, in proportion; None: each once
-
-    A sample is an image's position plus `count` times the number of its earlier draws in this epoch, so that each draw
-    has random numbers of its own. With weights this is systematic sampling (Madow 1949): an image that is due 2.3
+    A sample is the position of an image plus `count` times the number of its earlier draws in this epoch, so that each
+    draw has random numbers of its own. With weights this is systematic sampling (Madow 1949): an image that is due 2.3
     times is drawn two or three times, 2.3 times on average.
+
+    Args:
+        count: Number of images.
+        random: Source of random numbers.
+        weights: float64 [count], how often each image is drawn, in proportion; None: each once.
+
+    Returns:
+        int64 [count].
     """
     order = random.permutation(count)
     if weights is None:
@@ -70,6 +82,6 @@ def epoch_order(
     edges = np.cumsum(weights[order])
     points = (np.arange(count) + random.random()) * (edges[-1] / count)
     drawn = order[np.minimum(np.searchsorted(edges, points, side="right"), count - 1)]
-    first = np.r_[True, drawn[1:] != drawn[:-1]]  # draws of one image follow one another
-    earlier = np.arange(count) - np.maximum.accumulate(np.where(first, np.arange(count), 0))
+    is_first = np.r_[True, drawn[1:] != drawn[:-1]]  # the draws of one image follow one another
+    earlier = np.arange(count) - np.maximum.accumulate(np.where(is_first, np.arange(count), 0))
     return random.permutation(drawn + count * earlier)

@@ -1,4 +1,4 @@
-"""From the number of a step to what the network is shown in it: drawn, augmented and mixed."""
+"""What the network is shown in each step: drawn, augmented and mixed."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from trainer.data import Images, augment, open_images, to_device
+from trainer.data import augment, to_device
 from trainer.data.training_data import TrainingData
 from trainer.recipe import Recipe
 from trainer.training.balance import balance_of, epoch_order
 from trainer.training.mixing import Mix, draw_mix, mix_pixels, mix_targets, mix_weights
+from trainer.training.session import Session
 
-_STAGE, _MIXING = 2, 3
+# Streams of random numbers.
+_ORDER_STREAM = 2
+_MIXING_STREAM = 3
 
 Samples = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
-    """What a network learns from at once, on the device.
+    """Images that are processed at once, on the device.
 
-    pixels   float32 [B, 3, size, size] in 0..255, channels last
-    targets  int64 [B], or float32 [B, K] for multilabel and for mixed images
-    weights  float32 [B], how much each image counts; None where all count 1
+    Attributes:
+        pixels: float32 [B, 3, size, size] in 0..255, channels last.
+        targets: int64 [B]; float32 [B, K] for multilabel and for mixed images.
+        weights: float32 [B], how much each image counts in the loss; None: all count 1.
     """
 
     pixels: Tensor
@@ -35,70 +39,78 @@ class Batch:
 
 
 class Batches:
-    """The training images of a fit, step by step; every random number comes from (seed, epoch, step, sample).
+    """The training images, step by step. Every random number comes from (seed, epoch, step, sample).
 
-    count  of the steps of an epoch
+    Attributes:
+        steps: Number of steps in an epoch.
     """
 
-    def __init__(
-        self, data: TrainingData, recipe: Recipe, *, device: torch.device, images: Images | None = None
-    ) -> None:
-        """`images` are those of `data` on the device, where they were opened before."""
+    def __init__(self, data: TrainingData, recipe: Recipe, session: Session) -> None:
+        self.steps = -(-len(data.train) // recipe.finetune.batch_size)
         self._data = data
         self._recipe = recipe
-        self._device = device
-        self._images = open_images(data.train, device) if images is None else images
-        self._targets = torch.from_numpy(data.train_targets).to(device)
-        self._balance = balance_of(data, recipe, device=device)
-        self.count = -(-len(data.train) // recipe.finetune.batch_size)
+        self._device = session.device
+        self._images = session.images
+        self._targets = torch.from_numpy(data.train_targets).to(session.device)
+        self._balance = balance_of(data, recipe, device=session.device)
 
     def of_epoch(self, epoch: int) -> list[Samples]:
-        """The samples (see `epoch_order`) of each step, each step's in file order."""
+        """The samples of each step, see `epoch_order`.
+
+        All steps have nearly the same number of samples: every image is in every epoch, and no step depends on a few
+        of them. Those of a step are in file order, as the pages of the cache are then read in order.
+        """
         count = len(self._data.train)
-        random = np.random.default_rng((self._recipe.seed, _STAGE, epoch))
-        order = epoch_order(count, random=random, weights=self._balance.drawing)
-        # Of nearly equal size: every image in every epoch, and no step that hangs on a few of them. In file order:
-        # pages of the cache are read as they lie.
-        return [batch[np.lexsort((batch, batch % count))] for batch in np.array_split(order, self.count)]
+        random = np.random.default_rng((self._recipe.seed, _ORDER_STREAM, epoch))
+        order = epoch_order(count, random=random, weights=self._balance.sampling)
+        return [samples[np.lexsort((samples, samples % count))] for samples in np.array_split(order, self.steps)]
 
     def draw_mix(self, step: int, count: int, *, size: int) -> Mix | None:
-        """How the images of a step are mixed; None where they are not."""
-        stage = self._recipe.finetune
-        if not (stage.mixup or stage.cutmix):
+        """How the images of a step are mixed; None: they are not."""
+        recipe = self._recipe.finetune
+        if not (recipe.mixup or recipe.cutmix):
             return None
-        random = np.random.default_rng((self._recipe.seed, _MIXING, step))
-        return draw_mix(count, size=size, mixup=stage.mixup, cutmix=stage.cutmix, random=random)
+        random = np.random.default_rng((self._recipe.seed, _MIXING_STREAM, step))
+        return draw_mix(count, size=size, mixup=recipe.mixup, cutmix=recipe.cutmix, random=random)
 
     def load(self, samples: Samples, part: slice, *, mix: Mix | None, epoch: int, size: int) -> Batch:
-        """Part of a step's samples as they are shown; `mix` is that of the whole step."""
+        """Load a part of a step's samples.
+
+        Args:
+            samples: All samples of the step.
+            part: Which of them.
+            mix: How all of them are mixed.
+            epoch: Decides their augmentation.
+            size: Side of the crops, pixels.
+        """
         own = samples[part]
         if mix is None:
-            return self._plain(own, epoch=epoch, size=size)
-        # A partner may stand in another part.
+            return self._unmixed(own, epoch=epoch, size=size)
+        # A partner may be in another part.
         needed, places = np.unique(np.concatenate([own, samples[mix.partners[part]]]), return_inverse=True)
-        batch = self._plain(needed, epoch=epoch, size=size)
-        first, second = self._send(places).view(2, -1)
-        shares, weights = self._send(mix.shares[part]), None
+        batch = self._unmixed(needed, epoch=epoch, size=size)
+        images, partners = self._send(places).view(2, -1)
+        lam, weights = self._send(mix.lam[part]), None
         if batch.weights is not None:
-            weights, shares = mix_weights(batch.weights[first], batch.weights[second], shares=shares)
+            weights, lam = mix_weights(batch.weights[images], batch.weights[partners], lam=lam)
         return Batch(
             pixels=mix_pixels(
-                batch.pixels[first],
-                batch.pixels[second],
+                batch.pixels[images],
+                batch.pixels[partners],
                 blends=self._send(mix.blends[part]),
                 boxes=self._send(mix.boxes[part]),
             ),
             targets=mix_targets(
-                batch.targets[first],
-                batch.targets[second],
-                shares=shares,
+                batch.targets[images],
+                batch.targets[partners],
+                lam=lam,
                 task=self._data.task,
                 class_count=self._data.class_count,
             ),
             weights=weights,
         )
 
-    def _plain(self, samples: Samples, *, epoch: int, size: int) -> Batch:
+    def _unmixed(self, samples: Samples, *, epoch: int, size: int) -> Batch:
         positions = samples % len(self._data.train)
         on_device = self._send(positions)
         return Batch(
@@ -112,7 +124,7 @@ class Batches:
                 epoch=epoch,
             ),
             targets=self._targets[on_device],
-            weights=None if self._balance.counting is None else self._balance.counting[on_device],
+            weights=None if self._balance.loss is None else self._balance.loss[on_device],
         )
 
     def _send(self, array: npt.NDArray[np.generic]) -> Tensor:

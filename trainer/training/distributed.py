@@ -1,4 +1,4 @@
-"""The processes that train together, as torchrun starts them; one that was started without it is alone."""
+"""The processes that train together, as torchrun starts them."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from trainer.training.memory import first_line, is_out_of_memory
 
 Result = TypeVar("Result")
 
-# The others wait while the main process decodes a million images, or exports.
+# The other processes wait while the main process decodes a million images, or exports.
 _LONGEST_WAIT = timedelta(days=7)
 
 
 class Distributed:
-    """One process among all that train together: all hold the same weights, and each takes a share of every batch.
+    """One of the processes that train together. All hold the same weights; each processes its shard of every batch.
 
-    rank     which one of them this is
-    world_size  how many there are
-    is_main  whether this is the one that writes and speaks
+    A method that involves the other processes must be called on all of them in the same order. It raises ProcessLost if
+    one of them has ended. With a single process nothing is sent, and every tensor stays as it is.
 
-    Whatever involves the others must be called on all of them in the same order, and raises ProcessLost where one has
-    ended. Alone, nothing is sent, and every tensor stays what it is.
+    Attributes:
+        rank: Number of this process.
+        world_size: Number of processes.
+        is_main: Whether this is the process that writes files and reports.
     """
 
     def __init__(self, *, rank: int = 0, world_size: int = 1, local_rank: int = 0) -> None:
-        """`local_rank` is the number of this process on its machine."""
+        """Make a process known by its rank. `local_rank` is its number on its machine."""
         self.rank = rank
         self.world_size = world_size
         self.is_main = rank == 0
@@ -44,9 +45,10 @@ class Distributed:
         self._gpus: dist.ProcessGroup | None = None
 
     def device(self, name: str) -> torch.device:
-        """The device of a name, see `choose_device`, on this process; of a machine's GPUs each process has its own.
+        """Choose the device of this process, see `choose_device`. Each process of a machine gets a GPU of its own.
 
-        Raises DeviceError where there is none for this process.
+        Raises:
+            DeviceError: There is no such device for this process.
         """
         device = choose_device(self.broadcast(lambda: str(choose_device(name))))
         if self.world_size == 1:
@@ -54,12 +56,15 @@ class Distributed:
                 torch.cuda.set_device(device)
             return device
         if device.type == "mps":
-            raise DeviceError("several processes train on cuda or cpu, not on mps; use --device cpu, or one process")
+            raise DeviceError(
+                "several processes train on cuda or cpu, not on mps; use `device='cpu'`, or a single process"
+            )
         if device.type == "cuda":
             count = torch.cuda.device_count()
             if self._local_rank >= count:
                 raise DeviceError(
-                    f"a GPU for each process: this machine has {count}; give torchrun --nproc-per-node {count}"
+                    f"each process needs a GPU, and this machine has {count}; start torchrun with "
+                    f"--nproc-per-node {count}"
                 )
             device = torch.device("cuda", self._local_rank)
             torch.cuda.set_device(device)
@@ -69,32 +74,31 @@ class Distributed:
         return device
 
     def shard(self, count: int) -> slice:
-        """The part of this process of 0 .. count - 1; the parts follow one another and are of nearly equal length."""
+        """The part of 0 .. count - 1 that this process handles. The parts are in order and of nearly equal length."""
         return slice(self.rank * count // self.world_size, (self.rank + 1) * count // self.world_size)
 
     def all_reduce(self, tensor: Tensor) -> None:
-        """Put in place of a tensor, of one shape everywhere, its sum over all processes."""
+        """Replace a tensor, of the same shape on all processes, by its sum over all of them."""
         if self.world_size > 1:
             with self._among_all():
                 dist.all_reduce(tensor, group=self._gpus if tensor.is_cuda else None)
 
     def broadcast(self, work: Callable[[], Result]) -> Result:
-        """What the work, done by the main process alone, gives; a JSON value."""
+        """Do the work on the main process only, and return its result, a JSON value, on all of them."""
         if self.world_size == 1:
             return work()
-        result: Result = json.loads(self._broadcast(json.dumps(work()).encode() if self.is_main else b""))
+        result: Result = json.loads(self._send(json.dumps(work()).encode() if self.is_main else b""))
         return result
 
     def broadcast_tensors(self, work: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        """What the work, done by the main process alone, gives; on the others it lies on the CPU."""
+        """Do the work on the main process only, and return its tensors on all of them; on the others, on the CPU."""
         if self.world_size == 1:
             return work()
         if not self.is_main:
-            return safetensors.torch.load(self._broadcast(b""))
+            return safetensors.torch.load(self._send(b""))
         tensors = work()
-        self._broadcast(
-            safetensors.torch.save({name: each.detach().cpu().contiguous() for name, each in tensors.items()})
-        )
+        copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        self._send(safetensors.torch.save(copies))
         return tensors
 
     def sync_module(self, module: nn.Module) -> None:
@@ -103,12 +107,13 @@ class Distributed:
             module.load_state_dict(self.broadcast_tensors(module.state_dict))
 
     def barrier(self) -> None:
-        """Wait for all of them."""
+        """Wait until all processes are here."""
         if self.world_size > 1:
             with self._among_all():
                 dist.barrier()
 
-    def _broadcast(self, content: bytes) -> bytes:
+    def _send(self, content: bytes) -> bytes:
+        """The main process's content, on all of them."""
         length = torch.tensor(len(content))
         with self._among_all():
             dist.broadcast(length, src=0)
@@ -133,16 +138,14 @@ SINGLE_PROCESS = Distributed()
 def init_distributed() -> Iterator[Distributed]:
     """Join the processes that torchrun started beside this one, as its environment variables say, and leave them.
 
-    What is agreed on goes through gloo, gradients on GPUs through nccl. After an error nobody is waited for: torchrun
-    ends the others.
+    JSON values and CPU tensors are sent by gloo, gradients on GPUs by nccl. After an error no process waits for the
+    others: torchrun ends them.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
         yield SINGLE_PROCESS
         return
-    processes = Distributed(
-        rank=int(os.environ["RANK"]), world_size=size, local_rank=int(os.environ.get("LOCAL_RANK", "0"))
-    )
+    rank, local_rank = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
     dist.init_process_group("gloo", timeout=_LONGEST_WAIT)
-    yield processes
+    yield Distributed(rank=rank, world_size=world_size, local_rank=local_rank)
     dist.destroy_process_group()

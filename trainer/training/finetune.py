@@ -1,4 +1,4 @@
-"""The second stage: the whole network learns, earlier layers slower, one cycle, a moving average of its weights."""
+"""Second stage: the whole network is trained, earlier layers with a lower learning rate, in one cycle."""
 
 from __future__ import annotations
 
@@ -12,238 +12,237 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer.data import Images
-from trainer.data.training_data import TrainingData, seed_torch
+from trainer.data.training_data import TrainingData
 from trainer.errors import FitError
 from trainer.model import Classifier
-from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.training.batches import Batches, Samples
-from trainer.training.distributed import SINGLE_PROCESS, Distributed
 from trainer.training.learner import Learner
-from trainer.training.memory import MicroBatch, oom_as_fit_error
+from trainer.training.loss import seed_torch
+from trainer.training.memory import MicroBatch, first_line, is_out_of_memory, oom_as_fit_error
 from trainer.training.phases import Phases
-from trainer.training.schedule import one_cycle
+from trainer.training.schedule import OneCycle
+from trainer.training.session import Session
 
-_STAGE = 2
-_MANY_SKIPPED = 0.1  # of the steps of an epoch; a scale that is being found costs a few
+_DROPOUT_STREAM = 2
+_MANY_SKIPPED = 0.1  # of the steps of an epoch; the gradient scaler skips a few until it has found its scale
 
 
 @dataclass(frozen=True, kw_only=True)
-class Epoch:
+class EpochResult:
     """One pass over the training images.
 
-    rates, momenta, losses  of each step: the head's rate, Adam's beta1, the mean training loss of the batch (with
-                            augmentation, dropout and label smoothing)
-    images_per_second       of the steps since the process started or the epoch began
+    Attributes:
+        number: From 1.
+        lrs: Learning rate of the head in each step.
+        momenta: Adam's beta1 in each step.
+        losses: Mean training loss of each step's batch: with augmentation, dropout and label smoothing.
+        images_per_second: Of the steps since the epoch or this process started.
     """
 
     number: int
-    rates: list[float]
+    lrs: list[float]
     momenta: list[float]
     losses: list[float]
     images_per_second: float
 
 
 class Finetuner:
-    """The second stage at some step; can be put away at any step and taken up again, on a CPU to the last bit.
+    """Fine-tuning, at some step. It can be saved after any step and continued, on a CPU with bit for bit equal weights.
 
-    Every random number comes from (seed, epoch, step, sample), so that the weights, the optimizer's moments, the
-    average, the loss scaler, the micro-batch and the number of the step are all that there is to keep.
+    Every random number comes from (seed, epoch, step, sample), so that the weights, the optimizer's moments, the moving
+    average, the gradient scaler, the micro-batch and the number of the step are all there is to save.
 
-    model    learns in place
-    average  the moving average of its weights, in eval mode
+    With several processes each processes its shard of every batch, and all take the same step.
 
-    Of several processes each works on its share of every batch, and all take the same step.
+    Attributes:
+        model: Trained in place.
+        steps_done: Of all epochs.
     """
 
-    def __init__(
-        self,
-        model: Classifier,
-        data: TrainingData,
-        recipe: Recipe,
-        *,
-        size: int,
-        device: torch.device,
-        processes: Distributed = SINGLE_PROCESS,
-        images: Images | None = None,
-    ) -> None:
-        """`images` are those of `data` on the device, where they were opened before."""
+    def __init__(self, model: Classifier, data: TrainingData, recipe: Recipe, session: Session) -> None:
         stage = recipe.finetune
         self.model = model
+        self.steps_done = 0
         self._recipe = recipe
-        self._device = device
-        self._processes = processes
-        self._phases = Phases(stage, size=size)
-        self._batches = Batches(data, recipe, device=device, images=images)
-        self._learner = Learner(model, recipe, task=data.task, device=device)
-        self._micro_batch = MicroBatch(-(-stage.batch_size // stage.accumulate), device=device)
-        self._step = 0
-        self._losses: list[Tensor] = []
+        self._session = session
+        with oom_as_fit_error(session.device):
+            self._learner = Learner(model, recipe, task=data.task, device=session.device)
+            self._batches = Batches(data, recipe, session)
+        self._phases = Phases(stage, data)
+        self._micro_batch = MicroBatch(-(-stage.batch_size // stage.accumulate), device=session.device)
+        self._schedule = OneCycle(steps=stage.epochs * self._batches.steps, max_lr=stage.lr)
+        self._losses: list[Tensor] = []  # of the epoch in progress
+        self._images_done = 0  # since the epoch or this process started
+        self._skipped_before = 0
+        self._started = 0.0
 
     @property
-    def average(self) -> Classifier:
-        """The moving average of the weights, in eval mode."""
-        return self._learner.average
+    def ema(self) -> Classifier:
+        """The moving average of the weights, in eval mode: what is validated and kept."""
+        return self._learner.ema
 
     @property
-    def done(self) -> bool:
-        """Whether every epoch is over."""
-        return self._step >= self.step_count
+    def steps(self) -> int:
+        """Number of steps of all epochs."""
+        return self._schedule.steps
 
     @property
     def epochs_done(self) -> int:
-        """How many are over."""
-        return self._step // self._batches.count
+        """Number of complete epochs."""
+        return self.steps_done // self._batches.steps
 
     @property
-    def step_count(self) -> int:
-        """Of all epochs."""
-        return self._recipe.finetune.epochs * self._batches.count
+    def is_done(self) -> bool:
+        """Whether every epoch is complete."""
+        return self.steps_done >= self.steps
 
-    def run_epoch(
-        self,
-        *,
-        progress: Progress,
-        on_step: Callable[[], None],
-        on_event: Callable[..., None] = lambda *_, **__: None,
-    ) -> Epoch:
-        """Train to the end of the present epoch.
+    @property
+    def is_within_epoch(self) -> bool:
+        """Whether the epoch in progress has had a step and needs another one."""
+        return self.steps_done % self._batches.steps > 0
 
-        on_step   called after every step but the last
-        on_event  told, as `History.write` is: a `change` of the size or of what is frozen, a `warning` where memory
-                  runs out, the network cannot be compiled or many steps are left out
-
-        Raises FitError where the memory does not hold a single image, and on the main process where a loss is no finite
-        number.
-        """
-        epoch, first = divmod(self._step, self._batches.count)
-        batches = self._batches.of_epoch(epoch)
-        progress.start(f"epoch {epoch + 1}/{self._recipe.finetune.epochs}", sum(map(len, batches)))
-        progress.advance(sum(map(len, batches[:first])))
-        phase = self._phases[epoch]
-        if not first and self._phases.begins(epoch):
+    def start_epoch(self) -> list[Samples]:
+        """Start the next epoch, or continue the one that was saved; returns the samples of each step that is left."""
+        epoch, first = divmod(self.steps_done, self._batches.steps)
+        steps = self._batches.of_epoch(epoch)
+        progress, phase = self._session.progress, self._phases[epoch]
+        progress.start(f"epoch {epoch + 1}/{self._recipe.finetune.epochs}", sum(map(len, steps)))
+        progress.advance(sum(map(len, steps[:first])))
+        if not first and self._phases.changes_at(epoch):
             progress.info(f"epoch {epoch + 1}: {phase}")
-            on_event("change", epoch=epoch + 1, size=phase.size, frozen=sorted(phase.frozen))
-        self._learner.set_training(phase.frozen)
+            self._session.history.event("change", epoch=epoch + 1, size=phase.size, frozen=sorted(phase.frozen))
+        self._learner.train(phase.frozen)
+        self._images_done, self._skipped_before = 0, self._learner.skipped_steps
+        self._started = time.perf_counter()
+        return steps[first:]
 
-        def say(line: str) -> None:
-            progress.warn(f"{line}")
-            on_event("warning", stage="finetune", step=self._step, text=line, micro_batch=self._micro_batch.size)
+    def train_step(self, samples: Samples) -> None:
+        """Take the next step.
 
-        start, image_count, skipped = time.perf_counter(), 0, self._learner.skipped
-        for number in range(first, self._batches.count):
-            samples = batches[number]
-            rate, momentum = self._rate(self._step)
-            loss = self.step(samples, number=self._step, epoch=epoch, rate=rate, momentum=momentum, say=say)
-            self._losses.append(loss)
-            self._step += 1
-            image_count += len(samples)
-            progress.advance(len(samples))
-            if number < self._batches.count - 1:
-                on_step()
-        steps = range(epoch * self._batches.count, (epoch + 1) * self._batches.count)
-        losses = torch.stack(self._losses).tolist()  # waits for the device
-        self._require_finite(losses, epoch=epoch)
+        Raises:
+            FitError: The memory cannot hold a single image.
+        """
+        number = self.steps_done
+        lr, momentum = self._schedule.at(number)
+        loss = self.take_step(samples, number=number, epoch=self.epochs_done, lr=lr, momentum=momentum)
+        self._losses.append(loss)
+        self.steps_done += 1
+        self._images_done += len(samples)
+        self._session.progress.advance(len(samples))
+
+    def finish_epoch(self) -> EpochResult:
+        """Finish an epoch after its last step; waits for the device.
+
+        Raises:
+            FitError: A loss is not finite (on the main process).
+        """
+        per_epoch, number = self._batches.steps, self.epochs_done
+        losses = torch.stack(self._losses).tolist()
+        self._require_finite(losses, epoch=number)
         self._losses = []
-        skipped = self._learner.skipped - skipped
-        if skipped > _MANY_SKIPPED * self._batches.count:
-            say(
-                f"{skipped} of {self._batches.count} steps were left out, since their gradients do not fit fp16; try "
-                "--precision fp32 or a smaller --lr"
+        skipped = self._learner.skipped_steps - self._skipped_before
+        if skipped > _MANY_SKIPPED * per_epoch:
+            self._warn(
+                f"{skipped} of {per_epoch} steps were skipped because their gradients overflow in fp16; try "
+                "`precision='fp32'` or a smaller `lr`"
             )
-        return Epoch(
-            number=epoch + 1,
-            rates=[self._rate(step)[0] for step in steps],
-            momenta=[self._rate(step)[1] for step in steps],
+        schedule = [self._schedule.at(step) for step in range((number - 1) * per_epoch, number * per_epoch)]
+        return EpochResult(
+            number=number,
+            lrs=[lr for lr, _ in schedule],
+            momenta=[momentum for _, momentum in schedule],
             losses=losses,
-            images_per_second=image_count / (time.perf_counter() - start),
+            images_per_second=self._images_done / (time.perf_counter() - self._started),
         )
 
-    def begin_sweep(
-        self, *, momentum: float, frozen: Collection[str] = (), say: Callable[[str], None]
-    ) -> Callable[[float], Tensor]:
-        """The steps from the first one on, each at the rate that it is told; each gives its loss.
+    def take_step(self, samples: Samples, *, number: int, epoch: int, lr: float, momentum: float) -> Tensor:
+        """Train on these samples, in as few micro-batches as the memory allows.
 
-        frozen  groups that learn nothing
+        Args:
+            samples: All samples of the step, on all processes.
+            number: Number of the step: dropout and mixing are drawn from it.
+            epoch: Decides the size and augmentation of the images.
+            lr: Learning rate of the head.
+            momentum: Adam's beta1.
+
+        Returns:
+            Their mean loss, detached.
         """
-        self._learner.set_training(frozen)
-        batches = ((epoch, samples) for epoch in itertools.count() for samples in self._batches.of_epoch(epoch))
-        waiting = enumerate(batches)
+        learner, distributed = self._learner, self._session.distributed
+        size = self._phases[epoch].size
+        mix = self._batches.draw_mix(number, len(samples), size=size)
+        shard = distributed.shard(len(samples))
+        rank = () if distributed.is_main else (distributed.rank,)
+        statistics = learner.norm_statistics()
 
-        def step(rate: float) -> Tensor:
-            number, (epoch, samples) = next(waiting)
-            return self.step(samples, number=number, epoch=epoch, rate=rate, momentum=momentum, say=say)
+        def accumulate_gradients(parts: list[slice]) -> Tensor:
+            learner.start_step(statistics)
+            seed_torch(self._recipe.seed, _DROPOUT_STREAM, number, *rank)
+            losses = [torch.zeros((), device=self._session.device)] if not parts else []
+            for part in parts:
+                place = slice(shard.start + part.start, shard.start + part.stop)
+                batch = self._batches.load(samples, place, mix=mix, epoch=epoch, size=size)
+                loss = learner.loss(batch) * ((part.stop - part.start) / len(samples))
+                learner.scale(loss).backward()  # type: ignore[no-untyped-call]
+                losses.append(loss.detach())
+            return torch.stack(losses).sum()
+
+        count = shard.stop - shard.start
+        try:
+            loss = self._micro_batch.run(accumulate_gradients, count, warn=self._warn)
+        except RuntimeError as error:
+            if not learner.is_compiled or is_out_of_memory(error):
+                raise
+            learner.disable_compile()
+            self._warn(f"continuing without `compile`, which failed here: {first_line(error)}")
+            loss = self._micro_batch.run(accumulate_gradients, count, warn=self._warn)
+        with oom_as_fit_error(self._session.device):
+            loss = learner.all_reduce(loss, distributed, fraction=count / len(samples))
+            learner.update(lr=lr, momentum=momentum)
+        return loss
+
+    def start_sweep(self, *, momentum: float, frozen: Collection[str] = ()) -> Callable[[float], Tensor]:
+        """Return a function that takes the next step at a learning rate, and returns its loss.
+
+        Args:
+            momentum: Adam's beta1.
+            frozen: Parameter groups that are not trained.
+        """
+        self._learner.train(frozen)
+        samples_by_step = enumerate(
+            (epoch, samples) for epoch in itertools.count() for samples in self._batches.of_epoch(epoch)
+        )
+
+        def step(lr: float) -> Tensor:
+            number, (epoch, samples) = next(samples_by_step)
+            return self.take_step(samples, number=number, epoch=epoch, lr=lr, momentum=momentum)
 
         return step
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """(tensors, facts): everything that `restore` needs.
+    def state_dict(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and JSON values: everything that `load_state_dict` needs.
 
-        Raises FitError on the main process where a loss is no finite number: nobody can go on from there.
+        Raises:
+            FitError: A loss is not finite (on the main process): no training can continue from there.
         """
         losses = [float(loss) for loss in self._losses]
-        self._require_finite(losses, epoch=self.epochs_done)
-        tensors, facts = self._learner.state()
-        return tensors, facts | {
-            "step": self._step,
-            "losses": losses,
-            "micro_batch": self._micro_batch.size,
-        }
+        self._require_finite(losses, epoch=self.epochs_done + 1)
+        tensors, values = self._learner.state_dict()
+        return tensors, values | {"step": self.steps_done, "losses": losses, "micro_batch": self._micro_batch.size}
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Take up what `state` gave, in a stage of the same data and recipe."""
-        self._learner.restore(tensors, facts)
-        self._step = facts["step"]
-        self._losses = [torch.tensor(loss, device=self._device) for loss in facts["losses"]]
-        self._micro_batch.size = facts["micro_batch"]
+    def load_state_dict(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` gave, in a Finetuner with the same data and recipe."""
+        self._learner.load_state_dict(tensors, values)
+        self.steps_done = values["step"]
+        self._losses = [torch.tensor(loss, device=self._session.device) for loss in values["losses"]]
+        self._micro_batch.size = values["micro_batch"]
+
+    def _warn(self, text: str) -> None:
+        self._session.warn(text, stage="finetune", step=self.steps_done, micro_batch=self._micro_batch.size)
 
     def _require_finite(self, losses: Sequence[float], *, epoch: int) -> None:
-        broken = [loss for loss in losses if not math.isfinite(loss)]
-        if broken and self._processes.is_main:
-            other = " or --precision fp32" if self._learner.in_fp16 else ""
-            raise FitError(
-                f"the loss became {broken[0]} in epoch {epoch + 1}; try a tenth of the rate with --lr{other}"
-            )
-
-    def _rate(self, step: int) -> tuple[float, float]:
-        return one_cycle(step, steps=self.step_count, max_lr=self._recipe.finetune.lr)
-
-    def step(
-        self,
-        samples: Samples,
-        *,
-        number: int,
-        epoch: int,
-        rate: float,
-        momentum: float,
-        say: Callable[[str], None],
-    ) -> Tensor:
-        """Learn from these samples, in as few micro-batches as the memory holds; returns their mean loss, detached.
-
-        number  of the step, of which dropout and mixing are drawn
-        epoch   whose size and augmentation the samples get
-        """
-        size, learner = self._phases[epoch].size, self._learner
-        mix = self._batches.draw_mix(number, len(samples), size=size)
-        own = self._processes.shard(len(samples))
-        own_seed = () if self._processes.is_main else (self._processes.rank,)
-        statistics = learner.statistics()
-
-        def gradients(parts: list[slice]) -> Tensor:
-            learner.begin(statistics)
-            seed_torch(self._recipe.seed, _STAGE, number, *own_seed)
-            losses = [torch.zeros((), device=self._device)] if not parts else []
-            for part in parts:
-                place = slice(own.start + part.start, own.start + part.stop)
-                batch = self._batches.load(samples, place, mix=mix, epoch=epoch, size=size)
-                share = (part.stop - part.start) / len(samples)
-                losses.append(learner.add_gradient(batch, share=share))
-            return torch.stack(losses).sum()
-
-        count = own.stop - own.start
-        loss = learner.compiled_or_not(lambda: self._micro_batch.run(gradients, count, say=say), say=say)
-        with oom_as_fit_error(self._device):
-            loss = learner.combine(loss, self._processes, share=count / len(samples))
-            learner.update(rate=rate, momentum=momentum)
-        return loss
+        bad = [loss for loss in losses if not math.isfinite(loss)]
+        if bad and self._session.distributed.is_main:
+            fp32 = " or `precision='fp32'`" if self._learner.in_fp16 else ""
+            raise FitError(f"the loss became {bad[0]} in epoch {epoch}; try a tenth of the learning rate, `lr`{fp32}")

@@ -1,4 +1,11 @@
-"""history.jsonl: one JSON object a line, written as it happens, and read back."""
+"""history.jsonl: what happens in a training, one JSON object a line, written as it happens.
+
+{"event": "step", "epoch", "lr", "momentum", "loss"}          every step of fine-tuning
+{"event": "epoch", "stage", "epoch", "train", "valid", "best"} the metrics after every epoch; epoch 0 is the head's
+{"event": "stage", "stage", "seconds"}                        a stage is over
+{"event": "change", "epoch", "size", "frozen"}                another image size, or other groups are frozen
+{"event": "warning", "text"}, {"event": "stop", "epoch", "wait"}
+"""
 
 from __future__ import annotations
 
@@ -13,15 +20,14 @@ from typing import Any
 
 from trainer.training.tensorboard import TensorBoard
 
+Metrics = Mapping[str, float]
+
 
 class History:
-    """Appends records to a file; what was said before a kill can be read after it.
-
-    path   None: nothing is written
-    board  is told the same
-    """
+    """Appends events to a file. What was written before a kill can be read after it."""
 
     def __init__(self, path: Path | None, *, board: TensorBoard | None = None) -> None:
+        """Write to `path` (None: nowhere), and the same to the board, if there is one."""
         self._path = path
         self._board = board
 
@@ -30,70 +36,49 @@ class History:
         """How much has been written."""
         return self._path.stat().st_size if self._path is not None and self._path.exists() else 0
 
-    def cut(self, length_bytes: int) -> None:
-        """Forget what was written after the file had this length; with a board, comes before the first record.
+    def truncate(self, length_bytes: int) -> None:
+        """Remove what was written after the file had this length. With a board, call it before the first event.
 
-        After a power cut there may be less of it: what is no whole record any more is forgotten too.
+        After a power cut the file may be shorter, or end in the middle of an event, which is removed too.
         """
         if self._path is not None and self._path.exists():
-            os.truncate(self._path, _whole_bytes(self._path, most=length_bytes))
+            os.truncate(self._path, _complete_bytes(self._path, most=length_bytes))
         if self._board is not None:
-            self._board.take_up(self._count("step") if length_bytes else None)
+            self._board.start(self._count("step") if length_bytes else None)
 
-    def write(self, event: str, **values: Any) -> None:
-        """Append one record: `event` and its numbers; NaN and infinities are written as null."""
-        self.write_all(event, [values])
+    def event(self, name: str, **values: Any) -> None:
+        """Append an event with its values. NaN and infinities are written as null."""
+        self.events(name, [values])
 
-    def write_all(self, event: str, records: Sequence[Mapping[str, Any]]) -> None:
-        """Append several records of one event."""
+    def events(self, name: str, records: Sequence[Mapping[str, Any]]) -> None:
+        """Append several events of one name."""
         if self._path is None:
             return
-        lines = [json.dumps(_strict({"event": event, **values}), allow_nan=False) + "\n" for values in records]
+        lines = [json.dumps(_finite_or_null({"event": name, **values}), allow_nan=False) + "\n" for values in records]
         with open(self._path, "a", encoding="utf-8") as file:
             file.writelines(lines)
             file.flush()
-            os.fsync(file.fileno())  # a saved state counts on what was written before it
+            os.fsync(file.fileno())  # a checkpoint relies on what was written before it
         if self._board is not None:
-            self._board.mirror(event, records)
+            self._board.mirror(name, records)
 
-    def _count(self, event: str) -> int:
+    def _count(self, name: str) -> int:
         if self._path is None or not self._path.exists():
             return 0
         with open(self._path, encoding="utf-8") as file:
-            return sum(json.loads(line)["event"] == event for line in file)
-
-
-def _whole_bytes(path: Path, *, most: int) -> int:
-    """How many of the first `most` bytes of a file are whole records."""
-    whole = 0
-    with open(path, "rb") as file:
-        for line in file:
-            if whole + len(line) > most or not line.endswith(b"\n"):
-                break
-            try:
-                json.loads(line)
-            except ValueError:
-                break
-            whole += len(line)
-    return whole
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Metrics = Mapping[str, float]
+            return sum(json.loads(line)["event"] == name for line in file)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
-    """What was measured after an epoch; number 0 is the end of the first stage.
+    """The metrics after an epoch.
 
-    valid  figures of the validation images
-    train  figures of some of the training images, as they are; empty where the run did not measure them
-    best   whether it was the best so far, so that its weights were kept
+    Attributes:
+        number: From 1; 0 is the end of the head stage.
+        valid: Metrics of the validation images.
+        train: Metrics of some training images, without augmentation; empty if the run did not measure them.
+        best: Whether it was the best epoch so far, so that its weights were kept.
+        images_per_second: Speed of training; None for epoch 0.
     """
 
     number: int
@@ -105,7 +90,14 @@ class EpochRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
-    """One step of the second stage, at `epoch` (1.5: in the middle of the second); the loss of its batch."""
+    """A step of fine-tuning.
+
+    Attributes:
+        epoch: When it happened: 1.5 is the middle of the second epoch.
+        lr: Learning rate of the head.
+        momentum: Adam's beta1.
+        loss: Mean loss of its batch.
+    """
 
     epoch: float
     lr: float
@@ -115,7 +107,13 @@ class StepRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingHistory:
-    """A run's history. `seconds` is wall time by stage."""
+    """A history that was read.
+
+    Attributes:
+        epochs: In order.
+        steps: In order.
+        seconds: Stage -> wall time.
+    """
 
     epochs: tuple[EpochRecord, ...]
     steps: tuple[StepRecord, ...]
@@ -127,42 +125,63 @@ class TrainingHistory:
         return next((epoch for epoch in reversed(self.epochs) if epoch.best), None)
 
 
-def read_history(history: Path) -> TrainingHistory:
-    """Read history.jsonl; values that were not finite are left out."""
-    with open(history, encoding="utf-8") as file:
+def read_history(path: Path) -> TrainingHistory:
+    """Read history.jsonl. Values that were not finite are left out."""
+    with open(path, encoding="utf-8") as file:
         events = [json.loads(line) for line in file]
     seconds: Counter[str] = Counter()
     for event in events:
         if event["event"] == "stage":
             seconds[event["stage"]] += event["seconds"]
     return TrainingHistory(
-        epochs=tuple(_epoch(event) for event in events if event["event"] == "epoch"),
-        steps=_steps([event for event in events if event["event"] == "step"]),
+        epochs=tuple(_epoch_record(event) for event in events if event["event"] == "epoch"),
+        steps=_step_records([event for event in events if event["event"] == "step"]),
         seconds=dict(seconds),
     )
 
 
-def _epoch(event: Mapping[str, Any]) -> EpochRecord:
+def _epoch_record(event: Mapping[str, Any]) -> EpochRecord:
     return EpochRecord(
         number=event["epoch"] if event["stage"] == "finetune" else 0,
-        valid=_finite(event["valid"]),
-        train=_finite(event.get("train") or {}),
+        valid=_only_finite(event["valid"]),
+        train=_only_finite(event.get("train") or {}),
         best=event["best"],
         images_per_second=event.get("images_per_second"),
     )
 
 
-def _steps(events: list[Any]) -> tuple[StepRecord, ...]:
-    lengths, seen = Counter(event["epoch"] for event in events), Counter[int]()
+def _step_records(events: Sequence[Mapping[str, Any]]) -> tuple[StepRecord, ...]:
+    steps_in, seen = Counter(event["epoch"] for event in events), Counter[int]()
     steps = []
     for event in events:
         number = event["epoch"]
         seen[number] += 1
         if event["loss"] is not None:
-            place = number - 1 + (seen[number] - 0.5) / lengths[number]
-            steps.append(StepRecord(epoch=place, lr=event["lr"], momentum=event["momentum"], loss=event["loss"]))
+            epoch = number - 1 + (seen[number] - 0.5) / steps_in[number]
+            steps.append(StepRecord(epoch=epoch, lr=event["lr"], momentum=event["momentum"], loss=event["loss"]))
     return tuple(steps)
 
 
-def _finite(figures: Mapping[str, float | None]) -> Metrics:
-    return {name: value for name, value in figures.items() if value is not None}
+def _only_finite(metrics: Mapping[str, float | None]) -> Metrics:
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def _complete_bytes(path: Path, *, most: int) -> int:
+    """How many of the first `most` bytes of a file are complete events."""
+    complete = 0
+    with open(path, "rb") as file:
+        for line in file:
+            if complete + len(line) > most or not line.endswith(b"\n"):
+                break
+            try:
+                json.loads(line)
+            except ValueError:
+                break
+            complete += len(line)
+    return complete
+
+
+def _finite_or_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite_or_null(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

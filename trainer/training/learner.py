@@ -1,4 +1,4 @@
-"""A classifier and everything that moves it: optimizer, loss scaler, clipping, the moving average of its weights."""
+"""A classifier and everything that updates it: optimizer, gradient scaler, clipping, moving average."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ import torch
 from torch import Tensor
 
 from service.bundle.spec import Task
-from trainer.data.training_data import loss_of
 from trainer.model import Classifier, parameter_groups
-from trainer.model.groups import GROUP_NAMES, set_frozen
-from trainer.recipe import Recipe
+from trainer.model.groups import set_frozen
+from trainer.recipe import PARAMETER_GROUPS, Recipe
 from trainer.training.batches import Batch
 from trainer.training.device import autocast, training_dtype
 from trainer.training.distributed import Distributed
 from trainer.training.ema import Ema
-from trainer.training.memory import first_line, is_out_of_memory
+from trainer.training.loss import compute_loss
 
 
 class Learner:
-    """One step: `begin`, `add_gradient` for each micro-batch, `combine`, `update`.
+    """One step is `start_step`, `loss` and `backward` for each micro-batch, `all_reduce`, `update`.
 
-    A step that failed before `combine` may begin again: nothing was sent to another process yet.
+    A step that failed before `all_reduce` may start again: nothing was sent to another process yet.
 
-    model    learns in place
-    average  the moving average of its weights, in eval mode
+    Attributes:
+        model: Trained in place.
     """
 
     def __init__(self, model: Classifier, recipe: Recipe, *, task: Task, device: torch.device) -> None:
@@ -40,99 +39,100 @@ class Learner:
         self._ema = Ema(model, decay=stage.ema_decay)
         groups = parameter_groups(model, weight_decay=stage.weight_decay)
         self._optimizer = torch.optim.AdamW(groups, lr=stage.lr, betas=(0.9, 0.99), fused=device.type != "mps")
-        self._shares = lr_multipliers(stage.spread(pretrained=not model.train_norms))
+        self._lr_multipliers = lr_multipliers(stage.spread(pretrained=not model.train_norms))
         self._scaler = torch.amp.GradScaler(device.type, enabled=self.in_fp16)
         self._scaler.scale(torch.zeros((), device=device))  # so that a process without an image has a scale too
-        # The names of the weights are those of the model itself: what is compiled shares them.
+        # The names of the weights are those of the model: the compiled network shares them.
         self._network: Callable[[Tensor], Tensor] = torch.compile(model) if stage.compile else model
 
     @property
-    def average(self) -> Classifier:
+    def ema(self) -> Classifier:
         """The moving average of the weights, in eval mode."""
         return self._ema.model
 
     @property
     def in_fp16(self) -> bool:
-        """Whether a step may be skipped, since its gradients do not fit the type."""
+        """Whether a step may be skipped because its gradients overflow."""
         return self._dtype == torch.float16
 
     @property
-    def skipped(self) -> int:
-        """How many of all steps changed no weight; waits for the device."""
+    def is_compiled(self) -> bool:
+        """Whether a compiled network is trained."""
+        return self._network is not self.model
+
+    @property
+    def skipped_steps(self) -> int:
+        """Number of steps so far that changed no weight; waits for the device."""
         if not self.in_fp16:
             return 0
         return self._ema.updates - max((int(moments["step"]) for moments in self._optimizer.state.values()), default=0)
 
-    def set_training(self, frozen: Collection[str]) -> None:
-        """Training mode, in which the named groups learn nothing."""
+    def train(self, frozen: Collection[str]) -> None:
+        """Switch to training mode, with these parameter groups frozen."""
         self.model.train()
         set_frozen(self.model, self._optimizer.param_groups, frozen)
 
-    def begin(self, statistics: Mapping[str, Tensor]) -> None:
-        """Forget all gradients, and take up the norms' statistics that `statistics` gave before the step."""
+    def disable_compile(self) -> None:
+        """Train the network as it is from now on."""
+        self._network = self.model
+
+    def norm_statistics(self) -> dict[str, Tensor]:
+        """A copy of what a forward pass changes: the statistics of the batch norms; empty if they are frozen."""
+        return {name: buffer.clone() for name, buffer in self._statistics()}
+
+    def start_step(self, statistics: Mapping[str, Tensor]) -> None:
+        """Clear the gradients, and restore the statistics that `norm_statistics` gave before the step."""
         self._optimizer.zero_grad()
         for name, buffer in self._statistics():
             buffer.copy_(statistics[name])
 
-    def statistics(self) -> dict[str, Tensor]:
-        """A copy of what a pass forward changes: nothing where the norms are frozen."""
-        return {name: buffer.clone() for name, buffer in self._statistics()}
-
-    def compiled_or_not(self, attempt: Callable[[], Tensor], *, say: Callable[[str], None]) -> Tensor:
-        """What `attempt` gives; where the compiled network fails in it, forward or backward, without one from then on.
-
-        attempt  begins anew each time
-        say      told in one line of the failure
-        """
-        try:
-            return attempt()
-        except RuntimeError as error:
-            if self._network is self.model or is_out_of_memory(error):
-                raise
-            reason = first_line(error)
-        say(f"going on without --compile, which failed here: {reason}")
-        self._network = self.model
-        return attempt()
-
-    def add_gradient(self, batch: Batch, *, share: float) -> Tensor:
-        """Add `share` times the gradient of the mean loss over a batch; returns that part of the loss, detached."""
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean loss of a batch."""
         with autocast(self._device, self._dtype):
             logits = self._network(batch.pixels)
-        loss = share * loss_of(logits, batch.targets, task=self._task, smoothing=self._smoothing, weights=batch.weights)
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
+        return compute_loss(logits, batch.targets, task=self._task, smoothing=self._smoothing, weights=batch.weights)
 
-    def combine(self, loss: Tensor, processes: Distributed, *, share: float) -> Tensor:
-        """Sum the gradients and the loss over all processes, and average the norms' statistics; returns the loss.
+    def scale(self, loss: Tensor) -> Tensor:
+        """The loss whose gradients fit the number format."""
+        return self._scaler.scale(loss)
 
-        loss   of this process's part of the batch, as `add_gradient` gave it
-        share  that part's share of the batch
+    def all_reduce(self, loss: Tensor, distributed: Distributed, *, fraction: float) -> Tensor:
+        """Sum the gradients and the loss over all processes, and average the statistics of the norms.
+
+        This happens after the backward pass, not during it as in DistributedDataParallel: a process that runs out of
+        memory starts its part again with smaller micro-batches, and the others need not know.
+
+        Args:
+            loss: Of the part of the batch that this process has.
+            distributed: The processes.
+            fraction: That part's fraction of the batch.
+
+        Returns:
+            The loss of the whole batch.
         """
-        if processes.world_size == 1:
+        if distributed.world_size == 1:
             return loss
         gradients = []
         for weight in self.model.parameters():
             if weight.requires_grad:
                 weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
                 gradients.append(weight.grad)
-        # Not while the gradients are computed, as DistributedDataParallel does it: a process that runs out of memory
-        # midway begins its part again, with smaller micro-batches, and the others need not know.
         statistics = [buffer for _, buffer in self._statistics() if buffer.is_floating_point()]
         loss = loss.clone()
-        combined = [*gradients, *statistics, loss]
+        summed = [*gradients, *statistics, loss]
         with torch.no_grad():
             for buffer in statistics:
-                buffer.mul_(share)
-            sums = torch.cat([tensor.reshape(-1) for tensor in combined])
-            processes.all_reduce(sums)
-            for tensor, total in zip(combined, torch.split(sums, [tensor.numel() for tensor in combined]), strict=True):
+                buffer.mul_(fraction)
+            sums = torch.cat([tensor.reshape(-1) for tensor in summed])
+            distributed.all_reduce(sums)
+            for tensor, total in zip(summed, torch.split(sums, [tensor.numel() for tensor in summed]), strict=True):
                 tensor.copy_(total.view(tensor.shape))
         return loss
 
-    def update(self, *, rate: float, momentum: float) -> None:
-        """Take the step that the gradients say; `rate` is the head's, `momentum` is Adam's beta1."""
+    def update(self, *, lr: float, momentum: float) -> None:
+        """Change the weights. `lr` is the head's, `momentum` is Adam's beta1."""
         for group in self._optimizer.param_groups:
-            group.update(lr=rate * self._shares[group["name"]], betas=(momentum, 0.99))
+            group.update(lr=lr * self._lr_multipliers[group["name"]], betas=(momentum, 0.99))
         if self._clip_norm:
             self._scaler.unscale_(self._optimizer)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm)
@@ -140,41 +140,41 @@ class Learner:
         self._scaler.update()
         self._ema.update()
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """(tensors, facts): everything that `restore` needs."""
+    def state_dict(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and JSON values: everything that `load_state_dict` needs."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        tensors |= {f"ema.{name}": tensor for name, tensor in self.ema.state_dict().items()}
         for number, moments in self._optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
-        return tensors, {"updates": self._ema.updates, "scaler": self._scaler.state_dict()}
+        return tensors, {"ema_updates": self._ema.updates, "scaler": self._scaler.state_dict()}
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Take up what `state` gave."""
-        self.model.load_state_dict(_part(tensors, "model."))
-        self.average.load_state_dict(_part(tensors, "average."))
+    def load_state_dict(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        self.model.load_state_dict(_with_prefix(tensors, "model."))
+        self.ema.load_state_dict(_with_prefix(tensors, "ema."))
         parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
         moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _part(tensors, "optimizer.").items():
+        for name, tensor in _with_prefix(tensors, "optimizer.").items():
             number, _, key = name.partition(".")
             parameter = parameters[int(number)]
-            # The fused step walks a parameter and its moments side by side in memory: they must lie alike.
+            # The fused step walks through a parameter and its moments side by side: their memory layouts must agree.
             like = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
             moments.setdefault(int(number), {})[key] = like
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self._ema.updates = facts["updates"]
-        if self._scaler.is_enabled() and facts["scaler"]:  # none where the precision was another
-            self._scaler.load_state_dict(facts["scaler"])
+        self._ema.updates = values["ema_updates"]
+        if self._scaler.is_enabled() and values["scaler"]:  # empty if the precision was another one
+            self._scaler.load_state_dict(values["scaler"])
 
     def _statistics(self) -> list[tuple[str, Tensor]]:
         return list(self.model.body.named_buffers()) if self.model.train_norms else []
 
 
 def lr_multipliers(spread: float) -> dict[str, float]:
-    """Each parameter group's share of the peak rate: geometric, 1 / spread for the earliest layers, 1 for the head."""
-    last = len(GROUP_NAMES) - 1
-    return {name: spread ** (position / last - 1) for position, name in enumerate(GROUP_NAMES)}
+    """Learning rate of each parameter group as a fraction of the head's: geometric from 1 / spread to 1."""
+    last = len(PARAMETER_GROUPS) - 1
+    return {name: spread ** (position / last - 1) for position, name in enumerate(PARAMETER_GROUPS)}
 
 
-def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,204 +1,225 @@
-"""The two-stage recipe: the head on the frozen body, then everything; can be taken up again after any kill."""
+"""The story of a training: the head, then epochs of fine-tuning, each with its metrics, best weights and checkpoint.
+
+It continues after any kill, from the last checkpoint.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import shlex
-from pathlib import Path
+import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from trainer.data import Images
 from trainer.data.training_data import TrainingData
-from trainer.errors import FitError, RecipeError
 from trainer.model import Backbone, Classifier
-from trainer.progress import Progress
 from trainer.recipe import Recipe
-from trainer.recipe_freezing import frozen_in, parse_freeze
-from trainer.training.best import BestCheckpoint
-from trainer.training.checkpoint import load_facts, load_state
-from trainer.training.checkpointer import Checkpointer
-from trainer.training.distributed import SINGLE_PROCESS, Distributed
-from trainer.training.early_stopping import EarlyStopping
-from trainer.training.finetune import Epoch, Finetuner
-from trainer.training.first_stage import fit_first_stage
-from trainer.training.history import History
-from trainer.training.lr_find.result import LR_FIND, LRFindResult
-from trainer.training.lr_find.search import search_finetune_lr, with_found_lr
-from trainer.training.memory import oom_as_fit_error
-from trainer.training.placing import place
-from trainer.training.result import BEST, FitResult, best_fitted
-from trainer.training.sizes import parse_sizes, require_sizes, training_size
-from trainer.training.tensorboard import TensorBoard
+from trainer.training.calibration import Calibration, calibrate
+from trainer.training.checkpoint import (
+    BestCheckpoint,
+    Checkpointer,
+    TrainingFiles,
+    TrainingState,
+    load_weights,
+    restore,
+)
+from trainer.training.device import enable_cudnn_benchmark, keep_freed_memory
+from trainer.training.evaluate import BATCH_SIZE, EarlyStopping, EpochMetrics, evaluate_epoch, predict_distributed
+from trainer.training.finetune import EpochResult, Finetuner
+from trainer.training.head import extract_features, fit_head
+from trainer.training.lr_find.search import find_finetune_lr, find_head_lr, with_lr_found
+from trainer.training.memory import MicroBatch, oom_as_fit_error
+from trainer.training.metrics import compute_metrics
+from trainer.training.phases import for_backbone, trains_head
+from trainer.training.session import Session
 
-LAST = Path("checkpoints", "last.safetensors")
 _FEW_STEPS = 10
 
 
-def fit(
-    backbone: Backbone,
-    data: TrainingData,
-    recipe: Recipe,
-    *,
-    run: Path,
-    device: torch.device,
-    progress: Progress,
-    board: TensorBoard | None = None,
-    processes: Distributed = SINGLE_PROCESS,
-) -> FitResult:
-    """Train a classifier, from the start or from where RUN/checkpoints/last.safetensors was saved.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FitResult:
+    """The best model of a training.
 
-    The best weights so far are in RUN/checkpoints/best.safetensors, what happened is in RUN/history.jsonl, and
-    on the board where there is one. Of several processes the main one writes, searches rates, trains the head and
-    decides when to end; features, the steps of the whole network and measuring are shared out.
+    Attributes:
+        model: On the CPU, in eval mode.
+        calibration: From its logits to its predictions; `trainer.export` fits it again, on the CPU.
+        logits: float32 [N, K] of the validation images, in order.
+        subset_logits: float32 [M, K] of the training images that are evaluated too, in order.
+        metrics: Of the validation images, calibrated; see `compute_metrics`.
+        stage_seconds: Stage -> wall time.
     """
-    history = History(run / "history.jsonl" if processes.is_main else None, board=board)
-    patience = EarlyStopping(recipe.finetune.patience, task=data.task)
-    keeper = BestCheckpoint(run / BEST, data, history=history, device=device, progress=progress, processes=processes)
-    model, images = place(backbone, data, recipe, device=device)
-    processes.sync_module(model)
-    stages: dict[str, float] = {}
-    resumed = processes.broadcast((run / LAST).exists)
+
+    model: Classifier
+    calibration: Calibration
+    logits: npt.NDArray[np.float32]
+    subset_logits: npt.NDArray[np.float32]
+    metrics: dict[str, float]
+    stage_seconds: dict[str, float]
+
+
+def fit(backbone: Backbone, data: TrainingData, recipe: Recipe, session: Session, files: TrainingFiles) -> FitResult:
+    """Train a classifier, from the start or from the last checkpoint.
+
+    With several processes the main one writes the files, finds learning rates, trains the head and decides when to
+    stop. Features, steps of fine-tuning and predictions are computed by all of them.
+
+    Raises:
+        FitError: Training failed; the best weights until then stay in `files.best`.
+    """
+    recipe = for_backbone(recipe, backbone)
+    model = build_on_device(backbone, data, recipe, session.device)
+    session.distributed.sync_module(model)
+    state, evaluation = TrainingState(), MicroBatch(BATCH_SIZE, device=session.device)
+    best = BestCheckpoint(files.best, task=data.task, session=session)
+
+    resumed = session.distributed.broadcast(files.last.exists)
     if not resumed:
-        history.cut(0)
-        if recipe.head.epochs and backbone.pretrained:
-            stages |= fit_first_stage(
-                model,
-                data,
-                recipe,
-                size=backbone.pixels.size,
-                run=run,
-                device=device,
-                images=images,
-                history=history,
-                progress=progress,
-                processes=processes,
-            )
-            keeper.consider(model, stage="head", epoch=0)
-    size = training_size(backbone, recipe.finetune.crop_scale)
-    rate = processes.broadcast(
-        lambda: _whole_rate(
-            model, data, recipe, size=size, run=run, resumed=resumed, device=device, images=images, progress=progress
-        )
-    )
-    recipe = dataclasses.replace(recipe, finetune=dataclasses.replace(recipe.finetune, lr=rate))
-    with oom_as_fit_error(device):
-        whole = Finetuner(model, data, recipe, size=size, device=device, processes=processes, images=images)
+        session.history.truncate(0)
+        if trains_head(recipe, backbone):
+            state.stage_seconds |= train_head(model, data, recipe, session, files)
+            metrics = evaluate_epoch(model, data, session, evaluation)
+            _report_epoch(session, metrics, best=best.update(model, metrics.valid, state), stage="head", epoch=0)
+
+    recipe = _with_finetune_lr(model, data, recipe, session, files)
+    finetuner = Finetuner(model, data, recipe, session)
     if resumed:
-        facts = processes.broadcast(lambda: load_facts(run / LAST))
-        tensors = processes.broadcast_tensors(lambda: load_state(run / LAST)[0])
-        whole.restore(tensors, facts)
-        stages, keeper.best, patience.waited = facts["stages"], facts["best"], facts["waited"]
-        history.cut(facts["history_bytes"])
-        progress.info(f"resumed at step {facts['step']}")
-    else:
-        stages["finetune"] = 0.0
+        state = restore(files.last, finetuner, session)
+    if session.distributed.is_main and 0 < finetuner.steps < _FEW_STEPS:
+        session.progress.warn(
+            f"only {finetuner.steps} training steps; more `epochs` or a smaller `batch_size` may help"
+        )
 
-    def rest(seconds: float) -> dict[str, Any]:
-        stages["finetune"] = seconds
-        return {
-            "stages": stages,
-            "best": keeper.best,
-            "waited": patience.waited,
-            "history_bytes": history.length_bytes,
-        }
+    stopping = EarlyStopping(recipe.finetune.patience, task=data.task, wait=state.wait)
+    checkpointer = Checkpointer(files.last, every_s=recipe.checkpoint_s, session=session)
+    checkpointer.save(finetuner, state)
+    while not session.distributed.broadcast(lambda: finetuner.is_done or stopping.stop):
+        for samples in finetuner.start_epoch():
+            finetuner.train_step(samples)
+            if finetuner.is_within_epoch:
+                checkpointer.save_if_due(finetuner, state)
+        epoch = finetuner.finish_epoch()
+        _record_steps(session, epoch)
 
-    saver = Checkpointer(
-        run / LAST, whole, every_s=recipe.checkpoint_s, spent_s=stages["finetune"], rest=rest, processes=processes
-    )
-    if processes.is_main and 0 < whole.step_count < _FEW_STEPS:
-        progress.warn(f"only {whole.step_count} training steps; more --epochs or a smaller --batch-size may help")
-    try:
-        _run_epochs(whole, keeper, patience, saver, history=history, progress=progress, processes=processes)
-    except FitError as error:
-        if not keeper.best:
-            raise
-        export = shlex.join(["python", "-m", "trainer", "export", str(run), "--out", "BUNDLE"])
-        raise FitError(f"{error}; what was best until then: {export}") from error
-    if not whole.done:
-        progress.info(f"no better {patience.figure.replace('_', ' ')} for {patience.waited} epochs: training ends here")
-        history.write("stop", stage="finetune", epoch=whole.epochs_done, waited=patience.waited)
-    history.write("stage", stage="finetune", seconds=stages["finetune"])
-    return best_fitted(
-        model, data, run=run, device=device, micro_batch=keeper.micro_batch, stage_seconds=stages, processes=processes
-    )
-
-
-def _run_epochs(
-    whole: Finetuner,
-    keeper: BestCheckpoint,
-    patience: EarlyStopping,
-    saver: Checkpointer,
-    *,
-    history: History,
-    progress: Progress,
-    processes: Distributed,
-) -> None:
-    """Train to the last epoch, or until patience is over; each is measured, and the state saved."""
-    saver.save()
-    while not processes.broadcast(lambda: whole.done or patience.over):
-        epoch = whole.run_epoch(progress=progress, on_step=saver.save_when_due, on_event=history.write)
-        _write_steps(epoch, history)
-        best_before = keeper.best
-        keeper.consider(
-            whole.average,
+        metrics, best_before = evaluate_epoch(finetuner.ema, data, session, evaluation), state.best
+        _report_epoch(
+            session,
+            metrics,
+            best=best.update(finetuner.ema, metrics.valid, state),
             stage="finetune",
             epoch=epoch.number,
             train_loss=float(np.mean(epoch.losses)),
             images_per_second=epoch.images_per_second,
         )
-        patience.see(best_before, keeper.best)
-        saver.save()
+        stopping.update(best_before, state.best)
+        state.wait = stopping.wait
+        checkpointer.save(finetuner, state)
+
+    if not finetuner.is_done:
+        metric = stopping.metric.replace("_", " ")
+        session.progress.info(f"no better {metric} for {state.wait} epochs: training stops here")
+        session.history.event("stop", stage="finetune", epoch=finetuner.epochs_done, wait=state.wait)
+    session.history.event("stage", stage="finetune", seconds=state.stage_seconds.get("finetune", 0.0))
+    if session.distributed.is_main:
+        load_weights(model, files.best)
+    session.distributed.sync_module(model)
+    return _result(model, data, session, evaluation, state)
 
 
-def _write_steps(epoch: Epoch, history: History) -> None:
-    steps = zip(epoch.rates, epoch.momenta, epoch.losses, strict=True)
-    history.write_all(
+def build_on_device(backbone: Backbone, data: TrainingData, recipe: Recipe, device: torch.device) -> Classifier:
+    """Make a new classifier on the device, channels last, and prepare the device for training.
+
+    Raises:
+        FitError: The device has not enough memory.
+    """
+    keep_freed_memory()
+    enable_cudnn_benchmark(device)
+    model = Classifier(backbone, class_count=data.class_count, dropout=recipe.dropout)
+    with oom_as_fit_error(device):
+        return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def train_head(
+    model: Classifier, data: TrainingData, recipe: Recipe, session: Session, files: TrainingFiles
+) -> dict[str, float]:
+    """Run the first stage: features, the learning rate if the recipe asks to find it, the head.
+
+    The head is trained on the main process, then sent to the others.
+
+    Returns:
+        Seconds of both parts, on the main process; elsewhere nothing.
+    """
+    start = time.perf_counter()
+    features = extract_features(model, data, recipe, session)
+    if not session.distributed.is_main:
+        session.distributed.sync_module(model.head)
+        return {}
+    extracted = time.perf_counter()
+    recipe = with_lr_found(
+        recipe, "head", lambda: find_head_lr(model, features, data, recipe, session), session, files.lr_find
+    )
+    fit_head(model, features, data, recipe, session)
+    session.distributed.sync_module(model.head)
+    seconds = {"features": extracted - start, "head": time.perf_counter() - extracted}
+    speed = features.shape[0] * features.shape[1] / seconds["features"]
+    session.history.event("stage", stage="features", seconds=seconds["features"], images_per_second=speed)
+    session.history.event("stage", stage="head", seconds=seconds["head"])
+    session.progress.info(
+        f"head: {seconds['features']:.0f} s for the features ({speed:.0f} images/s), {seconds['head']:.1f} s for the "
+        "head"
+    )
+    return seconds
+
+
+def _with_finetune_lr(
+    model: Classifier, data: TrainingData, recipe: Recipe, session: Session, files: TrainingFiles
+) -> Recipe:
+    """The recipe with the learning rate of fine-tuning that the main process found, if the recipe asks to find it."""
+
+    def lr() -> float:
+        if not recipe.finetune.epochs:
+            return recipe.finetune.lr
+        search = None if files.last.exists() else lambda: find_finetune_lr(model, data, recipe, session)
+        return with_lr_found(recipe, "finetune", search, session, files.lr_find).finetune.lr
+
+    finetune = dataclasses.replace(recipe.finetune, lr=session.distributed.broadcast(lr))
+    return dataclasses.replace(recipe, finetune=finetune)
+
+
+def _record_steps(session: Session, epoch: EpochResult) -> None:
+    steps = zip(epoch.lrs, epoch.momenta, epoch.losses, strict=True)
+    session.history.events(
         "step",
-        [{"epoch": epoch.number, "lr": rate, "momentum": moment, "loss": loss} for rate, moment, loss in steps],
+        [{"epoch": epoch.number, "lr": lr, "momentum": momentum, "loss": loss} for lr, momentum, loss in steps],
     )
 
 
-def _whole_rate(
-    model: Classifier,
-    data: TrainingData,
-    recipe: Recipe,
-    *,
-    size: int,
-    run: Path,
-    resumed: bool,
-    device: torch.device,
-    images: Images,
-    progress: Progress,
-) -> float:
-    """The rate of the second stage, which is searched where the recipe asks for it."""
-
-    def search() -> LRFindResult:
-        if resumed:
-            raise FitError(f"{run / LR_FIND} with the learning rate of this run is gone; put it back, or fit anew")
-        with oom_as_fit_error(device):
-            return search_finetune_lr(model, data, recipe, size=size, device=device, progress=progress, images=images)
-
-    if recipe.finetune.epochs:
-        recipe = with_found_lr(recipe, "finetune", search, run=run, progress=progress)
-    return recipe.finetune.lr
+def _report_epoch(session: Session, metrics: EpochMetrics, *, best: bool, **values: Any) -> None:
+    """Record an epoch with its values, and show it in one line."""
+    session.history.event("epoch", **values, train=metrics.train, valid=metrics.valid, best=best)
+    shown = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.valid.items())
+    epoch = "  ".join(
+        f"{name.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else str(value)
+        for name, value in values.items()
+    )
+    session.progress.info(f"{epoch}  |  {shown}{'  *' if best else ''}")
 
 
-def require_training(recipe: Recipe, backbone: Backbone) -> None:
-    """Raise RecipeError where neither stage would run, the head would never learn, or a size does not suit the body."""
-    require_sizes(parse_sizes(recipe.finetune.sizes), backbone)
-    if recipe.head.epochs and backbone.pretrained:
-        return
-    if not recipe.finetune.epochs:
-        raise RecipeError(
-            "nothing would be trained: finetune.epochs is 0, and the head alone is trained only on pretrained weights "
-            "and with head.epochs over 0"
-        )
-    frozen = recipe.finetune.freeze
-    if "head" in frozen_in(recipe.finetune.epochs - 1, parse_freeze(frozen)):
-        raise RecipeError(
-            f"the head would never learn: finetune.freeze is {frozen!r}, and a stage of its own it has only on "
-            "pretrained weights and with head.epochs over 0"
-        )
+def _result(
+    model: Classifier, data: TrainingData, session: Session, evaluation: MicroBatch, state: TrainingState
+) -> FitResult:
+    """Evaluate the best weights once more, and calibrate them."""
+    logits, subset_logits = (
+        predict_distributed(model, cache, session, evaluation) for cache in (data.valid, data.subset)
+    )
+    calibration = calibrate(logits, data.valid_targets, task=data.task)
+    return FitResult(
+        model=model.cpu().eval(),
+        calibration=calibration,
+        logits=logits,
+        subset_logits=subset_logits,
+        metrics=compute_metrics(calibration.activate(logits), data.valid_targets, task=data.task),
+        stage_seconds=state.stage_seconds,
+    )

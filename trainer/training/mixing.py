@@ -1,4 +1,4 @@
-"""Mixup and cutmix: images of a batch blended with, or pasted into, one another, their targets likewise."""
+"""Mixup and cutmix: images of a batch blended with, or pasted into, one another, and their targets likewise."""
 
 from __future__ import annotations
 
@@ -17,26 +17,31 @@ from service.bundle.spec import Task
 class Mix:
     """How the images of a batch are mixed.
 
-    partners  int64 [B], which image of the batch each is mixed with
-    shares    float32 [B], how much of its own target each keeps
-    blends    float32 [B], how much each keeps of its own pixels outside its box: 1 for cutmix, the share for mixup
-    boxes     int64 [B, 4], the partner's part as left, top, right, bottom, pixels; empty for mixup
+    Attributes:
+        partners: int64 [B], the image of the batch that each is mixed with.
+        lam: float32 [B], fraction of its own target that each image keeps (lambda in both papers).
+        blends: float32 [B], fraction of its own pixels outside its box: 1 for cutmix, lam for mixup.
+        boxes: int64 [B, 4], the partner's part as left, top, right, bottom, pixels; empty for mixup.
     """
 
     partners: npt.NDArray[np.int64]
-    shares: npt.NDArray[np.float32]
+    lam: npt.NDArray[np.float32]
     blends: npt.NDArray[np.float32]
     boxes: npt.NDArray[np.int64]
 
 
 def draw_mix(count: int, *, size: int, mixup: float, cutmix: float, random: np.random.Generator) -> Mix:
-    """Draw how a batch of `count` images of `size` pixels a side is mixed.
+    """Draw how a batch is mixed.
 
-    mixup, cutmix  alpha of the Beta(alpha, alpha) that the shares are drawn from; 0 leaves the one out; where both are
-                   given, each image gets the one or the other
+    Mixup: Zhang et al. 2018, arXiv:1710.09412. Cutmix: Yun et al. 2019, arXiv:1905.04899; a box that crosses the border
+    is cut off there, and lam is the fraction of the pixels.
 
-    Mixup: Zhang et al. 2018, arXiv:1710.09412. Cutmix: Yun et al. 2019, arXiv:1905.04899, where a box that meets the
-    border is cut off there, and the share is that of the pixels.
+    Args:
+        count: Number of images.
+        size: Side of the images, pixels.
+        mixup: Alpha of the Beta(alpha, alpha) distribution of lam; 0: no mixup.
+        cutmix: The same for cutmix. If both are given, each image gets one of them.
+        random: Source of random numbers.
     """
     partners = random.permutation(count)
     pasted = random.random(count) < (0.5 if mixup and cutmix else float(cutmix > 0))
@@ -47,33 +52,35 @@ def draw_mix(count: int, *, size: int, mixup: float, cutmix: float, random: np.r
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     return Mix(
         partners=partners,
-        shares=np.where(pasted, 1 - areas / size**2, drawn).astype(np.float32),
+        lam=np.where(pasted, 1 - areas / size**2, drawn).astype(np.float32),
         blends=np.where(pasted, 1, drawn).astype(np.float32),
         boxes=boxes,
     )
 
 
-def mix_pixels(own: Tensor, other: Tensor, *, blends: Tensor, boxes: Tensor) -> Tensor:
-    """Float32 [B, 3, S, S], twice, on one device -> the same, channels last; `blends` and `boxes` as in `Mix`."""
-    places = torch.arange(own.shape[-1], device=own.device)
+def mix_pixels(images: Tensor, partners: Tensor, *, blends: Tensor, boxes: Tensor) -> Tensor:
+    """Mix images, float32 [B, 3, S, S] channels last, with their partners; `blends` and `boxes` as in `Mix`."""
+    positions = torch.arange(images.shape[-1], device=images.device)
     left, top, right, bottom = boxes[:, :, None].unbind(dim=1)
-    across = (places >= left) & (places < right)
-    down = (places >= top) & (places < bottom)
+    across = (positions >= left) & (positions < right)
+    down = (positions >= top) & (positions < bottom)
     kept = blends[:, None, None] * ~(down[:, :, None] & across[:, None, :])
-    return torch.lerp(other, own, kept[:, None]).contiguous(memory_format=torch.channels_last)
+    return torch.lerp(partners, images, kept[:, None]).contiguous(memory_format=torch.channels_last)
 
 
-def mix_weights(own: Tensor, other: Tensor, *, shares: Tensor) -> tuple[Tensor, Tensor]:
-    """How much mixed images count, and the shares of their own in their targets: float32 [B], twice -> the same.
+def mix_weights(weights: Tensor, partners: Tensor, *, lam: Tensor) -> tuple[Tensor, Tensor]:
+    """Mix the weights of images, float32 [B], with their partners'.
 
-    The loss of the own label then counts share x own weight, that of the other label (1 - share) x other weight.
+    Returns:
+        How much each mixed image counts, and its lam: so that in the loss its own label counts lam x its own weight,
+        and that of its partner (1 - lam) x the partner's weight.
     """
-    weights = torch.lerp(other, own, shares)
-    return weights, shares * own / weights
+    mixed = torch.lerp(partners, weights, lam)
+    return mixed, lam * weights / mixed
 
 
-def mix_targets(own: Tensor, other: Tensor, *, shares: Tensor, task: Task, class_count: int) -> Tensor:
-    """Targets [B] or [B, K], twice, on one device -> float32 [B, K]; `shares` as in `Mix`."""
+def mix_targets(targets: Tensor, partners: Tensor, *, lam: Tensor, task: Task, class_count: int) -> Tensor:
+    """Mix targets, [B] or [B, K], with their partners': float32 [B, K]."""
     if task == "classification":
-        own, other = (F.one_hot(targets, class_count).float() for targets in (own, other))
-    return torch.lerp(other, own, shares[:, None])
+        targets, partners = (F.one_hot(each, class_count).float() for each in (targets, partners))
+    return torch.lerp(partners, targets, lam[:, None])

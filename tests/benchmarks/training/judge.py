@@ -21,7 +21,7 @@ from tests.benchmarks.training.sources import code_digest
 from tests.benchmarks.training.tables import digest, known, read_rows, some_classes, write_rows
 from trainer.cli.overrides import recipe_keys
 from trainer.progress import NoProgress
-from trainer.recipe_reading import read_recipe
+from trainer.recipe import read_recipe
 from trainer.run import Environment
 from trainer.run.inputs import backbone_of, catalog_of, prepared_for
 

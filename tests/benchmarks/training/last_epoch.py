@@ -10,7 +10,7 @@ from service.cores import usable_cores
 from tests.benchmarks.training.tables import Row, read_rows
 from trainer.data.prepare import prepare_validation
 from trainer.model import Backbone, Classifier, load_backbone
-from trainer.model.backbones import RANDOM
+from trainer.recipe import RANDOM_WEIGHTS
 from trainer.predictions import write_predictions
 from trainer.progress import NoProgress
 from trainer.run.folder import own_catalog, recipe_of
@@ -26,7 +26,7 @@ def predict_last(run: Path, *, cache: Path, device: torch.device) -> list[Row]:
     """The rows that predictions.csv would have if the last epoch's weights were exported; also in RUN/last.csv."""
     recipe = recipe_of(run)
     catalog = own_catalog(run, recipe, None)
-    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM)  # the run has its own
+    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)  # the run has its own
     _, valid = prepare_validation(
         catalog, pixels=backbone.pixels, cache=cache, threads=usable_cores(), progress=NoProgress()
     )

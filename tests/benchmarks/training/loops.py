@@ -12,13 +12,14 @@ import torch
 from service.cores import usable_cores
 from trainer.catalog import read_catalog
 from trainer.data.prepare import prepare
-from trainer.data.training_data import TrainingData, loss_of
+from trainer.data.training_data import TrainingData
+from trainer.training.loss import compute_loss
 from trainer.model import Backbone, Classifier, load_backbone, parameter_groups
 from trainer.progress import NoProgress
 from trainer.recipe import Recipe
 from trainer.training.device import autocast, training_dtype
 from trainer.training.finetune import Finetuner
-from trainer.training.sizes import crop_size
+from trainer.training.phases import crop_size
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,7 +106,7 @@ class SyntheticLoop:
         self._optimizer.zero_grad()
         with autocast(self._setting.device, self._dtype):
             logits = self._network(self._pixels)
-        loss = loss_of(logits, self._targets, task=self._setting.data.task, smoothing=recipe.label_smoothing)
+        loss = compute_loss(logits, self._targets, task=self._setting.data.task, smoothing=recipe.label_smoothing)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.step(self._optimizer)
         self._scaler.update()

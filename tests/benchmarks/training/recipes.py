@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.recipe import Recipe
-from trainer.recipe_reading import read_recipe
+from trainer.recipe import read_recipe
 
 Changes = dict[str, Any]
 

@@ -10,7 +10,7 @@ from tests.benchmarks.training.last_epoch import last_model, predict_last
 from tests.support.photos import write_folder
 from trainer.cli.overrides import recipe_keys
 from trainer.progress import NoProgress
-from trainer.recipe_reading import read_recipe
+from trainer.recipe import read_recipe
 from trainer.run import Environment
 from trainer.run.folder import create, write_prepared
 from trainer.run.inputs import backbone_of, catalog_of, prepared_for
@@ -18,7 +18,7 @@ from trainer.training.calibration import calibrate
 from trainer.training.checkpoint import load_state, save_state
 from trainer.training.evaluate import predict_logits
 from trainer.training.loop import LAST, fit
-from trainer.training.metrics import measure
+from trainer.training.metrics import compute_metrics
 
 CPU = torch.device("cpu")
 
@@ -41,7 +41,7 @@ def test_the_last_epoch_judges_and_not_the_best(tmp_path: Path) -> None:
     model = last_model(run, backbone, class_count=3, device=CPU)
     logits, targets = predict_logits(model, prepared.data.valid, device=CPU), prepared.data.valid_targets
     calibrated = calibrate(logits, targets, task="classification").activate(logits)
-    loss = measure(calibrated, targets, task="classification")["loss"]
+    loss = compute_metrics(calibrated, targets, task="classification")["loss"]
     assert sum(float(row["loss"]) for row in rows) / len(rows) == pytest.approx(loss, abs=1e-5)
 
     tensors, facts = load_state(run / LAST)  # as if the last epoch had spoilt everything

@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.ablation import OF_THE_HEAD, OF_THE_WHOLE
 from tests.benchmarks.training.recipes import change_recipe, parse_changes
 from trainer.errors import RecipeError
-from trainer.recipe_reading import read_recipe
+from trainer.recipe import read_recipe
 
 
 def test_values_are_of_their_own_kind() -> None:

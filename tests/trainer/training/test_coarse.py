@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.training.coarse import coarse_accuracy, sum_coarse
+from trainer.training.metrics import coarse_accuracy, sum_coarse
 
 GROUPS = np.array([0, 1, 0])
 

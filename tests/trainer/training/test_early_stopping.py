@@ -12,7 +12,7 @@ from trainer.model import Backbone
 from trainer.progress import NoProgress
 from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe
 from trainer.training.checkpoint import load_state, save_state
-from trainer.training.early_stopping import EarlyStopping
+from trainer.training.evaluate import EarlyStopping
 from trainer.training.loop import LAST, fit
 
 CPU = torch.device("cpu")

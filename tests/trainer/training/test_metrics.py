@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.training.metrics import activate, measure, wilson_interval
+from trainer.training.metrics import activate, compute_metrics, wilson_interval
 
 
 def test_softmax_and_sigmoid_survive_large_logits() -> None:
@@ -16,7 +16,7 @@ def test_softmax_and_sigmoid_survive_large_logits() -> None:
 
 def test_classification_figures_by_hand() -> None:
     probabilities = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1]])
-    figures = measure(probabilities, np.array([0, 1, 1, 1]), task="classification")
+    figures = compute_metrics(probabilities, np.array([0, 1, 1, 1]), task="classification")
     assert figures["accuracy"] == 0.75
     # class 0: precision 1/2, recall 1; class 1: precision 1, recall 2/3; class 2 is in no target
     assert figures["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
@@ -26,12 +26,12 @@ def test_classification_figures_by_hand() -> None:
 def test_multilabel_figures_by_hand() -> None:
     probabilities = np.array([[0.9, 0.6], [0.8, 0.4], [0.3, 0.2]])
     targets = np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32)
-    figures = measure(probabilities, targets, task="multilabel")
+    figures = compute_metrics(probabilities, targets, task="multilabel")
     # given: (0, 0) right, (0, 1) wrong, (1, 0) wrong; missed: (1, 1), (2, 0)
     assert figures["micro_f1"] == pytest.approx(2 * 1 / (3 + 3))
     assert figures["macro_f1"] == pytest.approx((0.5 + 0.0) / 2)
     assert figures["mean_average_precision"] == pytest.approx(((1 + 2 / 3) / 2 + 1 / 2) / 2)
-    assert measure(probabilities, targets, task="multilabel", thresholds=[0.2, 0.3])["micro_f1"] == (
+    assert compute_metrics(probabilities, targets, task="multilabel", thresholds=[0.2, 0.3])["micro_f1"] == (
         pytest.approx(2 * 3 / (5 + 3))
     )
 
@@ -40,14 +40,14 @@ def test_one_label_alone_is_a_label_and_not_two_classes() -> None:
     """The images without it counted as right too."""
     targets = np.array([[1], [1], [0], [0], [1]], dtype=np.float32)
     probabilities = np.array([[0.9], [0.2], [0.1], [0.3], [0.4]])
-    figures = measure(probabilities, targets, task="multilabel")
+    figures = compute_metrics(probabilities, targets, task="multilabel")
     assert figures["micro_f1"] == figures["macro_f1"] == pytest.approx(2 * 1 / (1 + 3))
 
 
 def test_a_class_without_images_is_left_out_of_the_means() -> None:
     probabilities = np.array([[0.9, 0.9], [0.1, 0.8]])
     targets = np.array([[1, 0], [0, 0]], dtype=np.float32)
-    figures = measure(probabilities, targets, task="multilabel")
+    figures = compute_metrics(probabilities, targets, task="multilabel")
     assert figures["macro_f1"] == 1.0
     assert figures["mean_average_precision"] == 1.0
 

@@ -13,9 +13,9 @@ from trainer.errors import RecipeError
 from trainer.model import Backbone
 from trainer.progress import NoProgress
 from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe
-from trainer.recipe_reading import read_recipe
+from trainer.recipe import read_recipe
 from trainer.training.loop import fit, require_training
-from trainer.training.sizes import crop_size, parse_sizes
+from trainer.training.phases import crop_size, parse_sizes
 
 CPU = torch.device("cpu")
 

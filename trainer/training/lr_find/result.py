@@ -1,19 +1,16 @@
-"""lr_find.json: the learning rates that sweeps found, and the curves that speak for them.
+"""lr_find.json: the learning rates that were found, and the curves that support them.
 
-    {"head": {...}, "finetune": {...}}  the stages that were swept, each with
+{"head": {...}, "finetune": {...}}  the stages that were swept, each with
 
-    rates        [n], rising; the whole network's is that of its head
-    losses       [n], the median of the sweeps: smoothed training loss, with augmentation, dropout and label smoothing
-    least, most  [n], the least and the most of them
-    suggestions  {"valley", "steepest", "minimum_tenth"}, each a rate (see `Suggestions`)
-    agree        whether the largest of them is at most three times the smallest
-    chosen       the rate that `fit --lr auto` takes
-    burst        whether a sweep ended before its last rate, as its loss burst
-    rule         how it was chosen: `mean` of the suggestions; `edge`, where the loss begins to rise; or `own`, that of
-                 the recipe, as the sweep does not say (see `choose`)
-    seconds      wall time of the sweeps
-
-The curve is what fast.ai's plot shows: without the first tenth and the last twentieth of the steps.
+lrs              [n], rising; for fine-tuning, those of the head
+losses           [n], the median of the sweeps: smoothed training loss, with augmentation, dropout, label smoothing
+lowest, highest  [n], the lowest and the highest of the sweeps
+diverged         whether a sweep ended before its last learning rate because its loss diverged
+suggestions      {"valley", "steepest", "minimum_tenth"}, each a learning rate (see `Suggestions`)
+agree            whether the largest of them is at most three times the smallest
+suggestion       the learning rate that is used with `auto_lr`
+rule             how it was chosen: `mean`, `edge` or `recipe` (see `choose_lr`)
+seconds          wall time of the sweeps
 """
 
 from __future__ import annotations
@@ -27,16 +24,15 @@ from typing import Any, Literal
 import numpy as np
 
 from trainer.atomic import atomic_write_text
-from trainer.training.lr_find.suggestions import MOST_APART, Rule, Suggestions
+from trainer.training.lr_find.suggestions import MAX_DISAGREEMENT, Rule, Suggestions, choose_lr, read_suggestions
 from trainer.training.lr_find.sweep import SweepCurve
 
 Stage = Literal["head", "finetune"]
 
-LR_FIND = Path("lr_find.json")
-_CHOSEN: Mapping[Rule, str] = {
+_RULES: Mapping[Rule, str] = {
     "mean": "their geometric mean",
-    "edge": "where the loss, which hardly falls, begins to rise",
-    "recipe": "the recipe's own rate, as the loss neither falls nor rises and so does not say",
+    "edge": "where the loss, which hardly falls, starts to rise",
+    "recipe": "the recipe's learning rate, because the loss neither falls nor rises",
 }
 
 
@@ -49,36 +45,47 @@ class LRFindResult:
     suggestion: float
     rule: Rule
 
-    @property
-    def summary_line(self) -> str:
-        """What was suggested and chosen, in one line."""
-        asked = self.suggestions
-        text = (
-            f"learning rate {format_lr(self.suggestion)}, from sweeps of {self.curve.seconds:.1f} s: "
-            f"valley {format_lr(asked.valley)}, steepest {format_lr(asked.steepest)}, "
-            f"minimum / 10 {format_lr(asked.minimum_tenth)}"
-        )
-        return f"{text}; {self.explanation}"
+    @classmethod
+    def of(cls, curve: SweepCurve, *, recipe_lr: float) -> LRFindResult:
+        """Read a curve. `recipe_lr` is used if the curve says nothing."""
+        suggestion, rule = choose_lr(curve, recipe_lr=recipe_lr)
+        return cls(curve=curve, suggestions=read_suggestions(curve), suggestion=suggestion, rule=rule)
 
-    def table(self, stage: str) -> list[str]:
-        """The same in lines for people."""
-        asked = self.suggestions
-        named = {"valley": asked.valley, "steepest": asked.steepest, "minimum / 10": asked.minimum_tenth}
-        return [
-            f"{stage}: sweeps of {self.curve.seconds:.1f} s",
-            *(f"  {name:<14}{format_lr(rate)}" for name, rate in (named | {"suggestion": self.suggestion}).items()),
-            f"  {self.explanation}",
-        ]
+    @property
+    def named_lrs(self) -> dict[str, float]:
+        """Each suggestion under the name that a person reads."""
+        return {
+            "valley": self.suggestions.valley,
+            "steepest": self.suggestions.steepest,
+            "minimum / 10": self.suggestions.minimum_tenth,
+        }
 
     @property
     def explanation(self) -> str:
-        """Whether the suggestions agree, and how the rate was chosen."""
-        apart = f"{self.suggestions.apart:,.3g}x apart"
-        agreement = "agree" if self.suggestions.agree else f"disagree by more than {MOST_APART:g}x"
-        return f"the suggestions {agreement} ({apart}); chosen is {_CHOSEN[self.rule]}"
+        """Whether the suggestions agree, and how the learning rate was chosen."""
+        factor = f"{self.suggestions.disagreement:,.3g}x apart"
+        agreement = "agree" if self.suggestions.agree else f"disagree by more than {MAX_DISAGREEMENT:g}x"
+        return f"the suggestions {agreement} ({factor}); chosen: {_RULES[self.rule]}"
+
+    @property
+    def summary_line(self) -> str:
+        """Everything in one line."""
+        named = ", ".join(f"{name} {format_lr(lr)}" for name, lr in self.named_lrs.items())
+        return (
+            f"learning rate {format_lr(self.suggestion)}, from sweeps of {self.curve.seconds:.1f} s: {named}; "
+            f"{self.explanation}"
+        )
+
+    def table(self, stage: str) -> list[str]:
+        """Everything in lines for people."""
+        return [
+            f"{stage}: sweeps of {self.curve.seconds:.1f} s",
+            *(f"  {name:<14}{format_lr(lr)}" for name, lr in (self.named_lrs | {"chosen": self.suggestion}).items()),
+            f"  {self.explanation}",
+        ]
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in lr_find.json."""
+        """As in lr_find.json."""
         return {
             "lrs": self.curve.lrs.tolist(),
             "losses": self.curve.losses.tolist(),
@@ -94,14 +101,14 @@ class LRFindResult:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LRFindResult:
-        """What `to_json` gave."""
+        """Read what `to_json` gave."""
         return cls(
             curve=SweepCurve(
                 lrs=np.array(values["lrs"]),
                 losses=np.array(values["losses"]),
                 lowest=np.array(values["lowest"]),
                 highest=np.array(values["highest"]),
-                diverged=values.get("diverged", True),  # older runs do not tell
+                diverged=values["diverged"],
                 seconds=values["seconds"],
             ),
             suggestions=Suggestions(**values["suggestions"]),
@@ -110,21 +117,21 @@ class LRFindResult:
         )
 
 
-def format_lr(rate: float, *, digits: int = 1) -> str:
+def format_lr(lr: float, *, digits: int = 1) -> str:
     """A learning rate as people write it: `4.8e-3`."""
-    mantissa, exponent = f"{rate:.{digits}e}".split("e")
+    mantissa, exponent = f"{lr:.{digits}e}".split("e")
     return f"{mantissa}e{int(exponent)}"
 
 
 def write_lr_find(path: Path, found: Mapping[Stage, LRFindResult]) -> None:
-    """Write lr_find.json, whole or not at all; what stood there before is replaced."""
+    """Write lr_find.json; replaces the file."""
     with atomic_write_text(path) as file:
-        json.dump({stage: rate.to_json() for stage, rate in found.items()}, file, indent=1, allow_nan=False)
+        json.dump({stage: result.to_json() for stage, result in found.items()}, file, indent=1, allow_nan=False)
 
 
 def read_lr_find(path: Path) -> dict[Stage, LRFindResult]:
-    """What `write_lr_find` wrote; nothing where there is no such file."""
+    """Read what `write_lr_find` wrote; empty if there is no such file."""
     if not path.exists():
         return {}
     values = json.loads(path.read_text(encoding="utf-8"))
-    return {stage: LRFindResult.from_json(rate) for stage, rate in values.items()}
+    return {stage: LRFindResult.from_json(result) for stage, result in values.items()}

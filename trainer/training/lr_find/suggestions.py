@@ -1,4 +1,4 @@
-"""Which learning rates the curve of a sweep speaks for, and which one is taken."""
+"""Which learning rates a sweep suggests, and which one is used."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from trainer.training.lr_find.sweep import SweepCurve
+
 FloatArray = npt.NDArray[np.floating[Any]]
 
 Rule = Literal["mean", "edge", "recipe"]
 
-MOST_APART = 3.0
-_LEAST_VALLEY = 0.5
-_EDGE = 1.1
+MAX_DISAGREEMENT = 3.0
+_SHORTEST_VALLEY = 0.5  # of the points of the curve
+_EDGE = 1.1  # times the lowest loss
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestions:
     """Three readings of one curve, each a learning rate.
 
-    valley         half way down the longest valley (the default of fastai 2)
-    steepest       where the loss falls fastest over the logarithm of the rate
-    minimum_tenth  a tenth of the rate at which the loss is least
+    Attributes:
+        valley: Halfway down the longest valley (the default of fastai 2).
+        steepest: Where the loss falls fastest over the logarithm of the learning rate.
+        minimum_tenth: A tenth of the learning rate with the lowest loss.
     """
 
     valley: float
@@ -31,15 +34,15 @@ class Suggestions:
     minimum_tenth: float
 
     @property
-    def agree(self) -> bool:
-        """Whether the largest is at most three times the smallest."""
-        return self.apart <= MOST_APART
+    def disagreement(self) -> float:
+        """The largest divided by the smallest."""
+        lrs = (self.valley, self.steepest, self.minimum_tenth)
+        return max(lrs) / min(lrs)
 
     @property
-    def apart(self) -> float:
-        """The largest over the smallest."""
-        rates = (self.valley, self.steepest, self.minimum_tenth)
-        return max(rates) / min(rates)
+    def agree(self) -> bool:
+        """Whether the largest is at most three times the smallest."""
+        return self.disagreement <= MAX_DISAGREEMENT
 
     @property
     def mean(self) -> float:
@@ -47,44 +50,39 @@ class Suggestions:
         return float(np.cbrt(self.valley * self.steepest * self.minimum_tenth))
 
 
-def suggest(rates: FloatArray, losses: FloatArray) -> Suggestions:
-    """Read a curve: rising rates and smoothed losses, each [n], of at least two points."""
-    slopes = np.gradient(losses, np.log(rates))
+def read_suggestions(curve: SweepCurve) -> Suggestions:
+    """Read the three suggestions off a curve of at least two points."""
+    slopes = np.gradient(curve.losses, np.log(curve.lrs))
     return Suggestions(
-        valley=float(rates[_valley(losses)[0]]),
-        steepest=float(rates[slopes.argmin()]),
-        minimum_tenth=float(rates[losses.argmin()]) / 10,
+        valley=float(curve.lrs[_longest_valley(curve.losses)[0]]),
+        steepest=float(curve.lrs[slopes.argmin()]),
+        minimum_tenth=float(curve.lrs[curve.losses.argmin()]) / 10,
     )
 
 
-def choose(
-    rates: FloatArray, losses: FloatArray, *, lowest: FloatArray, highest: FloatArray, diverged: bool, own: float
-) -> tuple[float, Rule]:
-    """The rate to train with, and by which rule.
+def choose_lr(curve: SweepCurve, *, recipe_lr: float) -> tuple[float, Rule]:
+    """Choose the learning rate to train with, and say by which rule.
 
-    losses, least, most  the median of several sweeps, the least and the most of them; each [n]
-    burst                whether a sweep ended before its last rate, as its loss burst
-    own                  the rate that the recipe has
-
-    mean  the geometric mean of the suggestions, where the curve falls: its longest valley has at least half of its
-          points, and at its lowest all sweeps are lower than at the beginning. The valley lies low, the others high;
-          between them trains well
-    edge  the last rate at which the loss is at most a tenth over its least, where the curve does not fall: the model is
-          trained already, a higher rate can only do harm, and the suggestions read noise
-    own   the recipe's, where the curve neither falls nor rises up to the last rate: a network that knows nothing yet
-          and learns too little in so few steps. Such a sweep says nothing
+    mean    The geometric mean of the suggestions, if the curve falls: its longest valley has at least half of its
+            points, and at its lowest point all sweeps are lower than at the start. The valley suggests a low learning
+            rate, the others high ones; between them trains well.
+    edge    The last learning rate at which the loss is at most a tenth over its lowest, if the curve does not fall: the
+            model is trained already, a higher learning rate can only do harm, and the suggestions read noise.
+    recipe  The recipe's, if the curve neither falls nor rises up to the last learning rate: the network knows nothing
+            yet and learns too little in so few steps. Such a sweep says nothing.
     """
-    _, length = _valley(losses)
-    if length >= _LEAST_VALLEY * len(losses) and highest[losses.argmin()] < lowest[0]:
-        return suggest(rates, losses).mean, "mean"
+    losses = curve.losses
+    _, length = _longest_valley(losses)
+    if length >= _SHORTEST_VALLEY * len(losses) and curve.highest[losses.argmin()] < curve.lowest[0]:
+        return read_suggestions(curve).mean, "mean"
     edge = int(np.flatnonzero(losses <= _EDGE * losses.min())[-1])
-    if edge == len(losses) - 1 and not diverged:
-        return own, "recipe"
-    return float(rates[edge]), "edge"
+    if edge == len(losses) - 1 and not curve.diverged:
+        return recipe_lr, "recipe"
+    return float(curve.lrs[edge]), "edge"
 
 
-def _valley(losses: FloatArray) -> tuple[int, int]:
-    """The point half way down the longest valley, half its length before its end; and that length in points.
+def _longest_valley(losses: FloatArray) -> tuple[int, int]:
+    """The point half its length before the end of the longest valley, and that length in points.
 
     A valley is a longest sequence of points, not necessarily neighbours, each lower than the one before; of several
     the one that ends first.

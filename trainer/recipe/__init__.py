@@ -1,0 +1,45 @@
+"""Every setting of a training, once: what a recipe file, the options and the reference table are made from.
+
+knobs      one setting: default, bounds, help, group, option
+schedules  values that are more than a number: sizes and freezing by epoch
+recipe     the settings
+reading    recipes from files and options, and back
+"""
+
+from trainer.recipe.knobs import Knob, Setting, settings_of, to_plain
+from trainer.recipe.reading import read_recipe, recipe_to_toml
+from trainer.recipe.recipe import (
+    DEFAULT_BACKBONE,
+    GROUPS,
+    PRETRAINED,
+    RANDOM_WEIGHTS,
+    Augmentation,
+    DataSource,
+    FinetuneRecipe,
+    HeadRecipe,
+    LRFindRecipe,
+    Recipe,
+)
+from trainer.recipe.schedules import PARAMETER_GROUPS, Freeze, Sizes
+
+__all__ = [
+    "DEFAULT_BACKBONE",
+    "GROUPS",
+    "PARAMETER_GROUPS",
+    "PRETRAINED",
+    "RANDOM_WEIGHTS",
+    "Augmentation",
+    "DataSource",
+    "FinetuneRecipe",
+    "Freeze",
+    "HeadRecipe",
+    "Knob",
+    "LRFindRecipe",
+    "Recipe",
+    "Setting",
+    "Sizes",
+    "read_recipe",
+    "recipe_to_toml",
+    "settings_of",
+    "to_plain",
+]

@@ -1,0 +1,376 @@
+"""Every setting of a training, once: the fields of `Recipe` and of its sections.
+
+A recipe file is TOML with one table a section; RUN/recipe.toml is one, with every value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainer.errors import RecipeError
+from trainer.recipe.knobs import check_settings, knob, section
+from trainer.recipe.schedules import Freeze, Sizes
+
+DEFAULT_BACKBONE = "efficientnet_lite0"
+PRETRAINED = "pretrained"
+RANDOM_WEIGHTS = "none"
+
+_DATA = "Data"
+_MODEL = "Model"
+_HEAD = "Head stage: the head alone, on features of the frozen body"
+_FINETUNE = "Fine-tuning: the whole network"
+_REGULARIZATION = "Regularization and balance"
+_AUGMENTATION = "Augmentation"
+_HARDWARE = "Speed and memory"
+_OUTPUT = "Output"
+
+# The order in which they are listed.
+GROUPS = (_DATA, _MODEL, _HEAD, _FINETUNE, _REGULARIZATION, _AUGMENTATION, _HARDWARE, _OUTPUT)
+
+_DEFAULT_EPOCHS = 12
+_PRETRAINED_LR_SPREAD = 10.0
+_UNSET_EPOCHS = -(2**31)  # no number that anybody gives
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """Where the images are. Empty: not given."""
+
+    path: str = knob("", "Folder or CSV of the images.", group=_DATA)
+    valid: str = knob("", "Second folder or CSV to validate on.", group=_DATA, option="valid", is_path=True)
+    root: str = knob(
+        "",
+        "Folder that the paths in a CSV are relative to.",
+        group=_DATA,
+        option="root",
+        is_path=True,
+        default_text="the folder of the CSV",
+    )
+    path_column: str = knob("path", "Column of a CSV that holds the paths.", group=_DATA, option="path-column")
+    label_column: str = knob("label", "Column of a CSV that holds the labels.", group=_DATA, option="label-column")
+    label_delimiter: str = knob(
+        "", "Separates the labels in one cell, such as ';': makes it multilabel.", group=_DATA, option="label-delimiter"
+    )
+    coarse_column: str = knob(
+        "", "Column of a CSV with a coarser label: its accuracy is reported too.", group=_DATA, option="coarse-column"
+    )
+    base: str = knob("", "Folder that the paths of the run's catalog are relative to: found out.", group=_DATA)
+    drawn: bool = knob(False, "Whether the validation images were drawn from the others: found out.", group=_DATA)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadRecipe:
+    """First stage: the frozen body runs once over each view of each image, and the head is trained on its features."""
+
+    epochs: int = knob(
+        40,
+        "Epochs of the head on the frozen body; 0 skips this stage.",
+        group=_HEAD,
+        option="head-epochs",
+        low=0,
+        high=10_000,
+    )
+    views: int = knob(2, "Augmented views of each image.", group=_HEAD, low=1, high=1_000)
+    batch_size: int = knob(64, "Features in a batch.", group=_HEAD, low=1, high=65_536)
+    lr: float = knob(1e-2, "Maximum learning rate.", group=_HEAD, low=1e-9, high=10)
+    weight_decay: float = knob(0.05, "Weight decay of AdamW.", group=_HEAD, low=0, high=10)
+
+    def __post_init__(self) -> None:
+        check_settings(self, "head.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneRecipe:
+    """Second stage: the whole network is trained, earlier layers with a lower learning rate."""
+
+    epochs: int = knob(
+        _UNSET_EPOCHS,
+        "Epochs of fine-tuning; 0 trains only the head.",
+        group=_FINETUNE,
+        option="epochs",
+        low=0,
+        high=10_000,
+        default_text=f"{_DEFAULT_EPOCHS}, or those of --sizes",
+    )
+    batch_size: int = knob(32, "Images in a batch.", group=_FINETUNE, option="batch-size", low=1, high=65_536)
+    lr: float = knob(4e-3, "Maximum learning rate of the head.", group=_FINETUNE, low=1e-9, high=10)
+    lr_spread: float = knob(
+        0.0,
+        "Learning rate of the head divided by that of the earliest layers; the late layers get the geometric mean.",
+        group=_FINETUNE,
+        low=1,
+        high=1e6,
+        accepts_zero=True,
+        default_text=f"0: {_PRETRAINED_LR_SPREAD:g} for pretrained weights, 1 for random ones",
+    )
+    freeze: Freeze = knob(
+        Freeze(),
+        "Groups (early, late, head) that are frozen for their first epochs, or always: early:2,late:1.",
+        group=_FINETUNE,
+        option="freeze",
+        only_fit=True,
+    )
+    sizes: Sizes = knob(
+        Sizes(),
+        "Side of the training images and its epochs, smaller ones first: 128:3,224:2.",
+        group=_FINETUNE,
+        option="sizes",
+    )
+    crop_scale: float = knob(
+        1.0,
+        "Side of the training crops as a fraction of the model's side; smaller crops cost less.",
+        group=_FINETUNE,
+        low=0.25,
+        high=2,
+    )
+    patience: int = knob(
+        0,
+        "Stop after this many epochs without a better one.",
+        group=_FINETUNE,
+        option="patience",
+        low=0,
+        high=10_000,
+        default_text="0: never",
+        only_fit=True,
+    )
+    ema_decay: float = knob(
+        0.99,
+        "Decay of the moving average of the weights, which is validated and exported.",
+        group=_FINETUNE,
+        low=0,
+        high=0.99999,
+    )
+    weight_decay: float = knob(
+        0.05, "Weight decay of AdamW.", group=_REGULARIZATION, option="weight-decay", low=0, high=10
+    )
+    mixup: float = knob(
+        0.0,
+        "Alpha of mixup (Zhang et al. 2018, arXiv:1710.09412), such as 0.2.",
+        group=_REGULARIZATION,
+        option="mixup",
+        low=0,
+        high=100,
+        default_text="0: off",
+    )
+    cutmix: float = knob(
+        0.0,
+        "Alpha of cutmix (Yun et al. 2019, arXiv:1905.04899), such as 1; with both, each image gets one of them.",
+        group=_REGULARIZATION,
+        option="cutmix",
+        low=0,
+        high=100,
+        default_text="0: off",
+    )
+    clip_norm: float = knob(
+        0.0,
+        "Largest norm of the gradient of all weights together.",
+        group=_REGULARIZATION,
+        option="clip-norm",
+        low=0,
+        high=1e9,
+        default_text="0: any",
+    )
+    accumulate: int = knob(
+        1,
+        "Parts in which a batch is processed: less memory, the same gradient (trained batch norms see one part).",
+        group=_HARDWARE,
+        option="accumulate",
+        low=1,
+        high=65_536,
+    )
+    compile: bool = knob(
+        False,
+        "Compile the network (torch.compile): takes minutes once, pays in long runs.",
+        group=_HARDWARE,
+        option="compile",
+        only_fit=True,
+    )
+
+    def __post_init__(self) -> None:
+        if self.sizes and self.crop_scale != 1:
+            raise RecipeError(
+                f"finetune.sizes is {str(self.sizes)!r} and finetune.crop_scale {self.crop_scale}; leave one out"
+            )
+        if self.sizes and self.epochs not in (self.sizes.epochs, _UNSET_EPOCHS):
+            raise RecipeError(
+                f"finetune.epochs is {self.epochs}, but finetune.sizes is {str(self.sizes)!r}, "
+                f"{self.sizes.epochs} epochs; leave one out"
+            )
+        if self.epochs == _UNSET_EPOCHS:
+            object.__setattr__(self, "epochs", self.sizes.epochs or _DEFAULT_EPOCHS)
+        check_settings(self, "finetune.")
+        if self.accumulate > self.batch_size:
+            raise RecipeError(f"finetune.accumulate is {self.accumulate}; it must be from 1 to {self.batch_size}")
+
+    def spread(self, *, pretrained: bool) -> float:
+        """Learning rate of the head divided by that of the earliest layers, for pretrained or random weights."""
+        return self.lr_spread or (_PRETRAINED_LR_SPREAD if pretrained else 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How a training image is varied."""
+
+    flip: float = knob(0.5, "Probability of mirroring left and right.", group=_AUGMENTATION, low=0, high=1)
+    rotation_degrees: float = knob(10.0, "Largest rotation, either way.", group=_AUGMENTATION, low=0, high=180)
+    scale_min: float = knob(
+        0.2,
+        "Smallest area of a crop as a fraction of the image; the largest is 1, or what aspect_max allows.",
+        group=_AUGMENTATION,
+        low=1e-6,
+        high=1,
+    )
+    aspect_max: float = knob(
+        4 / 3,
+        "Largest aspect ratio of a crop, either way (Szegedy et al. 2014, arXiv:1409.4842).",
+        group=_AUGMENTATION,
+        low=1,
+        high=4,
+    )
+    lighting: float = knob(
+        0.2,
+        "Largest change of brightness (fraction of half the range) and contrast (exponent), either way.",
+        group=_AUGMENTATION,
+        low=0,
+        high=1,
+    )
+    p_affine: float = knob(0.75, "Probability of a rotation.", group=_AUGMENTATION, low=0, high=1)
+    p_lighting: float = knob(
+        0.75, "Probability of a change of brightness, and of one of contrast.", group=_AUGMENTATION, low=0, high=1
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self, "augmentation.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LRFindRecipe:
+    """The learning rate finder: between which learning rates it searches. 0: its own, which suit the stage."""
+
+    lr_min: float = knob(
+        0.0,
+        "First learning rate of a sweep.",
+        group=_FINETUNE,
+        option="lr-min",
+        low=1e-12,
+        high=100,
+        accepts_zero=True,
+        default_text="1e-7; 1e-6 for fine-tuning on a CPU",
+    )
+    lr_max: float = knob(
+        0.0,
+        "Last learning rate of a sweep.",
+        group=_FINETUNE,
+        option="lr-max",
+        low=1e-12,
+        high=100,
+        accepts_zero=True,
+        default_text="10; 1 for fine-tuning on a CPU",
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self, "lr_find.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that was asked for, and every default."""
+
+    name: str = knob(
+        "",
+        "Name of the bundle.",
+        group=_OUTPUT,
+        option="name",
+        default_text="the name of DATA",
+        only_fit=True,
+    )
+    golden: str = knob(
+        "synthetic",
+        "Images that the service checks at every start: drawn ones, or some of your validation images.",
+        group=_OUTPUT,
+        option="golden",
+        choices=("synthetic", "validation"),
+        only_fit=True,
+    )
+    tensorboard: bool = knob(
+        False,
+        "Write RUN/tensorboard too; needs the extra `tensorboard`.",
+        group=_OUTPUT,
+        option="tensorboard",
+        only_fit=True,
+    )
+    backbone: str = knob(
+        DEFAULT_BACKBONE,
+        "efficientnet_lite0, 1 or 2, tiny, torchvision/NAME or timm/NAME.",
+        group=_MODEL,
+        option="backbone",
+    )
+    weights: str = knob(
+        PRETRAINED,
+        "pretrained, none, or a file: .safetensors, or what torch.save wrote; also best.safetensors of a run.",
+        group=_MODEL,
+        option="weights",
+    )
+    size: int = knob(
+        0,
+        "Side of the model's input in pixels.",
+        group=_MODEL,
+        option="size",
+        low=0,
+        high=1024,
+        default_text="the backbone's",
+    )
+    seed: int = knob(0, "Seed of everything random.", group=_MODEL, option="seed", low=0, high=2**63 - 1)
+    valid_fraction: float = knob(
+        0.2,
+        "Fraction of the images that is held out for validation without --valid.",
+        group=_DATA,
+        option="valid-fraction",
+        low=0.01,
+        high=0.9,
+    )
+    auto_lr: bool = knob(
+        False,
+        "Whether the learning rates of both stages are found by sweeps; head.lr and finetune.lr are then not used.",
+        group=_FINETUNE,
+    )
+    dropout: float = knob(0.2, "Dropout before the head.", group=_REGULARIZATION, option="dropout", low=0, high=0.95)
+    label_smoothing: float = knob(
+        0.1,
+        "Label smoothing (Szegedy et al. 2015, arXiv:1512.00567); classification only.",
+        group=_REGULARIZATION,
+        option="label-smoothing",
+        low=0,
+        high=0.9,
+    )
+    balance: str = knob(
+        "none",
+        "Rare classes are drawn more often (sampler), or count more in the loss.",
+        group=_REGULARIZATION,
+        option="balance",
+        choices=("none", "sampler", "loss"),
+    )
+    precision: str = knob(
+        "auto",
+        "Number format of both stages; auto: bf16 or fp16 on a GPU, bf16 for the frozen body on a CPU that has it.",
+        group=_HARDWARE,
+        option="precision",
+        choices=("auto", "fp32", "bf16", "fp16"),
+    )
+    checkpoint_s: float = knob(
+        60.0,
+        "Seconds between two checkpoints of fine-tuning, from which `resume` continues.",
+        group=_HARDWARE,
+        low=0,
+        high=86_400,
+    )
+    data: DataSource = section(DataSource)
+    head: HeadRecipe = section(HeadRecipe)
+    finetune: FinetuneRecipe = section(FinetuneRecipe)
+    lr_find: LRFindRecipe = section(LRFindRecipe)
+    augmentation: Augmentation = section(Augmentation)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if not self.name.isprintable():
+            raise RecipeError(f"name is {self.name!r}; it must be printable text")
