@@ -23,7 +23,7 @@ def test_files_are_answered_in_order_and_those_that_are_refused_are_named(tmp_pa
     expected = [predictor.predict(file.read_bytes()).probabilities for file in (files[0], files[2])]
     assert np.array_equal(probabilities, expected)
     assert list(refused) == [1, 3]
-    assert refused[1].startswith("This is not an image of a format that is taken here")
+    assert refused[1].startswith("This is not an image in an accepted format")
     nothing, refused = predict_files(predictor, files[1:2], threads=1, progress=Silence())
     assert nothing.shape == (0, len(predictor.spec.classes))
     with pytest.raises(FileNotFoundError):
