@@ -85,8 +85,8 @@ def _check_scans(data: bytes) -> None:
 def _avif_bytes(image: Image.Image, data: bytes) -> float:
     """Return the most memory that decoding an AVIF takes: frames in the decoder, its pixels and Pillow's copy of them.
 
-    The size of the frames is read from their own headers. libavif allocates frames of that size, whatever size the
-    file declares, and then scales them to the declared size.
+    The size of the frames is read from their own headers: libavif allocates frames of that size, and only then scales
+    them to the size that the file declares.
     """
     budget = PartBudget(_MAX_AVIF_PARTS)
     media = MediaFile(data, budget)
