@@ -28,16 +28,16 @@ class FileEntry:
 
     Attributes:
         sha256: SHA-256 of the file, 64 hex digits.
-        bytes: Length of the file.
+        size_bytes: Length of the file.
     """
 
     sha256: str
-    bytes: int
+    size_bytes: int
 
     @classmethod
     def of(cls, data: bytes) -> FileEntry:
         """Make the entry of a file with this content."""
-        return cls(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+        return cls(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Manifest:
                 "version": self.version,
                 "created": self.created,
                 "producer": dict(self.producer),
-                "files": {path: {"sha256": e.sha256, "bytes": e.bytes} for path, e in self.files.items()},
+                "files": {path: {"sha256": e.sha256, "bytes": e.size_bytes} for path, e in self.files.items()},
             }
         )
 
@@ -132,10 +132,10 @@ def _manifest(value: Mapping[str, Any]) -> Manifest:
 
 
 def _entry(path: str, value: Mapping[str, Any]) -> FileEntry:
-    entry = FileEntry(sha256=value["sha256"], bytes=value["bytes"])
+    entry = FileEntry(sha256=value["sha256"], size_bytes=value["bytes"])
     if not _HEX_DIGEST.fullmatch(entry.sha256):
         raise ValueError(f"the sha256 of {path} is not 64 hex digits")
-    if type(entry.bytes) is not int or entry.bytes < 0:
+    if type(entry.size_bytes) is not int or entry.size_bytes < 0:
         raise ValueError(f"the length of {path} is not a whole number")
     return entry
 

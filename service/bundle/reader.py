@@ -148,9 +148,11 @@ def _read_verified(names: set[str], read: _Read) -> Bundle:
 
 
 def _read_checked(name: str, entry: FileEntry, read: _Read) -> bytes:
-    data = read(name, entry.bytes)
-    if len(data) != entry.bytes:
-        raise BundleRefused(f"{name} was altered: it does not have the {entry.bytes:,} bytes that {MANIFEST} lists")
+    data = read(name, entry.size_bytes)
+    if len(data) != entry.size_bytes:
+        raise BundleRefused(
+            f"{name} was altered: it does not have the {entry.size_bytes:,} bytes that {MANIFEST} lists"
+        )
     if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise BundleRefused(f"{name} was altered: its hash is not the one in {MANIFEST}")
     return data

@@ -41,7 +41,7 @@ def test_parse_returns_what_was_encoded() -> None:
 
 def test_entry_is_hash_and_length() -> None:
     assert FileEntry.of(b"") == FileEntry(
-        sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", bytes=0
+        sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", size_bytes=0
     )
 
 
