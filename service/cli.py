@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import click
 
 from service import __version__, tables
-from service.settings import DEFAULT_TOP_K, BadSetting, Settings, table
+from service.settings import DEFAULT_TOP_K, BadSetting, Settings, all_settings
 
 _FAILED, _WRONG_USE, _NOT_STARTED, _INTERRUPTED = 1, 2, 3, 130
 _LEAST_FILES = 32  # 16 are open while a bundle is read
@@ -47,12 +47,12 @@ def cli() -> None:
 
 def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
     """A flag for every row of the table; its text is read by `Settings.resolve` alone."""
-    for item in reversed([item for item in table() if not item.rule.secret]):
+    for setting in reversed([setting for setting in all_settings() if not setting.secret]):
         command = click.option(
-            item.flag,
-            item.name,
-            metavar="|".join(item.rule.choices) or {int: "INTEGER", float: "NUMBER"}.get(item.kind, "TEXT"),
-            help=f"{item.rule.help}  [{item.variable}; default: {item.default}]",
+            setting.flag,
+            setting.name,
+            metavar="|".join(setting.choices) or {int: "INTEGER", float: "NUMBER"}.get(setting.kind, "TEXT"),
+            help=f"{setting.help}  [{setting.variable}; default: {setting.default}]",
         )(command)
     return command
 

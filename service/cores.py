@@ -1,4 +1,4 @@
-"""How many CPU cores this process may really use: its affinity and the quotas of its control groups, not the host."""
+"""How many CPU cores this process may use: limited by its affinity and by the quotas of its control groups."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from pathlib import Path
 
 
 def usable_cores(*, root: Path = Path("/")) -> int:
-    """At least 1. A quota of 1.5 cores counts as 2.
+    """Count the CPU cores that this process may use; at least 1. A quota of 1.5 cores counts as 2.
 
-    root  where `proc` and `sys` stand
+    Args:
+        root: Folder with `proc` and `sys`.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([cores, *(math.ceil(quota) for quota in _quotas(root))]))
 
 
 def _quotas(root: Path) -> list[float]:
-    """CPU quotas, in cores, of this process's control groups and of those around them (cgroup v2, then v1)."""
+    """Return the CPU quotas, in cores, of this process's control groups and of their parents (cgroup v1 and v2)."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -27,15 +28,15 @@ def _quotas(root: Path) -> list[float]:
         _, controllers, group = line.split(":", 2)
         if controllers == "":
             mount = root / "sys/fs/cgroup"
-            found += [_quota_v2(folder) for folder in _lineage(mount, group)]
+            found += [_quota_v2(folder) for folder in _with_parents(mount, group)]
         elif "cpu" in controllers.split(","):
             mount = root / "sys/fs/cgroup/cpu"
-            found += [_quota_v1(folder) for folder in _lineage(mount, group)]
+            found += [_quota_v1(folder) for folder in _with_parents(mount, group)]
     return [quota for quota in found if quota is not None]
 
 
-def _lineage(mount: Path, group: str) -> list[Path]:
-    """The folder of a control group and of every one around it, up to the mount."""
+def _with_parents(mount: Path, group: str) -> list[Path]:
+    """Return the folder of a control group and those of its parents, up to the mount."""
     folder = mount / group.strip("/")
     return [folder, *(parent for parent in folder.parents if parent.is_relative_to(mount))]
 

@@ -1,4 +1,13 @@
-"""The bundle format, version 1: read, verify, write. No model is run here."""
+"""The bundle format, version 1: read, verify, write. No model runs here.
+
+errors          BundleRefused
+manifest        manifest.json and manifest.sha256: the files and their hashes
+spec            spec.json: task, classes, pixels, thresholds
+golden          golden/: images with the probabilities that the models must give
+onnx_file       a look into an ONNX file without the onnx package
+reader, writer  a whole bundle, folder or zip
+canonical_json  JSON with one way to write each value
+"""
 
 from service.bundle.errors import BundleRefused
 from service.bundle.golden import GoldenImage

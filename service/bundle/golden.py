@@ -1,4 +1,4 @@
-"""golden/: images with the probabilities that a model must give for them, wherever the bundle is loaded."""
+"""golden/: images with the probabilities that each model must give for them on every machine."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from service.bundle import canonical
+from service.bundle import canonical_json
 from service.bundle.errors import BundleRefused
 
 INDEX = "golden/golden.json"
-COUNT_RANGE = (3, 10)
+MIN_COUNT = 3
+MAX_COUNT = 10
+MAX_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GoldenImage:
-    """One image and what must come of it.
+    """One image and the result that is expected for it.
 
-    path           inside the bundle
-    data           the encoded image
-    pixels_sha256  of its uint8 array where it was made; another decoder build may differ a little
-    probabilities  model file -> float32 [K]
-    tolerance      model file -> largest difference of any probability
+    Attributes:
+        path: Path inside the bundle.
+        data: The encoded image.
+        pixels_sha256: SHA-256 of the uint8 array on the machine that wrote the bundle, in hex. Another build of a
+            decoder may give slightly different pixels.
+        probabilities: Model file -> float32 [K].
+        tolerance: Model file -> largest allowed difference of any probability.
     """
 
     path: str
@@ -34,8 +38,8 @@ class GoldenImage:
 
 
 def encode(images: Sequence[GoldenImage]) -> bytes:
-    """The bytes of golden.json."""
-    return canonical.dump(
+    """Return the bytes of golden.json."""
+    return canonical_json.dumps(
         {
             "images": [
                 {
@@ -56,8 +60,17 @@ def encode(images: Sequence[GoldenImage]) -> bytes:
 
 
 def parse(files: Mapping[str, bytes], *, models: Sequence[str], class_count: int) -> tuple[GoldenImage, ...]:
-    """The golden images among a bundle's verified files; raises BundleRefused."""
-    value = canonical.parse_object(files[INDEX], INDEX)
+    """Read the golden images of a bundle.
+
+    Args:
+        files: Path -> bytes of every file of the bundle, verified.
+        models: Model files that need probabilities.
+        class_count: Number of classes, K.
+
+    Raises:
+        BundleRefused: golden.json is malformed, or an image is missing.
+    """
+    value = canonical_json.loads(files[INDEX], INDEX)
     try:
         images = tuple(
             GoldenImage(
@@ -70,17 +83,16 @@ def parse(files: Mapping[str, bytes], *, models: Sequence[str], class_count: int
             for item in value["images"]
         )
     except KeyError as error:
-        raise BundleRefused(f"{INDEX} names {error}, which is not there, or lacks that field") from error
+        raise BundleRefused(f"{INDEX} has no field {error}, or there is no file of that name") from error
     except (TypeError, ValueError) as error:
         raise BundleRefused(f"{INDEX} is malformed: {error}") from error
-    least, most = COUNT_RANGE
-    if not least <= len(images) <= most:
-        raise BundleRefused(f"{INDEX} lists {len(images)} images, not {least} to {most}")
+    if not MIN_COUNT <= len(images) <= MAX_COUNT:
+        raise BundleRefused(f"{INDEX} lists {len(images)} images, not {MIN_COUNT} to {MAX_COUNT}")
     for image in images:
         if any(values.shape != (class_count,) for values in image.probabilities.values()):
-            raise BundleRefused(f"{INDEX}: {image.path} does not have one probability a class")
-        if not all(type(value) is float and 0 < value <= 0.1 for value in image.tolerance.values()):
-            raise BundleRefused(f"{INDEX}: the tolerance of {image.path} is not between 0 and 0.1")
+            raise BundleRefused(f"{INDEX}: {image.path} does not have one probability per class")
+        if not all(type(value) is float and 0 < value <= MAX_TOLERANCE for value in image.tolerance.values()):
+            raise BundleRefused(f"{INDEX}: the tolerance of {image.path} is not between 0 and {MAX_TOLERANCE}")
     return images
 
 

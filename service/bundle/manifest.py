@@ -1,4 +1,4 @@
-"""manifest.json and manifest.sha256: which files a bundle has, and what their bytes hash to."""
+"""manifest.json and manifest.sha256: the files of a bundle, their lengths and hashes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from service.bundle import canonical
+from service.bundle import canonical_json
 from service.bundle.errors import BundleRefused
 
 FORMAT = 1
@@ -23,56 +23,80 @@ _CHECKSUM_LINE = re.compile(rb"([0-9a-f]{64}) [ *]manifest\.json\n?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One listed file: SHA-256 in hex, and its length in bytes."""
+class FileEntry:
+    """One listed file.
+
+    Attributes:
+        sha256: SHA-256 of the file, 64 hex digits.
+        size_bytes: Length of the file.
+    """
 
     sha256: str
-    bytes: int
+    size_bytes: int
+
+    @classmethod
+    def of(cls, data: bytes) -> FileEntry:
+        """Make the entry of a file with this content."""
+        return cls(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What manifest.json says. `created` is an ISO 8601 time; `producer` names the programs that wrote the bundle."""
+    """The content of manifest.json.
+
+    Attributes:
+        name: Name of the model.
+        version: Version of the model.
+        created: ISO 8601 time.
+        producer: Name -> version of the programs that wrote the bundle.
+        files: Path -> entry of every file but the manifest's own two.
+    """
 
     name: str
     version: str
     created: str
     producer: Mapping[str, str]
-    files: Mapping[str, Entry]
+    files: Mapping[str, FileEntry]
 
     def encode(self) -> bytes:
-        """The bytes of manifest.json."""
-        return canonical.dump(
+        """Return the bytes of manifest.json."""
+        return canonical_json.dumps(
             {
                 "format": FORMAT,
                 "name": self.name,
                 "version": self.version,
                 "created": self.created,
                 "producer": dict(self.producer),
-                "files": {path: {"sha256": e.sha256, "bytes": e.bytes} for path, e in self.files.items()},
+                "files": {path: {"sha256": e.sha256, "bytes": e.size_bytes} for path, e in self.files.items()},
             }
         )
 
 
-def entry_of(data: bytes) -> Entry:
-    """The entry that these bytes have in a manifest."""
-    return Entry(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
-
-
 def checksum_line(manifest: bytes) -> bytes:
-    """The line of manifest.sha256, as `sha256sum -c` reads it."""
+    """Return the line of manifest.sha256, in the format of `sha256sum -c`."""
     return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode()
 
 
 def parse(data: bytes, checksum: bytes) -> tuple[Manifest, str]:
-    """(manifest, bundle digest in hex) from the two files; raises BundleRefused."""
+    """Verify and read the manifest.
+
+    Args:
+        data: Bytes of manifest.json.
+        checksum: Bytes of manifest.sha256.
+
+    Returns:
+        The manifest, and the digest of the bundle, 64 hex digits.
+
+    Raises:
+        BundleRefused: The hash is another one, the format is not 1, or the manifest is malformed.
+    """
     match = _CHECKSUM_LINE.fullmatch(checksum)
     if match is None:
         raise BundleRefused(f"{CHECKSUM} is not a sha256sum line of {MANIFEST}")
     digest = hashlib.sha256(data).hexdigest()
     if not hmac.compare_digest(digest.encode(), match[1]):
         raise BundleRefused(f"{MANIFEST} was altered: its hash is not the one in {CHECKSUM}")
-    value = canonical.parse_object(data, MANIFEST)
+    value = canonical_json.loads(data, MANIFEST)
     found = value.get("format")
     if type(found) is not int or found != FORMAT:
         raise BundleRefused(f"{MANIFEST} has format {found!r:.40}; this program reads format {FORMAT}")
@@ -87,14 +111,14 @@ def parse(data: bytes, checksum: bytes) -> tuple[Manifest, str]:
 def _manifest(value: Mapping[str, Any]) -> Manifest:
     for name in ("name", "version", "created"):
         if not isinstance(value[name], str):
-            raise ValueError(f"{name} is no string")
+            raise ValueError(f"{name} is not a string")
     for name in ("producer", "files"):
         if not isinstance(value[name], dict):
-            raise ValueError(f"{name} is no object")
+            raise ValueError(f"{name} is not an object")
     files = {check_path(path): _entry(path, entry) for path, entry in value["files"].items()}
     for path in (MANIFEST, CHECKSUM):
         if path in files:
-            raise ValueError(f"{path} must not list itself")
+            raise ValueError(f"{path} must not be listed")
     for path in REQUIRED_FILES:
         if path not in files:
             raise BundleRefused(f"{path} is missing from {MANIFEST}")
@@ -107,17 +131,21 @@ def _manifest(value: Mapping[str, Any]) -> Manifest:
     )
 
 
-def _entry(path: str, value: Mapping[str, Any]) -> Entry:
-    entry = Entry(sha256=value["sha256"], bytes=value["bytes"])
+def _entry(path: str, value: Mapping[str, Any]) -> FileEntry:
+    entry = FileEntry(sha256=value["sha256"], size_bytes=value["bytes"])
     if not _HEX_DIGEST.fullmatch(entry.sha256):
         raise ValueError(f"the sha256 of {path} is not 64 hex digits")
-    if type(entry.bytes) is not int or entry.bytes < 0:
+    if type(entry.size_bytes) is not int or entry.size_bytes < 0:
         raise ValueError(f"the length of {path} is not a whole number")
     return entry
 
 
 def check_path(path: str) -> str:
-    """The path itself, or BundleRefused where it could lead out of the bundle or garble a message."""
+    """Return the path itself.
+
+    Raises:
+        BundleRefused: The path could lead out of the bundle, or has characters that garble a message.
+    """
     plain = PurePosixPath(path)
     escapes = path != str(plain) or plain.is_absolute() or ".." in plain.parts or path == "." or "\\" in path
     if escapes or not path.isprintable():

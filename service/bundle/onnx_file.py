@@ -1,8 +1,8 @@
-"""Looks into an ONNX file without the onnx package: its operator domains, and whether its weights lie outside it.
+"""Check an ONNX file without the onnx package: its operator domains, and that it has no external data.
 
-Reads the protobuf wire format (https://protobuf.dev/programming-guides/encoding) along the few fields of
-onnx.proto that matter here. onnxruntime would load weights from other files and run whatever operators were registered
-with it; a bundle may make it do neither, so this is checked before onnxruntime sees the bytes.
+onnxruntime would load weights from other files, and run any operator that is registered with it. A bundle must make it
+do neither, so this is checked before onnxruntime gets the bytes. The check reads the protobuf wire format
+(https://protobuf.dev/programming-guides/encoding), and in it only the fields of onnx.proto that matter here.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from service.bundle.errors import BundleRefused
 ALLOWED_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 _MAX_DEPTH = 16
 _MAX_KEY = 2**32 - 1
-_IN_THE_FILE = 0
+_DATA_LOCATION_DEFAULT = 0  # in the file itself
+_VARINT = 0
+_FIXED_64 = 1
+_LENGTH_DELIMITED = 2
+_FIXED_32 = 5
 
-# message -> {field number: what it is}; a message's name means "walk into it".
+# Message -> {field number: kind of the field}. A kind that is itself a message is checked in turn.
 _MESSAGES: dict[str, dict[int, str]] = {
     "model": {7: "graph", 8: "opset", 20: "training", 25: "function"},
     "opset": {1: "domain"},
@@ -31,17 +35,25 @@ _MESSAGES: dict[str, dict[int, str]] = {
 
 
 def check(data: bytes, name: str) -> None:
-    """Raise BundleRefused where the file `name` is no ONNX model, has external data or foreign operators."""
+    """Check the bytes of a model.
+
+    Args:
+        data: The file.
+        name: Name of the file, for the message.
+
+    Raises:
+        BundleRefused: The file is not an ONNX model, has external data, or uses operators of a foreign domain.
+    """
     try:
-        found_graph = _walk(memoryview(data), "model", name, 0)
+        found_graph = _check_message(memoryview(data), "model", name, 0)
     except (IndexError, UnicodeDecodeError, ValueError) as error:
         raise BundleRefused(f"{name} is not an ONNX model: {error}") from error
     if not found_graph:
-        raise BundleRefused(f"{name} is not an ONNX model: it holds no graph")
+        raise BundleRefused(f"{name} is not an ONNX model: it has no graph")
 
 
-def _walk(data: memoryview, message: str, name: str, depth: int) -> bool:
-    """Check one message and those within; says whether a graph was among its fields."""
+def _check_message(data: memoryview, message: str, name: str, depth: int) -> bool:
+    """Check a message and the messages in it; return whether one of its fields is a graph."""
     if depth > _MAX_DEPTH:
         raise ValueError(f"nested more than {_MAX_DEPTH} deep")
     kinds = _MESSAGES[message]
@@ -51,7 +63,7 @@ def _walk(data: memoryview, message: str, name: str, depth: int) -> bool:
         if kind is None:
             continue
         if kind == "data_location":
-            if wire_type == 0 and value != _IN_THE_FILE:
+            if wire_type == _VARINT and value != _DATA_LOCATION_DEFAULT:
                 raise BundleRefused(f"{name} keeps weights in another file (external data)")
             continue
         if not isinstance(value, memoryview):
@@ -64,28 +76,30 @@ def _walk(data: memoryview, message: str, name: str, depth: int) -> bool:
                 raise BundleRefused(f"{name} uses operators of the foreign domain {domain!r}")
             continue
         found_graph |= kind == "graph"
-        _walk(value, kind, name, depth + 1)
+        _check_message(value, kind, name, depth + 1)
     return found_graph
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-    """(field number, wire type, value) of every field; raises ValueError or IndexError where the bytes end too soon."""
+    """Yield number, wire type and value of every field; raise ValueError or IndexError if the bytes end too early."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)
-        if key > _MAX_KEY:  # protobuf would drop the upper bits and see another field than we do
+        if key > _MAX_KEY:  # protobuf would drop the upper bits, and see another field
             raise ValueError("a field number is too large")
         number, wire_type = key >> 3, key & 7
         value: int | memoryview
-        if wire_type == 0:
+        if wire_type == _VARINT:
             value, position = _varint(data, position)
         else:
-            if wire_type == 2:
+            if wire_type == _LENGTH_DELIMITED:
                 length, position = _varint(data, position)
-            elif wire_type in (1, 5):
-                length = 8 if wire_type == 1 else 4
+            elif wire_type == _FIXED_64:
+                length = 8
+            elif wire_type == _FIXED_32:
+                length = 4
             else:
-                raise ValueError(f"wire type {wire_type}")
+                raise ValueError(f"unknown wire type {wire_type}")
             if length > len(data) - position:
                 raise ValueError("a field is longer than its message")
             value = data[position : position + length]
@@ -103,4 +117,4 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
             return result, position
         shift += 7
         if shift > 63:
-            raise ValueError("a number of more than 64 bits")
+            raise ValueError("a number has more than 64 bits")

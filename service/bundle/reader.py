@@ -1,4 +1,4 @@
-"""Reads a bundle, folder or zip: every file once, its size and hash checked, nothing else in it."""
+"""Read a bundle, a folder or a zip: each file once, with its size and hash checked. Other files are refused."""
 
 from __future__ import annotations
 
@@ -16,33 +16,37 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.bundle import canonical, golden, manifest, onnx_file
+from service.bundle import canonical_json, golden, manifest, onnx_file
 from service.bundle.errors import BundleRefused
 from service.bundle.golden import GoldenImage
-from service.bundle.manifest import CHECKSUM, MANIFEST, Entry, Manifest
+from service.bundle.manifest import CHECKSUM, MANIFEST, FileEntry, Manifest
 from service.bundle.spec import Spec
 
 MODEL_FILES = ("model.onnx", "model.int8.onnx")
 HEAD = "head.npy"
-# The header of format 1.0, as np.save writes it (numpy.lib.format); the two bytes after the version are its length.
+# The header that np.save writes (numpy.lib.format, version 1.0). The two bytes after the version are its length.
 _HEAD_HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, "
     rb"'shape': \((?P<rows>\d{1,9}), (?P<columns>\d{1,9})\), \} *\n",
     re.DOTALL,
 )
-# path, most bytes -> the file's bytes, or one byte more than asked for where the file is longer
+# (path, max_bytes) -> the bytes of the file; one more than `max_bytes` if the file is longer.
 _Read = Callable[[str, int], bytes]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bundle:
-    """A bundle whose files are whole. What its model answers is checked by `service.predictor`.
+    """A verified bundle. Whether its models predict what they should is checked by `service.predictor`.
 
-    digest   SHA-256 of manifest.json, as "sha256:<hex>"
-    models   model file -> the bytes that were hashed
-    head     float32 [K, C], the last linear layer's weights; None where the bundle has no heatmaps
-    metrics  metrics.json
-    card     card.md
+    Attributes:
+        manifest: Content of manifest.json.
+        digest: SHA-256 of manifest.json, as "sha256:<hex>".
+        spec: Content of spec.json.
+        models: Model file -> its bytes, the very ones that were hashed.
+        head: float32 [K, C], weights of the last linear layer; None if the bundle has no heatmaps.
+        golden: Images with their expected probabilities.
+        metrics: Content of metrics.json.
+        card: Text of card.md.
     """
 
     manifest: Manifest
@@ -56,13 +60,20 @@ class Bundle:
 
 
 def read_bundle(path: str | os.PathLike[str]) -> Bundle:
-    """Read and verify a bundle; raises BundleRefused with one line that says what is wrong."""
+    """Read and verify a bundle.
+
+    Args:
+        path: A folder, or an uncompressed zip of one.
+
+    Raises:
+        BundleRefused: A file is missing, extra, altered, a link or malformed. The message names it, in one line.
+    """
     source = Path(path)
     try:
         if source.is_dir():
-            return _verified(_list_folder(source), functools.partial(_read_file, source))
+            return _read_verified(_list_folder(source), functools.partial(_read_file, source))
         with zipfile.ZipFile(source) as archive:
-            return _verified(_list_archive(archive), functools.partial(_read_member, archive))
+            return _read_verified(_list_archive(archive), functools.partial(_read_member, archive))
     except FileNotFoundError as error:
         raise BundleRefused(f"there is no bundle at {source}") from error
     except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
@@ -79,20 +90,20 @@ def _list_folder(root: Path) -> set[str]:
             for entry in entries:
                 name = manifest.check_path(Path(entry.path).relative_to(root).as_posix())
                 if entry.is_symlink():
-                    raise BundleRefused(f"{name} is a link; a bundle holds plain files")
+                    raise BundleRefused(f"{name} is a link; a bundle holds only regular files")
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(Path(entry.path))
                 elif entry.is_file(follow_symlinks=False):
                     names.add(name)
                 else:
-                    raise BundleRefused(f"{name} is no plain file")
+                    raise BundleRefused(f"{name} is not a regular file")
     return names
 
 
-def _read_file(root: Path, name: str, most: int) -> bytes:
+def _read_file(root: Path, name: str, max_bytes: int) -> bytes:
     descriptor = os.open(root / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     with open(descriptor, "rb") as file:
-        return file.read(most + 1)
+        return file.read(max_bytes + 1)
 
 
 def _list_archive(archive: zipfile.ZipFile) -> set[str]:
@@ -102,24 +113,24 @@ def _list_archive(archive: zipfile.ZipFile) -> set[str]:
             continue
         name = manifest.check_path(info.filename)
         if stat.S_ISLNK(info.external_attr >> 16):
-            raise BundleRefused(f"{name} is a link; a bundle holds plain files")
+            raise BundleRefused(f"{name} is a link; a bundle holds only regular files")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise BundleRefused(f"{name} is compressed or encrypted; a bundle's zip stores its files as they are")
+            raise BundleRefused(f"{name} is compressed or encrypted; the zip must store its files as they are")
         if name in names:
-            raise BundleRefused(f"{name} stands twice in the zip")
+            raise BundleRefused(f"{name} is in the zip twice")
         names.add(name)
     return names
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+def _read_member(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
     try:
         with archive.open(name) as file:
-            return file.read(most + 1)
+            return file.read(max_bytes + 1)
     except zipfile.BadZipFile as error:
         raise BundleRefused(f"{name} was altered: {error}") from error
 
 
-def _verified(names: set[str], read: _Read) -> Bundle:
+def _read_verified(names: set[str], read: _Read) -> Bundle:
     for name in (MANIFEST, CHECKSUM):
         if name not in names:
             raise BundleRefused(f"{name} is missing")
@@ -132,21 +143,23 @@ def _verified(names: set[str], read: _Read) -> Bundle:
         raise BundleRefused(f"{name} is missing")
     for name in sorted(names - expected):
         raise BundleRefused(f"{name} is extra: {MANIFEST} does not list it")
-    files = {name: _checked(name, entry, read) for name, entry in sorted(listed.files.items())}
+    files = {name: _read_checked(name, entry, read) for name, entry in sorted(listed.files.items())}
     return _assemble(listed, digest, files)
 
 
-def _checked(name: str, entry: Entry, read: _Read) -> bytes:
-    data = read(name, entry.bytes)
-    if len(data) != entry.bytes:
-        raise BundleRefused(f"{name} was altered: it does not have the {entry.bytes:,} bytes that {MANIFEST} says")
+def _read_checked(name: str, entry: FileEntry, read: _Read) -> bytes:
+    data = read(name, entry.size_bytes)
+    if len(data) != entry.size_bytes:
+        raise BundleRefused(
+            f"{name} was altered: it does not have the {entry.size_bytes:,} bytes that {MANIFEST} lists"
+        )
     if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise BundleRefused(f"{name} was altered: its hash is not the one in {MANIFEST}")
     return data
 
 
 def _assemble(listed: Manifest, digest: str, files: Mapping[str, bytes]) -> Bundle:
-    spec = Spec.from_json(canonical.parse_object(files["spec.json"], "spec.json"))
+    spec = Spec.from_json(canonical_json.loads(files["spec.json"], "spec.json"))
     models = {name: files[name] for name in MODEL_FILES if name in files}
     for name, data in models.items():
         onnx_file.check(data, name)
@@ -161,22 +174,22 @@ def _assemble(listed: Manifest, digest: str, files: Mapping[str, bytes]) -> Bund
         models=models,
         head=_head(files[HEAD], len(spec.classes)) if HEAD in files else None,
         golden=golden.parse(files, models=tuple(models), class_count=len(spec.classes)),
-        metrics=canonical.parse_object(files["metrics.json"], "metrics.json"),
+        metrics=canonical_json.loads(files["metrics.json"], "metrics.json"),
         card=card,
     )
 
 
 def _head(data: bytes, class_count: int) -> npt.NDArray[np.float32]:
-    """head.npy, by its header's one plain form: np.load would evaluate what a stranger wrote there."""
+    """Read head.npy, and accept only the header that np.save writes: np.load would evaluate any header as Python."""
     header = _HEAD_HEADER.match(data)
     if header is None:
         raise BundleRefused(f"{HEAD} is not a NumPy array of float32 with two dimensions, in row order")
     shape = int(header["rows"]), int(header["columns"])
     if shape[0] != class_count:
-        raise BundleRefused(f"{HEAD} has {shape[0]} rows, spec.json names {class_count} classes")
+        raise BundleRefused(f"{HEAD} has {shape[0]} rows, but spec.json has {class_count} classes")
     if len(data) - header.end() != 4 * shape[0] * shape[1]:
-        raise BundleRefused(f"{HEAD} does not have the bytes that its header says")
+        raise BundleRefused(f"{HEAD} does not have the length that its header declares")
     head = np.frombuffer(data, dtype="<f4", offset=header.end()).reshape(shape)
     if not np.isfinite(head).all():
-        raise BundleRefused(f"{HEAD} holds numbers that are not finite")
+        raise BundleRefused(f"{HEAD} has values that are not finite")
     return head

@@ -1,4 +1,4 @@
-"""spec.json: what the model answers, and what it wants to see."""
+"""spec.json: what the model predicts, and what its input is."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ ACTIVATIONS: Mapping[Task, str] = {"classification": "softmax", "multilabel": "s
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """The contract between a model and whoever runs it.
+    """The contract between a model and the program that runs it.
 
-    task         `classification` (one label, softmax) or `multilabel` (any number of labels, sigmoid)
-    classes      labels in the order of the model's output
-    pixels       how an image becomes the model's input
-    temperature  the logits were divided by it inside the graph
-    thresholds   classification: one number, under which the answer is no label (0: never);
-                 multilabel: one a class, at and over which a label is given
-    limits       what an image may be
+    Attributes:
+        task: `classification` (one label, softmax) or `multilabel` (any number of labels, sigmoid).
+        classes: Names of the classes, in the order of the model's output.
+        pixels: How an image becomes the model's input.
+        thresholds: For `classification` one probability: below it, no label is predicted (0: there always is one).
+            For `multilabel` one probability per class: a class at or above it is predicted.
+        temperature: The graph divides the logits by it.
+        limits: Which images are accepted.
     """
 
     task: Task
@@ -43,25 +44,25 @@ class Spec:
         if any(not isinstance(name, str) or not name for name in self.classes):
             raise ValueError("every class must be a string that is not empty")
         if len(set(self.classes)) != len(self.classes):
-            raise ValueError("a class stands twice in classes")
+            raise ValueError("a class appears twice in classes")
         expected = 1 if self.task == "classification" else len(self.classes)
         if len(self.thresholds) != expected:
             raise ValueError(f"{self.task} needs {expected} thresholds, found {len(self.thresholds)}")
         if any(not _is_number(value) or not 0 <= value <= 1 for value in self.thresholds):
             raise ValueError("every threshold must be a number from 0 to 1")
         if not _is_number(self.temperature) or not self.temperature > 0:
-            raise ValueError("temperature must be a number over 0")
+            raise ValueError("temperature must be a number greater than 0")
         for name, value in asdict(self.limits).items():
             if type(value) is not int or value < 1:
                 raise ValueError(f"limits.{name} must be an integer of at least 1")
 
     @property
     def activation(self) -> str:
-        """`softmax` or `sigmoid`; it stands inside the graph."""
+        """`softmax` or `sigmoid`, which is part of the graph."""
         return ACTIVATIONS[self.task]
 
     def to_json(self) -> dict[str, object]:
-        """The spec as a JSON object."""
+        """Return the spec as a JSON object."""
         threshold: dict[str, object] = (
             {"threshold": self.thresholds[0]}
             if self.task == "classification"
@@ -79,11 +80,15 @@ class Spec:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Spec:
-        """Read what `to_json` wrote; raises BundleRefused that names what is wrong."""
+        """Read what `to_json` returned.
+
+        Raises:
+            BundleRefused: A field is missing or invalid. The message names it.
+        """
         try:
             task = value["task"]
             if not isinstance(value["classes"], list):
-                raise ValueError("classes is no list")
+                raise ValueError("classes is not a list")
             thresholds = value["thresholds"] if task == "multilabel" else [value["threshold"]]
             spec = cls(
                 task=task,
@@ -94,7 +99,7 @@ class Spec:
                 limits=Limits(**value["limits"]),
             )
             if value["activation"] != spec.activation:
-                raise ValueError(f"activation is {value['activation']!r}; {task} has {spec.activation}")
+                raise ValueError(f"activation is {value['activation']!r}; {task} needs {spec.activation}")
         except KeyError as error:
             raise BundleRefused(f"spec.json has no field {error}") from error
         except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Writes a bundle whole or not at all: beside its target, synced, and put in place by one rename."""
+"""Write a bundle completely or not at all: to a temporary path next to its target, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from service.bundle.manifest import CHECKSUM, MANIFEST, REQUIRED_FILES, Manifest, check_path, checksum_line, entry_of
+from service.bundle.manifest import CHECKSUM, MANIFEST, REQUIRED_FILES, FileEntry, Manifest, check_path, checksum_line
 
 
 def write_bundle(
@@ -22,30 +22,43 @@ def write_bundle(
     producer: Mapping[str, str],
     check: Callable[[Path], object] | None = None,
 ) -> str:
-    """Write a folder, or an uncompressed zip where `target` ends in .zip; returns the digest, "sha256:<hex>".
+    """Write a bundle as a folder, or as an uncompressed zip if `target` ends in .zip.
 
-    files    every file but the two of the manifest: path -> bytes
-    created  ISO 8601 time
-    check    called with the written bundle before it is put in its place; what it raises keeps it from there
+    If it fails, nothing is left behind but the folders above the target.
 
-    Raises FileExistsError where the target exists, ValueError where a required file is missing, BundleRefused where a
-    path is not plain, OSError where the disk is full or not writable; in each case nothing is left behind but the
-    folders above the target.
+    Args:
+        target: Path of the bundle; it must not exist.
+        files: Path -> bytes of every file but the manifest's own two.
+        name: Name of the model.
+        version: Version of the model.
+        created: ISO 8601 time.
+        producer: Name -> version of the programs that write the bundle.
+        check: Called with the path of the written bundle before it is renamed to `target`. If it raises, the bundle is
+            removed.
+
+    Returns:
+        The digest of the bundle, "sha256:<hex>".
+
+    Raises:
+        FileExistsError: The target exists.
+        ValueError: A required file is missing.
+        BundleRefused: A path could lead out of the bundle.
+        OSError: The disk is full or not writable.
     """
     path = Path(target)
     missing = [required for required in REQUIRED_FILES if required not in files]
     if missing:
         raise ValueError(f"a bundle needs {', '.join(missing)}")
     if MANIFEST in files or CHECKSUM in files:
-        raise ValueError(f"{MANIFEST} and {CHECKSUM} are made here")
+        raise ValueError(f"{MANIFEST} and {CHECKSUM} are written by write_bundle")
     if os.path.lexists(path):
-        raise FileExistsError(f"{path} exists already")
+        raise FileExistsError(f"{path} already exists")
     listed = Manifest(
         name=name,
         version=version,
         created=created,
         producer=producer,
-        files={check_path(entry): entry_of(data) for entry, data in sorted(files.items())},
+        files={check_path(entry): FileEntry.of(data) for entry, data in sorted(files.items())},
     )
     manifest = listed.encode()
     checksum = checksum_line(manifest)
@@ -87,7 +100,7 @@ def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
     with open(path, "xb") as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name, data in sorted(files.items()):
-                # A fixed time: the same files give the same archive.
+                # A fixed time, so that the same files give the same archive.
                 info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
                 info.external_attr = 0o644 << 16
                 archive.writestr(info, data)

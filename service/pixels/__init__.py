@@ -1,25 +1,22 @@
 """Image bytes -> the uint8 array that the model sees.
 
-This is the only preprocessing code there is: the service runs it on every request, and the trainer on every
-validation image, every golden image and (with a `squish` spec) on every training image that enters its cache.
-It uses Pillow and NumPy only. Scaling, mean and standard deviation happen inside the ONNX graph.
+This is the only preprocessing code: the service runs it on every request. The trainer runs it on every validation
+image, every golden image and, with a `squish` spec, on every training image that enters its cache. It uses Pillow and
+NumPy only. Scaling, mean and standard deviation are part of the ONNX graph.
 
-    spec         how an upright image becomes the square: PixelSpec
-    limits       what an image may be before any pixel is allocated
-    formats      which formats are taken; opens an image
-    hazards      what bytes say of themselves before Pillow reads them: a WebP's canvas, a JPEG's scans, a BMP's packing
-    isobmff, av1 the same for AVIF and HEIF: boxes, and the frames that a decoder would make
-    decoding     the stored pixels, at 12 bytes each at most
-    upright      RGB over white, the way up that it was seen
-    fitting      the resize and the crop
-    picture      all of that in order: `load`
+    errors        why an image cannot be turned into an array
+    spec          PixelSpec (how an upright image becomes the square) and Limits (which images are accepted)
+    decoding      open an image and decode its first frame; accepted formats
+    preflight     checks on the bytes before Pillow opens or decodes them
+    isobmff, av1  what the preflight reads of AVIF and HEIF: boxes, and the size of the frames in them
+    transforms    EXIF orientation undone, RGB over white, resize and crop
+    picture       all of that in order: `load`
 """
 
+from service.pixels.decoding import formats
 from service.pixels.errors import ImageError, UndecodableImage, UnsupportedImage
-from service.pixels.formats import formats
-from service.pixels.limits import Limits
 from service.pixels.picture import DECODER_VERSION, Picture, UInt8Array, load
-from service.pixels.spec import Filter, Mode, PixelSpec
+from service.pixels.spec import Filter, Limits, Mode, PixelSpec
 
 __all__ = [
     "DECODER_VERSION",

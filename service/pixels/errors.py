@@ -1,20 +1,23 @@
-"""Why an image gives no array.
+"""Why an image cannot be turned into an array.
 
 ImageError
-├── UnsupportedImage   the bytes are not an image of a format that we take
-└── UndecodableImage   an image that cannot be decoded, or that is over a limit and will not be
+├── UnsupportedImage   the bytes are not an image in an accepted format
+└── UndecodableImage   the image cannot be decoded, or it is over a limit and is not decoded
 """
 
 from __future__ import annotations
 
 
 class ImageError(Exception):
-    """An image that gives no array. The message is a sentence fit for the person who sent the image."""
+    """An image that cannot be turned into an array.
+
+    The message is one sentence or more, written for the person who sent the image.
+    """
 
 
 class UnsupportedImage(ImageError):
-    """The bytes are not an image of a format that we take."""
+    """The bytes are not an image in an accepted format."""
 
 
 class UndecodableImage(ImageError):
-    """An image that cannot be decoded, or that is over a limit and will not be."""
+    """The image cannot be decoded, or it is over a limit and is not decoded."""

@@ -1,4 +1,4 @@
-"""One image, from its bytes to the array: every step of the pixel contract in order."""
+"""Load one image: every step from its bytes to the array, in order."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from service.pixels.decoding import draft, first_frame
+from service.pixels.decoding import draft, first_frame, open_image
 from service.pixels.errors import ImageError, UndecodableImage
-from service.pixels.fitting import Box, fit
-from service.pixels.formats import open_image
-from service.pixels.hazards import check_before_decoding, check_before_opening
-from service.pixels.limits import Limits
-from service.pixels.spec import PixelSpec
-from service.pixels.upright import MIRRORED_ACROSS, MIRRORED_DOWN, is_turned, orientation_of, upright_rgb
+from service.pixels.preflight import check_before_decoding, check_before_opening
+from service.pixels.spec import Limits, PixelSpec
+from service.pixels.transforms import (
+    REVERSED_X,
+    REVERSED_Y,
+    Box,
+    exif_orientation,
+    resize_to_square,
+    swaps_sides,
+    upright_rgb,
+)
 
-# Counts up when this package gives other pixels than before; caches of decoded images are then made anew.
+# Increase it if this package gives other pixels than before: caches of decoded images are then made again.
 DECODER_VERSION = 1
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -26,11 +31,13 @@ UInt8Array = npt.NDArray[np.uint8]
 class Picture:
     """One decoded image.
 
-    pixels         uint8 [size, size, 3], RGB: exactly what the model sees
-    format         the format found by content: JPEG, MPO, PNG, WEBP, GIF, BMP, AVIF or HEIF
-    width, height  of the upright original, pixels
-    box            (left, top, right, bottom) of what `pixels` shows, in upright original pixels; with mode
-                   `pad` it reaches beyond the image
+    Attributes:
+        pixels: uint8 [size, size, 3], RGB: exactly what the model sees.
+        format: Format found by content: JPEG, MPO, PNG, WEBP, GIF, BMP, AVIF or HEIF.
+        width: Width of the upright original, pixels.
+        height: Height of the upright original, pixels.
+        box: What `pixels` shows: left, top, right and bottom in pixels of the upright original. With mode `pad` it
+            reaches beyond the image.
     """
 
     pixels: UInt8Array
@@ -43,63 +50,74 @@ class Picture:
 def load(data: bytes, spec: PixelSpec, *, limits: Limits | None = None) -> Picture:
     """Decode an encoded image into the array that the model sees.
 
-    It takes at most 12 bytes for each of `limits.max_pixels`, beside `data`. Raises UnsupportedImage and
-    UndecodableImage, nothing else whatever the bytes are (MemoryError aside).
+    Besides `data`, it takes at most 12 bytes of memory per pixel of `limits.max_pixels`.
+
+    Args:
+        data: The encoded image. It may hold anything: it is not trusted.
+        spec: Geometry of the model's input.
+        limits: Which images are accepted; by default `Limits()`.
+
+    Raises:
+        UnsupportedImage: The bytes are not an image in an accepted format.
+        UndecodableImage: The image cannot be decoded, or it is over a limit.
+        MemoryError: There is too little memory. Nothing else is ever raised.
     """
     try:
         return _load(data, spec, limits or Limits())
     except (ImageError, MemoryError):
         raise
     except Exception as error:
-        # Pillow's decoders raise nearly any type on hostile bytes (struct.error, SyntaxError, KeyError, ...); all
-        # of them say one thing about the image, so this boundary is the one place that takes every exception.
+        # Pillow's decoders raise nearly any type on hostile bytes (struct.error, SyntaxError, KeyError, ...). All of
+        # them mean that the image is damaged, so this boundary is the one place that catches every exception.
         raise UndecodableImage(f"The image cannot be decoded; it may be damaged ({_reason(error)}).") from error
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Upright:
-    """An image in RGB, and what it is of.
+class _Decoded:
+    """An upright RGB image, perhaps reduced.
 
-    covered  how many of its columns and rows the original covers: a reduced JPEG has part of its last ones beyond it
+    Attributes:
+        image: The image.
+        part: Box of `image` that holds the original: a reduced JPEG's last column and row may reach beyond it.
+        format: Format of the file.
+        original_size: Width and height of the upright original, pixels.
     """
 
     image: Image.Image
-    orientation: int
-    covered: tuple[float, float]
+    part: Box
     format: str
-    width: int
-    height: int
+    original_size: tuple[int, int]
 
 
 def _load(data: bytes, spec: PixelSpec, limits: Limits) -> Picture:
-    upright = _decode(data, spec, limits)
-    # What is beyond the original goes where the orientation takes it.
-    image, (across, down) = upright.image, upright.covered
-    left = image.width - across if upright.orientation in MIRRORED_ACROSS else 0.0
-    top = image.height - down if upright.orientation in MIRRORED_DOWN else 0.0
-    square, box = fit(image, (left, top, left + across, top + down), upright.width, upright.height, spec)
-    return Picture(
-        pixels=np.asarray(square, dtype=np.uint8),
-        format=upright.format,
-        width=upright.width,
-        height=upright.height,
-        box=box,
-    )
+    decoded = _decode(data, spec.resize_short, limits)
+    square, box = resize_to_square(decoded.image, decoded.part, decoded.original_size, spec)
+    width, height = decoded.original_size
+    pixels = np.asarray(square, dtype=np.uint8)
+    return Picture(pixels=pixels, format=decoded.format, width=width, height=height, box=box)
 
 
-def _decode(data: bytes, spec: PixelSpec, limits: Limits) -> _Upright:
-    """Returning lets go of the stored pixels."""
+def _decode(data: bytes, resize_short: int, limits: Limits) -> _Decoded:
+    """Check, open, decode and turn upright. A function of its own, so that its return releases the stored pixels."""
     check_before_opening(data, limits)
     with open_image(data) as image:
-        found, (width, height) = str(image.format), image.size
+        image_format, size = str(image.format), image.size
         check_before_decoding(image, data, limits)
-        covered = draft(image, spec.resize_short)
+        covered = draft(image, resize_short)
         frame = first_frame(image)
-        orientation = orientation_of(image)
+        orientation = exif_orientation(image)
         rgb = upright_rgb(frame, orientation)
-    if is_turned(orientation):
-        width, height, covered = height, width, covered[::-1]
-    return _Upright(image=rgb, orientation=orientation, covered=covered, format=found, width=width, height=height)
+    if swaps_sides(orientation):
+        size, covered = size[::-1], covered[::-1]
+    return _Decoded(image=rgb, part=_part(rgb, covered, orientation), format=image_format, original_size=size)
+
+
+def _part(image: Image.Image, covered: tuple[float, float], orientation: int) -> Box:
+    """Return the box of the upright image that the original covers; the orientation may move it to the far edge."""
+    width, height = covered
+    left = image.width - width if orientation in REVERSED_X else 0.0
+    top = image.height - height if orientation in REVERSED_Y else 0.0
+    return left, top, left + width, top + height
 
 
 def _reason(error: Exception) -> str:

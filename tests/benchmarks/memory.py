@@ -36,7 +36,7 @@ from service.settings import Settings
 from tests.benchmarks import load
 from tests.benchmarks.load import Address, Connection
 from tests.benchmarks.process import holdings
-from tests.support.images import blocks, encode, taken_formats
+from tests.support.images import accepted_formats, blocks, encode
 from tests.support.largest import largest_images
 from tests.support.memory_limit import ControlGroup, DataLimit, memory_limit
 from tests.support.server import RunningServer
@@ -124,7 +124,7 @@ def main() -> int:
 def enforce(limit: ControlGroup | DataLimit, server: RunningServer, asked: Load, *, spare_bytes: int = 0) -> Bound:
     """Have the limit hold for a service that is ready, and has answered for a small image of each format."""
     ready = holdings(server.process.pid).resident_bytes
-    for kind in taken_formats():
+    for kind in accepted_formats():
         small = load.raw_request("/v1/predict", encode(blocks(4, 3), kind))
         uvloop.run(ask_at_once(server.address, [small] * asked.permits))
     warm = holdings(server.process.pid).resident_bytes

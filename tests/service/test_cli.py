@@ -16,7 +16,7 @@ import onnx
 import pytest
 
 from service.bundle import read_bundle
-from service.settings import table
+from service.settings import all_settings
 from tests.support.bundles import COLOURS, make_files, make_image, write_tiny_bundle
 
 
@@ -234,9 +234,9 @@ def test_wrong_value_in_the_environment() -> None:
 
 def test_help_lists_every_setting() -> None:
     text = run("serve", "--help").stdout
-    for item in table():
-        assert item.flag in text
-        assert item.variable in text
+    for setting in all_settings():
+        assert setting.flag in text
+        assert setting.variable in text
     assert run().returncode == 2
     assert "predict" in run("--help").stdout
     assert run("--version").stdout == "fieldguide 0.1.0\n"

@@ -32,7 +32,7 @@ def test_version_2(tmp_path: Path, quota: str, cores: int) -> None:
     assert usable_cores(root=tmp_path) == cores
 
 
-def test_version_2_a_group_further_out_is_tighter(tmp_path: Path) -> None:
+def test_version_2_a_parent_group_has_a_smaller_quota(tmp_path: Path) -> None:
     write(
         tmp_path,
         **{

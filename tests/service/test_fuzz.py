@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.bundle import BundleRefused, Spec, canonical, manifest
+from service.bundle import BundleRefused, Spec, canonical_json, manifest
 from service.web.problem import Problem
 from service.web.routes.open_inference.request import InferRequest
 from service.web.upload.json_body import parse_object
@@ -30,7 +30,7 @@ MANIFEST = json.loads(
         version="1",
         created="2026-11-20T12:00:00Z",
         producer={"fieldguide": "test"},
-        files={path: manifest.entry_of(data) for path, data in FILES.items()},
+        files={path: manifest.FileEntry.of(data) for path, data in FILES.items()},
     ).encode()
 )
 SPEC = json.loads(FILES["spec.json"])
@@ -101,7 +101,7 @@ def test_forms(pieces: list[bytes], boundary: str) -> None:
 
 @many(EDITS, st.floats(0, 1))
 def test_manifest_bytes(edits: list[tuple[float, bytes]], kept: float) -> None:
-    data = edited(canonical.dump(MANIFEST), edits, kept)
+    data = edited(canonical_json.dumps(MANIFEST), edits, kept)
     refused_or_not(lambda: manifest.parse(data, manifest.checksum_line(data)))
     refused_or_not(lambda: manifest.parse(data, edited(manifest.checksum_line(data), edits, kept)))
 

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from service.bundle import Bundle, read_bundle
 from service.pixels import Limits, UndecodableImage, UnsupportedImage, load
 from service.predictor import NoHeatmap, Predictor
-from tests.service.bundle.making import edited, refusal, write
+from tests.service.bundle.helpers import edited, refusal, write
 from tests.support.bundles import make_files, make_head, make_image, make_model
 
 GREY = "#808080"

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from service.settings import BadSetting, Settings, table
+from service.settings import BadSetting, Settings, all_settings
 
 
 def test_defaults() -> None:
@@ -16,16 +16,16 @@ def test_defaults() -> None:
 
 
 def test_the_table_lists_every_setting() -> None:
-    assert [item.name for item in table()] == [field.name for field in dataclasses.fields(Settings)]
-    for item in table():
-        assert item.rule.help
-        assert item.flag == f"--{item.name.replace('_', '-')}"
-        assert item.variable == f"FIELDGUIDE_{item.name.upper()}"
-        if item.default != "":
-            assert item.rule.parse(str(item.default), item.kind) == item.default
+    assert [setting.name for setting in all_settings()] == [field.name for field in dataclasses.fields(Settings)]
+    for setting in all_settings():
+        assert setting.help
+        assert setting.flag == f"--{setting.name.replace('_', '-')}"
+        assert setting.variable == f"FIELDGUIDE_{setting.name.upper()}"
+        if setting.default != "":
+            assert setting.parse(str(setting.default)) == setting.default
 
 
-def test_a_flag_wins_over_the_environment() -> None:
+def test_a_flag_overrides_the_environment() -> None:
     environ = {"FIELDGUIDE_PORT": "1", "FIELDGUIDE_BODY_TIMEOUT_S": "2.5", "PORT": "7"}
     settings = Settings.resolve({"port": "2", "host": None}, environ)
     assert settings.port == 2
@@ -56,7 +56,7 @@ def test_a_flag_wins_over_the_environment() -> None:
         ("open_inference", "true"),
     ],
 )
-def test_values_that_do_not_fit(name: str, text: str) -> None:
+def test_invalid_values_are_refused(name: str, text: str) -> None:
     with pytest.raises(BadSetting, match=r"^--[a-z-]+ must .*not "):
         Settings.resolve({name: text}, {})
     with pytest.raises(BadSetting, match=r"^FIELDGUIDE_[A-Z_]+ must .*not "):
@@ -78,6 +78,6 @@ def test_lists_and_switches(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "short", "sixteen letters with blanks", "x" * 16 + ",", "ü" * 16])
-def test_keys_that_do_not_fit_are_not_shown(text: str) -> None:
+def test_invalid_keys_are_not_shown(text: str) -> None:
     with pytest.raises(BadSetting, match=r"not this$"):
         Settings.resolve({}, {"FIELDGUIDE_API_KEYS": text})

@@ -131,7 +131,7 @@ def with_scans(jpeg: bytes, count: int) -> bytes:
     return jpeg[:-2] + last * (count - jpeg.count(b"\xff\xda")) + jpeg[-2:]
 
 
-def taken_formats() -> list[str]:
+def accepted_formats() -> list[str]:
     return [name for name in pixels.formats() if name in FAITHFUL]
 
 
@@ -161,7 +161,7 @@ def seeds() -> dict[str, bytes]:
     image = noise(24, 20)
     frames = {"save_all": True, "append_images": [noise(24, 20).rotate(180)]}
     return {
-        **{kind: encode(image, kind, exif=exif(6)) for kind in taken_formats()},
+        **{kind: encode(image, kind, exif=exif(6)) for kind in accepted_formats()},
         "JPEG, progressive": encode(image, "JPEG", progressive=True, comment=b"c", icc_profile=bytes(200)),
         "JPEG, CMYK": encode(image.convert("CMYK"), "JPEG"),
         "MPO": encode(image, "MPO", **frames),

@@ -16,7 +16,7 @@ import onnxruntime
 import torch
 
 import service
-from service.bundle import Bundle, BundleRefused, Spec, canonical, golden, onnx_file, read_bundle, write_bundle
+from service.bundle import Bundle, BundleRefused, Spec, canonical_json, golden, onnx_file, read_bundle, write_bundle
 from service.bundle.manifest import Manifest
 from service.pixels import PixelSpec
 from service.predictor import Predictor
@@ -117,9 +117,9 @@ def export_bundle(
     name = trained.recipe.name
     card = _card(trained, version=version, created=created, figures=figures, temperature=spec.temperature)
     contents = {
-        "spec.json": canonical.dump(spec.to_json()),
+        "spec.json": canonical_json.dumps(spec.to_json()),
         _MODEL: model,
-        "metrics.json": canonical.dump(metrics),
+        "metrics.json": canonical_json.dumps(metrics),
         "card.md": card.encode(),
         golden.INDEX: golden.encode(made),
         **images,

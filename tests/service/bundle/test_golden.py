@@ -9,7 +9,7 @@ import pytest
 
 from service.bundle import golden
 from service.bundle.golden import INDEX, GoldenImage
-from tests.service.bundle.making import edited, refusal, tiny_files
+from tests.service.bundle.helpers import edited, refusal, tiny_files
 
 MODELS = ("model.onnx", "model.int8.onnx")
 
@@ -18,7 +18,7 @@ def parse(files: dict[str, bytes] | None = None) -> tuple[GoldenImage, ...]:
     return golden.parse({**tiny_files(), **(files or {})}, models=MODELS, class_count=3)
 
 
-def said_of(change: Callable[[dict[str, Any]], object]) -> str:
+def refusal_of_index(change: Callable[[dict[str, Any]], object]) -> str:
     return refusal(lambda: parse(edited(INDEX, change)))
 
 
@@ -28,11 +28,11 @@ def images(count: int) -> bytes:
     return json.dumps({"images": (4 * value["images"])[:count]}).encode()
 
 
-def of_model(change: Callable[[dict[str, Any]], object]) -> str:
-    return said_of(lambda value: change(value["images"][1]["models"]["model.onnx"]))
+def refusal_of_model(change: Callable[[dict[str, Any]], object]) -> str:
+    return refusal_of_index(lambda value: change(value["images"][1]["models"]["model.onnx"]))
 
 
-def test_what_was_encoded_is_parsed() -> None:
+def test_parse_returns_what_was_encoded() -> None:
     found = parse()
     assert [image.path for image in found] == ["golden/0.jpeg", "golden/1.png", "golden/2.webp"]
     assert all(image.data == tiny_files()[image.path] for image in found)
@@ -41,7 +41,7 @@ def test_what_was_encoded_is_parsed() -> None:
 
 
 @pytest.mark.parametrize("count", [3, 10])
-def test_three_to_ten_images_are_taken(count: int) -> None:
+def test_three_to_ten_images_are_accepted(count: int) -> None:
     assert len(parse({INDEX: images(count)})) == count
 
 
@@ -69,26 +69,26 @@ def test_too_few_or_many_images_are_refused(count: int) -> None:
     ],
 )
 def test_malformed_index_is_refused(change: Callable[[dict[str, Any]], object]) -> None:
-    assert INDEX in said_of(change)
+    assert INDEX in refusal_of_index(change)
 
 
 @pytest.mark.parametrize("tolerance", [0, 0.0, -1e-4, 0.11, 1, 10**400, "0.01", True, None, [0.01]])
 def test_tolerance_out_of_range_is_refused(tolerance: object) -> None:
-    line = of_model(lambda model: model.update(tolerance=tolerance))
+    line = refusal_of_model(lambda model: model.update(tolerance=tolerance))
     assert line == f"{INDEX}: the tolerance of golden/1.png is not between 0 and 0.1"
 
 
 @pytest.mark.parametrize("count", [0, 2, 4])
-def test_one_probability_a_class(count: int) -> None:
-    line = of_model(lambda model: model.update(probabilities=[0.5] * count))
-    assert line == f"{INDEX}: golden/1.png does not have one probability a class"
+def test_another_number_of_probabilities_than_classes_is_refused(count: int) -> None:
+    line = refusal_of_model(lambda model: model.update(probabilities=[0.5] * count))
+    assert line == f"{INDEX}: golden/1.png does not have one probability per class"
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.1, 10**400, 1e300, "0.5", "nan", None, True, [0.5]])
-def test_probability_that_is_none_is_refused(wrong: object) -> None:
-    assert "a probability is not" in of_model(lambda model: model.update(probabilities=[wrong, 0.5, 0.5]))
+def test_invalid_probability_is_refused(wrong: object) -> None:
+    assert "a probability is not" in refusal_of_model(lambda model: model.update(probabilities=[wrong, 0.5, 0.5]))
 
 
 @pytest.mark.parametrize("wrong", [None, 0.5, "abc", {}])
 def test_probabilities_must_be_a_list(wrong: object) -> None:
-    assert INDEX in of_model(lambda model: model.update(probabilities=wrong))
+    assert INDEX in refusal_of_model(lambda model: model.update(probabilities=wrong))

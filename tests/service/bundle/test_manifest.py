@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bundle import BundleRefused, manifest
-from service.bundle.manifest import REQUIRED_FILES, Entry, Manifest, check_path, checksum_line, entry_of, parse
-from tests.service.bundle.making import refusal
+from service.bundle.manifest import REQUIRED_FILES, FileEntry, Manifest, check_path, checksum_line, parse
+from tests.service.bundle.helpers import refusal
 
 MANIFEST = Manifest(
     name="bears",
     version="1",
     created="2026-11-20T12:00:00Z",
     producer={"fieldguide": "0.1"},
-    files={path: entry_of(path.encode()) for path in REQUIRED_FILES},
+    files={path: FileEntry.of(path.encode()) for path in REQUIRED_FILES},
 )
 
 
-def said_of(value: object) -> str:
+def refusal_of_value(value: object) -> str:
     data = json.dumps(value).encode()
     return refusal(lambda: parse(data, checksum_line(data)))
 
@@ -34,19 +34,21 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     return dict(value)
 
 
-def test_what_was_encoded_is_parsed() -> None:
+def test_parse_returns_what_was_encoded() -> None:
     data = MANIFEST.encode()
     assert parse(data, checksum_line(data)) == (MANIFEST, hashlib.sha256(data).hexdigest())
 
 
 def test_entry_is_hash_and_length() -> None:
-    assert entry_of(b"") == Entry(sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", bytes=0)
+    assert FileEntry.of(b"") == FileEntry(
+        sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", size_bytes=0
+    )
 
 
 @pytest.mark.parametrize(
     "change", [lambda line: line[:-1], lambda line: line.replace(b"  ", b" *")], ids=["no newline", "binary mode"]
 )
-def test_other_lines_of_sha256sum_are_taken(change: Callable[[bytes], bytes]) -> None:
+def test_other_lines_of_sha256sum_are_accepted(change: Callable[[bytes], bytes]) -> None:
     data = MANIFEST.encode()
     parse(data, change(checksum_line(data)))
 
@@ -64,7 +66,7 @@ def test_other_lines_of_sha256sum_are_taken(change: Callable[[bytes], bytes]) ->
         lambda line: line.replace(b"\n", b"\r\n"),
     ],
 )
-def test_checksum_of_another_form_is_refused(change: Callable[[bytes], bytes]) -> None:
+def test_malformed_checksum_is_refused(change: Callable[[bytes], bytes]) -> None:
     data = MANIFEST.encode()
     assert "manifest.sha256 is not" in refusal(lambda: parse(data, change(checksum_line(data))))
 
@@ -77,7 +79,7 @@ def test_altered_manifest_is_refused() -> None:
 
 @pytest.mark.parametrize("number", [0, 2, -1, 10**30, "1", True, 1.0, None, [], {"1": 1}, ["\n" * 500]])
 def test_unknown_format_is_refused(number: object) -> None:
-    line = said_of(changed(lambda value: value.update(format=number)))
+    line = refusal_of_value(changed(lambda value: value.update(format=number)))
     assert "manifest.json has format" in line
     assert "this program reads format 1" in line
     assert len(line) < 120
@@ -85,7 +87,7 @@ def test_unknown_format_is_refused(number: object) -> None:
 
 @pytest.mark.parametrize("field", ["format", "name", "version", "created", "producer", "files"])
 def test_missing_field_is_named(field: str) -> None:
-    line = said_of(changed(lambda value: value.pop(field)))
+    line = refusal_of_value(changed(lambda value: value.pop(field)))
     assert "manifest.json" in line
     assert field in line
 
@@ -104,20 +106,20 @@ def test_missing_field_is_named(field: str) -> None:
     ],
 )
 def test_field_of_another_type_is_named(field: str, wrong: object) -> None:
-    line = said_of(changed(lambda value: value.update({field: wrong})))
+    line = refusal_of_value(changed(lambda value: value.update({field: wrong})))
     assert "manifest.json" in line
     assert field in line
 
 
 @pytest.mark.parametrize("path", REQUIRED_FILES)
 def test_required_file_must_be_listed(path: str) -> None:
-    assert f"{path} is missing" in said_of(changed(lambda value: value["files"].pop(path)))
+    assert f"{path} is missing" in refusal_of_value(changed(lambda value: value["files"].pop(path)))
 
 
 @pytest.mark.parametrize("path", [manifest.MANIFEST, manifest.CHECKSUM])
-def test_manifest_does_not_list_itself(path: str) -> None:
+def test_manifest_must_not_list_itself(path: str) -> None:
     entry = {"sha256": "0" * 64, "bytes": 0}
-    assert path in said_of(changed(lambda value: value["files"].update({path: entry})))
+    assert path in refusal_of_value(changed(lambda value: value["files"].update({path: entry})))
 
 
 @pytest.mark.parametrize(
@@ -133,17 +135,17 @@ def test_manifest_does_not_list_itself(path: str) -> None:
         {"bytes": "1"},
     ],
 )
-def test_entry_that_is_none_is_refused(wrong: dict[str, object]) -> None:
-    assert "manifest.json" in said_of(changed(lambda value: value["files"]["card.md"].update(wrong)))
+def test_invalid_entry_is_refused(wrong: dict[str, object]) -> None:
+    assert "manifest.json" in refusal_of_value(changed(lambda value: value["files"]["card.md"].update(wrong)))
 
 
 @pytest.mark.parametrize("entry", [None, [], "x", {}, {"bytes": 1}, {"sha256": "0" * 64}])
 def test_incomplete_entry_is_refused(entry: object) -> None:
-    assert "manifest.json" in said_of(changed(lambda value: value["files"].update({"card.md": entry})))
+    assert "manifest.json" in refusal_of_value(changed(lambda value: value["files"].update({"card.md": entry})))
 
 
 @pytest.mark.parametrize("path", ["a", "a/b.json", "golden/ä 1.png", "..a", "a..", ".hidden", "a/.../b"])
-def test_plain_path_is_taken(path: str) -> None:
+def test_plain_path_is_accepted(path: str) -> None:
     assert check_path(path) == path
 
 
@@ -159,7 +161,7 @@ def test_path_that_could_lead_out_or_garble_a_message_is_refused(path: str) -> N
 
 
 @given(st.text(st.sampled_from("./\\ab\0\n")))
-def test_no_path_that_is_taken_leads_out(path: str) -> None:
+def test_no_accepted_path_leads_out(path: str) -> None:
     try:
         parts = PurePosixPath(check_path(path)).parts
     except BundleRefused:

@@ -1,4 +1,4 @@
-"""The check is held against files that the onnx package and onnxruntime write, and against bytes that nobody writes."""
+"""The check is tested with files from the onnx package and from onnxruntime, and with bytes that no program writes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from service.bundle import BundleRefused, onnx_file
-from tests.service.bundle.making import refusal, tiny_files
+from tests.service.bundle.helpers import refusal, tiny_files
 
 EXTERNAL = "m.onnx keeps weights in another file (external data)"
 
 
-def said_of(data: bytes) -> str:
+def refusal_of(data: bytes) -> str:
     return refusal(lambda: onnx_file.check(data, "m.onnx"))
 
 
@@ -141,12 +141,12 @@ def field(key: bytes, content: bytes) -> bytes:
     return key + varint(len(content)) + content
 
 
-def test_plain_model_is_taken() -> None:
+def test_plain_model_is_accepted() -> None:
     onnx_file.check(tiny_files()["model.onnx"], "m.onnx")
 
 
 @pytest.mark.parametrize("domain", ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"])
-def test_onnxruntimes_own_domains_are_taken(domain: str) -> None:
+def test_onnxruntimes_own_domains_are_accepted(domain: str) -> None:
     model = tiny_model()
     model.opset_import.append(helper.make_opsetid(domain, 1))
     model.graph.node[0].domain = domain
@@ -162,24 +162,24 @@ def test_model_saved_with_external_data_is_refused(tmp_path: Path, everything: b
         model, path, save_as_external_data=True, size_threshold=0 if everything else 8000, convert_attribute=True
     )
     assert len(list(tmp_path.iterdir())) == 2
-    assert said_of(path.read_bytes()) == EXTERNAL
+    assert refusal_of(path.read_bytes()) == EXTERNAL
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
-def test_external_tensor_is_found_wherever_it_is(
+def test_external_tensor_is_found_in_every_place(
     place: Callable[[onnx.ModelProto, onnx.TensorProto], None],
 ) -> None:
     model = tiny_model()
     place(model, external_tensor())
-    assert said_of(model.SerializeToString()) == EXTERNAL
+    assert refusal_of(model.SerializeToString()) == EXTERNAL
 
 
 @pytest.mark.parametrize("left_out", ["data_location", "external_data"])
-def test_half_of_an_external_tensor_is_enough(left_out: str) -> None:
+def test_half_of_an_external_tensor_is_refused(left_out: str) -> None:
     model, tensor = tiny_model(), external_tensor()
     tensor.ClearField(left_out)
     in_initializer(model, tensor)
-    assert said_of(model.SerializeToString()) == EXTERNAL
+    assert refusal_of(model.SerializeToString()) == EXTERNAL
 
 
 @pytest.mark.parametrize(
@@ -187,46 +187,46 @@ def test_half_of_an_external_tensor_is_enough(left_out: str) -> None:
     [node_domain, opset_domain, subgraph_domain, function_domain, function_opset_domain, function_node_domain],
     ids=lambda place: place.__name__,
 )
-def test_foreign_domain_is_found_wherever_it_is(place: Callable[[onnx.ModelProto], None]) -> None:
+def test_foreign_domain_is_found_in_every_place(place: Callable[[onnx.ModelProto], None]) -> None:
     model = tiny_model()
     place(model)
-    assert said_of(model.SerializeToString()) == "m.onnx uses operators of the foreign domain 'evil'"
+    assert refusal_of(model.SerializeToString()) == "m.onnx uses operators of the foreign domain 'evil'"
 
 
 @pytest.mark.parametrize("domain", ["ai.onnx.contrib", "AI.ONNX", " ", "a\nb", "\x1b[2J"])
-def test_domain_close_to_ours_is_foreign(domain: str) -> None:
+def test_domain_similar_to_an_allowed_one_is_foreign(domain: str) -> None:
     model = tiny_model()
     model.graph.node[0].domain = domain
-    assert "foreign domain" in said_of(model.SerializeToString())
+    assert "foreign domain" in refusal_of(model.SerializeToString())
 
 
-def test_field_whose_number_protobuf_would_cut_is_refused() -> None:
-    # Protobuf in C++ drops what a key has over 32 bits: to onnxruntime this key is that of external_data (13, bytes),
-    # and it reads weights.bin in the working directory.
+def test_field_number_that_protobuf_would_truncate_is_refused() -> None:
+    # Protobuf in C++ drops the bits of a key above 32. So onnxruntime sees external_data (field 13, bytes) here, and
+    # reads weights.bin in the working directory.
     entry = onnx.StringStringEntryProto(key="location", value="weights.bin").SerializeToString()
     tensor = field(varint(13 << 3 | 2 | 1 << 32), entry)
     data = tiny_files()["model.onnx"] + field(b"\x3a", field(b"\x2a", tensor))
-    assert "a field number is too large" in said_of(data)
+    assert "a field number is too large" in refusal_of(data)
 
 
-def test_data_location_that_protobuf_would_cut_is_refused() -> None:
+def test_data_location_that_protobuf_would_truncate_is_refused() -> None:
     tensor = varint(14 << 3) + varint(1 | 1 << 32)
-    assert said_of(tiny_files()["model.onnx"] + field(b"\x3a", field(b"\x2a", tensor))) == EXTERNAL
+    assert refusal_of(tiny_files()["model.onnx"] + field(b"\x3a", field(b"\x2a", tensor))) == EXTERNAL
 
 
-def test_graph_in_two_pieces_is_read_whole() -> None:
+def test_every_piece_of_a_split_graph_is_checked() -> None:
     model = onnx.ModelProto()
     in_initializer(model, external_tensor())
-    assert said_of(tiny_files()["model.onnx"] + model.SerializeToString()) == EXTERNAL
+    assert refusal_of(tiny_files()["model.onnx"] + model.SerializeToString()) == EXTERNAL
 
 
-def test_model_of_onnxruntimes_own_format_is_refused(tmp_path: Path) -> None:
+def test_model_in_the_ort_format_is_refused(tmp_path: Path) -> None:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.optimized_model_filepath = str(tmp_path / "m.ort")
     options.add_session_config_entry("session.save_model_format", "ORT")
     ort.InferenceSession(tiny_files()["model.onnx"], options, providers=["CPUExecutionProvider"])
-    assert "is not an ONNX model" in said_of((tmp_path / "m.ort").read_bytes())
+    assert "is not an ONNX model" in refusal_of((tmp_path / "m.ort").read_bytes())
 
 
 @pytest.mark.parametrize(
@@ -244,31 +244,31 @@ def test_model_of_onnxruntimes_own_format_is_refused(tmp_path: Path) -> None:
         pytest.param(field(b"\x3a", field(b"\x0a", field(b"\x3a", b"\xff"))), id="domain that is no UTF-8"),
     ],
 )
-def test_what_is_no_model_is_refused(data: bytes) -> None:
-    assert "m.onnx is not an ONNX model" in said_of(data)
+def test_bytes_that_are_not_a_model_are_refused(data: bytes) -> None:
+    assert "m.onnx is not an ONNX model" in refusal_of(data)
 
 
 def test_deep_nesting_is_refused() -> None:
     graph = b""
     for _ in range(2000):  # a graph in an attribute of a node of a graph ...
         graph = field(b"\x0a", field(b"\x2a", field(b"\x32", graph)))
-    assert "deep" in said_of(field(b"\x3a", graph))
+    assert "deep" in refusal_of(field(b"\x3a", graph))
 
 
-def test_if_within_if_within_if_is_taken() -> None:
+def test_three_nested_ifs_are_accepted() -> None:
     graph = tiny_model().graph
     for _ in range(3):
         graph = graph_of(helper.make_node("If", ["c"], ["x"], then_branch=graph, else_branch=graph_of()))
     onnx_file.check(helper.make_model(graph).SerializeToString(), "m.onnx")
 
 
-def test_cut_model_is_refused_or_whole_up_to_there() -> None:
+def test_truncated_model_is_accepted_or_refused() -> None:
     data = tiny_files()["model.onnx"]
     for end in range(len(data)):
-        fine_or_refused(data[:end])
+        accepted_or_refused(data[:end])
 
 
-def fine_or_refused(data: bytes) -> None:
+def accepted_or_refused(data: bytes) -> None:
     """Any exception but BundleRefused fails the test."""
     try:
         onnx_file.check(data, "m.onnx")
@@ -278,15 +278,15 @@ def fine_or_refused(data: bytes) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
-def test_any_bytes_are_fine_or_refused(data: bytes) -> None:
-    fine_or_refused(data)
-    fine_or_refused(field(b"\x3a", data))
+def test_any_bytes_are_accepted_or_refused(data: bytes) -> None:
+    accepted_or_refused(data)
+    accepted_or_refused(field(b"\x3a", data))
 
 
-def test_any_altered_model_is_fine_or_refused() -> None:
+def test_any_altered_model_is_accepted_or_refused() -> None:
     chance = random.Random(0)
     for _ in range(1000):
         data = bytearray(tiny_files()["model.onnx"])
         for _ in range(chance.randint(1, 4)):
             data[chance.randrange(len(data))] = chance.randrange(256)
-        fine_or_refused(bytes(data))
+        accepted_or_refused(bytes(data))

@@ -16,7 +16,7 @@ import pytest
 
 from service.bundle import BundleRefused, read_bundle
 from service.bundle.manifest import CHECKSUM, MANIFEST
-from tests.service.bundle.making import edited, reading, tiny_files, with_manifest, write
+from tests.service.bundle.helpers import edited, refusal_of, tiny_files, with_manifest, write
 
 EVERY_FILE = (*sorted(tiny_files()), MANIFEST, CHECKSUM)
 
@@ -38,7 +38,7 @@ def flip_one_bit(path: Path, place: int) -> None:
 
 
 def rezipped(archive: Path, change: Callable[[zipfile.ZipInfo, bytes], tuple[zipfile.ZipInfo, bytes] | None]) -> Path:
-    """The archive with every entry as `change` gives it back; None leaves it out."""
+    """The archive with every entry replaced by the result of `change`; None leaves it out."""
     target = archive.with_name("changed.zip")
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w") as new:
         for info in old.infolist():
@@ -59,7 +59,7 @@ def npy(array: np.ndarray, *, version: tuple[int, int] | None = None) -> bytes:
     return file.getvalue()
 
 
-class TestWhole:
+class TestValid:
     @pytest.mark.parametrize("name", ["tiny", "tiny.zip"])
     def test_bundle_is_read(self, tmp_path: Path, name: str) -> None:
         path = write(tmp_path / name)
@@ -76,7 +76,7 @@ class TestWhole:
         assert bundle.metrics["accuracy"] == 0.975
         assert bundle.card == "# A model for tests\n"
 
-    def test_folder_and_zip_have_one_digest(self, folder: Path, archive: Path) -> None:
+    def test_folder_and_zip_have_the_same_digest(self, folder: Path, archive: Path) -> None:
         assert read_bundle(folder).digest == read_bundle(archive).digest
 
     def test_folder_of_an_unpacked_zip_is_the_bundle(self, archive: Path, tmp_path: Path) -> None:
@@ -101,12 +101,12 @@ class TestWhole:
             link.symlink_to(target)
             assert read_bundle(link).digest == read_bundle(str(target)).digest
 
-    def test_bundle_without_what_is_optional_is_read(self, tmp_path: Path) -> None:
+    def test_bundle_without_optional_files_is_read(self, tmp_path: Path) -> None:
         bundle = read_bundle(write(tmp_path / "plain", {"head.npy": None, "model.int8.onnx": None}))
         assert bundle.head is None
         assert set(bundle.models) == {"model.onnx"}
 
-    def test_listed_file_of_a_later_format_is_let_be(self, tmp_path: Path) -> None:
+    def test_unknown_listed_file_is_accepted(self, tmp_path: Path) -> None:
         assert "notes/more.txt" in read_bundle(write(tmp_path / "b", {"notes/more.txt": b"hi"})).manifest.files
 
     def test_empty_folder_does_no_harm(self, folder: Path, archive: Path) -> None:
@@ -120,7 +120,7 @@ class TestAltered:
     @pytest.mark.parametrize("name", EVERY_FILE)
     def test_one_flipped_bit_in_a_folder(self, folder: Path, name: str, place: int) -> None:
         flip_one_bit(folder / name, place)
-        assert name in reading(folder)
+        assert name in refusal_of(folder)
 
     @pytest.mark.parametrize("name", EVERY_FILE)
     def test_one_flipped_bit_in_a_zip(self, archive: Path, name: str) -> None:
@@ -129,14 +129,14 @@ class TestAltered:
             content, header = file.read(name), file.getinfo(name).header_offset
         data[data.index(content, header) + len(content) // 2] ^= 1
         archive.write_bytes(data)
-        assert reading(archive).startswith(f"{name} was altered: ")
+        assert refusal_of(archive).startswith(f"{name} was altered: ")
 
     @pytest.mark.parametrize("name", EVERY_FILE)
     def test_one_flipped_bit_in_a_zip_with_a_fitting_checksum(self, archive: Path, name: str) -> None:
         def flipped(info: zipfile.ZipInfo, data: bytes) -> tuple[zipfile.ZipInfo, bytes]:
             return info, data[:9] + bytes([data[9] ^ 1]) + data[10:] if info.filename == name else data
 
-        assert name in reading(rezipped(archive, flipped))
+        assert name in refusal_of(rezipped(archive, flipped))
 
     @pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"\0", lambda data: b""])
     @pytest.mark.parametrize("name", EVERY_FILE)
@@ -144,85 +144,85 @@ class TestAltered:
         path = folder / name
         path.write_bytes(change(path.read_bytes()))
         if name == CHECKSUM and path.read_bytes().endswith(MANIFEST.encode()):
-            read_bundle(folder)  # a line without its newline is still the line
+            read_bundle(folder)  # a line without its newline is accepted
         else:
-            assert name in reading(folder)
+            assert name in refusal_of(folder)
 
     @pytest.mark.parametrize("name", EVERY_FILE)
     def test_missing_file(self, folder: Path, archive: Path, name: str) -> None:
         (folder / name).unlink()
-        assert reading(folder) == f"{name} is missing"
+        assert refusal_of(folder) == f"{name} is missing"
         without = rezipped(archive, lambda info, data: None if info.filename == name else (info, data))
-        assert reading(without) == f"{name} is missing"
+        assert refusal_of(without) == f"{name} is missing"
 
     @pytest.mark.parametrize(
         "name", ["extra.txt", "golden/extra.png", ".DS_Store", "model.onnx.data", "manifest.json~"]
     )
     def test_extra_file(self, folder: Path, archive: Path, name: str) -> None:
         (folder / name).write_bytes(b"")
-        assert reading(folder) == f"{name} is extra: manifest.json does not list it"
-        assert reading(with_entry(archive, name)) == f"{name} is extra: manifest.json does not list it"
+        assert refusal_of(folder) == f"{name} is extra: manifest.json does not list it"
+        assert refusal_of(with_entry(archive, name)) == f"{name} is extra: manifest.json does not list it"
 
     @pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", os.fsdecode(b"a\xffb")])
     def test_name_that_would_garble_the_message(self, folder: Path, name: str) -> None:
         (folder / name).write_bytes(b"")
-        assert "is not a plain path" in reading(folder)
+        assert "is not a plain path" in refusal_of(folder)
 
     @pytest.mark.parametrize("name", EVERY_FILE)
     def test_file_that_is_a_link(self, folder: Path, tmp_path: Path, name: str) -> None:
         (folder / name).rename(tmp_path / "elsewhere")
         (folder / name).symlink_to(tmp_path / "elsewhere")
-        assert reading(folder) == f"{name} is a link; a bundle holds plain files"
+        assert refusal_of(folder) == f"{name} is a link; a bundle holds only regular files"
 
     def test_folder_that_is_a_link(self, folder: Path, tmp_path: Path) -> None:
         (folder / "golden").rename(tmp_path / "elsewhere")
         (folder / "golden").symlink_to(tmp_path / "elsewhere")
-        assert reading(folder) == "golden is a link; a bundle holds plain files"
+        assert refusal_of(folder) == "golden is a link; a bundle holds only regular files"
 
     def test_dangling_link(self, folder: Path) -> None:
         (folder / "more").symlink_to("nowhere")
-        assert reading(folder) == "more is a link; a bundle holds plain files"
+        assert refusal_of(folder) == "more is a link; a bundle holds only regular files"
 
     def test_file_that_is_a_folder_or_a_pipe(self, folder: Path) -> None:
         (folder / "card.md").unlink()
         (folder / "card.md").mkdir()
-        assert reading(folder) == "card.md is missing"
+        assert refusal_of(folder) == "card.md is missing"
         (folder / "card.md").rmdir()
         os.mkfifo(folder / "card.md")
-        assert reading(folder) == "card.md is no plain file"
+        assert refusal_of(folder) == "card.md is not a regular file"
 
     @pytest.mark.parametrize("name", ["/etc/hostname", "../outside.txt", "golden/../../outside.txt", ".", "a\\b"])
     def test_listed_path_outside_the_bundle(self, folder: Path, name: str) -> None:
         (folder.parent / "outside.txt").write_bytes(b"")
         listed = json.loads((folder / MANIFEST).read_bytes())
         listed["files"][name] = {"bytes": 0, "sha256": hashlib.sha256(b"").hexdigest()}
-        line = reading(with_manifest(folder, json.dumps(listed).encode()))
+        line = refusal_of(with_manifest(folder, json.dumps(listed).encode()))
         assert line == f"{name!r} is not a plain path inside the bundle"
 
     def test_huge_manifest(self, folder: Path) -> None:
         padded = (folder / MANIFEST).read_bytes() + b" " * 4 * 1024 * 1024
-        assert "manifest.json is longer than" in reading(with_manifest(folder, padded))
+        assert "manifest.json is longer than" in refusal_of(with_manifest(folder, padded))
 
     def test_huge_checksum(self, folder: Path) -> None:
         with open(folder / CHECKSUM, "ab") as file:
             file.truncate(10**9)  # a hole: it takes no disk
-        assert CHECKSUM in reading(folder)
+        assert CHECKSUM in refusal_of(folder)
 
     def test_manifest_of_a_later_format(self, folder: Path) -> None:
         later = (folder / MANIFEST).read_bytes().replace(b'"format": 1', b'"format": 2')
-        assert reading(with_manifest(folder, later)) == "manifest.json has format 2; this program reads format 1"
+        assert refusal_of(with_manifest(folder, later)) == "manifest.json has format 2; this program reads format 1"
 
     @pytest.mark.parametrize("name", ["nowhere", "nowhere.zip", "nowhere/below", "a\nb"])
     def test_nothing_there(self, tmp_path: Path, name: str) -> None:
-        assert reading(tmp_path / name).startswith("there is no bundle at ")
+        assert refusal_of(tmp_path / name).startswith("there is no bundle at ")
 
     @pytest.mark.parametrize("data", [b"", b"PK", b"PK\x05\x06" + bytes(18), b"hello" * 1000])
-    def test_file_that_is_no_bundle(self, tmp_path: Path, data: bytes) -> None:
+    def test_file_that_is_not_a_bundle(self, tmp_path: Path, data: bytes) -> None:
         (tmp_path / "b.zip").write_bytes(data)
-        assert "b.zip" in reading(tmp_path / "b.zip") or "manifest.json is missing" in reading(tmp_path / "b.zip")
+        assert "b.zip" in refusal_of(tmp_path / "b.zip") or "manifest.json is missing" in refusal_of(tmp_path / "b.zip")
 
     def test_empty_folder(self, tmp_path: Path) -> None:
-        assert reading(tmp_path) == "manifest.json is missing"
+        assert refusal_of(tmp_path) == "manifest.json is missing"
 
 
 class TestZip:
@@ -231,18 +231,18 @@ class TestZip:
             info.filename = f"tiny/{info.filename}"
             return info, data
 
-        assert reading(rezipped(archive, below)) == "manifest.json is missing"
+        assert refusal_of(rezipped(archive, below)) == "manifest.json is missing"
 
     @pytest.mark.parametrize("name", ["../evil", "/evil", "golden/../../evil", "./evil", "a//b", "a\\b", "a\nb"])
     def test_name_that_leads_out(self, archive: Path, name: str) -> None:
-        assert reading(with_entry(archive, name)) == f"{name!r} is not a plain path inside the bundle"
+        assert refusal_of(with_entry(archive, name)) == f"{name!r} is not a plain path inside the bundle"
 
     @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
     @pytest.mark.parametrize("name", ["spec.json", MANIFEST, CHECKSUM])
-    def test_name_that_stands_twice(self, archive: Path, name: str) -> None:
+    def test_name_that_is_in_the_zip_twice(self, archive: Path, name: str) -> None:
         with zipfile.ZipFile(archive) as file:
             content = file.read(name)
-        assert reading(with_entry(archive, name, content)) == f"{name} stands twice in the zip"
+        assert refusal_of(with_entry(archive, name, content)) == f"{name} is in the zip twice"
 
     @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
     def test_compressed_entry(self, archive: Path, method: int) -> None:
@@ -251,7 +251,7 @@ class TestZip:
                 info.compress_type = method
             return info, data
 
-        assert reading(rezipped(archive, compressed)).startswith("card.md is compressed or encrypted")
+        assert refusal_of(rezipped(archive, compressed)).startswith("card.md is compressed or encrypted")
 
     @pytest.mark.parametrize("flag", [1, 0x20, 0x40])
     def test_entry_flagged_as_encrypted_or_patched(self, archive: Path, flag: int) -> None:
@@ -259,20 +259,22 @@ class TestZip:
         for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
             data[data.index(signature) + place] |= flag
         archive.write_bytes(data)
-        assert reading(archive)
+        assert refusal_of(archive)
 
     def test_entry_that_is_a_link(self, archive: Path) -> None:
         info = zipfile.ZipInfo("link")
         info.external_attr = 0o120777 << 16
-        assert reading(with_entry(archive, info, b"/etc/passwd")) == "link is a link; a bundle holds plain files"
+        assert (
+            refusal_of(with_entry(archive, info, b"/etc/passwd")) == "link is a link; a bundle holds only regular files"
+        )
 
     @pytest.mark.parametrize("position", range(16))
     def test_cut_at_any_sixteenth(self, archive: Path, position: int) -> None:
         data = archive.read_bytes()
         archive.write_bytes(data[: len(data) * position // 16])
-        assert str(archive) in reading(archive)
+        assert str(archive) in refusal_of(archive)
 
-    def test_altered_anywhere_is_refused_or_the_same_bundle(self, archive: Path) -> None:
+    def test_altered_zip_is_refused_or_the_same_bundle(self, archive: Path) -> None:
         chance, whole = random.Random(0), archive.read_bytes()
         directory = whole.index(b"PK\x01\x02")
         digest = read_bundle(archive).digest
@@ -290,26 +292,26 @@ class TestZip:
 
 
 class TestContents:
-    """Files that are listed and whole, but wrong."""
+    """Files that are listed and have the right hash, but invalid content."""
 
     @pytest.mark.parametrize("name", ["spec.json", "metrics.json", "golden/golden.json"])
     @pytest.mark.parametrize("data", [b"", b"[]", b'{"a": NaN}', b'{"a": 1, "a": 1}', b"\xff", b'{"a":' * 9000])
-    def test_json_that_is_none_of_ours(self, tmp_path: Path, name: str, data: bytes) -> None:
-        assert name in reading(write(tmp_path / "b", {name: data}))
+    def test_invalid_json(self, tmp_path: Path, name: str, data: bytes) -> None:
+        assert name in refusal_of(write(tmp_path / "b", {name: data}))
 
-    def test_card_that_is_no_text(self, tmp_path: Path) -> None:
-        assert reading(write(tmp_path / "b", {"card.md": b"\xff\xfe"})) == "card.md is not UTF-8 text"
+    def test_card_that_is_not_text(self, tmp_path: Path) -> None:
+        assert refusal_of(write(tmp_path / "b", {"card.md": b"\xff\xfe"})) == "card.md is not UTF-8 text"
 
     @pytest.mark.parametrize("name", ["model.onnx", "model.int8.onnx"])
-    def test_model_that_is_none(self, tmp_path: Path, name: str) -> None:
-        assert reading(write(tmp_path / "b", {name: b"no model"})).startswith(f"{name} is not an ONNX model")
+    def test_file_that_is_not_a_model(self, tmp_path: Path, name: str) -> None:
+        assert refusal_of(write(tmp_path / "b", {name: b"no model"})).startswith(f"{name} is not an ONNX model")
 
     def test_spec_of_other_classes_than_the_golden_images(self, tmp_path: Path) -> None:
         files = edited("spec.json", lambda spec: spec["classes"].append("pink")) | {"head.npy": None}
-        assert "does not have one probability a class" in reading(write(tmp_path / "b", files))
+        assert "does not have one probability per class" in refusal_of(write(tmp_path / "b", files))
 
-    def test_golden_image_that_is_not_there(self, tmp_path: Path) -> None:
-        assert "'golden/1.png'" in reading(write(tmp_path / "b", {"golden/1.png": None}))
+    def test_golden_image_that_is_missing(self, tmp_path: Path) -> None:
+        assert "'golden/1.png'" in refusal_of(write(tmp_path / "b", {"golden/1.png": None}))
 
     @pytest.mark.parametrize(
         "data",
@@ -339,5 +341,5 @@ class TestContents:
             pytest.param(npy(np.array([[1, 2], [3, np.inf], [5, 6]], dtype=np.float32)), id="infinity"),
         ],
     )
-    def test_head_that_is_none(self, tmp_path: Path, data: bytes) -> None:
-        assert reading(write(tmp_path / "b", {"head.npy": data})).startswith("head.npy ")
+    def test_invalid_head(self, tmp_path: Path, data: bytes) -> None:
+        assert refusal_of(write(tmp_path / "b", {"head.npy": data})).startswith("head.npy ")

@@ -14,14 +14,14 @@ import pytest
 
 from service.bundle import read_bundle, writer
 from service.bundle.manifest import CHECKSUM, MANIFEST, REQUIRED_FILES
-from tests.service.bundle.making import refusal, tiny_files, write
+from tests.service.bundle.helpers import refusal, tiny_files, write
 
 KINDS = ("bundle", "bundle.zip")
 
 
 @contextlib.contextmanager
 def unprivileged() -> Iterator[None]:
-    """Root may write anywhere: be nobody for a while."""
+    """Root may write anywhere, so become the user nobody for a while."""
     if os.geteuid() != 0:
         yield
         return
@@ -33,7 +33,7 @@ def unprivileged() -> Iterator[None]:
 
 
 def run(program: str, target: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program, with `target` as its argument, in a process of its own."""
+    """Run a program in a new process, with `target` as its argument."""
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), str(target)],
         capture_output=True,
@@ -48,7 +48,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_written_is_read(tmp_path: Path, kind: str) -> None:
+def test_what_was_written_can_be_read(tmp_path: Path, kind: str) -> None:
     digest = writer.write_bundle(tmp_path / kind, tiny_files(), name="n", version="v", created="c", producer={"p": "1"})
     bundle = read_bundle(tmp_path / kind)
     assert bundle.digest == digest
@@ -68,7 +68,7 @@ def test_folder_holds_the_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_does_not_pass_the_check_is_not_put_in_its_place(tmp_path: Path, kind: str) -> None:
+def test_bundle_that_does_not_pass_the_check_is_removed(tmp_path: Path, kind: str) -> None:
     seen: list[Path] = []
 
     def check(path: Path) -> None:
@@ -84,7 +84,7 @@ def test_what_does_not_pass_the_check_is_not_put_in_its_place(tmp_path: Path, ki
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folders_above_are_made(tmp_path: Path) -> None:
+def test_missing_parent_folders_are_created(tmp_path: Path) -> None:
     read_bundle(write(tmp_path / "a" / "b" / "bundle"))
 
 
@@ -104,7 +104,7 @@ def test_same_files_give_the_same_zip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("there", ["file", "folder", "empty folder", "dangling link", "link"])
-def test_existing_target_is_left_as_it_is(tmp_path: Path, kind: str, there: str) -> None:
+def test_existing_target_is_not_changed(tmp_path: Path, kind: str, there: str) -> None:
     target = tmp_path / kind
     if there == "file":
         target.write_bytes(b"precious")
@@ -147,7 +147,7 @@ def test_full_disk_leaves_nothing_behind(tmp_path: Path, kind: str) -> None:
     program = """
         import resource, signal, sys
         from pathlib import Path
-        from tests.service.bundle.making import tiny_files, write
+        from tests.service.bundle.helpers import tiny_files, write
 
         largest = max(map(len, tiny_files().values()))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -193,7 +193,7 @@ def test_being_killed_leaves_no_target(tmp_path: Path, kind: str) -> None:
     program = """
         import os, signal, sys
         from pathlib import Path
-        from tests.service.bundle.making import write
+        from tests.service.bundle.helpers import write
 
         synced = []
         def fsync(descriptor):
@@ -211,7 +211,7 @@ def test_being_killed_leaves_no_target(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_folder_that_may_not_be_written(tmp_path: Path, kind: str) -> None:
+def test_folder_without_write_permission(tmp_path: Path, kind: str) -> None:
     tmp_path.chmod(0o555)
     with unprivileged(), pytest.raises(PermissionError):
         write(tmp_path / kind)
@@ -220,14 +220,14 @@ def test_folder_that_may_not_be_written(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_folder_above_that_is_a_file(tmp_path: Path, kind: str) -> None:
+def test_parent_folder_that_is_a_file(tmp_path: Path, kind: str) -> None:
     (tmp_path / "file").write_bytes(b"precious")
     with pytest.raises(OSError, match="file"):
         write(tmp_path / "file" / kind)
     assert contents(tmp_path) == {"file": b"precious"}
 
 
-def test_everything_is_synced_before_it_is_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_synced_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target, synced = tmp_path / "bundle", []
 
     def fsync(descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""The three ways to make a square, and images of which one can tell what became of them."""
+"""One spec of each mode, and images whose pixels show where they came from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAD = PixelSpec(size=32, resize_short=32, mode="pad", filter="bilinear")
 
 
 def ramp(width: int, height: int) -> Image.Image:
-    """Red is the place across, green the place down, both 0 to 255."""
+    """Red grows from left to right, green from top to bottom, both from 0 to 255."""
     red = np.broadcast_to((np.arange(width) + 0.5) / width, (height, width))
     green = np.broadcast_to(((np.arange(height) + 0.5) / height)[:, None], (height, width))
     return Image.fromarray(np.rint(255 * np.stack([red, green, 0 * red], axis=2)).astype(np.uint8))

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.pixels.av1 import Stream, read_stream
-from service.pixels.isobmff import MediaFile, Steps, TooManyParts
+from service.pixels.av1 import StreamInfo, read_stream_info
+from service.pixels.isobmff import MediaFile, PartBudget, TooManyParts
 from tests.support.av1 import Sequence, unit
 from tests.support.images import encode, noise
 
-# Of 36 x 20 pixels, by libaom -> bytes a pixel of all planes.
+# Kind -> a stream of 36 x 20 pixels that libaom wrote, and its bytes per pixel.
 STREAMS = {
     "10 bits, 4:2:0": ("12000a091815239b5408081a10321917878786218618619e410800ee2170dc0f3bed54538225ee30", 3.0),
     "10 bits, 4:2:2": ("12000a095815239b5204040d20321817821b10c30c30cf208400ee2170dc16274fa953adc9aa90", 4.0),
@@ -22,16 +22,16 @@ STREAMS = {
 }
 
 
-def read(data: bytes, *, parts: int = 1000) -> Stream:
-    found = read_stream(memoryview(data), Steps(parts))
+def read(data: bytes, *, parts: int = 1000) -> StreamInfo:
+    found = read_stream_info(memoryview(data), PartBudget(parts))
     assert found is not None
     return found
 
 
-def stream_of(image: Image.Image, **options: Any) -> Stream:
-    """Of the only item with frames in an AVIF."""
-    media = MediaFile(encode(image, "AVIF", speed=10, **options), Steps(1000))
-    (found,) = (found for item in media.items() if (found := read_stream(item, Steps(1000))) is not None)
+def stream_of(image: Image.Image, **options: Any) -> StreamInfo:
+    """The stream of the only item with frames in an AVIF."""
+    media = MediaFile(encode(image, "AVIF", speed=10, **options), PartBudget(1000))
+    (found,) = (found for item in media.items() if (found := read_stream_info(item, PartBudget(1000))) is not None)
     return found
 
 
@@ -42,7 +42,7 @@ def test_size_and_planes_of_a_still_picture(subsampling: str, expected: float) -
 
 
 @pytest.mark.parametrize("kind", STREAMS)
-def test_size_and_planes_of_many_bits(kind: str) -> None:
+def test_size_and_planes_of_high_bit_depths(kind: str) -> None:
     data, expected = STREAMS[kind]
     found = read(bytes.fromhex(data))
     assert (found.size, found.bytes_per_pixel) == ((36, 20), expected)
@@ -52,7 +52,7 @@ def test_size_and_planes_of_many_bits(kind: str) -> None:
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("frame", [{}, {"shown": False}, {"kind": 1}, {"kind": 2, "shown": False}], ids=str)
-def test_a_frame_may_give_a_size_that_only_its_bits_limit(
+def test_a_frame_with_a_size_of_its_own_counts_with_the_largest_possible_size(
     timed: bool, named: bool, plain: bool, frame: dict[str, Any]
 ) -> None:
     sequence = Sequence(timed=timed, named=named, plain=plain)
@@ -68,17 +68,17 @@ def test_a_frame_that_is_shown_again_has_no_size() -> None:
 @pytest.mark.parametrize(
     ("tools", "copies"), [({}, 1), ({"superres": True}, 2), ({"superres": True, "grain": True}, 3)]
 )
-def test_tools_that_need_another_frame(tools: dict[str, bool], copies: int) -> None:
+def test_superres_and_film_grain_need_one_more_frame_each(tools: dict[str, bool], copies: int) -> None:
     sequence = Sequence(**tools)
     found = read(sequence.unit() + sequence.frame())
-    assert 1.5e6 * copies < found.needed < 2.5e6 * copies
+    assert 1.5e6 * copies < found.decoder_bytes < 2.5e6 * copies
 
 
-def test_a_decoder_keeps_up_to_eight_frames_and_the_one_in_work() -> None:
+def test_a_decoder_keeps_up_to_eight_frames_besides_the_current_one() -> None:
     sequence = Sequence()
-    one = read(sequence.unit() + sequence.frame()).needed
-    assert read(sequence.unit() + 3 * sequence.frame(shown=False)).needed == 3 * one
-    assert read(sequence.unit() + 99 * sequence.frame(shown=False)).needed == 9 * one
+    one = read(sequence.unit() + sequence.frame()).decoder_bytes
+    assert read(sequence.unit() + 3 * sequence.frame(shown=False)).decoder_bytes == 3 * one
+    assert read(sequence.unit() + 99 * sequence.frame(shown=False)).decoder_bytes == 9 * one
 
 
 def test_the_largest_sequence_counts() -> None:
@@ -87,7 +87,7 @@ def test_the_largest_sequence_counts() -> None:
     assert read(data).size == (900, 800)
 
 
-def test_what_is_before_the_malformed_part_counts() -> None:
+def test_frames_before_the_malformed_part_count() -> None:
     sequence = Sequence()
     whole = sequence.unit() + sequence.frame()
     for end in (b"\x32", b"\x32\x09\0", b"\x80", b"\x0a\x01\0", b"\x32" + b"\xff" * 9, b"\x32\0"):
@@ -107,8 +107,8 @@ def test_what_is_before_the_malformed_part_counts() -> None:
         b"<x:xmpmeta",
     ],
 )
-def test_what_has_no_frames_is_no_stream(data: bytes) -> None:
-    assert read_stream(memoryview(data), Steps(1000)) is None
+def test_bytes_without_frames_are_not_a_stream(data: bytes) -> None:
+    assert read_stream_info(memoryview(data), PartBudget(1000)) is None
 
 
 def test_very_many_units_are_not_read() -> None:
@@ -121,12 +121,12 @@ def test_very_many_units_are_not_read() -> None:
 def test_any_bytes_are_a_stream_or_none(data: bytes, start: int) -> None:
     sequence = Sequence(timed=True, named=True)
     whole = sequence.unit() + sequence.frame()
-    found = read_stream(memoryview(whole[:start] + data), Steps(1000))
-    assert found is None or found.needed > 0
+    found = read_stream_info(memoryview(whole[:start] + data), PartBudget(1000))
+    assert found is None or found.decoder_bytes > 0
 
 
 def test_an_animation_has_its_first_frames_in_tracks() -> None:
     file = io.BytesIO()
     noise(64, 48).save(file, "AVIF", save_all=True, append_images=[noise(64, 48)], speed=10)
-    samples = list(MediaFile(file.getvalue(), Steps(1000)).first_samples())
+    samples = list(MediaFile(file.getvalue(), PartBudget(1000)).first_samples())
     assert [read(bytes(sample)).size for sample in samples] == [(64, 48)]

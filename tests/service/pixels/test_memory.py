@@ -1,4 +1,4 @@
-"""No image takes more than 12 bytes for each of the pixels that are allowed, whatever its format: measured."""
+"""No image takes more than 12 bytes of memory per accepted pixel, in any format. Measured."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.images import encode, flat, taken_formats
+from tests.support.images import accepted_formats, encode, flat
 from tests.support.largest import largest_images
 
 PIXELS = 5_000_000
-# In a process that has done nothing else. What does not grow with the image comes with the first one.
+# Runs in a new process. Memory that does not depend on the size is taken by the small images, which come first.
 MEASURE = f"""
     import sys
     from pathlib import Path
@@ -27,15 +27,15 @@ MEASURE = f"""
     for path in map(Path, sys.argv[1:]):
         data = path.read_bytes()
         before = resident("VmRSS:")
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # reset the peak
         load(data, PixelSpec(size=224, resize_short=256), limits=Limits(max_pixels={PIXELS}))
         print((resident("VmHWM:") - before) / {PIXELS})
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of resident memory, and forgets it")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports the peak of resident memory and can reset it")
 def test_the_largest_images_take_12_bytes_a_pixel(tmp_path: Path) -> None:
-    small = [(f"small {kind}", encode(flat("RGB", "red"), kind)) for kind in taken_formats()]
+    small = [(f"small {kind}", encode(flat("RGB", "red"), kind)) for kind in accepted_formats()]
     paths = []
     for kind, data in (*small, *largest_images(PIXELS)):
         paths.append(tmp_path / kind)
@@ -43,7 +43,7 @@ def test_the_largest_images_take_12_bytes_a_pixel(tmp_path: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(MEASURE), *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    taken = dict(zip((path.name for path in paths), map(float, done.stdout.split()), strict=True))
-    assert len(taken) >= len(small) + 10
+    measured = dict(zip((path.name for path in paths), map(float, done.stdout.split()), strict=True))
+    assert len(measured) >= len(small) + 10
     # Threads, tables and parts of a strip are 4 MB at most.
-    assert {kind: each for kind, each in taken.items() if each > 12.8} == {}
+    assert {kind: each for kind, each in measured.items() if each > 12.8} == {}

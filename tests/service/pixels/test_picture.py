@@ -1,4 +1,4 @@
-"""What hostile bytes may do: nothing."""
+"""Hostile bytes do no harm: `load` returns a picture or raises an ImageError."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.images import SEEDS, encode, exif, gif, noise, with_chunk, wi
 
 
 def outcome(data: bytes) -> Picture | ImageError:
-    """What load gives or says; any other exception, a warning among them, fails the test."""
+    """The result or the ImageError of `load`; any other exception, or a warning, fails the test."""
     result: Picture | ImageError
     try:
         result = load(data, CROP, limits=Limits(max_pixels=100_000))
@@ -68,10 +68,10 @@ def test_any_bytes_after_a_signature_are_a_picture_or_an_image_error(kind: str, 
             with_segments(encode(noise(24, 20), "JPEG"), b"\xff\xe1" + exif(b"\0\6\0\6", kind=3, count=2)),
             id="two orientations",
         ),
-        pytest.param(gif(9500, 9500), id="more pixels than Pillow likes"),
+        pytest.param(gif(9500, 9500), id="more pixels than Pillow warns of"),
     ],
 )
-def test_pillows_warnings_stay_inside(data: bytes) -> None:
+def test_pillows_warnings_are_not_shown(data: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = outcome(data)
@@ -79,7 +79,7 @@ def test_pillows_warnings_stay_inside(data: bytes) -> None:
     assert isinstance(result, Picture) == (len(data) > 100)
 
 
-def test_running_out_of_memory_is_not_the_images_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_is_not_an_image_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 

@@ -211,7 +211,7 @@ def test_text_that_unpacks_to_much(roomy: httpx.Client, kind: bytes) -> None:
     ],
 )
 def test_formats_that_are_not_taken(roomy: httpx.Client, data: bytes) -> None:
-    assert "not an image of a format" in assert_problem(ask(roomy, data), 415)
+    assert "not an image in an accepted format" in assert_problem(ask(roomy, data), 415)
 
 
 @pytest.mark.parametrize("kind", SEEDS)

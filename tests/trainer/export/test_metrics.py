@@ -9,7 +9,7 @@ from service.bundle import read_bundle
 from service.predictor import Predictor
 from tests.support.bundles import make_image, write_tiny_bundle
 from trainer.export.metrics import predict_files, reference
-from trainer.progress import NoProgress
+from trainer.fitting.progress import NoProgress
 
 
 def test_files_are_answered_in_order_and_those_that_are_refused_are_named(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_files_are_answered_in_order_and_those_that_are_refused_are_named(tmp_pa
     expected = [predictor.predict(file.read_bytes()).probabilities for file in (files[0], files[2])]
     assert np.array_equal(probabilities, expected)
     assert list(refused) == [1, 3]
-    assert refused[1].startswith("This is not an image of a format that is taken here")
+    assert refused[1].startswith("This is not an image in an accepted format")
     nothing, refused = predict_files(predictor, files[1:2], threads=1, progress=NoProgress())
     assert nothing.shape == (0, len(predictor.spec.classes))
     with pytest.raises(FileNotFoundError):
@@ -33,7 +33,7 @@ def test_files_are_answered_in_order_and_those_that_are_refused_are_named(tmp_pa
 def test_reference_of_a_classifier() -> None:
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.0, 1.0]], dtype=np.float32)
     found = reference(probabilities, task="classification", thresholds=(0.0,))
-    assert found["class_fractions"] == [0.5, 0.5]
+    assert found["class_shares"] == [0.5, 0.5]
     assert sum(found["confidence_counts"]) == 4
     assert found["confidence_counts"][-1] == 1  # 1.0 is in the last bin
     assert (found["confidence_edges"][0], found["confidence_edges"][-1]) == (0.0, 1.0)
@@ -41,4 +41,4 @@ def test_reference_of_a_classifier() -> None:
 
 def test_reference_of_a_multilabel_model_uses_its_thresholds() -> None:
     probabilities = np.array([[0.4, 0.4], [0.2, 0.9]], dtype=np.float32)
-    assert reference(probabilities, task="multilabel", thresholds=(0.3, 0.5))["class_fractions"] == [0.5, 0.5]
+    assert reference(probabilities, task="multilabel", thresholds=(0.3, 0.5))["class_shares"] == [0.5, 0.5]

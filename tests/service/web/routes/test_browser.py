@@ -89,7 +89,7 @@ def test_errors_are_sentences(visit: Any, server: RunningServer) -> None:
     page = visit(server, expected_errors="415")
     error = page.get_by_role("alert")
     upload(page, b"hello", name="notes.txt")
-    expect(error).to_contain_text("This is not an image of a format that is taken here")
+    expect(error).to_contain_text("This is not an image in an accepted format")
     expect(page.locator("#zone")).to_be_visible()
     upload(page, bytes(200_001))
     expect(error).to_have_text("This file is 0.2 MB; at most 0.2 MB are taken here.")

@@ -80,5 +80,5 @@ def test_other_problems(client: httpx.Client, hub: InferenceClient) -> None:
     assert_problem(post(client, base64.b64encode(b"hello").decode()), 415)
     assert_problem(client.post(PATH, content=IMAGE, headers={"Content-Type": "text/plain"}), 415)
     assert_problem(client.post("/models/others", content=IMAGE), 404)
-    with pytest.raises(HfHubHTTPError, match="not an image of a format"):
+    with pytest.raises(HfHubHTTPError, match="not an image in an accepted format"):
         hub.image_classification(b"hello")

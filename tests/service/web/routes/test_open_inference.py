@@ -222,7 +222,7 @@ def test_other_models_and_versions(client: httpx.Client) -> None:
 
 
 def test_other_problems(client: httpx.Client, triton_client: triton.InferenceServerClient) -> None:
-    with pytest.raises(InferenceServerException, match="not an image of a format"):
+    with pytest.raises(InferenceServerException, match="not an image in an accepted format"):
         triton_client.infer("colours", [image_input(b"hello")])
     for kind in ("text/plain", "multipart/form-data; boundary=b"):
         headers = {"Content-Type": kind}

@@ -1,4 +1,4 @@
-"""Bundles that are wrong in one place, made from the tiny valid one, and what is said of them."""
+"""Bundles with one thing wrong, made from the tiny valid bundle, and the message of the refusal."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from tests.support.bundles import make_files
 
 @functools.cache
 def tiny_files() -> Mapping[str, bytes]:
-    """The files of the tiny valid bundle, its int8 model among them."""
+    """The files of the tiny valid bundle, with an int8 model."""
     return make_files(with_int8=True)
 
 
 def write(path: Path, changes: Mapping[str, bytes | None] | None = None) -> Path:
-    """Write the tiny bundle with some files changed, added or (None) left out: whole, but for what was changed."""
+    """Write the tiny bundle with some files changed, added or (None) left out; hashes and manifest fit."""
     files = {name: data for name, data in {**tiny_files(), **(changes or {})}.items() if data is not None}
     write_bundle(path, files, name="tiny", version="1", created="2026-11-20T12:00:00Z", producer={"test": "1"})
     return path
 
 
 def edited(name: str, change: Callable[[dict[str, Any]], object]) -> dict[str, bytes]:
-    """The tiny bundle's JSON file of that name after `change` has worked on its object."""
+    """The JSON file of that name from the tiny bundle, after `change` has edited its object."""
     value = json.loads(tiny_files()[name])
     change(value)
     return {name: json.dumps(value).encode()}
 
 
 def with_manifest(folder: Path, manifest: bytes) -> Path:
-    """Give a written bundle another manifest, with a checksum that fits."""
+    """Replace the manifest of a written bundle, and its checksum."""
     (folder / MANIFEST).write_bytes(manifest)
     (folder / CHECKSUM).write_bytes(checksum_line(manifest))
     return folder
 
 
 def refusal(action: Callable[[], object]) -> str:
-    """The one line that BundleRefused says."""
+    """Run the action, which must raise BundleRefused; return its message, one line."""
     with pytest.raises(BundleRefused) as caught:
         action()
     (line,) = str(caught.value).splitlines()
@@ -51,6 +51,6 @@ def refusal(action: Callable[[], object]) -> str:
     return line
 
 
-def reading(path: Path) -> str:
-    """The refusal of a bundle."""
+def refusal_of(path: Path) -> str:
+    """The message with which a bundle is refused."""
     return refusal(lambda: read_bundle(path))

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import io
 import random
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from service.pixels import load
-from service.pixels.upright import upright_rgb
-from tests.service.pixels.specs import CROP, SQUISH, colour_of
+from service.pixels import PixelSpec, load
+from service.pixels.transforms import upright_rgb
+from tests.service.pixels.specs import CROP, PAD, SQUISH, colour_of, ramp
 from tests.support.images import (
     FAITHFUL,
     STORED_AS,
+    accepted_formats,
     blocks,
     chunk,
     encode,
@@ -19,7 +24,6 @@ from tests.support.images import (
     flat,
     noise,
     png,
-    taken_formats,
     with_segments,
 )
 
@@ -27,7 +31,7 @@ WHITE = (255, 255, 255)
 
 
 class TestOrientation:
-    @pytest.mark.parametrize("kind", taken_formats())
+    @pytest.mark.parametrize("kind", accepted_formats())
     @pytest.mark.parametrize("orientation", STORED_AS)
     def test_is_undone(self, kind: str, orientation: int) -> None:
         upright = blocks(4, 3)
@@ -55,7 +59,7 @@ class TestOrientation:
             pytest.param(exif(b"\0\6\0\0", kind=99), id="unknown kind of number"),
         ],
     )
-    def test_that_is_none_counts_as_upright(self, kind: str, broken: bytes) -> None:
+    def test_that_is_invalid_counts_as_upright(self, kind: str, broken: bytes) -> None:
         image, (options, _) = noise(9, 5), FAITHFUL[kind]
         found = load(encode(image, kind, exif=broken, **options), CROP)
         np.testing.assert_array_equal(found.pixels, load(encode(image, kind, **options), CROP).pixels)
@@ -159,11 +163,11 @@ class TestColour:
 
 
 class TestStrips:
-    """An image of more pixels than a strip has is turned and laid over white a piece at a time."""
+    """An image with more pixels than a strip has is converted strip by strip."""
 
     @pytest.mark.parametrize("orientation", STORED_AS)
     @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "L", "P", "1", "I;16", "CMYK"])
-    def test_are_as_the_whole(self, orientation: int, mode: str) -> None:
+    def test_give_the_same_pixels_as_the_whole_image(self, orientation: int, mode: str) -> None:
         image = colours(mode, 700, 1001)
         whole = over_white(image)
         transposition = STORED_AS[orientation]
@@ -172,7 +176,7 @@ class TestStrips:
         assert found.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(found), np.asarray(whole))
 
-    def test_of_an_image_that_is_right_already_are_the_image(self) -> None:
+    def test_are_not_made_of_an_image_that_is_upright_rgb_already(self) -> None:
         image = noise(700, 1001)
         assert upright_rgb(image, 1) is image
 
@@ -191,10 +195,98 @@ def colours(mode: str, width: int, height: int) -> Image.Image:
 
 
 def over_white(image: Image.Image) -> Image.Image:
-    """By other means: a 16-bit image in floating point, and any alpha channel by Pillow's own composition."""
+    """The expected result, computed differently: 16-bit images in floating point, alpha with Image.composite."""
     if image.mode == "I;16":
         return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
     rgba = image.convert("RGBA")
     return Image.composite(rgba.convert("RGB"), Image.new("RGB", image.size, "white"), rgba.getchannel("A"))
+
+
+def torchvision(image: Image.Image, spec: PixelSpec) -> np.ndarray[Any, Any]:
+    from torchvision.transforms import CenterCrop, InterpolationMode, Resize
+
+    resized = Resize(spec.resize_short, InterpolationMode(spec.filter), antialias=True)(image)
+    return np.asarray(CenterCrop(spec.size)(resized))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (31, 37), (32, 32), (36, 36), (37, 36), (640, 479), (123, 1001)])
+@pytest.mark.parametrize("kind", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("sides", [(32, 36), (33, 36), (32, 32), (31, 40)])
+def test_crop_equals_torchvisions(size: tuple[int, int], kind: Any, sides: tuple[int, int]) -> None:
+    spec = PixelSpec(size=sides[0], resize_short=sides[1], filter=kind)
+    image = noise(*size)
+    np.testing.assert_array_equal(load(encode(image), spec).pixels, torchvision(image, spec))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 40), st.integers(0, 9))
+def test_crop_equals_torchvisions_for_any_size(width: int, height: int, size: int, margin: int) -> None:
+    assume(max(width, height) <= 50 * min(width, height))
+    spec = PixelSpec(size=size, resize_short=size + margin, filter="bilinear")
+    image = noise(width, height)
+    picture = load(encode(image, compress_level=0), spec)
+    assert picture.pixels.shape == (size, size, 3)
+    assert picture.pixels.dtype == np.uint8
+    assert (picture.width, picture.height) == (width, height)
+    np.testing.assert_array_equal(picture.pixels, torchvision(image, spec))
+
+
+def test_crop_of_a_small_jpeg_equals_torchvisions() -> None:
+    data = encode(noise(101, 143), "JPEG")
+    expected = torchvision(Image.open(io.BytesIO(data)), CROP)
+    np.testing.assert_array_equal(load(data, CROP).pixels, expected)
+
+
+@pytest.mark.parametrize("size", [(7, 300), (300, 7), (32, 32)])
+def test_squish_does_not_keep_the_aspect_ratio(size: tuple[int, int]) -> None:
+    image = noise(*size)
+    expected = np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC))
+    picture = load(encode(image), SQUISH)
+    np.testing.assert_array_equal(picture.pixels, expected)
+    assert picture.box == (0, 0, *size)
+
+
+@pytest.mark.parametrize(
+    ("size", "inside"),
+    [
+        ((64, 32), (0, 8, 32, 24)),
+        ((32, 64), (8, 0, 24, 32)),
+        ((640, 16), (0, 16, 32, 17)),
+        ((5, 5), (0, 0, 32, 32)),
+    ],
+)
+def test_pad_adds_black_bars(size: tuple[int, int], inside: tuple[int, int, int, int]) -> None:
+    array = load(encode(flat("RGB", "white", size)), PAD).pixels
+    left, top, right, bottom = inside
+    expected = np.zeros((32, 32, 3), dtype=np.uint8)
+    expected[top:bottom, left:right] = 255
+    np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("spec", [CROP, SQUISH, PAD], ids=lambda spec: spec.mode)
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (256, 256), (401, 133)])
+def test_box_is_the_part_that_the_pixels_show(spec: PixelSpec, size: tuple[int, int]) -> None:
+    picture = load(encode(ramp(*size)), spec)
+    left, top, right, bottom = picture.box
+    centres = (np.arange(32) + 0.5) / 32
+    across = 255 * (left + centres * (right - left)) / size[0]
+    down = 255 * (top + centres * (bottom - top)) / size[1]
+    xs, ys = (np.flatnonzero((value > 8) & (value < 247)) for value in (across, down))
+    middle = (len(ys) // 2 + ys[0], len(xs) // 2 + xs[0])
+    assert len(xs) >= 8
+    assert len(ys) >= 8
+    assert np.abs(picture.pixels[middle[0], xs, 0] - across[xs]).max() < 3
+    assert np.abs(picture.pixels[ys, middle[1], 1] - down[ys]).max() < 3
+
+
+def test_box_of_a_crop_is_the_square_in_the_middle() -> None:
+    box = load(encode(ramp(300, 200)), PixelSpec(size=100, resize_short=100)).box
+    assert box == pytest.approx((50, 0, 250, 200))
+
+
+@pytest.mark.parametrize("spec", [CROP, SQUISH, PAD], ids=lambda spec: spec.mode)
+def test_no_side_becomes_less_than_one(spec: PixelSpec) -> None:
+    for size in ((1, 1), (1, 50), (50, 1)):
+        assert load(encode(flat("RGB", "red", size)), spec).pixels.shape == (32, 32, 3)
