@@ -97,7 +97,7 @@ def test_too_few_files_to_start(bundle_path: Path, count: int) -> None:
     command = [*with_files(count), sys.executable, "-m", "service", "serve", str(bundle_path), "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 3
-    assert done.stderr == f"error: cannot start: {count} open files are allowed (ulimit -n), 32 needed\n"
+    assert done.stderr == f"error: cannot start: {count} open files are allowed (ulimit -n), 32 are needed\n"
 
 
 def test_just_enough_files_to_start(bundle_path: Path) -> None:

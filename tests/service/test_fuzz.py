@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.bundle import BundleRefused, Spec, canonical, manifest
-from service.web.problem import Problem
-from service.web.routes.open_inference.request import InferRequest
+from service.problem import Problem
+from service.web.routes.open_inference.request import ParsedRequest
 from service.web.upload.json_body import parse_object
-from service.web.upload.multipart import boundary_of, file_part
+from service.web.upload.multipart import parse_boundary, parse_file
 from tests.service.pixels.test_picture import outcome
 from tests.support.bundles import make_files
 from tests.support.images import SEEDS
@@ -95,8 +95,8 @@ def test_decoder(kind: str, edits: list[tuple[float, bytes]], kept: float) -> No
 # A header's bytes come as characters of Latin-1.
 @many(st.lists(PIECES | st.binary(max_size=9), max_size=20), st.text(st.characters(max_codepoint=255), max_size=40))
 def test_forms(pieces: list[bytes], boundary: str) -> None:
-    refused_or_not(lambda: file_part(b"".join(pieces), boundary=b"b"))
-    refused_or_not(lambda: boundary_of(f"multipart/form-data; {boundary}"))
+    refused_or_not(lambda: parse_file(b"".join(pieces), boundary=b"b"))
+    refused_or_not(lambda: parse_boundary(f"multipart/form-data; {boundary}"))
 
 
 @many(EDITS, st.floats(0, 1))
@@ -126,5 +126,5 @@ def test_inference_requests(places: list[float], other: Any, json_bytes: int | N
         "outputs": [{"name": "probabilities", "parameters": {"classification": 2, "binary_data": False}}],
     }
     body = json.dumps(with_value(asked, places, other)).encode() + tail
-    refused_or_not(lambda: InferRequest.parse(body, json_bytes=json_bytes))
+    refused_or_not(lambda: ParsedRequest.parse(body, json_bytes=json_bytes))
     refused_or_not(lambda: parse_object(body))

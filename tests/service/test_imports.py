@@ -74,20 +74,19 @@ def test_importing_every_module_loads_nothing_heavy() -> None:
     assert not found & set(HEAVY)
 
 
-# The rooms of the web half in the order in which service/web/__init__.py says that they know each other.
-ROOMS = ("problem", "record", "engine", "upload", "telemetry", "middleware", "routes", "app", "server")
+# The packages and modules of service.web, each of which imports only from those before it (see its __init__.py).
+ORDER = ("record", "engine", "upload", "telemetry", "middleware", "routes", "app", "server")
 APART = {("upload", "engine"), ("routes", "middleware")}
 
 
-def test_the_rooms_of_the_web_know_each_other_one_way() -> None:
+def test_imports_within_the_web_half_go_one_way() -> None:
     folder = ROOT / "service" / "web"
-    rooms = {path.stem for path in folder.iterdir() if path.name != "__pycache__"} - {"__init__"}
-    assert rooms == set(ROOMS)
+    assert {path.stem for path in folder.iterdir() if path.name != "__pycache__"} - {"__init__"} == set(ORDER)
     for path in folder.rglob("*.py"):
         here = path.relative_to(folder).parts[0].removesuffix(".py")
         found = re.findall(r"^from service\.web(?:\.(\w+))?[\w.]* import (\w+)", path.read_text(), re.MULTILINE)
-        for there in {room or name for room, name in found} - {here}:
-            assert ROOMS.index(there) < ROOMS.index(here), f"{path} imports {there}"
+        for there in {package or name for package, name in found} - {here}:
+            assert ORDER.index(there) < ORDER.index(here), f"{path} imports {there}"
             assert (here, there) not in APART, f"{path} imports {there}"
 
 

@@ -325,7 +325,7 @@ class TestSignature:
     def test_what_onnxruntime_does_not_take(self, bundle: Bundle) -> None:
         model = onnx.load_from_string(bundle.models["model.onnx"])
         model.graph.node[0].op_type = "NoSuchOperator"
-        assert said_of(with_model(bundle, model)).startswith("onnxruntime does not take model.onnx: ")
+        assert said_of(with_model(bundle, model)).startswith("onnxruntime does not accept model.onnx: ")
 
     @pytest.mark.parametrize("place", [".", "weights"])
     def test_weights_in_the_working_directory_are_not_read(
@@ -339,7 +339,7 @@ class TestSignature:
         )
         monkeypatch.chdir(tmp_path)
         data = (tmp_path / "m.onnx").read_bytes()
-        assert said_of(with_model(bundle, data)).startswith("onnxruntime does not take model.onnx: ")
+        assert said_of(with_model(bundle, data)).startswith("onnxruntime does not accept model.onnx: ")
 
 
 class TestGolden:
@@ -375,7 +375,7 @@ class TestGolden:
 
     @pytest.mark.parametrize("data", [b"", b"no image", make_image("green")[:50]])
     def test_image_that_cannot_be_decoded_is_refused(self, bundle: Bundle, data: bytes) -> None:
-        assert said_of(with_golden(bundle, data=data)).startswith("golden/1.png: model.onnx gives no answer: ")
+        assert said_of(with_golden(bundle, data=data)).startswith("golden/1.png: model.onnx fails: ")
 
     @pytest.mark.parametrize("constant", ["scale", "head", "filter"])
     def test_model_that_gives_nan_is_refused(self, bundle: Bundle, constant: str) -> None:
@@ -390,7 +390,7 @@ class TestGolden:
     def test_model_that_fails_on_one_image_is_refused(self, bundle: Bundle) -> None:
         model = onnx.load_from_string(bundle.models["model.onnx"])
         batch_of_two_only(model)
-        assert said_of(with_model(bundle, model)).startswith("golden/0.jpeg: model.onnx gives no answer: ")
+        assert said_of(with_model(bundle, model)).startswith("golden/0.jpeg: model.onnx fails: ")
 
     def test_model_that_gives_other_classes_than_it_says_is_refused(self, bundle: Bundle) -> None:
         model = onnx.load_from_string(bundle.models["model.onnx"])
@@ -401,7 +401,7 @@ class TestGolden:
         changed = with_golden(
             dataclasses.replace(bundle, head=np.full((3, 3), np.float32(3e38))), data=make_image("white")
         )
-        assert said_of(changed).startswith("golden/1.png: model.onnx gives no answer: ")
+        assert said_of(changed).startswith("golden/1.png: model.onnx fails: ")
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel"])

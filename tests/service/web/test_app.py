@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from starlette.types import Message
 
+from service.pixels import Picture
 from service.predictor import Prediction, Predictor
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.engine.engine import Engine
+from service.web.engine import Engine
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
 
@@ -55,8 +56,8 @@ class NotANumber:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._predictor, name)
 
-    def predict(self, data: bytes, *, heatmap: bool = False) -> Prediction:
-        prediction = self._predictor.predict(data, heatmap=heatmap)
+    def classify(self, picture: Picture, **options: Any) -> Prediction:
+        prediction = self._predictor.classify(picture, **options)
         last = np.float32("nan")
         return dataclasses.replace(prediction, probabilities=np.append(prediction.probabilities[:-1], last))
 

@@ -14,7 +14,7 @@ import pytest
 from service.predictor import Predictor
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.engine.engine import Engine
+from service.web.engine import Engine
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
 from tests.support.routes import PATHS, UPLOADS
@@ -137,7 +137,7 @@ def test_before_the_model_is_loaded(path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_while_it_stops(predictor: Predictor, path: str) -> None:
     engine = Engine(threads=1, predictor=predictor)
-    engine.vitals.stopping = True
+    engine.health.stopping = True
     response = ask(path, engine=engine)
     if path.endswith(("/readyz", "/ready")):
         assert "stopping" in assert_problem(response, 503)
@@ -159,7 +159,7 @@ def test_our_own_fault(predictor: Predictor, path: str, monkeypatch: pytest.Monk
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the secret of /srv/model.onnx")
 
-    monkeypatch.setattr(predictor, "predict", fail)
+    monkeypatch.setattr(predictor, "classify", fail)
     assert "secret" not in assert_problem(ask(path, engine=Engine(threads=1, predictor=predictor)), 500)
 
 

@@ -1,4 +1,4 @@
-"""GET / and the few files that it needs, held in memory."""
+"""GET / and the files of the page, kept in memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.web.routes.operation import Operation, Parameter, describe
-from service.web.routes.resource import Handler, Resource
+from service.web.routes.endpoint import Endpoint, Handler, Operation, Parameter, describe
 
 # path -> (file beside this module, content type)
 _FILES = {
@@ -46,30 +45,37 @@ _HEADERS = {
 
 
 def page_routes() -> list[Route]:
-    """A route a file; reads the files."""
+    """Read the files, and create a route for each."""
     folder = resources.files("service.web.routes.page")
     return [
-        Route(path, Resource(get=_file((folder / name).read_bytes(), content_type)))
+        Route(path, Endpoint(get=_file((folder / name).read_bytes(), content_type)))
         for path, (name, content_type) in _FILES.items()
     ]
 
 
 def _file(content: bytes, content_type: str) -> Handler:
-    """The handler of one file, whose hash is the tag by which a browser asks whether it changed."""
+    """Create the handler of one file. Its hash is the ETag, by which a browser asks whether it has changed."""
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {**_HEADERS, "Content-Type": content_type, "ETag": tag}
 
     @describe(
         Operation(
-            summary="The page, or a file of it",
-            parameters=(Parameter(name="If-None-Match", kind=str, help="the tag of a copy at hand", where="header"),),
-            answers={content_type.partition(";")[0]: str},
-            empty=(304,),
+            summary="The page, or one of its files",
+            parameters=(
+                Parameter(
+                    name="If-None-Match",
+                    annotation=str,
+                    description="the ETag of the client's copy",
+                    location="header",
+                ),
+            ),
+            responses={content_type.partition(";")[0]: str},
+            empty_responses=(304,),
             public=True,
         )
     )
     async def get(request: Request) -> Response:
-        """One of the files that make the page on which a person tries the model."""
+        """Return one of the files of the page on which a person tries the model."""
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers)

@@ -9,8 +9,8 @@ import pytest
 
 from service.pixels import UndecodableImage
 from service.predictor import Predictor
-from service.web.engine.engine import Engine
-from service.web.problem import Problem
+from service.problem import Problem
+from service.web.engine import Engine
 
 
 @pytest.fixture
@@ -70,9 +70,9 @@ def test_an_upload_that_is_given_up_is_let_go_when_its_work_ends(predictor: Pred
         del upload
         await asyncio.wait([task])
         assert isinstance(task.exception(), Problem)
-        assert engine.vitals.slots_lost == 1
+        assert engine.health.slots_lost == 1
         go_on.set()
-        while engine.vitals.slots_lost:
+        while engine.health.slots_lost:
             await asyncio.sleep(0.001)
         del task
         await asyncio.sleep(0.01)

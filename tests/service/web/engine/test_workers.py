@@ -61,7 +61,7 @@ def test_threads_end_when_they_are_told_to() -> None:
         workers = Workers(3)
         busy = workers.submit(gate.wait)
         dropped = workers.submit(gate.wait), workers.submit(gate.wait), workers.submit(gate.wait)
-        while busy.waits:
+        while busy.is_waiting:
             await asyncio.sleep(0.001)
         own = set(threading.enumerate()) - before
         assert len(own) == 3
@@ -71,7 +71,7 @@ def test_threads_end_when_they_are_told_to() -> None:
             thread.join(10)
             assert not thread.is_alive()
         assert await busy.future
-        assert dropped[-1].waits
+        assert dropped[-1].is_waiting
 
     asyncio.run(run())
 
@@ -96,12 +96,12 @@ def test_what_is_given_up_does_not_begin_and_holds_nothing() -> None:
         second = workers.submit(lambda held=upload: done.append(held))
         gone = weakref.ref(upload)
         del upload
-        while first.waits:
+        while first.is_waiting:
             await asyncio.sleep(0.001)
-        assert second.waits
-        assert second.give_up()
+        assert second.is_waiting
+        assert second.cancel()
         assert gone() is None
-        assert not first.give_up()
+        assert not first.cancel()
         gate.set()
         assert await first.future
         assert await workers.submit(lambda: 7).future == 7
@@ -117,7 +117,7 @@ def test_an_end_of_the_loop_harms_no_thread() -> None:
 
     async def begin(workers: Workers) -> None:
         job = workers.submit(gate.wait)
-        while job.waits:
+        while job.is_waiting:
             await asyncio.sleep(0.001)
 
     async def ask(workers: Workers) -> int:

@@ -82,7 +82,7 @@ def test_host_that_does_not_exist(bundle_path: Path) -> None:
 def test_what_is_no_name_of_a_host(bundle_path: Path, host: str) -> None:
     done = run_serve(str(bundle_path), "--host", host, "--port", "0")
     assert done.returncode == 3
-    assert done.stderr == f"error: cannot listen on {host} port 0: this is no name of a host\n"
+    assert done.stderr == f"error: cannot listen on {host} port 0: this is not a valid host name\n"
 
 
 def test_refused_bundles(bundle_path: Path, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_client_that_leaves(server: RunningServer, client: httpx.Client) -> None
             time.sleep(0.1)
     time.sleep(0.2)
     assert client.get("/livez").status_code == 200
-    assert server.log.count("client left") >= 2
+    assert server.log.count("client disconnected") >= 2
     assert "Traceback" not in server.log
     assert " 500 " not in server.log
 

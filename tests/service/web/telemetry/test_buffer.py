@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from service.predictor import Predictor
-from service.web.engine.engine import Engine
+from service.web.engine import Engine
 from service.web.record import Record
-from service.web.telemetry.ledger import Ledger
+from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.logs import Entry
 from service.web.telemetry.metrics import Metrics
 from tests.support.server import RunningServer
@@ -28,7 +28,7 @@ def engine(predictor: Predictor) -> Iterator[Engine]:
 
 def ended(number: int) -> Record:
     request = Record(id=str(number), method="GET", path="/livez", route="/livez", status=200)
-    request.end()
+    request.finish()
     return request
 
 
@@ -38,34 +38,34 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_a_few_requests_are_told_of_together_and_soon(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    ledger = Ledger(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine))
 
     async def run() -> None:
         for number in range(3):
-            ledger.add(ended(number), traceparent="")
+            buffer.add(ended(number), traceparent="")
         assert told(caplog) == []
         await asyncio.sleep(0.2)
         assert told(caplog) == ["0", "1", "2"]
-        ledger.add(ended(3), traceparent="")
+        buffer.add(ended(3), traceparent="")
         await asyncio.sleep(0.2)
 
     asyncio.run(run())
     assert told(caplog) == ["0", "1", "2", "3"]
-    assert b'requests_total{route="/livez",status="200"} 4.0' in ledger.metrics.exposition()
+    assert b'requests_total{route="/livez",status="200"} 4.0' in buffer.metrics.exposition()
 
 
 def test_many_requests_do_not_wait(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    ledger = Ledger(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine))
 
     async def run() -> None:
         for number in range(40):
-            ledger.add(ended(number), traceparent="")
+            buffer.add(ended(number), traceparent="")
 
     asyncio.run(run())
     assert told(caplog) == [str(number) for number in range(32)]
-    ledger.tell()
-    ledger.tell()
+    buffer.flush()
+    buffer.flush()
     assert told(caplog) == [str(number) for number in range(40)]
 
 
@@ -73,15 +73,15 @@ def test_a_request_is_logged_with_the_time_and_the_length_that_it_had(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    ledger = Ledger(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine))
     now, request = time.time(), ended(0)
 
     async def run() -> None:
-        ledger.add(request, traceparent="")
+        buffer.add(request, traceparent="")
 
     asyncio.run(run())
     time.sleep(0.1)
-    ledger.tell()
+    buffer.flush()
     (record,) = caplog.records
     assert now - 0.01 <= record.created < now + 0.05
     assert record.msecs == pytest.approx(1e3 * (record.created % 1))
@@ -90,15 +90,15 @@ def test_a_request_is_logged_with_the_time_and_the_length_that_it_had(
 
 def test_nothing_is_told_where_the_log_is_off(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    ledger = Ledger(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine))
 
     async def run() -> None:
-        ledger.add(ended(0), traceparent="")
+        buffer.add(ended(0), traceparent="")
 
     asyncio.run(run())
-    ledger.tell()
+    buffer.flush()
     assert told(caplog) == []
-    assert b'requests_total{route="/livez",status="200"} 1.0' in ledger.metrics.exposition()
+    assert b'requests_total{route="/livez",status="200"} 1.0' in buffer.metrics.exposition()
 
 
 def test_a_scrape_counts_every_request_before_it(server: RunningServer, client: httpx.Client) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service.settings import BadSetting, Settings
-from service.web.middleware.access import Keys
+from service.web.middleware.api_keys import APIKeys
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
 from tests.support.server import RunningServer, exchange, run_serve
@@ -87,11 +87,11 @@ def test_keys_are_shown_nowhere(guarded: RunningServer, guarded_client: httpx.Cl
 def test_keys_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     with pytest.raises(BadSetting, match="cannot be read"):
-        Keys.read(Settings(api_keys_file=str(file)))
+        APIKeys.read(Settings(api_keys_file=str(file)))
     for content, reason in ((b"", "holds no key"), (b"short\n", "key 1"), (b"\xff\xfe", "cannot be read")):
         file.write_bytes(content)
         with pytest.raises(BadSetting, match=reason):
-            Keys.read(Settings(api_keys_file=str(file)))
+            APIKeys.read(Settings(api_keys_file=str(file)))
 
 
 def test_a_service_whose_keys_cannot_be_read_does_not_start(bundle_path: Path, tmp_path: Path) -> None:
