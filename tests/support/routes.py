@@ -7,9 +7,9 @@ _READ, _UPLOAD = "GET, HEAD, OPTIONS", "POST, OPTIONS"
 ROUTES = {
     "/": _READ,
     "/page/app.js": _READ,
-    "/page/answer.js": _READ,
+    "/page/prediction.js": _READ,
     "/page/heatmap.js": _READ,
-    "/page/key.js": _READ,
+    "/page/api_key.js": _READ,
     "/page/service.js": _READ,
     "/page/style.css": _READ,
     "/page/icon.svg": _READ,

@@ -97,8 +97,10 @@ class _Form:
         disposition = self._header(b"content-disposition")
         if disposition is None:
             raise _malformed("a part has no Content-Disposition")
-        kind, options = parse_options_header(disposition)
-        if kind != b"form-data" or b"name" not in options:
+        disposition_type, options = parse_options_header(disposition)
+        if (
+            disposition_type != b"form-data" or b"name" not in options or options[b"name"].startswith(b'"')
+        ):  # a quote without its end
             raise _malformed("the Content-Disposition of a part is not form-data with a name")
         name = options[b"name"].decode("utf-8", "replace")
         self._is_file = name == FILE_FIELD

@@ -92,7 +92,7 @@ def test_errors_are_sentences(visit: Any, server: RunningServer) -> None:
     expect(error).to_contain_text("This is not an image of a format that is taken here")
     expect(page.locator("#zone")).to_be_visible()
     upload(page, bytes(200_001))
-    expect(error).to_have_text("This file is 0.2 MB; at most 0.2 MB are taken here.")
+    expect(error).to_have_text("This file is 0.2 MB; the limit is 0.2 MB.")
     upload(page, b"")
     expect(error).to_have_text("This file is empty.")
     upload(page, make_image("blue"))

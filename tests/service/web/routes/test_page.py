@@ -8,9 +8,9 @@ import pytest
 FILES = {
     "/": "text/html",
     "/page/app.js": "text/javascript",
-    "/page/answer.js": "text/javascript",
+    "/page/prediction.js": "text/javascript",
     "/page/heatmap.js": "text/javascript",
-    "/page/key.js": "text/javascript",
+    "/page/api_key.js": "text/javascript",
     "/page/service.js": "text/javascript",
     "/page/style.css": "text/css",
     "/page/icon.svg": "image/svg+xml",
