@@ -36,7 +36,7 @@ PROBE_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/rea
 
 
 def create_app(engine: Engine, settings: Settings, *, buffer: RecordBuffer | None = None) -> ASGIApp:
-    """Create the ASGI application. Until the engine has a model, what needs one is a 503.
+    """Create the ASGI application. Routes that need the model respond with 503 until the engine has loaded it.
 
     Args:
         engine: The model and its threads.

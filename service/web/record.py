@@ -116,7 +116,7 @@ class Record:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time the stage that the block is. It starts where the stage before it ended, so that no time is lost."""
+        """Time the block as a stage. It counts from the end of the stage before it, so that no time is lost."""
         try:
             yield
         finally:

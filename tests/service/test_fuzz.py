@@ -1,4 +1,4 @@
-"""Hostile bytes by the thousand: whatever comes in, it is taken or refused as the contract says.
+"""Thousands of hostile inputs: each is accepted, or rejected with the right error.
 
 `FIELDGUIDE_FUZZ_INPUTS` says how many inputs each test tries (3,000); more take longer and are never the same ones.
 """
@@ -41,7 +41,7 @@ JSON = st.recursive(
 )
 PLACES = st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=4)
 EDITS = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=6)), max_size=4)
-# What a form is made of, whole and in parts.
+# Pieces of forms, complete and cut.
 PIECES = st.sampled_from(
     [b"--b", b"--b\r\n", b"--b--", b"\r\n", b"\n", b"\r", b"-", b":", b";", b'"', b"\0", b"x" * 99, b"; name=file",
      b"Content-Disposition: form-data", b'; name="file"', b"; filename*=UTF-8''%", b"Content-Type: image/png"]
@@ -49,13 +49,13 @@ PIECES = st.sampled_from(
 
 
 def many(*strategies: Any) -> Callable[[Callable[..., None]], Callable[[], None]]:
-    """Try the test with this many inputs."""
+    """Run the test with this many inputs."""
     quiet = settings(max_examples=INPUTS, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     return lambda test: quiet(given(*strategies)(test))
 
 
 def edited(data: bytes, edits: list[tuple[float, bytes]], kept: float) -> bytes:
-    """The bytes with others written over them at some places, and seldom much cut off."""
+    """Return the bytes with others written over them at some places, and seldom with much cut off."""
     result = bytearray(data)
     for place, replacement in edits:
         start = int(place * len(result))
@@ -64,7 +64,7 @@ def edited(data: bytes, edits: list[tuple[float, bytes]], kept: float) -> bytes:
 
 
 def with_value(value: Any, places: list[float], other: Any) -> Any:
-    """The JSON value with another one at some place in its depth."""
+    """Return the JSON value with another value at some place inside."""
     if not places or not value or not isinstance(value, dict | list):
         return other
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))

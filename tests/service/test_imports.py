@@ -1,4 +1,4 @@
-"""The slim half stays slim: what it imports, found out in a fresh interpreter."""
+"""What the service imports, in a fresh interpreter: nothing heavy."""
 
 from __future__ import annotations
 
@@ -96,13 +96,13 @@ def test_serving_loads_nothing_heavy(bundle_path: Path, free_port: int) -> None:
     assert not found & set(HEAVY)
 
 
-def test_help_does_not_even_load_the_runtime() -> None:
+def test_help_does_not_load_onnxruntime() -> None:
     found = modules_after("import sys, service.cli; print(sorted(name for name in sys.modules if '.' not in name))")
     assert not found & {*HEAVY, "onnxruntime", "numpy", "PIL", "starlette", "uvicorn"}
 
 
 @pytest.mark.parametrize("module", ["service.predictor", "trainer.export.export"])
-def test_the_runtime_neither_reports_nor_writes_to_the_home_directory(module: str, tmp_path: Path) -> None:
+def test_onnxruntime_does_not_report_or_write_to_the_home_directory(module: str, tmp_path: Path) -> None:
     kept = {"CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
     environ = {name: value for name, value in os.environ.items() if name not in kept} | {"HOME": str(tmp_path)}
     command = [sys.executable, "-c", f"import {module}, onnxruntime; print(onnxruntime.__version__)"]

@@ -143,7 +143,7 @@ class Engine:
 
 
 def _timed(work: Callable[[], Result], request: Record) -> Result:
-    """Run on a worker thread: what comes before the work is `queue`, what its own stages leave over is `encode`."""
+    """Run on a worker thread. The time before the work is `queue`; the time after its last stage is `encode`."""
     request.lap("queue")
     with request.stage("encode"):
         return work()

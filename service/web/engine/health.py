@@ -35,23 +35,23 @@ class HealthMonitor:
         self._all_lost_since: float | None = None
 
     def record_success(self) -> None:
-        """A request was answered, or rejected by its own fault."""
+        """Note that a request succeeded, or failed by its own fault."""
         self._consecutive_failures = 0
 
     def record_failure(self) -> None:
-        """A request failed by the service's own fault."""
+        """Note that a request failed by the service's own fault."""
         self.failures += 1
         self._consecutive_failures += 1
         self._last_failure = self._clock()
 
     def lose_slot(self) -> None:
-        """A thread did not return in time."""
+        """Note that a thread did not return in time."""
         self.slots_lost += 1
         if self.slots_lost == self._slots:
             self._all_lost_since = self._clock()
 
     def regain_slot(self) -> None:
-        """A thread that was late has returned."""
+        """Note that such a thread has returned."""
         self.slots_lost -= 1
         self._all_lost_since = None
 

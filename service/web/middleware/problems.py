@@ -23,13 +23,13 @@ _PATHS_WITH_ERROR = ("/v2", "/models/")
 
 
 class ProblemsMiddleware:
-    """ASGI middleware that answers every exception. One that is not a `Problem` is logged, and stays opaque."""
+    """ASGI middleware that responds to every exception with a problem. Details of unexpected ones are only logged."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and answer its error. A client that disconnected gets no response; this is no error."""
+        """Pass the request on, and respond to its error. One that disconnected gets no response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -39,14 +39,14 @@ class ProblemsMiddleware:
         except ClientDisconnect:
             return
         except Problem as problem:
-            await exchange.answer(problem)
+            await exchange.respond(problem)
         except ImageError as error:
-            await exchange.answer(image_problem(error))
+            await exchange.respond(image_problem(error))
         except asyncio.CancelledError:  # the server stops, and the time for this request is over
-            await exchange.answer(Problem(503, "The service is stopping.", headers={"Retry-After": "5"}), linger=False)
+            await exchange.respond(Problem(503, "The service is stopping.", headers={"Retry-After": "5"}), linger=False)
         except Exception:
             _logger.exception("request %s failed", scope["state"]["request_id"])
-            await exchange.answer(Problem(500, "The service failed. Its log has an entry with the request id."))
+            await exchange.respond(Problem(500, "The service failed. Its log has an entry with the request id."))
 
 
 class _Exchange:
@@ -68,7 +68,7 @@ class _Exchange:
         self._started = True
         await self._send(message)
 
-    async def answer(self, problem: Problem, *, linger: bool = True) -> None:
+    async def respond(self, problem: Problem, *, linger: bool = True) -> None:
         """Send the problem, unless a response has started; then, with `linger`, wait for the rest of the request."""
         if self._started:
             return

@@ -48,7 +48,7 @@ class _Rejected(Exception):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Rejects what exceeds a limit with a problem, and closes the connection."""
+    """Responds with a problem to what exceeds a limit, and closes the connection."""
 
     def __init__(self, *, limits: ConnectionLimits, metrics: Metrics, **options: Any) -> None:
         super().__init__(**options)

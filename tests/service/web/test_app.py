@@ -1,4 +1,4 @@
-"""The application without a server: states that a running one is seldom in."""
+"""The application without a server, in states that a running one seldom has."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class NotANumber:
 
 
 @pytest.mark.parametrize("path", ["/v1/predict?top_k=1", "/analyze"])
-def test_our_own_fault_is_opaque(predictor: Predictor, path: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_internal_error_is_opaque(predictor: Predictor, path: str, caplog: pytest.LogCaptureFixture) -> None:
     engine = Engine(threads=1, predictor=NotANumber(predictor))  # type: ignore[arg-type]
     headers = {"Content-Type": "image/png", "X-Request-ID": "mine"}
     response = ask(engine, "POST", path, content=make_image(), headers=headers)
@@ -75,8 +75,8 @@ def test_our_own_fault_is_opaque(predictor: Predictor, path: str, caplog: pytest
     assert errors[0].exc_info is not None
 
 
-def test_a_request_that_outlasts_the_server_is_told_so(predictor: Predictor) -> None:
-    """uvicorn cancels what still runs when the time to stop is over."""
+def test_a_request_that_outlasts_the_server_gets_a_503(predictor: Predictor) -> None:
+    """uvicorn cancels requests that are still running when the time to stop is over."""
 
     async def run() -> list[Message]:
         sent: list[Message] = []

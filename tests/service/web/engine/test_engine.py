@@ -15,7 +15,7 @@ from service.web.engine import Engine
 
 @pytest.fixture
 def without_collections() -> Iterator[None]:
-    """What goes away goes away by itself."""
+    """Objects are released by reference counting alone."""
     gc.collect()
     gc.disable()
     yield
@@ -27,7 +27,7 @@ class Upload:
 
 
 def fail(upload: Upload, kind: type[Exception]) -> None:
-    """As code does that reads an upload, and finds fault with it."""
+    """Raise like code that reads a bad upload."""
     try:
         raise ValueError(id(upload))
     except ValueError as error:
@@ -36,8 +36,8 @@ def fail(upload: Upload, kind: type[Exception]) -> None:
 
 @pytest.mark.usefixtures("without_collections")
 @pytest.mark.parametrize("kind", [UndecodableImage, Problem, RuntimeError])
-def test_an_upload_that_is_refused_is_let_go_at_once(predictor: Predictor, kind: type[Exception]) -> None:
-    """It used to stay until a garbage collection: half a dozen of 20 MB, beside those that were at work."""
+def test_a_rejected_upload_is_released_at_once(predictor: Predictor, kind: type[Exception]) -> None:
+    """It used to stay in memory until a garbage collection: half a dozen of 20 MB, besides those being processed."""
 
     async def run() -> None:
         engine, upload = Engine(threads=1, predictor=predictor), Upload()
@@ -55,7 +55,7 @@ def test_an_upload_that_is_refused_is_let_go_at_once(predictor: Predictor, kind:
 
 
 @pytest.mark.usefixtures("without_collections")
-def test_an_upload_that_is_given_up_is_let_go_when_its_work_ends(predictor: Predictor) -> None:
+def test_a_cancelled_upload_is_released_when_its_work_ends(predictor: Predictor) -> None:
     async def run() -> None:
         engine, upload = Engine(threads=1, predictor=predictor, deadline_s=0.05), Upload()
         gone = weakref.ref(upload)

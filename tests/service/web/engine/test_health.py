@@ -22,7 +22,7 @@ def is_ready(health: HealthMonitor) -> bool:
     return True
 
 
-def test_five_failures_in_a_row_make_it_unready_for_a_while() -> None:
+def test_five_consecutive_failures_make_it_not_ready_for_a_while() -> None:
     clock = Clock()
     health = HealthMonitor(slots=2, stuck_s=30, clock=clock)
     for _ in range(4):

@@ -18,13 +18,13 @@ GUARDED = ("/v1/model", "/metrics", "/v2", "/v2/models/colours", "/nothing", "/p
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-def test_what_needs_no_key(guarded_client: httpx.Client, path: str) -> None:
+def test_public_paths(guarded_client: httpx.Client, path: str) -> None:
     assert guarded_client.get(path).status_code == 200
 
 
 @pytest.mark.parametrize("path", GUARDED)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
-def test_what_needs_a_key_does_not_even_say_whether_it_is_there(
+def test_paths_that_need_a_key_do_not_reveal_whether_they_exist(
     guarded_client: httpx.Client, path: str, method: str
 ) -> None:
     response = guarded_client.request(method, path)
@@ -33,10 +33,10 @@ def test_what_needs_a_key_does_not_even_say_whether_it_is_there(
 
 
 @pytest.mark.parametrize("key", [KEY, FILE_KEY])
-def test_a_key_is_taken_in_two_headers(guarded_client: httpx.Client, key: str) -> None:
+def test_a_key_is_accepted_in_two_headers(guarded_client: httpx.Client, key: str) -> None:
     for headers in ({"Authorization": f"Bearer {key}"}, {"authorization": f"bearer  {key}"}, {"X-API-Key": key}):
-        answer = guarded_client.post("/analyze", content=make_image("red"), headers={**IMAGE, **headers})
-        assert answer.json() == {"result": "red"}
+        response = guarded_client.post("/analyze", content=make_image("red"), headers={**IMAGE, **headers})
+        assert response.json() == {"result": "red"}
         assert_problem(guarded_client.get("/nothing", headers=headers), 404)
 
 
@@ -54,7 +54,7 @@ def test_a_key_is_taken_in_two_headers(guarded_client: httpx.Client, key: str) -
         {"Cookie": f"X-API-Key={KEY}"},
     ],
 )
-def test_other_keys_are_not_taken(guarded_client: httpx.Client, headers: dict[str, str | bytes]) -> None:
+def test_other_keys_are_not_accepted(guarded_client: httpx.Client, headers: dict[str, str | bytes]) -> None:
     assert_problem(guarded_client.get("/v1/model", headers=headers), 401)
     assert_problem(guarded_client.get(f"/v1/model?api_key={KEY}", headers=headers), 401)
 

@@ -6,7 +6,7 @@ import pytest
 from tests.service.web.middleware.keys import KEY
 
 
-def test_cross_origin_requests_of_origins_that_are_allowed(guarded_client: httpx.Client) -> None:
+def test_cross_origin_requests_of_allowed_origins(guarded_client: httpx.Client) -> None:
     headers = {"Origin": "https://page.example", "X-API-Key": KEY}
     for path, status in (("/v1/model", 200), ("/nothing", 404)):
         response = guarded_client.get(path, headers=headers)
@@ -26,7 +26,7 @@ def test_cross_origin_requests_of_origins_that_are_allowed(guarded_client: httpx
 @pytest.mark.parametrize(
     "origin", ["https://other.example", "http://page.example", "null", "https://page.example:8443"]
 )
-def test_cross_origin_requests_of_others(guarded_client: httpx.Client, origin: str) -> None:
+def test_cross_origin_requests_of_other_origins(guarded_client: httpx.Client, origin: str) -> None:
     for response in (
         guarded_client.get("/v1/model", headers={"Origin": origin, "X-API-Key": KEY}),
         guarded_client.options("/v1/model", headers={"Origin": origin, "Access-Control-Request-Method": "GET"}),

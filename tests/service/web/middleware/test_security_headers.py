@@ -5,7 +5,7 @@ import pytest
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/model", "/livez", "/nothing", "/v2", "/metrics"])
-def test_headers_that_browsers_heed(client: httpx.Client, path: str) -> None:
+def test_security_headers(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"

@@ -32,7 +32,7 @@ def make_drift() -> Drift:
     return Drift(reference)
 
 
-def test_index_as_the_formula_says() -> None:
+def test_the_index_follows_the_formula() -> None:
     """Siddiqi 2017, Intelligent Credit Scoring: for large counts the prior of half an image does not matter."""
     actual, expected = np.array([0.2, 0.5, 0.3]), np.array([0.4, 0.4, 0.2])
     by_hand = sum((a - e) * math.log(a / e) for a, e in zip(actual, expected, strict=True))
@@ -41,7 +41,7 @@ def test_index_as_the_formula_says() -> None:
     assert math.isfinite(population_stability_index(np.array([1.0, 0.0]), np.array([0.0, 1.0])))
 
 
-def test_answers_like_the_reference_are_within_chance() -> None:
+def test_predictions_like_the_reference_are_within_chance() -> None:
     drift = make_drift()
     random = np.random.default_rng(0)
     for _ in range(1000):
@@ -53,7 +53,7 @@ def test_answers_like_the_reference_are_within_chance() -> None:
 
 
 def test_the_index_by_chance_is_its_mean() -> None:
-    """Also where most bins are empty, as those of the confidence are: no best probability of three is under a third."""
+    """Also if most bins are empty, like those of the confidence: of three classes none best is under a third."""
     random, shares = np.random.default_rng(0), np.array([0, 0, 0, 0.1, 0.2, 0.3, 0.4])
     values, expected = [], []
     for _ in range(100):
@@ -79,7 +79,7 @@ def test_the_index_by_chance_is_its_mean() -> None:
     assert np.mean(values) == pytest.approx(expected[0], rel=0.2)
 
 
-def test_other_answers_are_not() -> None:
+def test_other_predictions_are_not_within_chance() -> None:
     drift = make_drift()
     for _ in range(200):
         drift.add(prediction(2, 0.2), multilabel=False)
@@ -88,7 +88,7 @@ def test_other_answers_are_not() -> None:
     assert found["confidence"].value > 1
 
 
-def test_only_the_latest_answers_count() -> None:
+def test_only_the_latest_predictions_count() -> None:
     drift = make_drift()
     for number in range(3 * WINDOW):
         like_the_reference = (0, 0, 0, 0, 0, 1, 1, 1, 2, 2)[number % 10]
@@ -97,7 +97,7 @@ def test_only_the_latest_answers_count() -> None:
     assert drift.indices()["class"].value < 0.001
 
 
-def test_every_label_of_a_multilabel_answer_counts() -> None:
+def test_every_label_of_a_multilabel_prediction_counts() -> None:
     drift = make_drift()
     drift.add(prediction(1, 1.0), multilabel=True)
     assert drift.indices()["class"].by_chance == pytest.approx(2 * (1 / 2 + 1 / 100))
@@ -105,7 +105,7 @@ def test_every_label_of_a_multilabel_answer_counts() -> None:
     assert drift.indices()["class"].by_chance == pytest.approx(2 * (1 / 2 + 1 / 100))
 
 
-def test_no_answers_no_index() -> None:
+def test_no_predictions_no_index() -> None:
     assert all(math.isnan(index.value) for index in make_drift().indices().values())
 
 
@@ -122,7 +122,7 @@ def test_no_answers_no_index() -> None:
         {"confidence_edges": None},
     ],
 )
-def test_a_reference_that_makes_no_sense_is_none(change: dict[str, Any]) -> None:
+def test_an_invalid_reference_is_ignored(change: dict[str, Any]) -> None:
     assert Reference.from_metrics({"reference": {**METRICS["reference"], **change}}, class_count=3) is None
     assert Reference.from_metrics({"reference": []}, class_count=3) is None
     assert Reference.from_metrics({}, class_count=3) is None

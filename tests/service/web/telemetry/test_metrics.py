@@ -73,7 +73,7 @@ def test_requests_stages_and_drift(watched: RunningServer) -> None:
     assert digest == httpx.get(watched.url + "/v1/model").json()["digest"]
 
 
-def test_what_is_sent_away_counts_for_its_route(predictor: Predictor) -> None:
+def test_a_rejected_request_counts_for_its_route(predictor: Predictor) -> None:
     engine = Engine(threads=1, predictor=predictor)
     buffer = RecordBuffer(Metrics(engine))
     engine.permits.taken = engine.permits.count
@@ -94,8 +94,8 @@ def test_what_is_sent_away_counts_for_its_route(predictor: Predictor) -> None:
     assert 'fieldguide_requests_total{route="none",status="404"} 1.0' in text
 
 
-def test_a_stage_that_ends_while_its_request_is_counted(predictor: Predictor) -> None:
-    """Work that was given up goes on, and tells its record of it."""
+def test_a_stage_may_end_while_its_request_is_counted(predictor: Predictor) -> None:
+    """Cancelled work continues, and still adds stages to its record."""
     metrics = Metrics(Engine(threads=1, predictor=predictor))
     request = Record(id="1", method="POST", path="/analyze")
     done = threading.Event()
@@ -119,7 +119,7 @@ def test_a_stage_that_ends_while_its_request_is_counted(predictor: Predictor) ->
         thread.join()
 
 
-def test_labels_do_not_come_from_clients(server: RunningServer, client: httpx.Client) -> None:
+def test_label_values_do_not_come_from_clients(server: RunningServer, client: httpx.Client) -> None:
     for number in range(50):
         client.get(f"/{number}")
         client.request(f"METHOD{number}", "/livez")

@@ -13,7 +13,7 @@ HEAD = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
 
 
 @given(st.binary(min_size=1).filter(lambda content: b"\r\n--b" not in content))
-def test_content_comes_out_as_it_went_in(content: bytes) -> None:
+def test_the_content_is_unchanged(content: bytes) -> None:
     assert parse_file(HEAD + content + b"\r\n--b--\r\n", boundary=b"b") == content
 
 
