@@ -90,6 +90,12 @@ def test_imports_within_the_web_half_go_one_way() -> None:
             assert (here, there) not in APART, f"{path} imports {there}"
 
 
+def test_predictions_on_the_command_line_do_not_load_the_web_half() -> None:
+    found = modules_after("import sys, service.batch, service.cli, service.ui; print(sorted(sys.modules))")
+    assert "service.batch" in found
+    assert not [name for name in found if name.startswith(("service.web", "starlette", "uvicorn"))]
+
+
 def test_serving_loads_nothing_heavy(bundle_path: Path, free_port: int) -> None:
     found = modules_after(SERVE, "serve", str(bundle_path), "--port", str(free_port))
     assert "uvloop" in found

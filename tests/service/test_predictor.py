@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -68,6 +69,18 @@ class TestPredict:
         assert prediction.heatmap is None
         assert prediction.decode_ms > 0
         assert prediction.infer_ms > 0
+
+    def test_predict_is_load_and_classify(self, predictor: Predictor) -> None:
+        data = make_image("red")
+        together, separate = predictor.predict(data), predictor.classify(predictor.load(data), decode_ms=7.0)
+        np.testing.assert_array_equal(together.probabilities, separate.probabilities)
+        assert separate.decode_ms == 7.0
+
+    def test_run_options_stop_an_inference(self, predictor: Predictor) -> None:
+        options = ort.RunOptions()
+        options.terminate = True
+        with pytest.raises(Exception, match="terminate"):  # onnxruntime's errors have no common base class
+            predictor.classify(predictor.load(make_image("red")), run_options=options)
 
     def test_predictor_has_the_name_and_version_of_its_bundle(self, bundle: Bundle, predictor: Predictor) -> None:
         assert (predictor.name, predictor.version, predictor.digest) == ("colours", "1", bundle.digest)
