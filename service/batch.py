@@ -1,4 +1,4 @@
-"""Many image files on the command line: each one's answer, or its problem, as over HTTP."""
+"""Predictions for many image files, as the command line prints them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ from typing import Any
 from service.cores import usable_cores
 from service.pixels import ImageError
 from service.predictor import Predictor
-from service.web.problem import Problem, image_problem
-from service.web.routes.answers import full_answer
+from service.problem import Problem, image_problem
+from service.responses import prediction_response
 
 
 def predict_files(paths: Sequence[str], predictor: Predictor, *, top_k: int) -> list[dict[str, Any]]:
-    """One JSON object a path, in the same order: `path` and the fields of the answer of /v1/predict or of a problem.
+    """Classify image files in parallel, one thread for each usable core.
 
-    A problem is told from an answer by its `status`. Images are worked on side by side, one a usable core.
+    Args:
+        paths: Paths of the files.
+        predictor: The model.
+        top_k: How many classes to list for each image, at least 1.
+
+    Returns:
+        One JSON object for each path, in the same order: `path`, and the fields of the response of /v1/predict or
+        of a problem. Only a problem has a `status`.
     """
-    answer = functools.partial(_predict_file, predictor=predictor, top_k=top_k)
+    predict_file = functools.partial(_predict_file, predictor=predictor, top_k=top_k)
     with ThreadPoolExecutor(usable_cores()) as threads:
-        return list(threads.map(answer, paths))
+        return list(threads.map(predict_file, paths))
 
 
 def _predict_file(path: str, *, predictor: Predictor, top_k: int) -> dict[str, Any]:
@@ -35,7 +42,7 @@ def _predict_file(path: str, *, predictor: Predictor, top_k: int) -> dict[str, A
     except Problem as problem:
         return {"path": path, **problem.to_json()}
     total_ms = 1e3 * (time.perf_counter() - start)
-    return {"path": path, **full_answer(prediction, predictor, top_k=top_k, total_ms=total_ms)}
+    return {"path": path, **prediction_response(prediction, predictor, top_k=top_k, total_ms=total_ms)}
 
 
 def _read(path: str) -> bytes:
@@ -46,6 +53,6 @@ def _read(path: str) -> bytes:
     except FileNotFoundError as error:
         raise Problem(404, "There is no such file.") from error
     except PermissionError as error:
-        raise Problem(403, "This file may not be read.") from error
-    except (OSError, ValueError) as error:  # ValueError: a name that holds a null byte
+        raise Problem(403, "There is no permission to read this file.") from error
+    except (OSError, ValueError) as error:  # ValueError: the name has a null byte
         raise Problem(400, f"This file cannot be read: {error}.") from error

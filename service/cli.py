@@ -1,8 +1,8 @@
-"""python -m service serve|predict|verify.
+"""The command line: python -m service serve|predict|verify.
 
-Exit codes: 0 done, 1 the work failed (for `predict`: any image), 2 wrong use, 3 the bundle was refused or the
-service could not start. What goes wrong is one line on stderr. Each command imports what it needs itself, so that
-help and wrong use are quick.
+Exit codes: 0 success, 1 the command failed (for `predict`: any image), 2 wrong usage, 3 the bundle was refused or the
+service could not start, 130 interrupted. Each error is one line on stderr. Each command imports what it needs itself,
+so that help and usage errors are fast.
 """
 
 from __future__ import annotations
@@ -18,35 +18,39 @@ from typing import Any, NoReturn
 
 import click
 
-from service import __version__, tables
+from service import __version__
 from service.settings import DEFAULT_TOP_K, BadSetting, Settings, all_settings
+from service.text import bundle_lines, prediction_lines, printable
 
-_FAILED, _WRONG_USE, _NOT_STARTED, _INTERRUPTED = 1, 2, 3, 130
-_LEAST_FILES = 32  # 16 are open while a bundle is read
+_EXIT_FAILED = 1
+_EXIT_USAGE = 2
+_EXIT_NOT_STARTED = 3
+_EXIT_INTERRUPTED = 130
+_MIN_OPEN_FILES = 32  # 16 are open while a bundle is read
 
 
 def main() -> NoReturn:
-    """Run the command line of this process, and exit."""
+    """Run the command of this process's arguments, then exit."""
     try:
         cli.main(prog_name="python -m service", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(_WRONG_USE)
+        sys.exit(_EXIT_USAGE)
     except click.ClickException as error:
         _fail(error.format_message(), code=error.exit_code)
     except click.Abort:
-        _fail("interrupted", code=_INTERRUPTED)
+        _fail("interrupted", code=_EXIT_INTERRUPTED)
     sys.exit(0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="fieldguide %(version)s")
 def cli() -> None:
-    """Say what is in a photo, with a model from a bundle."""
+    """Classify photos with the model of a bundle."""
 
 
 def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A flag for every row of the table; its text is read by `Settings.resolve` alone."""
+    """Decorator: add a flag for every setting. `Settings.resolve` alone parses their values."""
     for setting in reversed([setting for setting in all_settings() if not setting.secret]):
         command = click.option(
             setting.flag,
@@ -63,18 +67,18 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
 def serve(bundle: str, **flags: str | None) -> None:
     """Serve BUNDLE, a folder or a zip, over HTTP until SIGINT or SIGTERM.
 
-    Every setting is a flag or an environment variable; the flag wins.
+    Every setting is a flag or an environment variable. If both are given, the flag counts.
     """
-    # Until the server has handlers of its own there is nothing to clean up. The first process of a container would
-    # ignore SIGTERM without a handler; and an exception, as SIGINT raises it, must not fall into a half-done import.
+    # Until the server installs its own handlers there is nothing to clean up. The first process of a container
+    # ignores SIGTERM if it has no handler, and SIGINT's exception must not interrupt an import halfway.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+        signal.signal(number, _exit_at_once)
     try:
         settings = Settings.resolve(flags, os.environ)
     except BadSetting as error:
         raise click.UsageError(str(error)) from error
 
-    _check_files()
+    _check_open_files()
 
     from service.web import server
     from service.web.telemetry import logs
@@ -85,22 +89,25 @@ def serve(bundle: str, **flags: str | None) -> None:
         with _bundle_errors():
             server.serve(bundle, settings)
     except (BadSetting, server.CannotListen) as error:
-        _fail(str(error), code=_NOT_STARTED)
-    # A thread may still load the model, or infer for a request that was given up. Were the interpreter taken down, its
-    # return from native code would abort the process.
+        _fail(str(error), code=_EXIT_NOT_STARTED)
+    # A thread may still load the model, or run inference for a cancelled request. If the interpreter were shut down,
+    # the thread's return from native code would abort the process.
     os._exit(0)
 
 
-def _check_files() -> None:
-    """Not to fail halfway, where an import or the event loop cannot open one more."""
+def _check_open_files() -> None:
+    """Fail now rather than halfway, in an import or in the event loop."""
     import resource
 
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= files < _LEAST_FILES:
-        _fail(f"cannot start: {files} open files are allowed (ulimit -n), {_LEAST_FILES} needed", code=_NOT_STARTED)
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= limit < _MIN_OPEN_FILES:
+        _fail(
+            f"cannot start: {limit} open files are allowed (ulimit -n), {_MIN_OPEN_FILES} are needed",
+            code=_EXIT_NOT_STARTED,
+        )
 
 
-def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+def _exit_at_once(_number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(0)
 
 
@@ -109,12 +116,16 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 @click.option(
-    "--top-k", type=click.IntRange(min=1), default=DEFAULT_TOP_K, show_default=True, help="classes to list an image"
+    "--top-k",
+    type=click.IntRange(min=1),
+    default=DEFAULT_TOP_K,
+    show_default=True,
+    help="classes to list per image",
 )
 def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int) -> None:
-    """Say what is in each IMAGE.
+    """Classify each IMAGE.
 
-    Exit code 1 where any of them gave no answer; the others are answered all the same.
+    If an image fails, the others are still classified, and the exit code is 1.
     """
     from service.batch import predict_files
     from service.bundle import read_bundle
@@ -123,18 +134,18 @@ def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int) 
     with _bundle_errors():
         predictor = Predictor(read_bundle(bundle))
     for warning in predictor.warnings:
-        _complain(f"warning: {warning}")
-    answers = predict_files(images, predictor, top_k=top_k)
-    failed = [answer for answer in answers if "status" in answer]
+        _print_error(f"warning: {warning}")
+    results = predict_files(images, predictor, top_k=top_k)
+    problems = [result for result in results if "status" in result]
     if as_json:
-        click.echo(json.dumps({"images": answers}, allow_nan=False))
+        click.echo(json.dumps({"images": results}, allow_nan=False))
     else:
-        for line in tables.predictions([answer for answer in answers if "status" not in answer]):
+        for line in prediction_lines([result for result in results if "status" not in result]):
             click.echo(line)
-    for answer in failed:
-        _complain(f"{answer['path']}: {answer['detail']}")
-    if failed:
-        sys.exit(_FAILED)
+    for problem in problems:
+        _print_error(f"{problem['path']}: {problem['detail']}")
+    if problems:
+        sys.exit(_EXIT_FAILED)
 
 
 @cli.command()
@@ -146,26 +157,26 @@ def verify(bundle: str, *, as_json: bool) -> None:
     from service.predictor import Predictor
 
     with _bundle_errors():
-        whole = read_bundle(bundle)
-        warnings = {name: Predictor(whole, model_file=name).warnings for name in whole.models}
+        content = read_bundle(bundle)
+        warnings = {name: Predictor(content, model_file=name).warnings for name in content.models}
     report: dict[str, Any] = {
-        "name": whole.manifest.name,
-        "version": whole.manifest.version,
-        "created": whole.manifest.created,
-        "digest": whole.digest,
-        **whole.spec.to_json(),
-        "models": list(whole.models),
-        "golden_images": len(whole.golden),
-        "metrics": whole.metrics,
-        "warnings": [f"{name}: {warning}" for name in whole.models for warning in warnings[name]],
+        "name": content.manifest.name,
+        "version": content.manifest.version,
+        "created": content.manifest.created,
+        "digest": content.digest,
+        **content.spec.to_json(),
+        "models": list(content.models),
+        "golden_images": len(content.golden),
+        "metrics": content.metrics,
+        "warnings": [f"{name}: {warning}" for name in content.models for warning in warnings[name]],
     }
     if as_json:
         click.echo(json.dumps(report, allow_nan=False))
     else:
-        for line in tables.bundle(report):
+        for line in bundle_lines(report):
             click.echo(line)
     for warning in report["warnings"]:
-        _complain(f"warning: {warning}")
+        _print_error(f"warning: {warning}")
 
 
 @contextlib.contextmanager
@@ -175,14 +186,14 @@ def _bundle_errors() -> Iterator[None]:
     try:
         yield
     except BundleRefused as error:
-        _fail(f"bundle refused: {error}", code=_NOT_STARTED)
+        _fail(f"bundle refused: {error}", code=_EXIT_NOT_STARTED)
 
 
-def _complain(message: str) -> None:
-    """One line on stderr."""
-    click.echo(tables.plain(" ".join(message.split())), err=True)
+def _print_error(message: str) -> None:
+    """Print a message as one line on stderr."""
+    click.echo(printable(" ".join(message.split())), err=True)
 
 
 def _fail(message: str, *, code: int) -> NoReturn:
-    _complain(f"error: {message}")
+    _print_error(f"error: {message}")
     sys.exit(code)

@@ -1,8 +1,8 @@
-"""An onnxruntime session over a bundle: encoded image -> Prediction.
+"""The model of a bundle in onnxruntime: encoded image -> Prediction.
 
-A `Predictor` may be shared by threads: onnxruntime's `run`, Pillow's decoders and its resize release the GIL. One
-thread of onnxruntime an image: a server's throughput comes from images side by side, and the sums are then in one
-order, so that an image gets the same probabilities from every program here.
+Threads may share a `Predictor`: onnxruntime's `run`, Pillow's decoders and its resize release the GIL. onnxruntime
+uses one thread for each image. A server gets its throughput from several images at the same time, and with one thread
+the order of sums is fixed: an image gets the same probabilities from every program here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,22 +20,91 @@ import onnxruntime as ort
 
 from service.bundle import Bundle, BundleRefused, GoldenImage, Spec
 from service.pixels import Limits, Picture, UInt8Array, load
-from service.ranking import Label, Ranking
 
 Float32Array = npt.NDArray[np.float32]
 
-_INPUT, _PROBABILITIES, _FEATURES = "image", "probabilities", "features"
-# Weights outside the file are refused before; should any get through, onnxruntime would look for them here.
+# Names in the ONNX graph.
+_INPUT = "image"
+_PROBABILITIES = "probabilities"
+_FEATURES = "features"
+# A model with weights outside its file is refused earlier. If one got through, onnxruntime would look for them here.
 _NO_SUCH_FOLDER = str(Path(__file__).resolve().parent / "no-external-weights")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """One class and its probability.
+
+    Attributes:
+        label: Name of the class.
+        index: Its position in the bundle's list of classes.
+        probability: 0..1.
+    """
+
+    label: str
+    index: int
+    probability: float
+
+
+class Ranking(Sequence[Label]):
+    """Every class, most probable first; equal probabilities in class order.
+
+    A `Label` is created when it is read, since few of them ever are.
+    """
+
+    def __init__(self, classes: Sequence[str], probabilities: Float32Array) -> None:
+        """Sort the classes.
+
+        Args:
+            classes: Names of the K classes.
+            probabilities: float32 [K], in the order of `classes`.
+        """
+        self._classes = classes
+        self._probabilities = probabilities
+        self._order = np.argsort(-probabilities, kind="stable")
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, position: int) -> Label: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> tuple[Label, ...]: ...
+
+    def __getitem__(self, position: int | slice) -> Label | tuple[Label, ...]:
+        if isinstance(position, slice):
+            return tuple(self._label(index) for index in self._order[position].tolist())
+        return self._label(int(self._order[position]))
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other sequence has the same labels in the same order."""
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def at_least(self, thresholds: Sequence[float]) -> tuple[Label, ...]:
+        """Return the labels at or over the threshold of their class, most probable first.
+
+        Args:
+            thresholds: K numbers, in class order.
+        """
+        reached = self._probabilities >= np.asarray(thresholds)
+        return tuple(self._label(index) for index in self._order[reached[self._order]].tolist())
+
+    def _label(self, index: Any) -> Label:
+        return Label(label=self._classes[index], index=index, probability=float(self._probabilities[index]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Heatmap:
     """Class activation map of one class (Zhou et al. 2016, arXiv:1512.04150): head[index] . features.
 
-    values  float32 [h, w], row 0 is the top; what speaks for the class, scaled so that the most is 1; what speaks
-            against it is 0
-    box     (left, top, right, bottom) that the values cover, in upright original pixels
+    Attributes:
+        index: The class.
+        values: float32 [h, w], row 0 is the top. Evidence for the class, scaled so that the largest value is 1;
+            evidence against it is 0.
+        box: (left, top, right, bottom) that the values cover, in upright original pixels.
     """
 
     index: int
@@ -44,13 +114,16 @@ class Heatmap:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prediction:
-    """What a model says of one image.
+    """The model's output for one image.
 
-    probabilities  float32 [K]
-    ranked         every class, most probable first
-    labels         those at or over their threshold: at most the best one for classification, any number for multilabel
-    heatmap        of the best class, where it was asked for
-    decode_ms, infer_ms  wall time of the two stages
+    Attributes:
+        picture: The decoded image, as the model saw it.
+        probabilities: float32 [K], in class order.
+        ranked: Every class, most probable first.
+        labels: Classes at or over their threshold: at most the best one for classification, any number for multilabel.
+        heatmap: That of the best class, if it was requested.
+        decode_ms: Wall time of decoding.
+        infer_ms: Wall time of inference.
     """
 
     picture: Picture
@@ -63,22 +136,39 @@ class Prediction:
 
     @property
     def best(self) -> Label:
-        """The most probable class, over its threshold or not."""
+        """The most probable class, whether it reaches its threshold or not."""
         return self.ranked[0]
 
 
 class NoHeatmap(Exception):
-    """The bundle has no features output: its model does not end in plain average pooling and one linear layer."""
+    """The model has no features output, since it does not end in plain average pooling and one linear layer."""
 
 
 class Predictor:
-    """A loaded model. Building one checks the bundle's golden images, so that what exists can be trusted.
+    """A loaded model whose golden images agreed.
 
-    Raises BundleRefused where onnxruntime does not take the model, its inputs and outputs are not the contract's,
-    or a golden image comes out wrong.
+    Attributes:
+        spec: Task, classes, pixels and thresholds.
+        name: Name of the bundle.
+        version: Version of the bundle.
+        digest: Hash of the bundle's manifest, "sha256:...".
+        metrics: metrics.json of the bundle.
+        limits: Limits on the size of images.
+        warnings: One line for each golden image whose pixels differ here.
     """
 
     def __init__(self, bundle: Bundle, *, model_file: str = "model.onnx", limits: Limits | None = None) -> None:
+        """Load a model and check it with the bundle's golden images.
+
+        Args:
+            bundle: The bundle.
+            model_file: Which of its models to load.
+            limits: Limits on the size of images; by default those of the bundle.
+
+        Raises:
+            BundleRefused: If onnxruntime does not accept the model, its inputs or outputs do not follow the bundle
+                format, or it gives other probabilities for a golden image.
+        """
         self.spec: Spec = bundle.spec
         self.name = bundle.manifest.name
         self.version = bundle.manifest.version
@@ -95,31 +185,41 @@ class Predictor:
 
     @property
     def has_heatmaps(self) -> bool:
-        """Whether class activation maps can be had."""
+        """Whether the model supports class activation maps."""
         return self._head is not None
 
     def load(self, data: bytes) -> Picture:
-        """Decode one encoded image to what the model sees; raises service.pixels.ImageError."""
+        """Decode one encoded image to the array that the model sees; raises service.pixels.ImageError."""
         return load(data, self.spec.pixels, limits=self.limits)
 
-    def predict(self, data: bytes, *, heatmap: bool = False, run_options: ort.RunOptions | None = None) -> Prediction:
-        """Decode one encoded image and classify it.
+    def classify(
+        self,
+        picture: Picture,
+        *,
+        heatmap: bool = False,
+        run_options: ort.RunOptions | None = None,
+        decode_ms: float = 0.0,
+    ) -> Prediction:
+        """Classify a picture that `load` returned.
 
-        run_options  onnxruntime's; another thread ends the inference by setting their `terminate`
+        Args:
+            picture: The decoded image.
+            heatmap: Whether to compute the heatmap of the best class.
+            run_options: onnxruntime's; another thread stops the inference by setting their `terminate`.
+            decode_ms: How long `load` took, for the prediction.
 
-        Raises service.pixels.ImageError for an image that gives no array, NoHeatmap where none can be had.
+        Raises:
+            NoHeatmap: If a heatmap is requested and the model has none.
         """
         if heatmap and self._head is None:
             raise NoHeatmap("this model gives no heatmaps")
-        start = time.perf_counter()
-        picture = self.load(data)
-        decoded = time.perf_counter()
         batch = picture.pixels[np.newaxis]
+        start = time.perf_counter()
         if heatmap:
             probabilities, features = self._session.run([_PROBABILITIES, _FEATURES], {_INPUT: batch}, run_options)
         else:
             (probabilities,) = self._session.run([_PROBABILITIES], {_INPUT: batch}, run_options)
-        inferred = time.perf_counter()
+        infer_ms = 1e3 * (time.perf_counter() - start)
         ranked = Ranking(self.spec.classes, probabilities[0])
         return Prediction(
             picture=picture,
@@ -127,17 +227,32 @@ class Predictor:
             ranked=ranked,
             labels=self._over_threshold(ranked),
             heatmap=self._heatmap(features[0], ranked[0].index, picture) if heatmap else None,
-            decode_ms=1e3 * (decoded - start),
-            infer_ms=1e3 * (inferred - decoded),
+            decode_ms=decode_ms,
+            infer_ms=infer_ms,
         )
 
+    def predict(self, data: bytes, *, heatmap: bool = False) -> Prediction:
+        """Decode and classify one encoded image: `load`, then `classify`.
+
+        Raises:
+            service.pixels.ImageError: If the image cannot be decoded.
+            NoHeatmap: If a heatmap is requested and the model has none.
+        """
+        start = time.perf_counter()
+        picture = self.load(data)
+        return self.classify(picture, heatmap=heatmap, decode_ms=1e3 * (time.perf_counter() - start))
+
     def probabilities(self, batch: UInt8Array) -> Float32Array:
-        """Probabilities of decoded images: uint8 [N, H, W, 3] -> float32 [N, K]."""
+        """Return the probabilities of decoded images: uint8 [N, H, W, 3] -> float32 [N, K]."""
         result: Float32Array = self._session.run([_PROBABILITIES], {_INPUT: batch})[0]
         return result
 
     def features(self, batch: UInt8Array) -> Float32Array:
-        """Last map before average pooling: uint8 [N, H, W, 3] -> float32 [N, C, h, w]; raises NoHeatmap without one."""
+        """Return the last feature map before average pooling: uint8 [N, H, W, 3] -> float32 [N, C, h, w].
+
+        Raises:
+            NoHeatmap: If the model has no features output.
+        """
         if self._head is None:
             raise NoHeatmap("this model has no features output")
         result: Float32Array = self._session.run([_FEATURES], {_INPUT: batch})[0]
@@ -150,7 +265,7 @@ class Predictor:
         return ranked.at_least(thresholds)
 
     def _heatmap(self, features: Float32Array, index: int, picture: Picture) -> Heatmap:
-        assert self._head is not None  # predict() asked for features only where there is a head
+        assert self._head is not None  # the caller computed features, which only a model with a head has
         values = np.tensordot(self._head[index], features, axes=1)
         np.maximum(values, 0, out=values)
         top = values.max()
@@ -178,8 +293,9 @@ class Predictor:
             raise BundleRefused(f"the features of {model_file} are not float32 [N, {self._head.shape[1]}, h, w]")
 
     def _check_golden(self, images: tuple[GoldenImage, ...], model_file: str) -> Iterator[str]:
+        """Yield a warning for each image whose pixels differ; raises BundleRefused for other probabilities."""
         for image in images:
-            pixels, found = self._answer_golden(image, model_file)
+            pixels, found = self._run_golden(image, model_file)
             expected = image.probabilities[model_file]
             difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else np.inf
             if not difference <= image.tolerance[model_file]:  # NaN must fail too
@@ -190,10 +306,10 @@ class Predictor:
             if hashlib.sha256(pixels.tobytes()).hexdigest() != image.pixels_sha256:
                 yield f"{image.path} decodes to other pixels than where the bundle was made (another decoder build)"
 
-    def _answer_golden(self, image: GoldenImage, model_file: str) -> tuple[UInt8Array, Float32Array]:
-        """All that a request may ask for, whose result is (pixels [H, W, 3], probabilities [K])."""
+    def _run_golden(self, image: GoldenImage, model_file: str) -> tuple[UInt8Array, Float32Array]:
+        """Run everything that a request can ask for; returns (pixels [H, W, 3], probabilities [K])."""
         try:
-            # Made by whoever made the bundle, and its hash was checked: the limits of strangers' images do not apply.
+            # The maker of the bundle made it, and its hash was checked: the limits on strangers' images do not apply.
             picture = load(image.data, self.spec.pixels)
             batch = picture.pixels[np.newaxis]
             probabilities: Float32Array = self.probabilities(batch)[0]
@@ -202,7 +318,7 @@ class Predictor:
                 if not np.isfinite(heatmap.values).all():
                     raise ValueError("its heatmap is not finite")
         except Exception as error:  # onnxruntime's errors have no common base class
-            raise BundleRefused(f"{image.path}: {model_file} gives no answer: {_reason(error)}") from error
+            raise BundleRefused(f"{image.path}: {model_file} fails: {_reason(error)}") from error
         return picture.pixels, probabilities
 
 
@@ -210,14 +326,14 @@ def _session(model: bytes, model_file: str) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a core belongs to another slot
-    options.log_severity_level = 4  # what goes wrong is raised, and said in one line
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the other threads need the cores
+    options.log_severity_level = 4  # errors are raised, and reported in one line
     options.add_session_config_entry("session.load_model_format", "ONNX")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_SUCH_FOLDER)
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common base class
-        raise BundleRefused(f"onnxruntime does not take {model_file}: {_reason(error)}") from error
+        raise BundleRefused(f"onnxruntime does not accept {model_file}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -47,7 +47,7 @@ def test_the_service_extra_asks_for_nothing_heavy(wheel: zipfile.ZipFile) -> Non
         if line.startswith("Requires-Dist: ") and "extra == 'service'" in line
     }
     assert asked == {
-        "click", "httptools", "multipart", "numpy", "onnxruntime", "pillow", "prometheus-client", "starlette",
-        "uvicorn", "uvloop",
+        "click", "httptools", "numpy", "onnxruntime", "pillow", "prometheus-client", "python-multipart",
+        "starlette", "uvicorn", "uvloop",
     }  # fmt: skip
     assert not [line for line in lines if line.startswith("Requires-Dist: ") and "extra ==" not in line]

@@ -1,52 +1,98 @@
-"""The application: the routes, and the layers around them."""
+"""The application: every route, and the middleware around them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starlette.middleware import Middleware
-from starlette.routing import Router
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import __version__
+from service.problem import Problem
 from service.settings import Settings
-from service.web.engine.engine import Engine
-from service.web.middleware.access import Access, Keys
-from service.web.middleware.admission import Admission
-from service.web.middleware.cors import Cors
-from service.web.middleware.hosts import Hosts
-from service.web.middleware.problems import Problems
-from service.web.middleware.security_headers import SecurityHeaders
-from service.web.middleware.tracing import Tracing
-from service.web.problem import Problem
-from service.web.routes.openapi import Info
-from service.web.routes.table import WATCHED_PATHS, all_routes, public_paths
-from service.web.telemetry.ledger import Ledger
+from service.web.engine import Engine
+from service.web.middleware.api_keys import APIKeyMiddleware, APIKeys
+from service.web.middleware.cors import CORSMiddleware
+from service.web.middleware.problems import ProblemsMiddleware
+from service.web.middleware.security_headers import SecurityHeadersMiddleware
+from service.web.middleware.tracing import TracingMiddleware
+from service.web.middleware.trusted_hosts import TrustedHostMiddleware
+from service.web.routes.analyze import AnalyzeHandler
+from service.web.routes.endpoint import Endpoint, operation_of
+from service.web.routes.health import HealthHandlers
+from service.web.routes.hugging_face import HuggingFaceHandler
+from service.web.routes.metrics import MetricsHandler
+from service.web.routes.model import ModelHandler
+from service.web.routes.open_inference import open_inference_routes
+from service.web.routes.openapi import DocumentInfo, OpenAPIHandler
+from service.web.routes.page import page_routes
+from service.web.routes.predict import PredictHandler
+from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.metrics import Metrics
 
+# Health probes request these, by address.
+PROBE_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 
-def create_app(engine: Engine, settings: Settings, *, ledger: Ledger | None = None) -> ASGIApp:
-    """The ASGI application. It answers 503 where it needs the model for as long as the engine is not ready.
 
-    ledger  of requests that have ended; by default one of its own, without traces
+def create_app(engine: Engine, settings: Settings, *, buffer: RecordBuffer | None = None) -> ASGIApp:
+    """Create the ASGI application. Routes that need the model respond with 503 until the engine has loaded it.
 
-    Raises BadSetting for API keys that cannot be read.
+    Args:
+        engine: The model and its threads.
+        settings: The settings.
+        buffer: Of the records of finished requests; by default a new one, without traces.
+
+    Raises:
+        BadSetting: If the API keys cannot be read.
     """
-    ledger = ledger or Ledger(Metrics(engine))
-    keys = Keys.read(settings)
+    buffer = buffer or RecordBuffer(Metrics(engine))
+    keys = APIKeys.read(settings)
     hosts, origins = (
         frozenset(filter(None, text.split(","))) for text in (settings.trusted_hosts, settings.cors_origins)
     )
-    info = Info(version=__version__, with_keys=bool(keys), with_hosts="*" not in hosts)
-    admission = Middleware(Admission, permits=engine.permits)
-    routes = all_routes(engine, settings, ledger=ledger, info=info, around_uploads=[admission])
-    middleware = [Middleware(Tracing, ledger=ledger), Middleware(SecurityHeaders)]  # outermost first
+    info = DocumentInfo(version=__version__, needs_key=bool(keys), needs_trusted_host="*" not in hosts)
+    routes = _routes(engine, settings, buffer=buffer, info=info)
+    # The outermost comes first.
+    middleware = [Middleware(TracingMiddleware, buffer=buffer), Middleware(SecurityHeadersMiddleware)]
     if origins:
-        middleware.append(Middleware(Cors, origins=origins))
-    middleware.append(Middleware(Problems))
+        middleware.append(Middleware(CORSMiddleware, origins=origins))
+    middleware.append(Middleware(ProblemsMiddleware))
     if "*" not in hosts:
-        middleware.append(Middleware(Hosts, trusted=hosts, exempt=WATCHED_PATHS))
+        middleware.append(Middleware(TrustedHostMiddleware, trusted=hosts, exempt=PROBE_PATHS))
     if keys:
-        middleware.append(Middleware(Access, keys=keys, public=public_paths(routes)))
+        middleware.append(Middleware(APIKeyMiddleware, keys=keys, public=_public_paths(routes)))
     return Router(routes, redirect_slashes=False, default=_not_found, middleware=middleware)
+
+
+def _routes(engine: Engine, settings: Settings, *, buffer: RecordBuffer, info: DocumentInfo) -> list[Route]:
+    health, openapi = HealthHandlers(engine), OpenAPIHandler(info)
+    routes = [
+        Route("/v1/predict", Endpoint(post=PredictHandler(engine, settings).post)),
+        Route("/v1/model", Endpoint(get=ModelHandler(engine, settings).get)),
+        Route("/analyze", Endpoint(post=AnalyzeHandler(engine, settings).post)),
+        Route("/livez", Endpoint(get=health.live)),
+        Route("/readyz", Endpoint(get=health.ready)),
+        *page_routes(),
+    ]
+    if settings.open_inference == "on":
+        routes += open_inference_routes(engine, settings, health)
+    if settings.hugging_face == "on":
+        routes.append(Route("/models/{name:path}", Endpoint(post=HuggingFaceHandler(engine, settings).post)))
+    routes.append(Route("/metrics", Endpoint(get=MetricsHandler(buffer).get)))
+    routes.append(Route("/openapi.json", Endpoint(get=openapi.get)))
+    openapi.set_routes(routes)
+    return routes
+
+
+def _public_paths(routes: Iterable[Route]) -> frozenset[str]:
+    """Return the paths whose every handler is described as public."""
+    return frozenset(
+        route.path
+        for route in routes
+        if isinstance(route.endpoint, Endpoint)
+        and all(operation_of(handler).public for handler in route.endpoint.handlers.values())
+    )
 
 
 async def _not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:

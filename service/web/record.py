@@ -1,47 +1,51 @@
-"""What is known of one request while it is answered: the log line, the metrics and the trace are made of it.
+"""What is known of one request while it is handled. The log line, the metrics and the trace are made from it.
 
-It travels in a context variable, from the outermost layer to the worker thread, as the current span does in every
-tracing library: the handlers between need not know of it.
+It travels in a context variable, from the outermost middleware to the worker thread, like the current span of a tracing
+library: the handlers between them need not pass it on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 import time
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import onnxruntime as ort
 
-from service.predictor import Prediction
-from service.ranking import Label
+from service.predictor import Label, Prediction
 
-# In the order in which a request goes through them: the body arrives, waits for a slot, the image is taken out of it,
-# decoded, classified, and the answer is written.
+# In the order of a request: its body arrives, it waits for a thread, the image is taken out of the body, decoded and
+# classified, and the response is encoded.
 STAGES = ("receive", "queue", "parse", "decode", "infer", "encode")
-_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 def request_id(given: str = "") -> str:
-    """The client's own id where that is sane, else a new one: 128 random bits, no secret."""
-    return given if _SANE_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    """Return the client's own id if it is valid, else a new one: 128 random bits, not a secret."""
+    return given if _VALID_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def _run_options() -> ort.RunOptions:
     options = ort.RunOptions()
-    options.log_severity_level = 4  # what goes wrong is raised
+    options.log_severity_level = 4  # errors are raised
     return options
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Verdict:
-    """What the model said of an image, without the image: what is told of it may wait for a while.
+class PredictionSummary:
+    """A prediction without its image and arrays, for the log, the metrics and drift, which may come a while later.
 
-    format, width, height  of the upright original
-    best                   the most probable class
-    labels                 those at or over their threshold
+    Attributes:
+        format: Format of the image.
+        width: Of the upright original, pixels.
+        height: Of the upright original, pixels.
+        best: The most probable class.
+        labels: The classes at or over their threshold.
     """
 
     format: str
@@ -51,8 +55,8 @@ class Verdict:
     labels: tuple[Label, ...]
 
     @classmethod
-    def of(cls, prediction: Prediction) -> Verdict:
-        """That of a prediction."""
+    def of(cls, prediction: Prediction) -> PredictionSummary:
+        """Summarize a prediction."""
         picture = prediction.picture
         return cls(
             format=picture.format,
@@ -67,13 +71,20 @@ class Verdict:
 class Record:
     """One request.
 
-    stages_ms    stage -> wall time; those of `STAGES` that it came to
-    body_bytes   of the request's body, as far as it was read
-    route        the path's pattern; "" where none matched
-    status       of the answer; 0 before there is one
-    rejected     why it was turned away before the model saw it; "" where it was not
-    departure    done when the client has left; None where the server does not say
-    run_options  ends the inference where its `terminate` is set
+    Attributes:
+        id: The request id, the client's own or a new one.
+        method: HTTP method.
+        path: The raw path.
+        route: Pattern of the path; "" if none matched.
+        status: HTTP status of the response; 0 before there is one.
+        body_bytes: Length of the body, as far as it was read.
+        rejected: Why the request was rejected before the model saw it; "" if it was not.
+        prediction: The prediction, once there is one.
+        disconnected: Done when the client has disconnected; None if the server does not report it.
+        run_options: Setting their `terminate` stops the inference.
+        stages_ms: Wall time of each of the `STAGES` that it reached.
+        started: Start on the clock of time.perf_counter, seconds.
+        started_ns: Start since the epoch, nanoseconds.
     """
 
     id: str
@@ -83,42 +94,50 @@ class Record:
     status: int = 0
     body_bytes: int = 0
     rejected: str = ""
-    verdict: Verdict | None = None
-    departure: asyncio.Future[None] | None = None
+    prediction: PredictionSummary | None = None
+    disconnected: asyncio.Future[None] | None = None
     run_options: ort.RunOptions = field(default_factory=_run_options)
     stages_ms: dict[str, float] = field(default_factory=dict)
-    begun: float = field(default_factory=time.perf_counter)
-    begun_ns: int = field(default_factory=time.time_ns)
+    started: float = field(default_factory=time.perf_counter)
+    started_ns: int = field(default_factory=time.time_ns)
 
     def __post_init__(self) -> None:
-        self._mark = self.begun
-        self._ended: float | None = None
+        self._lap_start = self.started
+        self._finished: float | None = None
 
     @property
     def total_ms(self) -> float:
-        """Wall time from its begin to its end, or to now where it goes on."""
-        return 1e3 * ((self._ended or time.perf_counter()) - self.begun)
+        """Wall time from start to finish, or to now if it has not finished."""
+        return 1e3 * ((self._finished or time.perf_counter()) - self.started)
 
-    def end(self) -> None:
-        """There is nothing more to come."""
-        self._ended = time.perf_counter()
+    def finish(self) -> None:
+        """Stop the clock."""
+        self._finished = time.perf_counter()
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time the block as a stage. It counts from the end of the stage before it, so that no time is lost."""
+        try:
+            yield
+        finally:
+            self.lap(name)
 
     def lap(self, stage: str) -> None:
         """Count the time since the last lap for a stage."""
         now = time.perf_counter()
-        self.stages_ms[stage] = self.stages_ms.get(stage, 0.0) + 1e3 * (now - self._mark)
-        self._mark = now
+        self.stages_ms[stage] = self.stages_ms.get(stage, 0.0) + 1e3 * (now - self._lap_start)
+        self._lap_start = now
 
 
 _current: ContextVar[Record] = ContextVar("record")
 
 
 def current() -> Record:
-    """The record of the request that is being answered; an unused one where there is none."""
+    """Return the record of the request that is being handled; an unused one outside of requests."""
     record = _current.get(None)
     return Record(id="", method="", path="") if record is None else record
 
 
-def begin(record: Record) -> None:
+def set_current(record: Record) -> None:
     """Make a record the current one of this context."""
     _current.set(record)

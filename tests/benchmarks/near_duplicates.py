@@ -25,8 +25,8 @@ from trainer.data.prepare import Prepared, prepare
 from trainer.diagnosis.embeddings import embed_images
 from trainer.diagnosis.near_duplicates import nearest, whiten
 from trainer.model import load_backbone
-from trainer.recipe import DEFAULT_BACKBONE
 from trainer.progress import NoProgress
+from trainer.recipe import DEFAULT_BACKBONE
 
 THRESHOLDS = (0.6, 0.65, 0.7, 0.75, 0.8)
 _BLOCK = 1024

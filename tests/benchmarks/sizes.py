@@ -32,13 +32,12 @@ from tests.benchmarks.training.results import markdown, percent
 from trainer.catalog import Catalog
 from trainer.data.prepare import prepare_validation
 from trainer.model import load_backbone
-from trainer.recipe import RANDOM_WEIGHTS
 from trainer.progress import NoProgress
+from trainer.recipe import RANDOM_WEIGHTS
 from trainer.run.folder import own_catalog, recipe_of
 from trainer.training.calibration import calibrate
-from trainer.training.metrics import sum_coarse
 from trainer.training.evaluate import BATCH_SIZE, predict_logits
-from trainer.training.metrics import activate, compute_metrics
+from trainer.training.metrics import activate, compute_metrics, sum_coarse
 
 _COLUMNS = {
     "size": "size",

@@ -28,7 +28,7 @@ def multilabel_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def plain_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle without features, that is never sure."""
+    """A bundle without features, whose best class never reaches its threshold."""
     path = tmp_path_factory.mktemp("bundles") / "plain"
     return write_tiny_bundle(path, with_features=False, thresholds=[1.0])
 

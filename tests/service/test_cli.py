@@ -45,19 +45,21 @@ def test_predict(bundle_path: Path, photos: list[Path]) -> None:
     ]
 
 
-def test_predict_as_json_is_the_answer_over_http(bundle_path: Path, photos: list[Path], client: httpx.Client) -> None:
+def test_predict_as_json_is_the_response_over_http(bundle_path: Path, photos: list[Path], client: httpx.Client) -> None:
     done = run("predict", bundle_path, *photos, "--json", "--top-k", "2")
     assert (done.returncode, done.stderr) == (0, "")
-    answer = json.loads(done.stdout)
-    assert list(answer) == ["images"]
-    assert [image["path"] for image in answer["images"]] == [str(path) for path in photos]
-    for path, image in zip(photos, answer["images"], strict=True):
+    response = json.loads(done.stdout)
+    assert list(response) == ["images"]
+    assert [image["path"] for image in response["images"]] == [str(path) for path in photos]
+    for path, image in zip(photos, response["images"], strict=True):
         expected = client.post("/v1/predict?top_k=2", files={"file": path.read_bytes()}).json()
         del image["path"], image["timing_ms"], expected["timing_ms"]
         assert image == expected
 
 
-def test_predict_goes_on_after_what_is_no_image(bundle_path: Path, photos: list[Path], tmp_path: Path) -> None:
+def test_predict_continues_after_files_that_are_not_images(
+    bundle_path: Path, photos: list[Path], tmp_path: Path
+) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "half.png").write_bytes(make_image(size=(200, 200))[:300])
     given = [photos[0], tmp_path / "missing.png", tmp_path, tmp_path / "notes.txt", tmp_path / "half.png", photos[1]]
@@ -75,7 +77,7 @@ def test_predict_goes_on_after_what_is_no_image(bundle_path: Path, photos: list[
     assert f"{tmp_path / 'missing.png'}: There is no such file." in text.stderr.splitlines()
 
 
-def test_predict_says_when_it_is_not_sure(plain_path: Path, multilabel_path: Path, photos: list[Path]) -> None:
+def test_predict_shows_when_it_is_not_sure(plain_path: Path, multilabel_path: Path, photos: list[Path]) -> None:
     assert "(not sure)" in run("predict", plain_path, photos[1]).stdout
     assert "green  green 9" in run("predict", multilabel_path, photos[1]).stdout
     black = photos[0].with_name("black.png")
@@ -83,7 +85,7 @@ def test_predict_says_when_it_is_not_sure(plain_path: Path, multilabel_path: Pat
     assert "(no label)" in run("predict", multilabel_path, black).stdout
 
 
-def test_names_of_files_cannot_steer_the_terminal(bundle_path: Path, tmp_path: Path) -> None:
+def test_file_names_cannot_control_the_terminal(bundle_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "a\x1b[31m\nb.png"
     path.write_bytes(make_image())
     done = run("predict", bundle_path, path, tmp_path / "\x1bmissing")
@@ -137,7 +139,7 @@ def flip_one_bit(folder: Path, name: str) -> None:
 
 
 def remake(folder: Path, name: str, data: bytes) -> None:
-    """Change a file as someone would who knows the format: every hash fits again."""
+    """Change a file, and every hash with it."""
     (folder / name).write_bytes(data)
     listed = json.loads((folder / "manifest.json").read_text())
     listed["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -192,7 +194,7 @@ def test_a_damaged_bundle_is_refused_with_one_line(bundle_path: Path, tmp_path: 
         assert done.stderr.count("\n") == 1
 
 
-def test_an_int8_model_that_is_off_is_found(tmp_path: Path) -> None:
+def test_a_wrong_int8_model_is_found(tmp_path: Path) -> None:
     files = make_files(with_int8=True)
     golden = json.loads(files["golden/golden.json"])
     golden["images"][1]["models"]["model.int8.onnx"]["probabilities"] = [0.2, 0.3, 0.5]
@@ -218,7 +220,7 @@ def test_an_int8_model_that_is_off_is_found(tmp_path: Path) -> None:
         ["verify", "a", "b"],
     ],
 )
-def test_wrong_use(arguments: list[str]) -> None:
+def test_wrong_usage(arguments: list[str]) -> None:
     done = run(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")

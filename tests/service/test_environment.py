@@ -1,4 +1,4 @@
-"""Where little is there or allowed: it serves, or it fails to start with one line."""
+"""Restricted environments: it serves, or fails to start with one line."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support.surroundings import USER, post_from_within, surroundings
 LARGE = make_image("red", size=(1500, 1500), encoding="BMP")
 
 
-def answers(server: RunningServer) -> bool:
-    answer = httpx.post(server.url + "/analyze", files={"file": LARGE}, timeout=20)
-    return bool(answer.json() == {"result": "red"})
+def responses(server: RunningServer) -> bool:
+    response = httpx.post(server.url + "/analyze", files={"file": LARGE}, timeout=20)
+    return bool(response.json() == {"result": "red"})
 
 
 def with_files(count: int) -> list[str]:
-    """The begin of a command whose rest may have so many files open."""
+    """Return the start of a command; the rest of it may have so many files open."""
     return ["sh", "-c", f'ulimit -n {count} && exec "$@"', "sh"]
 
 
@@ -37,7 +37,7 @@ def assert_ends_well(server: RunningServer) -> None:
 
 
 def recovers(server: RunningServer) -> bool:
-    """Whether a new connection is served again, once the ends of others have been noticed."""
+    """Return whether a new connection is served again, once the server has noticed that others are closed."""
     for _ in range(100):
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(server.url + "/livez").status_code == 200:
@@ -55,36 +55,36 @@ def status_line(server: RunningServer, name: str) -> str:
     return next(line for line in lines if line.startswith(name))
 
 
-def test_a_user_without_a_name_or_rights(bundle_path: Path) -> None:
+def test_a_user_without_name_or_rights(bundle_path: Path) -> None:
     within = surroundings()
     asked = "import os, pwd; print(os.getuid(), os.getuid() in [user.pw_uid for user in pwd.getpwall()])"
     done = subprocess.run([*within, sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout == f"{USER} False\n"
     with RunningServer(bundle_path, within=within) as server:
         assert status_line(server, "CapEff").split()[1] == "0" * 16
-        assert answers(server)
+        assert responses(server)
         assert_ends_well(server)
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["home", "no variables"])
-def test_nothing_can_be_written_anywhere(bundle_path: Path, tmp_path: Path, named: bool) -> None:
+def test_a_read_only_file_system(bundle_path: Path, tmp_path: Path, named: bool) -> None:
     within = surroundings(read_only=True)
     if not named:
         within = ["env", "-u", "HOME", "-u", "TMPDIR", *within]
     with RunningServer(bundle_path, environ={"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}, within=within) as server:
-        assert answers(server)
+        assert responses(server)
         assert_ends_well(server)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_environment_variables_at_all(bundle_path: Path) -> None:
     with RunningServer(bundle_path, within=["env", "-i"]) as server:
-        assert answers(server)
+        assert responses(server)
         assert_ends_well(server)
 
 
-def test_all_of_it_at_once(bundle_path: Path) -> None:
-    """A user without a name, nothing to write to, no network, no variables, and few files."""
+def test_all_restrictions_at_once(bundle_path: Path) -> None:
+    """A user without a name, a read-only file system, no network, no variables, few open files."""
     within = [*surroundings(read_only=True, offline=True), "env", "-i", *with_files(64)]
     with RunningServer(bundle_path, within=within) as server:
         image = make_image("green", size=(600, 600))
@@ -93,26 +93,26 @@ def test_all_of_it_at_once(bundle_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [9, 12, 14, 31])
-def test_too_few_files_to_start(bundle_path: Path, count: int) -> None:
+def test_too_few_open_files_to_start(bundle_path: Path, count: int) -> None:
     command = [*with_files(count), sys.executable, "-m", "service", "serve", str(bundle_path), "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 3
-    assert done.stderr == f"error: cannot start: {count} open files are allowed (ulimit -n), 32 needed\n"
+    assert done.stderr == f"error: cannot start: {count} open files are allowed (ulimit -n), 32 are needed\n"
 
 
-def test_just_enough_files_to_start(bundle_path: Path) -> None:
+def test_just_enough_open_files_to_start(bundle_path: Path) -> None:
     with RunningServer(bundle_path, within=with_files(32)) as server:
-        assert answers(server)
+        assert responses(server)
         held = [server.connect() for _ in range(50)]
         for connection in held:
             connection.close()
         assert recovers(server)
-        assert answers(server)
+        assert responses(server)
         assert_ends_well(server)
 
 
-def test_no_file_left_while_it_serves(bundle_path: Path) -> None:
-    """Images are answered on the connections that there are; others end until there is room."""
+def test_no_open_file_left_while_it_serves(bundle_path: Path) -> None:
+    """Images are processed on existing connections; others are closed until there is room."""
     with RunningServer(bundle_path) as server:
         with httpx.Client(base_url=server.url, timeout=20) as client:
             assert client.get("/livez").status_code == 200
@@ -123,11 +123,11 @@ def test_no_file_left_while_it_serves(bundle_path: Path) -> None:
                     assert client.post("/analyze", files=image).json() == {"result": colour}
                 assert surplus.recv(1) == b""
         assert recovers(server)
-        assert answers(server)
+        assert responses(server)
         assert_ends_well(server)
 
 
-def test_a_port_for_which_it_has_no_right(bundle_path: Path) -> None:
+def test_a_port_without_permission(bundle_path: Path) -> None:
     command = [*surroundings(offline=True), sys.executable, "-m", "service", "serve", str(bundle_path), "--port", "80"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 3
@@ -148,8 +148,8 @@ def test_a_port_taken_on_every_address(bundle_path: Path) -> None:
     assert done.stderr == f"error: cannot listen on 0.0.0.0 port {port}: Address already in use\n"
 
 
-def test_a_bundle_that_may_not_be_read(bundle_path: Path) -> None:
-    """Not even by root, as on a file system that fails."""
+def test_a_bundle_that_cannot_be_read(bundle_path: Path) -> None:
+    """Not even by root, like on a file system that fails."""
     done = run_serve("/proc/self/mem", "--port", "0")
     assert done.returncode == 3
     assert done.stderr.startswith("error: bundle refused: /proc/self/mem")

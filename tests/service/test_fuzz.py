@@ -1,4 +1,4 @@
-"""Hostile bytes by the thousand: whatever comes in, it is taken or refused as the contract says.
+"""Thousands of hostile inputs: each is accepted, or rejected with the right error.
 
 `FIELDGUIDE_FUZZ_INPUTS` says how many inputs each test tries (3,000); more take longer and are never the same ones.
 """
@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.bundle import BundleRefused, Spec, canonical_json, manifest
-from service.web.problem import Problem
-from service.web.routes.open_inference.request import InferRequest
+from service.problem import Problem
+from service.web.routes.open_inference.request import ParsedRequest
 from service.web.upload.json_body import parse_object
-from service.web.upload.multipart import boundary_of, file_part
+from service.web.upload.multipart import parse_boundary, parse_file
 from tests.service.pixels.test_picture import outcome
 from tests.support.bundles import make_files
 from tests.support.images import SEEDS
@@ -41,7 +41,7 @@ JSON = st.recursive(
 )
 PLACES = st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=4)
 EDITS = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=6)), max_size=4)
-# What a form is made of, whole and in parts.
+# Pieces of forms, complete and cut.
 PIECES = st.sampled_from(
     [b"--b", b"--b\r\n", b"--b--", b"\r\n", b"\n", b"\r", b"-", b":", b";", b'"', b"\0", b"x" * 99, b"; name=file",
      b"Content-Disposition: form-data", b'; name="file"', b"; filename*=UTF-8''%", b"Content-Type: image/png"]
@@ -49,13 +49,13 @@ PIECES = st.sampled_from(
 
 
 def many(*strategies: Any) -> Callable[[Callable[..., None]], Callable[[], None]]:
-    """Try the test with this many inputs."""
+    """Run the test with this many inputs."""
     quiet = settings(max_examples=INPUTS, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     return lambda test: quiet(given(*strategies)(test))
 
 
 def edited(data: bytes, edits: list[tuple[float, bytes]], kept: float) -> bytes:
-    """The bytes with others written over them at some places, and seldom much cut off."""
+    """Return the bytes with others written over them at some places, and seldom with much cut off."""
     result = bytearray(data)
     for place, replacement in edits:
         start = int(place * len(result))
@@ -64,7 +64,7 @@ def edited(data: bytes, edits: list[tuple[float, bytes]], kept: float) -> bytes:
 
 
 def with_value(value: Any, places: list[float], other: Any) -> Any:
-    """The JSON value with another one at some place in its depth."""
+    """Return the JSON value with another value at some place inside."""
     if not places or not value or not isinstance(value, dict | list):
         return other
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
@@ -95,8 +95,8 @@ def test_decoder(kind: str, edits: list[tuple[float, bytes]], kept: float) -> No
 # A header's bytes come as characters of Latin-1.
 @many(st.lists(PIECES | st.binary(max_size=9), max_size=20), st.text(st.characters(max_codepoint=255), max_size=40))
 def test_forms(pieces: list[bytes], boundary: str) -> None:
-    refused_or_not(lambda: file_part(b"".join(pieces), boundary=b"b"))
-    refused_or_not(lambda: boundary_of(f"multipart/form-data; {boundary}"))
+    refused_or_not(lambda: parse_file(b"".join(pieces), boundary=b"b"))
+    refused_or_not(lambda: parse_boundary(f"multipart/form-data; {boundary}"))
 
 
 @many(EDITS, st.floats(0, 1))
@@ -126,5 +126,5 @@ def test_inference_requests(places: list[float], other: Any, json_bytes: int | N
         "outputs": [{"name": "probabilities", "parameters": {"classification": 2, "binary_data": False}}],
     }
     body = json.dumps(with_value(asked, places, other)).encode() + tail
-    refused_or_not(lambda: InferRequest.parse(body, json_bytes=json_bytes))
+    refused_or_not(lambda: ParsedRequest.parse(body, json_bytes=json_bytes))
     refused_or_not(lambda: parse_object(body))

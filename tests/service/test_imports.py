@@ -1,4 +1,4 @@
-"""The slim half stays slim: what it imports, found out in a fresh interpreter."""
+"""What the service imports, in a fresh interpreter: nothing heavy."""
 
 from __future__ import annotations
 
@@ -74,21 +74,26 @@ def test_importing_every_module_loads_nothing_heavy() -> None:
     assert not found & set(HEAVY)
 
 
-# The rooms of the web half in the order in which service/web/__init__.py says that they know each other.
-ROOMS = ("problem", "record", "engine", "upload", "telemetry", "middleware", "routes", "app", "server")
+# The packages and modules of service.web, each of which imports only from those before it (see its __init__.py).
+ORDER = ("record", "engine", "upload", "telemetry", "middleware", "routes", "app", "server")
 APART = {("upload", "engine"), ("routes", "middleware")}
 
 
-def test_the_rooms_of_the_web_know_each_other_one_way() -> None:
+def test_imports_within_the_web_half_go_one_way() -> None:
     folder = ROOT / "service" / "web"
-    rooms = {path.stem for path in folder.iterdir() if path.name != "__pycache__"} - {"__init__"}
-    assert rooms == set(ROOMS)
+    assert {path.stem for path in folder.iterdir() if path.name != "__pycache__"} - {"__init__"} == set(ORDER)
     for path in folder.rglob("*.py"):
         here = path.relative_to(folder).parts[0].removesuffix(".py")
         found = re.findall(r"^from service\.web(?:\.(\w+))?[\w.]* import (\w+)", path.read_text(), re.MULTILINE)
-        for there in {room or name for room, name in found} - {here}:
-            assert ROOMS.index(there) < ROOMS.index(here), f"{path} imports {there}"
+        for there in {package or name for package, name in found} - {here}:
+            assert ORDER.index(there) < ORDER.index(here), f"{path} imports {there}"
             assert (here, there) not in APART, f"{path} imports {there}"
+
+
+def test_predictions_on_the_command_line_do_not_load_the_web_half() -> None:
+    found = modules_after("import sys, service.batch, service.cli, service.ui; print(sorted(sys.modules))")
+    assert "service.batch" in found
+    assert not [name for name in found if name.startswith(("service.web", "starlette", "uvicorn"))]
 
 
 def test_serving_loads_nothing_heavy(bundle_path: Path, free_port: int) -> None:
@@ -97,13 +102,13 @@ def test_serving_loads_nothing_heavy(bundle_path: Path, free_port: int) -> None:
     assert not found & set(HEAVY)
 
 
-def test_help_does_not_even_load_the_runtime() -> None:
+def test_help_does_not_load_onnxruntime() -> None:
     found = modules_after("import sys, service.cli; print(sorted(name for name in sys.modules if '.' not in name))")
     assert not found & {*HEAVY, "onnxruntime", "numpy", "PIL", "starlette", "uvicorn"}
 
 
 @pytest.mark.parametrize("module", ["service.predictor", "trainer.export.export"])
-def test_the_runtime_neither_reports_nor_writes_to_the_home_directory(module: str, tmp_path: Path) -> None:
+def test_onnxruntime_does_not_report_or_write_to_the_home_directory(module: str, tmp_path: Path) -> None:
     kept = {"CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
     environ = {name: value for name, value in os.environ.items() if name not in kept} | {"HOME": str(tmp_path)}
     command = [sys.executable, "-c", f"import {module}, onnxruntime; print(onnxruntime.__version__)"]

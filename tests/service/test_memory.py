@@ -1,4 +1,4 @@
-"""The bound of resident memory holds, enforced by the kernel, while the largest requests come in."""
+"""The bound of resident memory, enforced by the kernel, holds for the largest requests."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.support.memory_limit import ControlGroup, memory_limit
 from tests.support.server import RunningServer
 
 # What does not grow with the images: the heaps of threads, and codecs that were not needed before. The benchmark, whose
-# images are the largest that are taken by default, has no need to spare it.
+# images are the largest accepted ones by default, does not need it.
 SPARE_BYTES = 20_000_000
 
 
-def test_the_largest_requests_stay_within_the_bound(bundle_path: Path) -> None:
+def test_the_largest_requests_stay_within_the_memory_bound(bundle_path: Path) -> None:
     asked = Load(threads=2, max_pixels=4_000_000, queue_per_slot=1, max_body_bytes=1_000_000)
     with memory_limit() as limit, RunningServer(bundle_path, *asked.flags, within=limit.within) as server:
         if not isinstance(limit, ControlGroup):

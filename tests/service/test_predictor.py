@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -42,7 +43,7 @@ def with_model(bundle: Bundle, model: bytes | onnx.ModelProto) -> Bundle:
 
 
 def with_golden(bundle: Bundle, **changes: Any) -> Bundle:
-    """The bundle with its second golden image changed."""
+    """Return the bundle with its second golden image changed."""
     first, second, third = bundle.golden
     return dataclasses.replace(bundle, golden=(first, dataclasses.replace(second, **changes), third))
 
@@ -56,7 +57,7 @@ class TestPredict:
         found = {colour: predictor.predict(make_image(colour)).best.label for colour in ("red", "lime", "blue")}
         assert found == {"red": "red", "lime": "green", "blue": "blue"}
 
-    def test_prediction_holds_what_the_model_saw_and_said(self, predictor: Predictor) -> None:
+    def test_prediction_has_the_input_and_output_of_the_model(self, predictor: Predictor) -> None:
         data = make_image("red", size=(80, 60), encoding="JPEG", orientation=6)
         prediction = predictor.predict(data)
         expected = load(data, predictor.spec.pixels)
@@ -69,7 +70,19 @@ class TestPredict:
         assert prediction.decode_ms > 0
         assert prediction.infer_ms > 0
 
-    def test_predictor_says_which_bundle_it_is(self, bundle: Bundle, predictor: Predictor) -> None:
+    def test_predict_is_load_and_classify(self, predictor: Predictor) -> None:
+        data = make_image("red")
+        together, separate = predictor.predict(data), predictor.classify(predictor.load(data), decode_ms=7.0)
+        np.testing.assert_array_equal(together.probabilities, separate.probabilities)
+        assert separate.decode_ms == 7.0
+
+    def test_run_options_stop_an_inference(self, predictor: Predictor) -> None:
+        options = ort.RunOptions()
+        options.terminate = True
+        with pytest.raises(Exception, match="terminate"):  # onnxruntime's errors have no common base class
+            predictor.classify(predictor.load(make_image("red")), run_options=options)
+
+    def test_predictor_has_the_name_and_version_of_its_bundle(self, bundle: Bundle, predictor: Predictor) -> None:
         assert (predictor.name, predictor.version, predictor.digest) == ("colours", "1", bundle.digest)
         assert predictor.metrics == bundle.metrics
         assert predictor.warnings == ()
@@ -97,19 +110,19 @@ class TestPredict:
     @pytest.mark.parametrize(
         ("data", "error"), [(b"hello", UnsupportedImage), (make_image("red")[:60], UndecodableImage)]
     )
-    def test_what_is_no_image_is_an_image_error(
+    def test_bytes_that_are_not_an_image_raise_an_image_error(
         self, predictor: Predictor, data: bytes, error: type[Exception]
     ) -> None:
         with pytest.raises(error):
             predictor.predict(data)
 
-    def test_limits_are_the_bundles(self, bundle: Bundle) -> None:
+    def test_the_limits_are_those_of_the_bundle(self, bundle: Bundle) -> None:
         spec = dataclasses.replace(bundle.spec, limits=Limits(max_pixels=100))
         predictor = Predictor(dataclasses.replace(bundle, spec=spec))  # whose golden images are larger
         with pytest.raises(UndecodableImage, match="100 pixels"):
             predictor.predict(make_image("red"))
 
-    def test_limits_can_be_given(self, bundle: Bundle) -> None:
+    def test_limits_can_be_overridden(self, bundle: Bundle) -> None:
         with pytest.raises(UndecodableImage, match="7 pixels"):
             Predictor(bundle, limits=Limits(max_pixels=7)).predict(make_image("red"))
 
@@ -126,12 +139,12 @@ class TestRanking:
             assert label.label == predictor.spec.classes[label.index]
             assert label.probability == float(prediction.probabilities[label.index])
 
-    def test_ties_stand_in_class_order(self, predictor: Predictor) -> None:
+    def test_equal_probabilities_are_in_class_order(self, predictor: Predictor) -> None:
         ranked = predictor.predict(make_image(GREY)).ranked
         assert len({label.probability for label in ranked}) == 1
         assert [label.index for label in ranked] == [0, 1, 2]
 
-    def test_ties_below_the_best_stand_in_class_order(self, predictor: Predictor) -> None:
+    def test_equal_probabilities_below_the_best_are_in_class_order(self, predictor: Predictor) -> None:
         assert [label.index for label in predictor.predict(make_image("blue")).ranked] == [2, 0, 1]
 
     def test_no_label_under_the_threshold(self, bundle: Bundle) -> None:
@@ -168,13 +181,13 @@ class TestHeatmap:
         np.testing.assert_allclose(prediction.heatmap.values, expected, atol=1e-6)
         assert prediction.heatmap.values.max() == 1
 
-    def test_lies_where_the_image_is_bright(self, predictor: Predictor) -> None:
+    def test_is_where_the_image_is_bright(self, predictor: Predictor) -> None:
         values = predictor.predict(make_image("blue", size=(60, 60), shade=0), heatmap=True).heatmap.values  # type: ignore[union-attr]
         assert values.shape == (8, 8)
         assert values[:, :3].max() < 0.1  # the left half of these images is darker
         assert values[:, 5:].min() > 0.9
 
-    def test_box_is_the_pictures(self, predictor: Predictor) -> None:
+    def test_box_is_that_of_the_picture(self, predictor: Predictor) -> None:
         prediction = predictor.predict(make_image("blue", size=(90, 60)), heatmap=True)
         assert prediction.heatmap is not None
         assert prediction.heatmap.box == prediction.picture.box == pytest.approx((55 / 3, 10 / 3, 215 / 3, 170 / 3))
@@ -189,7 +202,7 @@ class TestHeatmap:
         with_it, without = predictor.predict(data, heatmap=True), predictor.predict(data)
         np.testing.assert_array_equal(with_it.probabilities, without.probabilities)
 
-    def test_cannot_be_had_without_features(self, plain_path: Path) -> None:
+    def test_needs_features(self, plain_path: Path) -> None:
         predictor = Predictor(read_bundle(plain_path))
         assert not predictor.has_heatmaps
         with pytest.raises(NoHeatmap):
@@ -203,7 +216,7 @@ class TestModelFile:
     def test_may_be_the_int8_model(self, bundle: Bundle) -> None:
         assert Predictor(bundle, model_file="model.int8.onnx").predict(make_image("red")).best.label == "red"
 
-    def test_that_is_not_there(self, bundle: Bundle) -> None:
+    def test_that_is_missing(self, bundle: Bundle) -> None:
         assert refusal(lambda: Predictor(bundle, model_file="model.fp16.onnx")) == "the bundle has no model.fp16.onnx"
 
     def test_int8_model_has_golden_probabilities_of_its_own(self, bundle: Bundle) -> None:
@@ -246,7 +259,7 @@ def half_output(model: onnx.ModelProto) -> None:
 
 
 def computed_class_count(model: onnx.ModelProto, kept: tuple[bool, ...]) -> None:
-    """Let the number of probabilities be known only when the model runs."""
+    """Make the number of probabilities known only when the model runs."""
     model.graph.node[-1].output[0] = "all"
     model.graph.node.append(helper.make_node("Compress", ["all", "kept"], ["probabilities"], axis=1))
     model.graph.initializer.append(numpy_helper.from_array(np.array(kept), "kept"))
@@ -271,7 +284,7 @@ def flat_features(model: onnx.ModelProto) -> None:
 
 
 def batch_of_two_only(model: onnx.ModelProto) -> None:
-    """Dynamic by its signature, but not inside: what an exporter makes that traced with a batch of two."""
+    """Dynamic by its signature but not inside, like the result of an exporter that traced a batch of two."""
     flatten = next(node for node in model.graph.node if node.op_type == "Flatten")
     flatten.CopyFrom(helper.make_node("Reshape", ["pooled", "frozen"], ["flat"]))
     model.graph.initializer.append(numpy_helper.from_array(np.array([2, 3]), "frozen"))
@@ -302,7 +315,7 @@ class TestSignature:
         ],
         ids=lambda value: getattr(value, "__name__", ""),
     )
-    def test_of_another_kind_is_refused(
+    def test_other_signatures_are_refused(
         self, bundle: Bundle, change: Callable[[onnx.ModelProto], None], said: str
     ) -> None:
         model = onnx.load_from_string(bundle.models["model.onnx"])
@@ -322,10 +335,10 @@ class TestSignature:
         model = make_model(make_head(4))
         assert said_of(with_model(bundle, model)) == "model.onnx gives 4 probabilities, spec.json names 3 classes"
 
-    def test_what_onnxruntime_does_not_take(self, bundle: Bundle) -> None:
+    def test_a_model_that_onnxruntime_does_not_accept(self, bundle: Bundle) -> None:
         model = onnx.load_from_string(bundle.models["model.onnx"])
         model.graph.node[0].op_type = "NoSuchOperator"
-        assert said_of(with_model(bundle, model)).startswith("onnxruntime does not take model.onnx: ")
+        assert said_of(with_model(bundle, model)).startswith("onnxruntime does not accept model.onnx: ")
 
     @pytest.mark.parametrize("place", [".", "weights"])
     def test_weights_in_the_working_directory_are_not_read(
@@ -339,7 +352,7 @@ class TestSignature:
         )
         monkeypatch.chdir(tmp_path)
         data = (tmp_path / "m.onnx").read_bytes()
-        assert said_of(with_model(bundle, data)).startswith("onnxruntime does not take model.onnx: ")
+        assert said_of(with_model(bundle, data)).startswith("onnxruntime does not accept model.onnx: ")
 
 
 class TestGolden:
@@ -354,11 +367,11 @@ class TestGolden:
         right = bundle.golden[1].probabilities["model.onnx"]
         assert Predictor(with_golden(bundle, probabilities={"model.onnx": right + np.float32(5e-5)})).warnings == ()
 
-    def test_other_image_with_hashes_made_anew_is_refused(self, tmp_path: Path) -> None:
+    def test_another_image_with_matching_hashes_is_refused(self, tmp_path: Path) -> None:
         path = write(tmp_path / "b", {"golden/1.png": make_image("red")})
         assert said_of(read_bundle(path)).startswith("golden/1.png: model.onnx is ")
 
-    def test_other_weights_with_hashes_made_anew_are_refused(self, tmp_path: Path) -> None:
+    def test_other_weights_with_matching_hashes_are_refused(self, tmp_path: Path) -> None:
         path = write(tmp_path / "b", {"model.onnx": make_model(-make_head(3))})
         assert said_of(read_bundle(path)).startswith("golden/0.jpeg: model.onnx is ")
 
@@ -375,7 +388,7 @@ class TestGolden:
 
     @pytest.mark.parametrize("data", [b"", b"no image", make_image("green")[:50]])
     def test_image_that_cannot_be_decoded_is_refused(self, bundle: Bundle, data: bytes) -> None:
-        assert said_of(with_golden(bundle, data=data)).startswith("golden/1.png: model.onnx gives no answer: ")
+        assert said_of(with_golden(bundle, data=data)).startswith("golden/1.png: model.onnx fails: ")
 
     @pytest.mark.parametrize("constant", ["scale", "head", "filter"])
     def test_model_that_gives_nan_is_refused(self, bundle: Bundle, constant: str) -> None:
@@ -390,9 +403,9 @@ class TestGolden:
     def test_model_that_fails_on_one_image_is_refused(self, bundle: Bundle) -> None:
         model = onnx.load_from_string(bundle.models["model.onnx"])
         batch_of_two_only(model)
-        assert said_of(with_model(bundle, model)).startswith("golden/0.jpeg: model.onnx gives no answer: ")
+        assert said_of(with_model(bundle, model)).startswith("golden/0.jpeg: model.onnx fails: ")
 
-    def test_model_that_gives_other_classes_than_it_says_is_refused(self, bundle: Bundle) -> None:
+    def test_model_with_another_number_of_classes_than_declared_is_refused(self, bundle: Bundle) -> None:
         model = onnx.load_from_string(bundle.models["model.onnx"])
         computed_class_count(model, (True, False, False))
         assert said_of(with_model(bundle, model)).startswith("golden/0.jpeg: model.onnx is inf off")
@@ -401,7 +414,7 @@ class TestGolden:
         changed = with_golden(
             dataclasses.replace(bundle, head=np.full((3, 3), np.float32(3e38))), data=make_image("white")
         )
-        assert said_of(changed).startswith("golden/1.png: model.onnx gives no answer: ")
+        assert said_of(changed).startswith("golden/1.png: model.onnx fails: ")
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel"])

@@ -31,7 +31,7 @@ def launch(playwright: Playwright) -> Browser:
 
 
 class Visit:
-    """A page that notes what a person would not see: errors in the console, and requests to other places."""
+    """A page that records errors in the console, and requests to other places."""
 
     def __init__(self, context: BrowserContext, origin: str, *, expected_errors: str = "") -> None:
         self.page = context.new_page()

@@ -1,4 +1,4 @@
-"""Tiny valid bundles, made without the trainer: a model that tells colours apart, in one convolution."""
+"""Tiny valid bundles, made without the trainer: a model that classifies colours, with one convolution."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def make_model(
 
 
 def make_golden_images(models: dict[str, bytes], pixels: PixelSpec) -> list[GoldenImage]:
-    """A JPEG, a PNG and a WebP image, with what onnxruntime says of them."""
+    """Make a JPEG, a PNG and a WebP image, with the probabilities of onnxruntime."""
     images = []
     for number, kind in enumerate(("JPEG", "PNG", "WEBP")):
         data = make_image(COLOURS[number], size=(60 + 20 * number, 60), encoding=kind)

@@ -1,4 +1,4 @@
-"""A bundle whose model never comes to an end for an all-white image: a real inference that hangs."""
+"""A bundle whose model never finishes for an all-white image: a real inference that hangs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WHITE = make_image("white", shade=1.0)
 
 
 def write_endless_bundle(path: Path, *, never_loads: bool = False) -> Path:
-    """As `write_tiny_bundle` does, with a loop before the activation: a trillion rounds for white, none for others.
+    """Like `write_tiny_bundle`, with a loop before the activation: a trillion rounds for white, none for others.
 
     never_loads  whether a golden image is white
     """

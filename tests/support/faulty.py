@@ -1,18 +1,17 @@
-"""The service with a predictor that misbehaves for images of certain widths: `python -m tests.support.faulty`."""
+"""The service with a predictor that fails for images of certain widths: `python -m tests.support.faulty`."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
 import time
+from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from service import cli
 from service.pixels import Picture
-from service.predictor import Prediction
-from service.web.engine import served
+from service.predictor import Prediction, Predictor
 from service.web.server import process
 from tests.support.bundles import make_image
 
@@ -21,7 +20,7 @@ SLOW, HANGS, RAISES, NOT_A_NUMBER = 101, 102, 103, 104
 SLOW_S = 0.5
 
 
-class FaultyPredictor(served.ServedPredictor):
+class FaultyPredictor(Predictor):
     """Slow or hanging in decoding, failing in inference."""
 
     def load(self, data: bytes) -> Picture:
@@ -32,8 +31,8 @@ class FaultyPredictor(served.ServedPredictor):
             threading.Event().wait()
         return picture
 
-    def predict(self, data: bytes, *, heatmap: bool = False, run_options: ort.RunOptions | None = None) -> Prediction:
-        prediction = super().predict(data, heatmap=heatmap, run_options=run_options)
+    def classify(self, picture: Picture, **options: Any) -> Prediction:
+        prediction = super().classify(picture, **options)
         if prediction.picture.width == RAISES:
             raise RuntimeError("a secret of the implementation")
         if prediction.picture.width == NOT_A_NUMBER:
@@ -42,10 +41,10 @@ class FaultyPredictor(served.ServedPredictor):
 
 
 def image_of(fault: int) -> bytes:
-    """An image that brings it about."""
+    """Make an image that causes the fault."""
     return make_image("red", size=(fault, 60))
 
 
 if __name__ == "__main__":
-    process.ServedPredictor = FaultyPredictor  # type: ignore[attr-defined,misc]
+    process.Predictor = FaultyPredictor  # type: ignore[attr-defined,misc]
     cli.main()

@@ -1,4 +1,4 @@
-"""The largest images that are taken: of every format, in the kind that costs its decoder the most memory."""
+"""The largest accepted images: of every format, in the variant that costs its decoder the most memory."""
 
 from __future__ import annotations
 

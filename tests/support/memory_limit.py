@@ -17,10 +17,10 @@ _HIERARCHIES = {
 
 
 class ControlGroup:
-    """What goes beyond the limit is killed. There is no swap.
+    """A process that exceeds the limit is killed. There is no swap.
 
     name    what enforces the limit
-    within  the begin of a command, whose rest runs in the group
+    within  the start of a command; the rest of it runs in the group
     """
 
     def __init__(self, folder: Path, files: tuple[str, str, str]) -> None:
@@ -31,11 +31,11 @@ class ControlGroup:
 
     @property
     def works(self) -> bool:
-        """Whether this hierarchy limits memory, and we may set the limit."""
+        """Whether this hierarchy limits memory, and the limit can be set."""
         return os.access(self._most, os.W_OK) and os.access(self._folder / "cgroup.procs", os.W_OK)
 
     def set(self, pid: int, *, resident_bytes: int, most_bytes: int) -> None:
-        """Let the process, which is in the group and has so much now, have so much at most."""
+        """Limit the process, which is in the group and has so much now."""
         self._most.write_text(str(most_bytes))
         with contextlib.suppress(OSError):  # a kernel without swap has no such file
             self._swap.write_text("0" if self._swap.name == "memory.swap.max" else str(most_bytes))
@@ -46,7 +46,7 @@ class ControlGroup:
         return int(events["oom_kill"])
 
     def remove(self) -> None:
-        """End what is still in it."""
+        """Kill the processes in it, and remove it."""
         with contextlib.suppress(OSError):
             for pid in (self._folder / "cgroup.procs").read_text().split():
                 os.kill(int(pid), signal.SIGKILL)
@@ -55,13 +55,13 @@ class ControlGroup:
 
 
 class DataLimit:
-    """What goes beyond gets no more memory (RLIMIT_DATA), and answers 500; it counts what is reserved, used or not."""
+    """A process that exceeds the limit (RLIMIT_DATA) gets no more memory, and answers 500. Reserved memory counts."""
 
     name = "RLIMIT_DATA"
     within = ()
 
     def set(self, pid: int, *, resident_bytes: int, most_bytes: int) -> None:
-        """Let the process, which has so much now, have so much at most."""
+        """Limit the process, which has so much now."""
         status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         most = 1024 * int(status["VmData"].split()[0]) + most_bytes - resident_bytes
         resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
@@ -73,7 +73,7 @@ class DataLimit:
 
 @contextlib.contextmanager
 def memory_limit() -> Iterator[ControlGroup | DataLimit]:
-    """The best that this machine allows. A control group is gone in the end."""
+    """The strictest limit that this machine allows. A control group is removed at the end."""
     for mount, files in _HIERARCHIES.items():
         folder = mount / f"fieldguide-{os.getpid()}"
         try:

@@ -1,4 +1,4 @@
-"""What schemathesis is told of this service: which bytes are images, and which model there is."""
+"""Hooks for schemathesis: which bytes are images, and which model there is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ schemathesis.openapi.media_type("image/*", st.just(make_image("blue", encoding="
 
 @schemathesis.hook
 def map_path_parameters(_context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any]:
-    """Nearly every name would be another model's: one of two is the right one."""
+    """Nearly every random name is another model's: make every other one right."""
     known = {"name": "colours", "version": "1"}
     return {name: known[name] if len(str(value)) % 2 else value for name, value in (path_parameters or {}).items()}

@@ -1,4 +1,4 @@
-"""What every error answer has in common."""
+"""What all error responses have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every path of the service as the OpenAPI document writes it, and the methods that it takes."""
+"""Every path of the service, as in the OpenAPI document, and its methods."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ _READ, _UPLOAD = "GET, HEAD, OPTIONS", "POST, OPTIONS"
 ROUTES = {
     "/": _READ,
     "/page/app.js": _READ,
-    "/page/answer.js": _READ,
+    "/page/prediction.js": _READ,
     "/page/heatmap.js": _READ,
-    "/page/key.js": _READ,
+    "/page/api_key.js": _READ,
     "/page/service.js": _READ,
     "/page/style.css": _READ,
     "/page/icon.svg": _READ,
@@ -34,10 +34,10 @@ ROUTES = {
 
 
 def of_the_model(path: str) -> str:
-    """The path for the model of `bundles.write_tiny_bundle`."""
+    """Return the path for the model of `bundles.write_tiny_bundle`."""
     return path.format(name="colours", version="1")
 
 
-# The same with the name and version of that model, which is the one that answers.
+# The same with the name and version of that model.
 PATHS = {of_the_model(path): allow for path, allow in ROUTES.items()}
 UPLOADS = tuple(path for path, allow in PATHS.items() if "POST" in allow)

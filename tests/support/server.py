@@ -1,4 +1,4 @@
-"""A real server in a process of its own."""
+"""A real server in its own process."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class RunningServer:
 
     @property
     def log(self) -> str:
-        """What it wrote to stdout and stderr."""
+        """Its output on stdout and stderr."""
         return Path(self._log.name).read_text()
 
     @property
@@ -74,25 +74,25 @@ class RunningServer:
         return socket.create_connection(self.address, timeout=10)
 
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal unless it ended already, wait, and return the exit code."""
+        """Send a signal unless it has ended already, wait, and return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(sig)
         return self.process.wait(timeout=20)
 
 
 def upload(path: str, image: bytes, *headers: str) -> bytes:
-    """A whole request that brings an image."""
+    """Return a whole request with an image."""
     return upload_head(path, len(image), *headers) + image
 
 
 def upload_head(path: str, length: int, *headers: str) -> bytes:
-    """The same without its body."""
+    """Return such a request without its body."""
     lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: image/png", f"Content-Length: {length}", *headers]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
 def run_serve(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """`python -m service serve ARGUMENTS...`, which is expected to end by itself."""
+    """Run `python -m service serve ARGUMENTS...`, which must end by itself."""
     return subprocess.run(
         [sys.executable, "-m", "service", "serve", *arguments],
         capture_output=True,
@@ -104,15 +104,15 @@ def run_serve(*arguments: str, environ: Mapping[str, str] | None = None) -> subp
 
 
 def exchange(server: RunningServer, *pieces: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Send raw bytes, then read one answer up to the connection's end: status, headers, body."""
+    """Send raw bytes, then read one response: status, headers, body."""
     with server.connect() as connection:
         for piece in pieces:
             connection.sendall(piece)
-        return read_answer(connection)
+        return read_response(connection)
 
 
-def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    """One answer that has a Content-Length: status, headers (lower case), body."""
+def read_response(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Read one response that has a Content-Length: status, headers (lower case), body."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += _receive(connection)
@@ -127,5 +127,5 @@ def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
 def _receive(connection: socket.socket) -> bytes:
     data = connection.recv(65536)
     if not data:
-        raise AssertionError("the connection ended before the answer did")
+        raise AssertionError("the connection ended before the response did")
     return data

@@ -1,4 +1,4 @@
-"""Surroundings of its own for a process: Linux namespaces, which need no rights where a machine allows them at all."""
+"""Restricted environments for a process: Linux namespaces, which need no rights if a machine allows them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ print(urllib.request.urlopen(request).read().decode())
 
 
 def surroundings(*, read_only: bool = False, offline: bool = False) -> list[str]:
-    """The begin of a command, whose rest runs as user 12345. Skips the test where this machine does not allow that.
+    """Return the start of a command; the rest of it runs as user 12345. Skips the test if this machine forbids it.
 
     read_only  no file can be written, anywhere
     offline    there is no network but the host itself
@@ -42,7 +42,7 @@ def surroundings(*, read_only: bool = False, offline: bool = False) -> list[str]
 
 
 def post_from_within(pid: int, url: str, image: bytes) -> str:
-    """The answer to a PNG image that is posted from inside the network of a process."""
+    """Post a PNG image from inside the network of a process, and return the response."""
     enter = ["nsenter", "--target", str(pid), "--user", "--net", "--preserve-credentials"]
     command = [*enter, sys.executable, "-c", _POST, url]
     return subprocess.run(command, input=image, capture_output=True, check=True, timeout=30).stdout.decode().strip()

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import RecipeError
-from trainer.recipe import Recipe
-from trainer.recipe import read_recipe
+from trainer.recipe import Recipe, read_recipe
 
 
 def test_every_key_survives_the_way_to_a_file_and_back(tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from trainer.data.prepare import Prepared
 from trainer.errors import RecipeError
 from trainer.model import Backbone, Classifier
 from trainer.progress import NoProgress
-from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe
-from trainer.recipe import frozen_in, parse_freeze
+from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe, frozen_in, parse_freeze
 from trainer.training.finetune import Finetuner
 from trainer.training.loop import fit
 

@@ -1,1 +1,5 @@
-"""The model, the threads it runs on, and who may wait for them."""
+"""The model, the threads that run it, and how many requests may wait for them."""
+
+from service.web.engine.engine import Engine
+
+__all__ = ["Engine"]

@@ -1,4 +1,4 @@
-"""The model and the threads it runs on, as the event loop sees them."""
+"""The model and its worker threads, as the event loop sees them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from starlette.requests import ClientDisconnect
 
 from service.pixels import ImageError
 from service.predictor import Predictor
+from service.problem import Problem
 from service.web import record
+from service.web.engine.health import HealthMonitor
 from service.web.engine.permits import Permits
-from service.web.engine.vitals import Vitals
 from service.web.engine.workers import Job, Workers
-from service.web.problem import Problem
 from service.web.record import Record
 
 Result = TypeVar("Result")
 
 
 class Engine:
-    """Not ready until it was given a predictor; what exists as a `Predictor` has passed its golden images.
+    """Runs work on threads under a deadline. It has no model until it is given a predictor.
 
-    threads         the slots: how many images are worked on side by side
-    queue_per_slot  how many more may wait for each of them
-    deadline_s      time from a request's last byte to its answer, seconds
-    stuck_s         see `Vitals`
+    Attributes:
+        slots: The number of worker threads, and so of images that are processed at the same time.
+        permits: How many requests may be inside.
+        health: What /livez and /readyz report.
     """
 
     def __init__(
@@ -39,13 +39,22 @@ class Engine:
         deadline_s: float = 10.0,
         stuck_s: float = 30.0,
     ) -> None:
+        """Start the threads.
+
+        Args:
+            threads: How many images are processed at the same time.
+            predictor: The model; by default `load` loads it.
+            queue_per_slot: How many more requests may wait for each thread.
+            deadline_s: Time from a request's last byte to its response, seconds.
+            stuck_s: See `HealthMonitor`.
+        """
         self.slots = threads
         self.permits = Permits(threads * (1 + queue_per_slot))
-        self.vitals = Vitals(slots=threads, stuck_s=stuck_s)
+        self.health = HealthMonitor(slots=threads, stuck_s=stuck_s)
         self._workers = Workers(threads)
         self._deadline_s = deadline_s
         self._predictor = predictor
-        self._waiting: set[Job] = set()
+        self._unfinished: set[Job] = set()
 
     @property
     def predictor(self) -> Predictor:
@@ -62,71 +71,79 @@ class Engine:
 
     @property
     def queue_depth(self) -> int:
-        """How many requests wait for a slot."""
-        return sum(job.waits for job in self._waiting)
+        """How many requests wait for a thread."""
+        return sum(job.is_waiting for job in self._unfinished)
 
     async def load(self, loader: Callable[[], Predictor]) -> None:
-        """Become ready; raises what the loader raises."""
+        """Load the model on a worker thread; raises what the loader raises."""
         self._predictor = await self._workers.submit(loader).future
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Do the work on one of the threads: a single hop off the event loop.
+        """Run a request's work on a worker thread: a single hop off the event loop.
 
-        Raises what the work raises, Problem 503 where it is not done by the deadline, and ClientDisconnect where the
-        client left before. What is given up does not begin; where it has begun, its inference is ended, and its slot
-        is lost until it returns.
+        Work that is cancelled does not start. If it has started already, its inference is stopped, and its slot is
+        lost until it returns.
+
+        Args:
+            work: The function to run, in the context of the caller.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            Problem: 503 if it is not finished by the deadline.
+            ClientDisconnect: If the client disconnected before.
+            Exception: What the function raises.
         """
         request = record.current()
         job = self._workers.submit(functools.partial(_timed, work, request))
-        self._waiting.add(job)
+        self._unfinished.add(job)
         try:
             await asyncio.wait(
-                [job.future, request.departure] if request.departure is not None else [job.future],
+                [job.future, request.disconnected] if request.disconnected is not None else [job.future],
                 timeout=self._deadline_s,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if job.future.done():
-                self._count(job.future.exception())
+                self._record_outcome(job.future.exception())
                 return cast(Result, job.future.result())
-            if request.departure is not None and request.departure.done():
+            if request.disconnected is not None and request.disconnected.done():
                 raise ClientDisconnect
-            self.vitals.fail()
+            self.health.record_failure()
             request.rejected = "deadline"
             raise Problem(
-                503, f"The answer was not there within {self._deadline_s:g} seconds.", headers={"Retry-After": "5"}
+                503, f"The request took longer than {self._deadline_s:g} seconds.", headers={"Retry-After": "5"}
             )
         finally:
-            self._waiting.discard(job)
+            self._unfinished.discard(job)
             if not job.future.done():
-                self._give_up(job, request)
-            del job  # it holds what is raised, whose traceback leads to this frame; see `Job.run`
+                self._cancel(job, request)
+            del job  # it holds the exception, whose traceback leads to this frame; see `Job.run`
 
     def close(self) -> None:
-        """Let go of the threads; work that has not begun is dropped."""
+        """Stop the threads after their present work. Work that has not started is dropped."""
         self._workers.close()
 
-    def _count(self, error: BaseException | None) -> None:
+    def _record_outcome(self, error: BaseException | None) -> None:
         if error is None or isinstance(error, ImageError | Problem):
-            self.vitals.succeed()
+            self.health.record_success()
         else:
-            self.vitals.fail()
+            self.health.record_failure()
 
-    def _give_up(self, job: Job, request: Record) -> None:
-        if job.give_up():
+    def _cancel(self, job: Job, request: Record) -> None:
+        if job.cancel():
             return
         request.run_options.terminate = True
-        self.vitals.lose_slot()
-        job.future.add_done_callback(self._come_back)
+        self.health.lose_slot()
+        job.future.add_done_callback(self._on_late_return)
 
-    def _come_back(self, future: asyncio.Future[Any]) -> None:
-        self.vitals.regain_slot()
-        future.exception()  # nobody waits for it any more
+    def _on_late_return(self, future: asyncio.Future[Any]) -> None:
+        self.health.regain_slot()
+        future.exception()  # nobody awaits it any more; reading it keeps asyncio from logging it
 
 
 def _timed(work: Callable[[], Result], request: Record) -> Result:
-    """On a worker thread."""
+    """Run on a worker thread. The time before the work is `queue`; the time after its last stage is `encode`."""
     request.lap("queue")
-    try:
+    with request.stage("encode"):
         return work()
-    finally:
-        request.lap("encode")

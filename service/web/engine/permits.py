@@ -1,39 +1,44 @@
-"""Permits to be inside: one for each slot, and one for each place in the queue."""
+"""Which requests are admitted: a permit for every request that brings an image, taken before its body is read.
+
+As in imgproxy: there is one permit for each slot (worker thread) and each place in the queue, and a request gets one
+at once or not at all. Then an admitted request waits for a slot. So the time that requests wait is bounded, and so is
+the memory of the process:
+
+    base + model + (slots + queue) x 2 x max_body_bytes + slots x (12 bytes x max_pixels + activations)
+
+(a body, and a copy of the file in it while a form is parsed; the most memory that any image takes to decode; what
+onnxruntime needs for one image), and 0.4 MB a connection: headers, and the part of a body that is not read yet.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
+from service.problem import Problem
 from service.web import record
-from service.web.problem import Problem
 
 
 class Permits:
     """A number of permits.
 
-    taken  how many are in use
+    Attributes:
+        count: How many there are.
+        taken: How many are in use.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.taken = 0
 
-    def take(self) -> Permit:
-        """One permit; raises Problem 429 where none is left."""
+    @contextlib.contextmanager
+    def take(self) -> Iterator[None]:
+        """Hold a permit while the block runs; raises Problem 429 if none is left."""
         if self.taken >= self.count:
             record.current().rejected = "queue_full"
-            raise Problem(429, "All places in the queue are taken; try again soon.", headers={"Retry-After": "1"})
-        return Permit(self)
-
-
-class Permit:
-    """One of them, until it is given back; more than once is as good as once."""
-
-    def __init__(self, permits: Permits) -> None:
-        self._permits = permits
-        self._permits.taken += 1
-        self._held = True
-
-    def give_back(self) -> None:
-        """Let another request have it."""
-        if self._held:
-            self._permits.taken -= 1
-            self._held = False
+            raise Problem(429, "The queue is full; try again soon.", headers={"Retry-After": "1"})
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1

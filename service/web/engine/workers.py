@@ -1,6 +1,6 @@
-"""Threads that do one piece of work after another, in the order in which it came.
+"""Worker threads that run jobs in the order of their submission.
 
-Not the standard library's pool: that one keeps the process from ending while a thread hangs.
+The standard library's pool is not used: it keeps the process from ending while a thread hangs.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ from typing import Any, TypeAlias
 
 
 class Job:
-    """A piece of work, its context, and the future of its result. Made and given up on the event loop's thread."""
+    """A function to run, its context, and the future of its result. Created and cancelled on the event loop's thread.
+
+    Attributes:
+        future: Of the result.
+    """
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
-        self._work = deque([work])  # taken from either thread, once: `pop` is atomic
+        self._work = deque([work])  # removed once, by either thread: `pop` is atomic
         self.future: asyncio.Future[Any] = self._loop.create_future()
 
     @property
-    def waits(self) -> bool:
-        """Whether it has neither begun nor been given up."""
+    def is_waiting(self) -> bool:
+        """Whether it has neither started nor been cancelled."""
         return bool(self._work)
 
-    def give_up(self) -> bool:
-        """Keep it from beginning, and let go of what it holds; False where it has begun already."""
+    def cancel(self) -> bool:
+        """Keep it from starting, and release what it holds; returns False if it has started already."""
         try:
             self._work.pop()
         except IndexError:
@@ -39,7 +43,7 @@ class Job:
         return True
 
     def run(self) -> None:
-        """On a worker thread: do it, unless it was given up."""
+        """Run it on a worker thread, unless it was cancelled."""
         try:
             work = self._work.pop()
         except IndexError:
@@ -47,15 +51,15 @@ class Job:
         result, error = None, None
         try:
             result = self._context.run(work)
-        except BaseException as raised:  # noqa: BLE001  (whoever awaits the future gets it)
+        except BaseException as raised:  # noqa: BLE001  (the future passes it on)
             error = raised
-        with contextlib.suppress(RuntimeError):  # the event loop ended meanwhile
-            self._loop.call_soon_threadsafe(self._end, result, error)
-        # An error's traceback leads to this frame. Were there a way back, the error and all that its frames hold, an
-        # upload above all, would stay until a garbage collection.
+        with contextlib.suppress(RuntimeError):  # the event loop has ended meanwhile
+            self._loop.call_soon_threadsafe(self._set_result, result, error)
+        # An exception's traceback refers to this frame. If the frame kept a reference to the exception, both would stay
+        # in memory until a garbage collection, and with them what the frames hold: above all an upload.
         del self, work, error
 
-    def _end(self, result: Any, error: BaseException | None) -> None:
+    def _set_result(self, result: Any, error: BaseException | None) -> None:
         if self.future.cancelled():
             return
         if error is not None:
@@ -68,22 +72,21 @@ _Inbox: TypeAlias = queue.SimpleQueue[Job | None]  # of one thread
 
 
 class Workers:
-    """That many threads. Where several have nothing to do, the one that worked last is given the next work.
+    """A number of threads. If several are idle, the one that ran last gets the next job.
 
-    What it needs is in the caches of the core that it ran on: a client that is alone waits longer where threads take
-    turns.
+    Its data are still in the caches of its core: if threads take turns, a single client waits longer.
     """
 
     def __init__(self, count: int) -> None:
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
-        self._idle: list[_Inbox] = []  # of the threads with nothing to do; the last one worked last
+        self._idle: list[_Inbox] = []  # of idle threads; the last one ran last
         self._closed = False
         for number in range(count):
-            threading.Thread(target=self._work, args=(_Inbox(),), name=f"worker-{number}", daemon=True).start()
+            threading.Thread(target=self._run_jobs, args=(_Inbox(),), name=f"worker-{number}", daemon=True).start()
 
     def submit(self, work: Callable[[], Any]) -> Job:
-        """Have it done as soon as a thread is free."""
+        """Run it as soon as a thread is free."""
         job = Job(work)
         with self._lock:
             inbox = self._idle.pop() if self._idle else None
@@ -94,7 +97,7 @@ class Workers:
         return job
 
     def close(self) -> None:
-        """Let the threads end after what they do now."""
+        """Let the threads end after their present jobs. Waiting jobs are dropped."""
         with self._lock:
             self._closed = True
             self._waiting.clear()
@@ -102,13 +105,13 @@ class Workers:
         for inbox in idle:
             inbox.put(None)
 
-    def _work(self, inbox: _Inbox) -> None:
+    def _run_jobs(self, inbox: _Inbox) -> None:
         while (job := self._next(inbox)) is not None:
             job.run()
-            del job  # holds an upload and an answer, and the next one may be long in coming
+            del job  # it holds an upload and a response, and the next job may come much later
 
     def _next(self, inbox: _Inbox) -> Job | None:
-        """What the thread of this inbox does next; None where it is to end."""
+        """Wait for the next job of the thread with this inbox; None tells it to end."""
         with self._lock:
             if self._closed:
                 return None

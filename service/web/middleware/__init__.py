@@ -1,1 +1,1 @@
-"""Layers of pure ASGI around the routes; `app` says in which order."""
+"""Pure-ASGI middleware around the routes; `app` defines the order."""

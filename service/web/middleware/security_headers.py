@@ -1,4 +1,4 @@
-"""What every answer tells browsers not to do with it."""
+"""Headers in every response that restrict what browsers do with it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ SECURITY_HEADERS = (
 )
 
 
-class SecurityHeaders:
-    """ASGI layer; a header that the answer has already stays as it is."""
+class SecurityHeadersMiddleware:
+    """ASGI middleware that adds the security headers. A header that the response has already stays as it is."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the layers within."""
+        """Pass the request on, and add the headers to its response."""
 
-        async def send_hardened(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = {name for name, _ in message["headers"]}  # in lower case, as ASGI has them
+                own = {name for name, _ in message["headers"]}  # in lower case, as ASGI requires
                 message["headers"] = [*message["headers"], *(pair for pair in SECURITY_HEADERS if pair[0] not in own)]
             await send(message)
 
-        await self._app(scope, receive, send_hardened)
+        await self._app(scope, receive, send_with_headers)

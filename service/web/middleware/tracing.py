@@ -1,4 +1,4 @@
-"""Keeps the record of every request; says it in headers and, when the request has ended, to the ledger."""
+"""Keeps a record of every request, reports it in headers, and passes it to the telemetry when it has finished."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.web import record
 from service.web.record import Record
-from service.web.telemetry.ledger import Ledger
+from service.web.telemetry.buffer import RecordBuffer
 
 _HEADER = "X-Request-ID"
 
 
-class Tracing:
-    """ASGI layer; a request's id is the client's own where that is sane, and stands in the scope's state too.
+class TracingMiddleware:
+    """ASGI middleware that makes a `Record` for every request. The request id is in the scope's state too.
 
-    Every answer says the id as X-Request-ID, and as Server-Timing how long the stages took up to its first byte.
+    Every response has the id as X-Request-ID, and the durations of the stages up to its first byte as Server-Timing.
     """
 
-    def __init__(self, app: ASGIApp, *, ledger: Ledger) -> None:
+    def __init__(self, app: ASGIApp, *, buffer: RecordBuffer) -> None:
         self._app = app
-        self._ledger = ledger
+        self._buffer = buffer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the layers within."""
+        """Pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -33,9 +33,9 @@ class Tracing:
             method=scope["method"],
             # The raw path: percent-encoded, it cannot forge a line of the log.
             path=scope.get("raw_path", b"").decode("ascii", "backslashreplace"),
-            departure=state.get("departure"),
+            disconnected=state.get("disconnected"),
         )
-        record.begin(request)
+        record.set_current(request)
         state["request_id"] = request.id
 
         async def send_traced(message: Message) -> None:
@@ -52,11 +52,11 @@ class Tracing:
             await self._app(scope, receive, send_traced)
         finally:
             request.route = scope["route"].path if "route" in scope else ""
-            request.end()
-            self._ledger.add(request, traceparent=headers.get("traceparent", ""))
+            request.finish()
+            self._buffer.add(request, traceparent=headers.get("traceparent", ""))
 
 
 def _server_timing(request: Record) -> str:
-    """W3C Server Timing: metrics and their durations in milliseconds."""
+    """Format the durations, in milliseconds, as W3C Server Timing."""
     stages = [*request.stages_ms.items(), ("total", request.total_ms)]
     return ", ".join(f"{stage};dur={duration_ms:.2f}" for stage, duration_ms in stages)

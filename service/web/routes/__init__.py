@@ -1,1 +1,1 @@
-"""What is answered at which path, and what every such answer is made of."""
+"""The handlers, and what they have in common."""

@@ -1,4 +1,4 @@
-"""POST /analyze: the answer of the well-known fast.ai starter app, so that its clients keep working."""
+"""POST /analyze: the route of the well-known fast.ai starter app, so that its clients keep working."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.predictor import Predictor
+from service.responses import AnalyzeResponse, analyze_response
 from service.settings import Settings
-from service.web.engine.engine import Engine
-from service.web.routes.answers import ShortAnswer, short_answer
-from service.web.routes.operation import UPLOAD_PROBLEMS, Operation, describe
+from service.web import record
+from service.web.engine import Engine
+from service.web.routes.endpoint import UPLOAD_PROBLEMS, Operation, describe
+from service.web.routes.inference import classify_image
 from service.web.upload.upload import UPLOAD_BODY, Upload, read_upload
 
 
-class Analyze:
+class AnalyzeHandler:
     """The handler."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
@@ -24,18 +26,22 @@ class Analyze:
 
     @describe(
         Operation(
-            summary="What is in an image, as the fast.ai starter app says it",
+            summary="Classify an image, with the response of the fast.ai starter app",
             body=UPLOAD_BODY,
-            answers={"application/json": ShortAnswer},
+            responses={"application/json": AnalyzeResponse},
             problems=UPLOAD_PROBLEMS,
         )
     )
     async def post(self, request: Request) -> Response:
-        """Answer one image with `{"result": label}`; see `answers.short_answer`."""
-        predictor = self._engine.predictor
-        upload = await read_upload(request, settings=self._settings)
-        return await self._engine.run(functools.partial(_respond, upload, predictor))
+        """Return `{"result": label}` for one image."""
+        with self._engine.permits.take():
+            predictor = self._engine.predictor
+            upload = await read_upload(request, settings=self._settings)
+            return await self._engine.run(functools.partial(_respond, upload, predictor))
 
 
 def _respond(upload: Upload, predictor: Predictor) -> Response:
-    return JSONResponse(short_answer(predictor.predict(upload.take_image())))
+    """Run on a worker thread: from the body of the request to the response."""
+    with record.current().stage("parse"):
+        data = upload.take_image()
+    return JSONResponse(analyze_response(classify_image(data, predictor)))

@@ -1,4 +1,4 @@
-"""GET /livez and /readyz, for whoever watches the process."""
+"""GET /livez and /readyz, for health probes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Literal, TypedDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.web.engine.engine import Engine
-from service.web.routes.operation import Operation, describe
+from service.web.engine import Engine
+from service.web.routes.endpoint import Operation, describe
 
 _HEADERS = {"Cache-Control": "no-store"}
 
 
-class Status(TypedDict):
-    """How the service is."""
+class HealthResponse(TypedDict):
+    """The state of the service."""
 
     status: Literal["live", "ready"]
 
 
-class Health:
+class HealthHandlers:
     """The handlers."""
 
     def __init__(self, engine: Engine) -> None:
@@ -28,26 +28,26 @@ class Health:
     @describe(
         Operation(
             summary="Whether the process is alive",
-            answers={"application/json": Status},
+            responses={"application/json": HealthResponse},
             problems=(503,),
             public=True,
         )
     )
     async def live(self, _request: Request) -> Response:
-        """200 as long as the event loop turns; raises Problem 503 where every slot has been lost for long."""
-        self._engine.vitals.check_live()
+        """Return 200 as long as the event loop runs, or 503 once every thread has been stuck for a long time."""
+        self._engine.health.check_live()
         return JSONResponse({"status": "live"}, headers=_HEADERS)
 
     @describe(
         Operation(
-            summary="Whether images are answered",
-            answers={"application/json": Status},
+            summary="Whether images can be classified",
+            responses={"application/json": HealthResponse},
             problems=(503,),
             public=True,
         )
     )
     async def ready(self, _request: Request) -> Response:
-        """200 once the golden images agreed; raises Problem 503 before, and where `Vitals` says so."""
+        """Return 200 once the golden images agreed, or 503 before, while the service stops, and after failures."""
         _ = self._engine.predictor
-        self._engine.vitals.check_ready()
+        self._engine.health.check_ready()
         return JSONResponse({"status": "ready"}, headers=_HEADERS)

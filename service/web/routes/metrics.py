@@ -6,20 +6,20 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.web.routes.operation import Operation, describe
-from service.web.telemetry.ledger import Ledger
+from service.web.routes.endpoint import Operation, describe
+from service.web.telemetry.buffer import RecordBuffer
 
 _HEADERS = {"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"}
 
 
-class MetricsText:
+class MetricsHandler:
     """The handler."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, buffer: RecordBuffer) -> None:
+        self._buffer = buffer
 
-    @describe(Operation(summary="Metrics for Prometheus", answers={"text/plain": str}))
+    @describe(Operation(summary="Metrics for Prometheus", responses={"text/plain": str}))
     async def get(self, _request: Request) -> Response:
-        """Prometheus' text format, with every request that has ended."""
-        self._ledger.tell()
-        return Response(self._ledger.metrics.exposition(), headers=_HEADERS)
+        """Return the metrics of every finished request, in Prometheus' text format."""
+        self._buffer.flush()
+        return Response(self._buffer.metrics.exposition(), headers=_HEADERS)

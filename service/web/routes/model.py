@@ -1,4 +1,4 @@
-"""GET /v1/model: which model answers here."""
+"""GET /v1/model: the model of this service."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from starlette.responses import JSONResponse, Response
 
 from service.bundle.spec import Task
 from service.settings import Settings
-from service.web.engine.engine import Engine
-from service.web.routes.operation import Operation, describe
+from service.web.engine import Engine
+from service.web.routes.endpoint import Operation, describe
 
 
-class ImageLimits(TypedDict):
-    """What an image may be."""
+class ImageLimitsResponse(TypedDict):
+    """Limits on images."""
 
     max_pixels: Annotated[int, {"description": "width x height"}]
     max_side_ratio: Annotated[int, {"description": "long side / short side"}]
     max_body_bytes: int
 
 
-class ModelRecord(TypedDict):
-    """What the service says of its model."""
+class ModelDetailsResponse(TypedDict):
+    """The model and its limits."""
 
     name: str
     version: str
@@ -30,26 +30,31 @@ class ModelRecord(TypedDict):
     task: Task
     classes: Annotated[list[str], {"description": "in the order of the model's output"}]
     thresholds: Annotated[
-        list[float], {"description": "classification: one, under which the answer is no label; multilabel: one a class"}
+        list[float],
+        {"description": "classification: one, and no label below it; multilabel: one for each class"},
     ]
     pixels: Annotated[dict[str, int | str], {"description": "how an image becomes the model's input"}]
-    heatmaps: Annotated[bool, {"description": "whether heatmaps can be asked for"}]
-    limits: ImageLimits
+    heatmaps: Annotated[bool, {"description": "whether the model gives heatmaps"}]
+    limits: ImageLimitsResponse
     metrics: Annotated[dict[str, Any], {"description": "measured on the validation images when the bundle was made"}]
 
 
-class Model:
+class ModelHandler:
     """The handler."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
 
-    @describe(Operation(summary="Which model answers here", answers={"application/json": ModelRecord}, problems=(503,)))
+    @describe(
+        Operation(
+            summary="The model of this service", responses={"application/json": ModelDetailsResponse}, problems=(503,)
+        )
+    )
     async def get(self, _request: Request) -> Response:
-        """The model's card in JSON, and what an image may be."""
+        """Return the model's name, classes, pixels and metrics, and the limits on images."""
         predictor = self._engine.predictor
-        record: ModelRecord = {
+        details: ModelDetailsResponse = {
             "name": predictor.name,
             "version": predictor.version,
             "digest": predictor.digest,
@@ -65,4 +70,4 @@ class Model:
             },
             "metrics": dict(predictor.metrics),
         }
-        return JSONResponse(record, headers={"Cache-Control": "no-cache"})
+        return JSONResponse(details, headers={"Cache-Control": "no-cache"})

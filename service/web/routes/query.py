@@ -1,4 +1,4 @@
-"""The query of /v1/predict, read strictly: a value that is not understood is an error, not a default."""
+"""The query of /v1/predict, parsed strictly: a value that is not understood is an error, not a default."""
 
 from __future__ import annotations
 
@@ -7,37 +7,38 @@ from typing import Annotated, Literal
 
 from starlette.datastructures import QueryParams
 
+from service.problem import Problem
 from service.settings import DEFAULT_TOP_K
-from service.web.problem import Problem
-from service.web.routes.operation import Parameter
+from service.web.routes.endpoint import Parameter
 
 QUERY_PARAMETERS = (
     Parameter(
         name="top_k",
-        kind=Annotated[int, {"minimum": 1, "maximum": 10**18 - 1, "default": DEFAULT_TOP_K}],
-        help="how many classes to list; more than there are lists all",
+        annotation=Annotated[int, {"minimum": 1, "maximum": 10**18 - 1, "default": DEFAULT_TOP_K}],
+        description="how many classes to list; if the model has fewer, all of them",
     ),
     Parameter(
         name="heatmap",
-        kind=Annotated[bool, {"default": False}],
-        help="whether to say where the best class was seen; 400 where the model has no heatmaps",
+        annotation=Annotated[bool, {"default": False}],
+        description="whether to return a heatmap of the best class; 400 if the model gives no heatmaps",
     ),
     Parameter(
         name="return",
-        kind=Literal["input"],
-        help="answer with a PNG of exactly what the model saw, in place of what it says",
+        annotation=Literal["input"],
+        description="return a PNG of exactly what the model sees, in place of a prediction",
     ),
 )
-_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """What is asked of an image.
+    """The parsed query.
 
-    top_k         how many classes to list, at least 1
-    heatmap       whether to say where the best class was seen
-    return_input  whether to answer with what the model saw, in place of what it says
+    Attributes:
+        top_k: How many classes to list, at least 1.
+        heatmap: Whether to return a heatmap of the best class.
+        return_input: Whether to return what the model sees, in place of a prediction.
     """
 
     top_k: int = DEFAULT_TOP_K
@@ -46,7 +47,7 @@ class Query:
 
     @classmethod
     def parse(cls, text: str | bytes) -> Query:
-        """Read a query string; raises Problem 400 that names the parameter that is wrong."""
+        """Parse a query string; raises Problem 400 that names the wrong parameter."""
         if not text:
             return cls()
         params = QueryParams(text)
@@ -66,12 +67,12 @@ def _top_k(text: str | None) -> int:
 
 
 def _heatmap(text: str) -> bool:
-    if text.lower() not in _FLAGS:
+    if text.lower() not in _BOOLEANS:
         raise Problem(400, f"heatmap must be true or false, not {text[:50]!r}.")
-    return _FLAGS[text.lower()]
+    return _BOOLEANS[text.lower()]
 
 
 def _return_input(text: str | None) -> bool:
     if text not in (None, "input"):
-        raise Problem(400, f"return must be 'input' where it is given, not {text[:50]!r}.")
+        raise Problem(400, f"return must be 'input' if it is given, not {text[:50]!r}.")
     return text == "input"

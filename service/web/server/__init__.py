@@ -1,4 +1,4 @@
-"""The process around the application: its socket, its connections, its signals, its memory."""
+"""The process around the application: socket, connections, signals, memory."""
 
 from service.web.server.process import CannotListen, load_predictor, serve
 

@@ -1,4 +1,4 @@
-"""glibc's memory allocator, told to give back what it would keep; nothing happens where there is another one."""
+"""Makes glibc's memory allocator return free memory to the system. Does nothing with another allocator."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _LARGE_BYTES = 8 * 1024 * 1024
 
 
 def return_large_blocks() -> None:
-    """Have every block of 8 MB or more mapped for itself, so that freeing it returns it to the system at once.
+    """Map every block of 8 MB or more on its own, so that it returns to the system as soon as it is freed.
 
-    By itself glibc raises that threshold with the first large block that is freed, to as much as 32 MB, and then keeps
-    the pixels of large images for good: measured, 400 MB after twenty images of 50 megapixels.
+    By default glibc raises this threshold when the first large block is freed, to as much as 32 MB. Then it keeps the
+    pixels of large images for good: measured, 400 MB after twenty images of 50 megapixels.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
@@ -20,7 +20,10 @@ def return_large_blocks() -> None:
 
 
 def return_free_memory() -> None:
-    """Loading a model frees about three times its size, which glibc would keep for the life of the process."""
+    """Return free memory once.
+
+    Loading a model frees about three times its size, which glibc would keep for the life of the process.
+    """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -1,4 +1,4 @@
-"""One uvicorn process around the application: listens at once, loads the model meanwhile, ends cleanly."""
+"""One uvicorn process around the application: it listens at once, loads the model meanwhile, and stops cleanly."""
 
 from __future__ import annotations
 
@@ -21,33 +21,36 @@ from service.bundle import read_bundle
 from service.cores import usable_cores
 from service.predictor import Predictor
 from service.settings import Settings
-from service.web.app import create_app
-from service.web.engine.engine import Engine
-from service.web.engine.served import ServedPredictor
-from service.web.routes.table import WATCHED_PATHS
+from service.web.app import PROBE_PATHS, create_app
+from service.web.engine import Engine
 from service.web.server import allocator
-from service.web.server.bounds import Bounds
-from service.web.server.protocol import BoundedProtocol
-from service.web.telemetry.ledger import Ledger
+from service.web.server.protocol import ConnectionLimits, LimitedProtocol
+from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.metrics import Metrics
 from service.web.telemetry.spans import Spans
 
 _logger = logging.getLogger(__name__)
 _BACKLOG = 2048
-# Files that the process needs besides its connections: those of the interpreter, a bundle, log, sockets.
+# Files that the process needs besides its connections: those of the interpreter, a bundle, the log, sockets.
 _OTHER_FILES = 64
-# Beyond the most connections, for watchdogs: a service that is busy must not look dead, and be restarted for it.
+# Connections of health probes beyond the limit: a busy service must not look dead, and be restarted for it.
 _PROBE_CONNECTIONS = 8
 
 
 class CannotListen(Exception):
-    """The address cannot be listened on. The message is one line."""
+    """The service cannot listen on the address. The message is one line."""
 
 
 def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
     """Serve a bundle until SIGINT or SIGTERM.
 
-    Raises CannotListen, and BundleRefused where the bundle turns out to be bad; until then it was not ready.
+    Args:
+        bundle: Path of a bundle, a folder or a zip.
+        settings: The settings.
+
+    Raises:
+        CannotListen: If the address is not available.
+        BundleRefused: If the bundle is bad. Until then the service listened, and was not ready.
     """
     allocator.return_large_blocks()
     with _listen(settings) as listener:
@@ -59,12 +62,12 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             stuck_s=settings.stuck_s,
         )
         metrics, spans = Metrics(engine), Spans.configured(os.environ)
-        ledger = Ledger(metrics, spans)
-        protocol = functools.partial(BoundedProtocol, bounds=_bounds(settings), metrics=metrics)
+        buffer = RecordBuffer(metrics, spans)
+        protocol = functools.partial(LimitedProtocol, limits=_connection_limits(settings), metrics=metrics)
         config = uvicorn.Config(
-            create_app(engine, settings, ledger=ledger),
+            create_app(engine, settings, buffer=buffer),
             loop="uvloop",
-            http=protocol,  # type: ignore[arg-type]  # called as the class would be
+            http=protocol,  # type: ignore[arg-type]  # called like a class
             ws="none",
             lifespan="off",
             log_config=None,
@@ -85,7 +88,7 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             server.run(sockets=[listener])
         finally:
             engine.close()
-            ledger.tell()
+            buffer.flush()
             if spans is not None:
                 spans.close()
     if server.failure is not None:
@@ -94,11 +97,19 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
 
 
 def load_predictor(bundle: str | os.PathLike[str], *, settings: Settings) -> Predictor:
-    """Read and verify a bundle; only the predictor outlives the call, not the files' bytes. Raises BundleRefused."""
-    whole = read_bundle(bundle)
-    set_here = {"max_pixels": settings.max_pixels, "max_side_ratio": settings.max_side_ratio}
-    limits = dataclasses.replace(whole.spec.limits, **{name: value for name, value in set_here.items() if value})
-    predictor = ServedPredictor(whole, limits=limits)
+    """Load and verify the model of a bundle. The bytes of the files are released when it returns.
+
+    Args:
+        bundle: Path of a bundle, a folder or a zip.
+        settings: The settings, whose limits on images take precedence over the bundle's.
+
+    Raises:
+        BundleRefused: If the bundle is bad.
+    """
+    content = read_bundle(bundle)
+    overrides = {"max_pixels": settings.max_pixels, "max_side_ratio": settings.max_side_ratio}
+    limits = dataclasses.replace(content.spec.limits, **{name: value for name, value in overrides.items() if value})
+    predictor = Predictor(content, limits=limits)
     for warning in predictor.warnings:
         _logger.warning("%s", warning)
     _logger.info("%s version %s, %s, is verified", predictor.name, predictor.version, predictor.digest)
@@ -111,9 +122,9 @@ def _listen(settings: Settings) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.create_server((str(address[0]), port), family=family, backlog=_BACKLOG)
     except UnicodeError as error:  # getaddrinfo encodes the name first
-        raise CannotListen(f"cannot listen on {host} port {port}: this is no name of a host") from error
+        raise CannotListen(f"cannot listen on {host} port {port}: this is not a valid host name") from error
     except OSError as error:
-        # create_server adds the address to strerror; the negative numbers of getaddrinfo have no other text.
+        # create_server adds the address to strerror; getaddrinfo's negative numbers have no other text.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise CannotListen(f"cannot listen on {host} port {port}: {reason}") from error
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
@@ -121,18 +132,18 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _bounds(settings: Settings) -> Bounds:
-    """Those of the settings; fewer connections where the process may not open that many files."""
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    """Return the limits of the settings, with fewer connections if the process cannot open so many files."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    kept = _OTHER_FILES + _PROBE_CONNECTIONS
-    affordable = settings.max_connections if files == resource.RLIM_INFINITY else max(1, files - kept)
-    return Bounds(
+    reserved = _OTHER_FILES + _PROBE_CONNECTIONS
+    available = settings.max_connections if files == resource.RLIM_INFINITY else max(1, files - reserved)
+    return ConnectionLimits(
         max_header_bytes=settings.max_header_bytes,
         max_headers=settings.max_headers,
         header_timeout_s=settings.header_timeout_s,
-        max_connections=min(settings.max_connections, affordable),
+        max_connections=min(settings.max_connections, available),
         probe_connections=_PROBE_CONNECTIONS,
-        probe_paths=frozenset(path.encode() for path in WATCHED_PATHS),
+        probe_paths=frozenset(path.encode() for path in PROBE_PATHS),
     )
 
 
@@ -142,12 +153,13 @@ def _url(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which also loads the model, and for which a signal to stop is no failure.
+    """uvicorn's server, which also loads the model, and treats a signal to stop as success.
 
-    The first SIGTERM makes it unready; requests are taken for `grace_s` seconds more, until whoever sends them has
-    noticed. Then, or at once after SIGINT or a second signal, it stops to listen, and what is in progress is drained.
+    The first SIGTERM makes it not ready. It accepts requests for `grace_s` seconds more, so that their senders can
+    notice. Then, or at once after SIGINT or a second signal, it stops listening, and drains the requests in progress.
 
-    failure  what kept the model from loading
+    Attributes:
+        failure: Why the model could not be loaded; None if it was.
     """
 
     def __init__(
@@ -160,34 +172,34 @@ class _Server(uvicorn.Server):
         self._url = url
         self._engine = engine
         self._loader = loader
-        self._loading: asyncio.Task[None] | None = None  # held, as the event loop keeps no hold on a task
+        self._loading: asyncio.Task[None] | None = None  # a reference, since the event loop keeps none to a task
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then begin to load."""
+        """Listen, then start loading the model."""
         await super().startup(sockets=sockets)
         self._loading = asyncio.create_task(self._engine.load(self._loader))
-        self._loading.add_done_callback(self._loaded)
+        self._loading.add_done_callback(self._on_loaded)
 
     def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
-        """Begin to stop; SIGINT ends a drain. Signals are not remembered, as uvicorn would raise them at the end."""
+        """Start to stop; SIGINT ends a drain. Signals are not stored: uvicorn would raise them again at the end."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
-        waits = sig == signal.SIGTERM and self._stop_at is None and self._engine.is_loaded
-        self._stop_at = time.monotonic() + (self._grace_s if waits else 0)
-        self._engine.vitals.stopping = True
+        has_grace = sig == signal.SIGTERM and self._stop_at is None and self._engine.is_loaded
+        self._stop_at = time.monotonic() + (self._grace_s if has_grace else 0)
+        self._engine.health.stopping = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: whether it is time to stop."""
+        """Check ten times a second whether it is time to stop."""
         if self._stop_at is not None and time.monotonic() >= self._stop_at:
             self.should_exit = True
         return await super().on_tick(counter)
 
-    def _loaded(self, task: asyncio.Task[None]) -> None:
+    def _on_loaded(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             return
         self.failure = task.exception()
         if self.failure is not None:
             self.should_exit = True
         else:
-            gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
+            gc.freeze()  # what is loaded stays: the garbage collector need not visit it again
             allocator.return_free_memory()
             _logger.info("ready on %s", self._url)

@@ -1,60 +1,85 @@
-"""The HTTP connection: uvicorn's, with the bounds that an application cannot set because it never sees these bytes."""
+"""uvicorn's HTTP connection, with limits on what an application never sees: headers, connections, pipelining."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from service.web.problem import Problem
-from service.web.server.bounds import Bounds
-from service.web.server.joined import JoinedWrites
-from service.web.server.refusal import raw_answer
+from service.problem import Problem
+from service.web.middleware.security_headers import SECURITY_HEADERS
+from service.web.record import request_id
+from service.web.server.coalesced_writes import CoalescedWrites
 from service.web.telemetry.metrics import Metrics
 
-# Requests that may wait on one connection while an earlier one is answered (HTTP pipelining).
+# Requests that may wait on one connection while an earlier one is processed (HTTP pipelining).
 _MAX_PIPELINED = 32
 
 
-class _Refused(Exception):
-    """Raised within the parser, which ends with it."""
+@dataclass(frozen=True, kw_only=True)
+class ConnectionLimits:
+    """Limits on connections and headers.
+
+    Attributes:
+        max_header_bytes: Longest request line and headers; also a body's trailers and chunk headers without any data.
+        max_headers: Most headers of one request, its trailers included.
+        header_timeout_s: Time from a request's first byte, or from the start of the connection, to the end of its
+            headers, seconds.
+        max_connections: Most connections at the same time.
+        probe_connections: How many more there may be, each for a single request to one of the `probe_paths`.
+        probe_paths: Paths of health probes.
+    """
+
+    max_header_bytes: int
+    max_headers: int
+    header_timeout_s: float
+    max_connections: int
+    probe_connections: int
+    probe_paths: frozenset[bytes]
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Refuses with a problem what is out of bounds, and closes the connection."""
+class _Rejected(Exception):
+    """Raised in a callback of the parser, to stop it."""
 
-    def __init__(self, *, bounds: Bounds, metrics: Metrics, **options: Any) -> None:
+
+class LimitedProtocol(HttpToolsProtocol):
+    """Responds with a problem to what exceeds a limit, and closes the connection."""
+
+    def __init__(self, *, limits: ConnectionLimits, metrics: Metrics, **options: Any) -> None:
         super().__init__(**options)
-        self._bounds = bounds
+        self._limits = limits
         self._metrics = metrics
         self._header_count = 0
         self._header_bytes = 0  # of the headers that are complete
-        self._unframed_bytes = 0  # since a request began or the last data of its body
-        self._head_ended = False
+        self._unframed_bytes = 0  # since the start of a request, or since the last data of its body
+        self._headers_complete = False
         self._is_surplus = False
-        self._refusal: tuple[str, Problem] | None = None
+        self._rejection: tuple[str, Problem] | None = None  # cause, problem
         self._header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Refuse it where there are too many even for probes."""
-        super().connection_made(cast(asyncio.Transport, JoinedWrites(transport)))
-        self._departure = self.loop.create_future()
-        self._expect_headers()
-        surplus = len(self.connections) - self._bounds.max_connections
+        """Reject it if there are too many connections even for health probes."""
+        super().connection_made(cast(asyncio.Transport, CoalescedWrites(transport)))
+        self._disconnected = self.loop.create_future()
+        self._start_header_timer()
+        surplus = len(self.connections) - self._limits.max_connections
         self._is_surplus = surplus > 0
-        if surplus > self._bounds.probe_connections:
-            self._refuse("connections", _too_many())
+        if surplus > self._limits.probe_connections:
+            self._reject("connections", _too_many())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer, and say that the client has left."""
-        self._headers_arrived()
-        self._departure.set_result(None)
+        """Stop the timer, and report that the client has disconnected."""
+        self._stop_header_timer()
+        self._disconnected.set_result(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse it, unless more has come than headers may have."""
+        """Parse it, unless the headers have become too long."""
         if self.transport.is_closing():
             return
         self._unframed_bytes += len(data)
@@ -62,64 +87,64 @@ class BoundedProtocol(HttpToolsProtocol):
         self._parse(data)
         if self.transport.is_closing():
             return
-        if not self._head_ended or self.cycle is None or self.cycle.response_complete:
-            self._expect_headers()
-        if self._unframed_bytes > self._bounds.max_header_bytes:
-            self._refuse("headers_large", self._too_large())
+        if not self._headers_complete or self.cycle is None or self.cycle.response_complete:
+            self._start_header_timer()
+        if self._unframed_bytes > self._limits.max_header_bytes:
+            self._reject("headers_large", self._too_large())
 
     def on_message_begin(self) -> None:
-        """Begin to count."""
+        """Start counting."""
         if len(self.pipeline) >= _MAX_PIPELINED:
             self._raise("malformed", Problem(400, f"More than {_MAX_PIPELINED} requests wait on this connection."))
         self._header_count = self._header_bytes = self._unframed_bytes = 0
-        self._head_ended = False
+        self._headers_complete = False
         super().on_message_begin()
-        self.scope["state"]["departure"] = self._departure  # see `Record`
+        self.scope["state"]["disconnected"] = self._disconnected  # see `Record`
 
     def on_url(self, url: bytes) -> None:
-        """Count it as a header."""
+        """Count it like a header."""
         self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count it. A trailer comes here too, and is dropped: it must not pass for a header (RFC 9110, 6.5.1)."""
+        """Count it. A trailer comes here too, and is dropped: it must not be taken for a header (RFC 9110, 6.5.1)."""
         self._header_count += 1
         self._count(len(name) + len(value) + 4)
-        if self._header_count > self._bounds.max_headers:
-            self._raise("headers_large", Problem(431, f"The request has more than {self._bounds.max_headers} headers."))
-        if not self._head_ended:
+        if self._header_count > self._limits.max_headers:
+            self._raise("headers_large", Problem(431, f"The request has more than {self._limits.max_headers} headers."))
+        if not self._headers_complete:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Let the application begin."""
-        self._headers_arrived()
-        self._head_ended = True
+        """Start the application."""
+        self._stop_header_timer()
+        self._headers_complete = True
         self._unframed_bytes = 0
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                self._raise("malformed", Problem(400, "CONNECT is not taken here."))
-            return  # the parser ends here, and `_parse` goes on
-        if self._is_surplus and self.url.partition(b"?")[0] not in self._bounds.probe_paths:
+                self._raise("malformed", Problem(400, "CONNECT is not allowed."))
+            return  # the parser stops here, and `_parse` continues
+        if self._is_surplus and self.url.partition(b"?")[0] not in self._limits.probe_paths:
             self._raise("connections", _too_many())
         super().on_headers_complete()
         if self._is_surplus:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """The rest of what came with it is bounded by the size of one read."""
+        """Start counting anew. What else came with it is limited by the size of one read."""
         self._unframed_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """What follows is another request."""
+        """Start counting anew. What follows is another request."""
         self._unframed_bytes = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Called where the parser gave up: of itself, or because of what was raised within."""
+        """Reject the request. Called when the parser fails, by itself or by an exception of a callback."""
         problem = Problem(400, f"{msg.rstrip('.')}.")
-        self._refuse(*(self._refusal or ("malformed", problem)))
+        self._reject(*(self._rejection or ("malformed", problem)))
 
     def _parse(self, data: bytes) -> None:
         while data:
@@ -127,18 +152,18 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.parser.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as upgrade:
-                data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                data = self._headers_without_upgrade() + data[upgrade.args[0] :]
                 self.parser = httptools.HttpRequestParser(self)
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does it
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # like uvicorn
             except httptools.HttpParserError:
                 self.send_400_response("Invalid HTTP request received.")
                 return
 
-    def _head_without_upgrade(self) -> bytes:
-        """The request as though it had not asked for another protocol, which a server may ignore (RFC 9110, 7.8).
+    def _headers_without_upgrade(self) -> bytes:
+        """Return the request line and headers without the request for another protocol.
 
-        The parser cannot be told to: it takes the body, and all that follows, for that protocol. Java's own client
-        asks for HTTP/2 with every request.
+        A server may ignore it (RFC 9110, 7.8), but the parser cannot: it treats the body, and all that follows, as that
+        protocol. Java's own client asks for HTTP/2 with every request.
         """
         lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
         lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
@@ -146,40 +171,67 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _count(self, count: int) -> None:
         self._header_bytes += count
-        if self._header_bytes > self._bounds.max_header_bytes:
+        if self._header_bytes > self._limits.max_header_bytes:
             self._raise("headers_large", self._too_large())
 
     def _too_large(self) -> Problem:
-        return Problem(431, f"The headers are longer than the {self._bounds.max_header_bytes:,} bytes taken here.")
+        return Problem(431, f"The headers are longer than the limit of {self._limits.max_header_bytes:,} bytes.")
 
-    def _expect_headers(self) -> None:
+    def _start_header_timer(self) -> None:
         if self._header_timer is None:
-            self._header_timer = self.loop.call_later(self._bounds.header_timeout_s, self._headers_are_late)
+            self._header_timer = self.loop.call_later(self._limits.header_timeout_s, self._on_header_timeout)
 
-    def _headers_arrived(self) -> None:
+    def _stop_header_timer(self) -> None:
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
 
-    def _headers_are_late(self) -> None:
+    def _on_header_timeout(self) -> None:
         self._header_timer = None
         if self.transport.is_closing():
             return
-        timeout_s = self._bounds.header_timeout_s
-        self._refuse("headers_slow", Problem(408, f"The headers did not arrive within {timeout_s:g} seconds."))
+        timeout_s = self._limits.header_timeout_s
+        self._reject("headers_slow", Problem(408, f"The headers did not arrive within {timeout_s:g} seconds."))
 
     def _raise(self, cause: str, problem: Problem) -> None:
-        self._refusal = (cause, problem)
-        raise _Refused
+        """Stop the parser, which then calls `send_400_response`."""
+        self._rejection = (cause, problem)
+        raise _Rejected
 
-    def _refuse(self, cause: str, problem: Problem) -> None:
-        """Answer, where no answer of an earlier request is under way, and close."""
+    def _reject(self, cause: str, problem: Problem) -> None:
+        """Send the problem, unless the response of an earlier request has started, and close the connection."""
         self._metrics.reject(cause)
         cycle = self.cycle
         if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
-            self.transport.write(raw_answer(problem, default_headers=self.server_state.default_headers))
+            self.transport.write(raw_response(problem, default_headers=self.server_state.default_headers))
         self.transport.close()
 
 
 def _too_many() -> Problem:
     return Problem(503, "Too many connections.", headers={"Retry-After": "1"})
+
+
+def raw_response(problem: Problem, *, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Encode a problem as a response, for what never reaches the application. The connection is closed after it.
+
+    Args:
+        problem: The problem.
+        default_headers: uvicorn's own headers, such as Date.
+    """
+    new_id = request_id()
+    body = json.dumps({**problem.to_json(), "request_id": new_id}).encode()
+    own_headers = {
+        "content-type": "application/problem+json",
+        "content-length": str(len(body)),
+        "cache-control": "no-store",
+        "connection": "close",
+        "x-request-id": new_id,
+        **problem.headers,
+    }
+    headers = [
+        *default_headers,
+        *((name.encode(), value.encode()) for name, value in own_headers.items()),
+        *SECURITY_HEADERS,
+    ]
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return b"%b%b\r\n%b" % (STATUS_LINE[problem.status], lines, body)

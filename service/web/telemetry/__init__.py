@@ -1,1 +1,1 @@
-"""What is told of requests that have ended: log, metrics, drift, traces."""
+"""Log, metrics, drift and traces of finished requests."""

@@ -1,4 +1,4 @@
-"""The log, on stderr: a JSON object a line, or lines for a person where stderr is a terminal. Never image bytes."""
+"""The log, on stderr: one JSON object a line, or readable lines on a terminal. It never contains image bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from service.tables import plain
+from service.text import printable
 from service.web.record import Record
 
 _LINE = "%(asctime)s %(levelname)s %(message)s"
@@ -18,30 +18,32 @@ _LINE = "%(asctime)s %(levelname)s %(message)s"
 def configure(level: str, *, form: str) -> None:
     """Log to stderr.
 
-    level  the least severe entries to write: debug, info, warning or error
-    form   json, text, or auto: text where stderr is a terminal
+    Args:
+        level: The least severe level to log: debug, info, warning or error.
+        form: json, text, or auto: text if stderr is a terminal, else json.
     """
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(_LINE) if as_text else JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler])
-    # No line says where in the code it was written, nor by which thread, process and task: looking that up costs more
-    # than the line ("Optimization" in Python's Logging HOWTO).
+    # No line names its place in the code, its thread, process or task: looking these up costs more than the line
+    # ("Optimization" in Python's Logging HOWTO).
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     if level != "debug":
-        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what a client sent wrong is answered
+        for name in ("uvicorn", "python_multipart"):  # they warn of bad requests, which get a problem as a response
+            logging.getLogger(name).setLevel(logging.ERROR)
 
 
 class Entry:
-    """What the log says of a request that has ended, as the message of a log record."""
+    """The log entry of a finished request, as the message of a log record."""
 
     def __init__(self, request: Record) -> None:
         self._request = request
 
     def log_record(self, logger: str) -> logging.LogRecord:
-        """The log record whose message this is, of the time at which the request ended."""
-        seconds = self._request.begun_ns / 1e9 + self._request.total_ms / 1e3
+        """Create the log record with this message, at the time when the request finished."""
+        seconds = self._request.started_ns / 1e9 + self._request.total_ms / 1e3
         return logging.makeLogRecord(
             {
                 "name": logger,
@@ -54,15 +56,15 @@ class Entry:
         )
 
     def __str__(self) -> str:
-        """For a person."""
+        """Return the line for a person."""
         request = self._request
-        best = request.verdict.best if request.verdict is not None else None
-        answer = f" {plain(best.label)} {best.probability:.2f}" if best is not None else ""
-        status = request.status or "client left"
-        return f"{request.method} {request.path} {status} {request.total_ms:.1f} ms{answer} {request.id}"
+        best = request.prediction.best if request.prediction is not None else None
+        label = f" {printable(best.label)} {best.probability:.2f}" if best is not None else ""
+        status = request.status or "client disconnected"
+        return f"{request.method} {request.path} {status} {request.total_ms:.1f} ms{label} {request.id}"
 
     def fields(self) -> dict[str, Any]:
-        """For a program; of the image and the answer only where there are any."""
+        """Return the fields for a program; those of the image and the prediction only if there is a prediction."""
         request = self._request
         stages = [*request.stages_ms.items(), ("total", request.total_ms)]
         values: dict[str, Any] = {
@@ -76,19 +78,19 @@ class Entry:
         }
         if request.rejected:
             values["rejected"] = request.rejected
-        if request.verdict is not None:
-            seen, best = request.verdict, request.verdict.best
-            values |= {"format": seen.format, "width": seen.width, "height": seen.height}
+        if request.prediction is not None:
+            prediction, best = request.prediction, request.prediction.best
+            values |= {"format": prediction.format, "width": prediction.width, "height": prediction.height}
             values["label"] = best.label
             values["probability"] = round(best.probability, 4) if math.isfinite(best.probability) else None
         return values
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level and message; of a request its `Entry.fields` in place of a message."""
+    """One JSON object a line: time, level and message, or for a request the fields of its `Entry`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, in ASCII."""
+        """Return the line, in ASCII."""
         seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         values: dict[str, Any] = {"time": f"{seconds}.{int(record.msecs):03}Z", "level": record.levelname.lower()}
         values |= record.msg.fields() if isinstance(record.msg, Entry) else {"message": record.getMessage()}

@@ -1,4 +1,4 @@
-"""OpenTelemetry: a trace of every request, where the extra `otel` is installed and an exporter is configured."""
+"""OpenTelemetry traces of requests, if the extra `otel` is installed and an endpoint is configured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 
 
 class Spans:
-    """Sends spans after the fact: one a request, within the caller's own where it names one, and one a stage."""
+    """Exports the spans of finished requests: one for the request, under the caller's span, and one for each stage."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -22,7 +22,7 @@ class Spans:
 
     @classmethod
     def configured(cls, environ: Mapping[str, str]) -> Spans | None:
-        """As OpenTelemetry's own variables say; None where they name no endpoint, or the extra is not installed."""
+        """Configure it from OpenTelemetry's variables; None without an endpoint or if the extra is not installed."""
         if not any(environ.get(name) for name in _ENDPOINTS):
             return None
         try:
@@ -32,14 +32,14 @@ class Spans:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError:
             return None
-        # The name in OTEL_SERVICE_NAME wins over this one.
-        named = {} if environ.get("OTEL_SERVICE_NAME") else {"service.name": "fieldguide"}
-        provider = TracerProvider(resource=Resource.create(named))
+        # The name in OTEL_SERVICE_NAME takes precedence.
+        attributes = {} if environ.get("OTEL_SERVICE_NAME") else {"service.name": "fieldguide"}
+        provider = TracerProvider(resource=Resource.create(attributes))
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         return cls(provider)
 
     def export(self, request: Record, traceparent: str) -> None:
-        """Hand over the spans of a request that has ended; they are sent on another thread."""
+        """Export the spans of a finished request; another thread sends them."""
         from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -53,17 +53,17 @@ class Spans:
         }
         name = f"{request.method} {request.route}".rstrip()
         span = self._tracer.start_span(
-            name, context, kind=SpanKind.SERVER, attributes=attributes, start_time=request.begun_ns
+            name, context, kind=SpanKind.SERVER, attributes=attributes, start_time=request.started_ns
         )
         if request.status >= 500:
             span.set_status(Status(StatusCode.ERROR))
-        within, start_ns = set_span_in_context(span), request.begun_ns
-        for stage, duration_ms in tuple(request.stages_ms.items()):  # work that was given up may still add to them
+        parent, start_ns = set_span_in_context(span), request.started_ns
+        for stage, duration_ms in tuple(request.stages_ms.items()):  # cancelled work may still add to them
             end_ns = start_ns + int(1e6 * duration_ms)
-            self._tracer.start_span(stage, within, start_time=start_ns).end(end_ns)
+            self._tracer.start_span(stage, parent, start_time=start_ns).end(end_ns)
             start_ns = end_ns
-        span.end(request.begun_ns + int(1e6 * request.total_ms))
+        span.end(request.started_ns + int(1e6 * request.total_ms))
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the spans that are left."""
         self._provider.shutdown()

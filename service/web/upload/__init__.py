@@ -1,1 +1,1 @@
-"""The body of a request -> the bytes of the image that it brings."""
+"""The body of a request -> the bytes of the image in it."""

@@ -1,4 +1,4 @@
-"""Reads a request body once: bounded in bytes, under a deadline and at a least rate, in memory only."""
+"""Reads a request body once: bounded in bytes, under a deadline and a minimum rate, in memory only."""
 
 from __future__ import annotations
 
@@ -7,35 +7,41 @@ import io
 
 from starlette.requests import ClientDisconnect, Request
 
+from service.problem import Problem
 from service.web import record
-from service.web.problem import Problem
 
-# For this long a body may be slower than its least rate: a connection needs time to get going.
-_START_S = 2.0
+# At first a body may be slower than the minimum rate: a connection needs time to get going.
+_RATE_GRACE_S = 2.0
 
 
 async def read_body(request: Request, *, max_bytes: int, timeout_s: float, min_bytes_per_s: int) -> bytes:
-    """The whole body.
+    """Read the whole body.
 
-    Raises Problem: 413 for more than `max_bytes`, announced or sent; 408 where the last byte does not arrive within
-    `timeout_s` seconds, or what came in all is less than `min_bytes_per_s` allows after the first two seconds; 400
-    where there is none. Raises ClientDisconnect where the client left.
+    Args:
+        request: The request.
+        max_bytes: The longest body that is accepted.
+        timeout_s: Time in which the last byte must arrive, seconds.
+        min_bytes_per_s: The minimum rate after the first two seconds; 0 for any rate.
+
+    Raises:
+        Problem: 413 for a body that is too long, announced or sent; 408 for one that is too slow; 400 for none.
+        ClientDisconnect: If the client disconnected.
     """
-    if _announced(request) > max_bytes:
+    if _content_length(request) > max_bytes:
         raise _too_large(max_bytes)
     start = asyncio.get_running_loop().time()
     latest = start + timeout_s
     try:
-        async with asyncio.timeout_at(min(latest, start + _START_S) if min_bytes_per_s else latest) as timeout:
+        async with asyncio.timeout_at(min(latest, start + _RATE_GRACE_S) if min_bytes_per_s else latest) as timeout:
             buffer = io.BytesIO()  # its getvalue() hands out its memory without another copy
-            while await _take_chunk(request, buffer, max_bytes):
+            while await _read_chunk(request, buffer, max_bytes):
                 if min_bytes_per_s:
-                    timeout.reschedule(min(latest, start + _START_S + buffer.tell() / min_bytes_per_s))
+                    timeout.reschedule(min(latest, start + _RATE_GRACE_S + buffer.tell() / min_bytes_per_s))
     except TimeoutError as error:
         record.current().rejected = "body_slow"
         raise Problem(
             408,
-            f"The request body did not arrive within {timeout_s:g} seconds, or more slowly than "
+            f"The request body did not arrive within {timeout_s:g} seconds, or it was slower than "
             f"{min_bytes_per_s:,} bytes a second.",
         ) from error
     finally:
@@ -46,7 +52,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float, min_b
     return body
 
 
-def _announced(request: Request) -> int:
+def _content_length(request: Request) -> int:
     text = request.headers.get("content-length", "0")
     try:
         return int(text)
@@ -54,8 +60,8 @@ def _announced(request: Request) -> int:
         raise Problem(400, "The Content-Length header is not a number.") from error
 
 
-async def _take_chunk(request: Request, buffer: io.BytesIO, max_bytes: int) -> bool:
-    """Add what has arrived; returns whether more is to come."""
+async def _read_chunk(request: Request, buffer: io.BytesIO, max_bytes: int) -> bool:
+    """Append what has arrived; returns whether more follows."""
     message = await request.receive()
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
@@ -69,4 +75,4 @@ async def _take_chunk(request: Request, buffer: io.BytesIO, max_bytes: int) -> b
 
 def _too_large(max_bytes: int) -> Problem:
     record.current().rejected = "body_large"
-    return Problem(413, f"The request body is longer than the {max_bytes:,} bytes that are taken here.")
+    return Problem(413, f"The request body is longer than the limit of {max_bytes:,} bytes.")

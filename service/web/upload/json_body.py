@@ -1,4 +1,4 @@
-"""Request bodies that are JSON objects, and images inside them as base64."""
+"""Request bodies that are JSON objects, and images in them as base64."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import binascii
 import json
 from typing import Any, NoReturn
 
-from service.web.problem import Problem
+from service.problem import Problem
 
-# A value of one byte can cost a hundred in memory; what we take has few values, however long they are.
+# A value of one byte can take a hundred bytes in memory. Requests have few values, however long these are.
 _MAX_VALUES = 1000
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """The JSON object that the body is; raises Problem 400."""
+    """Parse a body that is a JSON object; raises Problem 400."""
     if sum(data.count(mark) for mark in (b",", b"[", b"{")) > _MAX_VALUES:
         raise Problem(400, f"The JSON has more than {_MAX_VALUES:,} values.")
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+        value = json.loads(data.decode("utf-8"), parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         raise Problem(400, "The request body is not JSON.") from error
     if not isinstance(value, dict):
@@ -25,10 +25,10 @@ def parse_object(data: bytes) -> dict[str, Any]:
     return value
 
 
-def image_of(text: object) -> bytes:
-    """The image that a text holds as base64; raises Problem 400."""
+def decode_image(text: object) -> bytes:
+    """Decode an image from base64; raises Problem 400."""
     if not isinstance(text, str):
-        raise Problem(400, "The image must be a text, its bytes as base64.")
+        raise Problem(400, "The image must be a string: its bytes in base64.")
     try:
         data = binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
@@ -38,5 +38,5 @@ def image_of(text: object) -> bytes:
     return data
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number of JSON")
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")

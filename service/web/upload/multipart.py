@@ -1,69 +1,162 @@
-"""Takes the one file out of a multipart/form-data body (RFC 7578) that is in memory already."""
+"""Finds the one file in a multipart/form-data body (RFC 7578) that is in memory already."""
 
 from __future__ import annotations
 
-from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
 
-from service.web.problem import Problem
+from service.problem import Problem
 
-FIELD = "file"
+FILE_FIELD = "file"
+_MAX_BOUNDARY_BYTES = 70  # RFC 2046, 5.1.1
 _MAX_PARTS = 16
 _MAX_HEADERS_PER_PART = 8
-_MAX_HEADER_BYTES = 8192  # a file's name may be 4 KB long
+_MAX_HEADER_BYTES = 8192  # a file name may be 4 KB long
+_CRLF = b"\r\n"
 
 
-def boundary_of(content_type: str) -> bytes:
-    """The boundary that a multipart content type names; raises Problem 400 without a usable one."""
+def parse_boundary(content_type: str) -> bytes:
+    """Return the boundary in a multipart Content-Type; raises Problem 400 if there is no valid one."""
     _, options = parse_options_header(content_type)
-    boundary: bytes = options.get("boundary", "").encode("latin-1")  # as headers are decoded
-    if not 1 <= len(boundary) <= 70:  # RFC 2046, 5.1.1
-        raise Problem(400, "The Content-Type multipart/form-data must name a boundary of 1 to 70 characters.")
+    boundary = options.get(b"boundary", b"")
+    if not 1 <= len(boundary) <= _MAX_BOUNDARY_BYTES:
+        raise Problem(
+            400,
+            f"The Content-Type multipart/form-data must have a boundary of 1 to {_MAX_BOUNDARY_BYTES} characters.",
+        )
     return boundary
 
 
-def file_part(body: bytes, *, boundary: bytes) -> bytes:
-    """The content of the part named `file`.
+def parse_file(body: bytes, *, boundary: bytes) -> bytes:
+    """Return the content of the part named `file`. Plain fields beside it are ignored.
 
-    Plain fields beside it are skipped. Raises Problem 400 for a malformed body, no such part or more than one, a
-    second file under another name, an empty file, and too many parts or headers.
+    Args:
+        body: The whole body.
+        boundary: Its boundary, from the Content-Type.
+
+    Raises:
+        Problem: 400 if the form is malformed, has no such part or more than one, has a file under another name, has an
+            empty file, or has too many parts or headers.
     """
-    content, found, in_file = b"", False, False
+    _check_delimiters(body, boundary)
+    form = _Form()
+    parser = MultipartParser(
+        boundary,
+        {
+            "on_part_begin": form.on_part_begin,
+            "on_header_begin": form.on_header_begin,
+            "on_header_field": form.on_header_field,
+            "on_header_value": form.on_header_value,
+            "on_headers_finished": form.on_headers_finished,
+            "on_part_data": form.on_part_data,
+            "on_part_end": form.on_part_end,
+        },
+        max_header_count=_MAX_HEADERS_PER_PART,
+        max_header_size=_MAX_HEADER_BYTES,
+    )
     try:
-        with PushMultipartParser(
-            boundary,
-            max_header_size=_MAX_HEADER_BYTES,
-            max_header_count=_MAX_HEADERS_PER_PART,
-            max_segment_count=_MAX_PARTS,
-            header_charset="latin-1",  # takes every byte: names of files do not matter
-            strict=True,
-        ) as parser:
-            for event in parser.parse(body):
-                if isinstance(event, MultipartSegment):
-                    in_file = _is_file(event)
-                    if in_file and found:
-                        raise Problem(
-                            400, f"The form has more than one part named {FIELD!r}; send one image a request."
-                        )
-                    found = found or in_file
-                elif event is not None and in_file:
-                    content = event  # the whole of it, since all of the body is there
-    except ParserLimitReached as error:
-        raise Problem(
-            400,
-            f"The form has more than {_MAX_PARTS} parts, or one with more than {_MAX_HEADERS_PER_PART} headers or "
-            f"a header of more than {_MAX_HEADER_BYTES:,} bytes.",
-        ) from error
-    except MultipartError as error:
-        raise Problem(400, f"The multipart/form-data body is malformed: {error}.") from error
-    if not found:
-        raise Problem(400, f"The form has no part named {FIELD!r}.")
-    if not content:
-        raise Problem(400, f"The part named {FIELD!r} is empty; send an image.")
-    return content
+        parser.write(body)
+    except MultipartParseError as error:
+        if str(error).startswith("Maximum header"):
+            raise _too_much() from error
+        raise _malformed(str(error)) from error
+    if form.file is None:
+        raise Problem(400, f"The form has no part named {FILE_FIELD!r}.")
+    if not form.file:
+        raise Problem(400, f"The part named {FILE_FIELD!r} is empty; send an image.")
+    return body[form.file.start : form.file.stop]
 
 
-def _is_file(part: MultipartSegment) -> bool:
-    if part.name != FIELD and part.filename is not None:
-        name = part.name.encode("latin-1").decode("utf-8", "replace")[:50]
-        raise Problem(400, f"The form has a file under the name {name!r}; the image belongs in {FIELD!r}.")
-    return bool(part.name == FIELD)
+class _Form:
+    """Callbacks of the parser. Parts are kept as ranges of the body, so that only the file is copied, once.
+
+    Attributes:
+        file: Where the content of the part named `file` is; None if there is no such part.
+    """
+
+    def __init__(self) -> None:
+        self.file: range | None = None
+        self._headers: list[list[bytes]] = []  # [name, value] each, of the current part
+        self._is_file = False
+        self._content = range(0)
+
+    def on_part_begin(self) -> None:
+        self._headers = []
+        self._content = range(0)
+
+    def on_header_begin(self) -> None:
+        self._headers.append([b"", b""])
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._headers[-1][0] = data[start:end].lower()
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._headers[-1][1] = data[start:end].strip(b" \t")
+
+    def on_headers_finished(self) -> None:
+        disposition = self._header(b"content-disposition")
+        if disposition is None:
+            raise _malformed("a part has no Content-Disposition")
+        disposition_type, options = parse_options_header(disposition)
+        if (
+            disposition_type != b"form-data" or b"name" not in options or options[b"name"].startswith(b'"')
+        ):  # a quote without its end
+            raise _malformed("the Content-Disposition of a part is not form-data with a name")
+        name = options[b"name"].decode("utf-8", "replace")
+        self._is_file = name == FILE_FIELD
+        if not self._is_file and b"filename" in options:
+            raise Problem(400, f"The form has a file under the name {name[:50]!r}; its name must be {FILE_FIELD!r}.")
+        if self._is_file and self.file is not None:
+            raise Problem(400, f"The form has more than one part named {FILE_FIELD!r}; send one image in a request.")
+
+    def on_part_data(self, _data: bytes, start: int, end: int) -> None:
+        self._content = range(start, end)  # all of it, since all of the body is there
+
+    def on_part_end(self) -> None:
+        length = self._header(b"content-length")
+        if length is not None and length != str(len(self._content)).encode():
+            raise _malformed("the Content-Length of a part is not its length")
+        if self._is_file:
+            self.file = self._content
+
+    def _header(self, name: bytes) -> bytes | None:
+        values = [value for key, value in self._headers if key == name]
+        if len(values) > 1:
+            raise _malformed(f"a part has more than one {name.decode().title()}")
+        return values[0] if values else None
+
+
+def _check_delimiters(body: bytes, boundary: bytes) -> None:
+    """Check what python-multipart does not: what follows each boundary, the last boundary, the number of parts.
+
+    It treats a line that only starts with the boundary as content, and reads it byte by byte.
+    """
+    delimiter = b"--" + boundary
+    position = body.find(delimiter)
+    if position < 0:
+        raise _malformed("its boundary is missing")
+    if position > 0 and body[position - 2 : position] != _CRLF:
+        raise _malformed("its first boundary is not at the start of a line")
+    for _ in range(_MAX_PARTS + 1):
+        position += len(delimiter)
+        ending = body[position : position + 2]
+        if ending == b"--":
+            return
+        if ending != _CRLF:
+            raise _malformed("a boundary is not followed by a line break")
+        position = body.find(_CRLF + delimiter, position) + len(_CRLF)
+        if position < len(_CRLF):
+            raise _malformed("its end is missing")
+    raise _too_much()
+
+
+def _malformed(reason: str) -> Problem:
+    return Problem(400, f"The multipart/form-data body is malformed: {reason.rstrip('.')}.")
+
+
+def _too_much() -> Problem:
+    return Problem(
+        400,
+        f"The form has more than {_MAX_PARTS} parts, or a part with more than {_MAX_HEADERS_PER_PART} headers or with "
+        f"a header of more than {_MAX_HEADER_BYTES:,} bytes.",
+    )

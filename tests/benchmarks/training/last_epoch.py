@@ -10,9 +10,9 @@ from service.cores import usable_cores
 from tests.benchmarks.training.tables import Row, read_rows
 from trainer.data.prepare import prepare_validation
 from trainer.model import Backbone, Classifier, load_backbone
-from trainer.recipe import RANDOM_WEIGHTS
 from trainer.predictions import write_predictions
 from trainer.progress import NoProgress
+from trainer.recipe import RANDOM_WEIGHTS
 from trainer.run.folder import own_catalog, recipe_of
 from trainer.training.calibration import calibrate
 from trainer.training.checkpoint import load_state

@@ -13,12 +13,12 @@ from service.cores import usable_cores
 from trainer.catalog import read_catalog
 from trainer.data.prepare import prepare
 from trainer.data.training_data import TrainingData
-from trainer.training.loss import compute_loss
 from trainer.model import Backbone, Classifier, load_backbone, parameter_groups
 from trainer.progress import NoProgress
 from trainer.recipe import Recipe
 from trainer.training.device import autocast, training_dtype
 from trainer.training.finetune import Finetuner
+from trainer.training.loss import compute_loss
 from trainer.training.phases import crop_size
 
 

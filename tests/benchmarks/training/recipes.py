@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.recipe import Recipe
-from trainer.recipe import read_recipe
+from trainer.recipe import Recipe, read_recipe
 
 Changes = dict[str, Any]
 

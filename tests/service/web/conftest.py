@@ -13,8 +13,8 @@ from tests.support.server import RunningServer
 
 
 @pytest.fixture(scope="module")
-def roomy(bundle_path: Path) -> Iterator[httpx.Client]:
-    """A client of a service with the limits that it has by default; at the end it has not failed once."""
+def default_client(bundle_path: Path) -> Iterator[httpx.Client]:
+    """A client of a service with its default limits; checks at the end that the service has not failed."""
     with RunningServer(bundle_path) as running, httpx.Client(base_url=running.url, timeout=30) as session:
         yield session
         assert running.process.poll() is None

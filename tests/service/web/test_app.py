@@ -1,4 +1,4 @@
-"""The application without a server: states that a running one is seldom in."""
+"""The application without a server, in states that a running one seldom has."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from starlette.types import Message
 
+from service.pixels import Picture
 from service.predictor import Prediction, Predictor
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.engine.engine import Engine
+from service.web.engine import Engine
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
 
@@ -55,14 +56,14 @@ class NotANumber:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._predictor, name)
 
-    def predict(self, data: bytes, *, heatmap: bool = False) -> Prediction:
-        prediction = self._predictor.predict(data, heatmap=heatmap)
+    def classify(self, picture: Picture, **options: Any) -> Prediction:
+        prediction = self._predictor.classify(picture, **options)
         last = np.float32("nan")
         return dataclasses.replace(prediction, probabilities=np.append(prediction.probabilities[:-1], last))
 
 
 @pytest.mark.parametrize("path", ["/v1/predict?top_k=1", "/analyze"])
-def test_our_own_fault_is_opaque(predictor: Predictor, path: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_internal_error_is_opaque(predictor: Predictor, path: str, caplog: pytest.LogCaptureFixture) -> None:
     engine = Engine(threads=1, predictor=NotANumber(predictor))  # type: ignore[arg-type]
     headers = {"Content-Type": "image/png", "X-Request-ID": "mine"}
     response = ask(engine, "POST", path, content=make_image(), headers=headers)
@@ -74,8 +75,8 @@ def test_our_own_fault_is_opaque(predictor: Predictor, path: str, caplog: pytest
     assert errors[0].exc_info is not None
 
 
-def test_a_request_that_outlasts_the_server_is_told_so(predictor: Predictor) -> None:
-    """uvicorn cancels what still runs when the time to stop is over."""
+def test_a_request_that_outlasts_the_server_gets_a_503(predictor: Predictor) -> None:
+    """uvicorn cancels requests that are still running when the time to stop is over."""
 
     async def run() -> list[Message]:
         sent: list[Message] = []

@@ -1,4 +1,4 @@
-"""Images of every kind over HTTP: what is taken is seen upright and in its colours, what is not is refused in time."""
+"""Images of every kind over HTTP: accepted ones are upright and have their colours, others are rejected in time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ask(client: httpx.Client, data: bytes) -> httpx.Response:
 
 
 def outcome(client: httpx.Client, data: bytes) -> int:
-    """The status of an image that may be good or bad; whatever is said, it is said as the contract wants it."""
+    """Return the status of an image that may be good or bad; checks the shape of a problem."""
     response = ask(client, data)
     if response.status_code != 200:
         assert_problem(response, 415 if response.status_code == 415 else 422)
@@ -47,7 +47,7 @@ def outcome(client: httpx.Client, data: bytes) -> int:
 
 
 def with_marker(jpeg: bytes, marker: int, *, precision: int = 8) -> bytes:
-    """The baseline JPEG with the frame header of another process (ITU-T T.81, table B.1) or precision."""
+    """Return the baseline JPEG with the frame header of another process (ITU-T T.81, table B.1) or precision."""
     data = bytearray(jpeg)
     place = data.index(b"\xff\xc0")
     data[place + 1], data[place + 4] = marker, precision
@@ -62,13 +62,13 @@ def zipped() -> bytes:
 
 
 def long_gif() -> bytes:
-    """Red, and then frames that are damaged."""
+    """Return a red frame, then damaged ones."""
     frame = b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\xff\xff\x00"
     return GIF.rstrip(b";") + frame * FRAMES + b";"
 
 
 def long_apng() -> bytes:
-    """Red, and then frames that are damaged."""
+    """Return a red frame, then damaged ones."""
     head, rest = PNG[:33], PNG[33:]
     first = chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 64, 48, 0, 0, 1, 10, 0, 0))
     later = b"".join(
@@ -81,7 +81,7 @@ def long_apng() -> bytes:
 
 
 def long_webp() -> bytes:
-    """Red, and then very many frames of it."""
+    """Return very many red frames."""
     still = encode(RED, "WEBP", lossless=True)[12:]
     sides = (63).to_bytes(3, "little") + (47).to_bytes(3, "little")
     frame = bytes(6) + sides + (10).to_bytes(3, "little") + b"\0" + still
@@ -92,25 +92,25 @@ def long_webp() -> bytes:
 
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "MPO"])
-def test_formats_that_are_taken(roomy: httpx.Client, kind: str, colour: str) -> None:
-    answer = ask(roomy, make_image(colour, encoding=kind)).json()
-    assert answer["label"] == colour
-    assert answer["image"]["format"] in (kind, "JPEG")
+def test_accepted_formats(default_client: httpx.Client, kind: str, colour: str) -> None:
+    response = ask(default_client, make_image(colour, encoding=kind)).json()
+    assert response["label"] == colour
+    assert response["image"]["format"] in (kind, "JPEG")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", STORED_AS)
-def test_every_orientation_is_upright(roomy: httpx.Client, kind: str, orientation: int) -> None:
+def test_every_orientation_is_upright(default_client: httpx.Client, kind: str, orientation: int) -> None:
     upright = Image.new("RGB", (90, 60), "blue")
     upright.paste("red", (0, 0, 90, 20))
     transposition = STORED_AS[orientation]
     stored = upright if transposition is None else upright.transpose(transposition)
-    answer, expected = (
-        ask(roomy, encode(image, kind, exif=exif(number), lossless=True, quality=100)).json()
+    response, expected = (
+        ask(default_client, encode(image, kind, exif=exif(number), lossless=True, quality=100)).json()
         for image, number in ((stored, orientation), (upright, 1))
     )
-    assert (answer["label"], answer["image"]) == (expected["label"], expected["image"])
-    assert answer["probability"] == pytest.approx(expected["probability"], abs=0.02)
+    assert (response["label"], response["image"]) == (expected["label"], expected["image"])
+    assert response["probability"] == pytest.approx(expected["probability"], abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_every_orientation_is_upright(roomy: httpx.Client, kind: str, orientatio
     [exif(0), exif(9), exif(b"abc\0", kind=2), exif(b"\xff\xff\xff\xff", kind=9), b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"],
 )
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_broken_exif_counts_as_upright(roomy: httpx.Client, kind: str, broken: bytes) -> None:
-    answer = ask(roomy, encode(RED, kind, exif=broken)).json()
-    assert (answer["label"], answer["image"]["width"]) == ("red", 64)
+def test_broken_exif_counts_as_upright(default_client: httpx.Client, kind: str, broken: bytes) -> None:
+    response = ask(default_client, encode(RED, kind, exif=broken)).json()
+    assert (response["label"], response["image"]["width"]) == ("red", 64)
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_broken_exif_counts_as_upright(roomy: httpx.Client, kind: str, broken: b
         pytest.param(JPEG + random.Random(0).randbytes(50_000), id="trailing garbage"),
     ],
 )  # fmt: skip
-def test_kinds_that_are_taken(roomy: httpx.Client, data: bytes) -> None:
-    assert outcome(roomy, data) == 200
+def test_accepted_kinds_of_images(default_client: httpx.Client, data: bytes) -> None:
+    assert outcome(default_client, data) == 200
 
 
 @pytest.mark.parametrize(
@@ -163,19 +163,19 @@ def test_kinds_that_are_taken(roomy: httpx.Client, data: bytes) -> None:
         pytest.param(b"RIFF" + PNG[4:], id="RIFF and PNG"),
     ],
 )
-def test_kinds_that_are_odd(roomy: httpx.Client, data: bytes) -> None:
-    outcome(roomy, data)
+def test_odd_files(default_client: httpx.Client, data: bytes) -> None:
+    outcome(default_client, data)
 
 
 @pytest.mark.parametrize("make", [long_gif, long_apng, long_webp])
-def test_only_the_first_of_very_many_frames_is_looked_at(roomy: httpx.Client, make: Any) -> None:
-    answer = ask(roomy, make()).json()
-    assert (answer["label"], answer["image"]["width"]) == ("red", 64)
+def test_only_the_first_of_very_many_frames_is_decoded(default_client: httpx.Client, make: Any) -> None:
+    response = ask(default_client, make()).json()
+    assert (response["label"], response["image"]["width"]) == ("red", 64)
 
 
 @pytest.mark.parametrize("data", BOMBS, ids=range(len(BOMBS)))
-def test_huge_headers(roomy: httpx.Client, data: bytes) -> None:
-    assert "pixels" in assert_problem(ask(roomy, data), 422)
+def test_huge_headers(default_client: httpx.Client, data: bytes) -> None:
+    assert "pixels" in assert_problem(ask(default_client, data), 422)
 
 
 @pytest.mark.parametrize(
@@ -186,15 +186,15 @@ def test_huge_headers(roomy: httpx.Client, data: bytes) -> None:
         pytest.param(webp(b"VP8X", bytes(4)), id="a cut header"),
     ],
 )
-def test_images_without_a_picture(roomy: httpx.Client, data: bytes) -> None:
-    assert_problem(ask(roomy, data), 422)
+def test_images_without_a_picture(default_client: httpx.Client, data: bytes) -> None:
+    assert_problem(ask(default_client, data), 422)
 
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
-def test_text_that_unpacks_to_much(roomy: httpx.Client, kind: bytes) -> None:
+def test_text_that_decompresses_to_a_lot(default_client: httpx.Client, kind: bytes) -> None:
     head = {b"zTXt": b"k\0\0", b"iTXt": b"k\0\1\0\0\0", b"iCCP": b"k\0\0"}[kind]
     packed = zlib.compress(bytes(50_000_000), 9)
-    assert outcome(roomy, png((8, 8), 8, 2, b"\0\0\0", chunk(kind, head + packed))) in (200, 422)
+    assert outcome(default_client, png((8, 8), 8, 2, b"\0\0\0", chunk(kind, head + packed))) in (200, 422)
 
 
 @pytest.mark.parametrize(
@@ -210,22 +210,22 @@ def test_text_that_unpacks_to_much(roomy: httpx.Client, kind: bytes) -> None:
         pytest.param(b"\0", id="one byte"),
     ],
 )
-def test_formats_that_are_not_taken(roomy: httpx.Client, data: bytes) -> None:
-    assert "not an image in an accepted format" in assert_problem(ask(roomy, data), 415)
+def test_formats_that_are_not_accepted(default_client: httpx.Client, data: bytes) -> None:
+    assert "not an image in an accepted format" in assert_problem(ask(default_client, data), 415)
 
 
 @pytest.mark.parametrize("kind", SEEDS)
-def test_cut_files(roomy: httpx.Client, kind: str) -> None:
+def test_cut_files(default_client: httpx.Client, kind: str) -> None:
     data = SEEDS[kind]
     for sixteenth in range(1, 16):
-        outcome(roomy, data[: len(data) * sixteenth // 16])
+        outcome(default_client, data[: len(data) * sixteenth // 16])
 
 
 @pytest.mark.parametrize("kind", SEEDS)
-def test_altered_files(roomy: httpx.Client, kind: str) -> None:
+def test_altered_files(default_client: httpx.Client, kind: str) -> None:
     chance = random.Random(kind)
     for _ in range(100):
         data = bytearray(SEEDS[kind])
         for _ in range(chance.choice((1, 2, 8))):
             data[int(len(data) * chance.random() ** 3)] = chance.randrange(256)
-        outcome(roomy, bytes(data))
+        outcome(default_client, bytes(data))

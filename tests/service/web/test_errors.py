@@ -28,12 +28,12 @@ def test_unknown_path(client: httpx.Client, path: str, method: str) -> None:
 
 @pytest.mark.parametrize("path", UPLOADS)
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/x-www-form-urlencoded", "", "image"])
-def test_content_type_that_is_not_taken(client: httpx.Client, path: str, kind: str) -> None:
+def test_content_types_that_are_not_accepted(client: httpx.Client, path: str, kind: str) -> None:
     assert_problem(client.post(path, content=make_image(), headers={"Content-Type": kind}), 415)
 
 
 @pytest.mark.parametrize("path", UPLOADS)
-def test_content_encoding_that_is_not_taken(client: httpx.Client, path: str) -> None:
+def test_content_encodings_that_are_not_accepted(client: httpx.Client, path: str) -> None:
     headers = {"Content-Type": "image/png", "Content-Encoding": "gzip"}
     assert "gzip" in assert_problem(client.post(path, content=make_image(), headers=headers), 415)
     response = client.post(path, content=make_image(), headers={**headers, "Content-Encoding": "identity"})
@@ -49,8 +49,8 @@ def test_bytes_that_are_no_image(client: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("path", UPLOADS)
 def test_image_that_cannot_be_decoded(client: httpx.Client, path: str) -> None:
-    whole = make_image("red", size=(300, 300))
-    assert_problem(client.post(path, content=whole[: len(whole) // 2], headers={"Content-Type": "image/png"}), 422)
+    image = make_image("red", size=(300, 300))
+    assert_problem(client.post(path, content=image[: len(image) // 2], headers={"Content-Type": "image/png"}), 422)
     thin = make_image("red", size=(1000, 2))
     assert "50 times" in assert_problem(client.post(path, files={"file": thin}), 422)
 
@@ -67,7 +67,7 @@ def test_the_clients_request_id_is_kept(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("given", [None, "", "a b", "x" * 65, "<script>", "ü".encode()])
-def test_a_request_id_is_made_where_there_is_no_sane_one(client: httpx.Client, given: str | bytes | None) -> None:
+def test_a_request_gets_a_new_id_if_its_own_is_not_valid(client: httpx.Client, given: str | bytes | None) -> None:
     headers = {} if given is None else {"X-Request-ID": given}
     ids = [client.get("/livez", headers=headers).headers["x-request-id"] for _ in range(2)]
     assert all(re.fullmatch("[0-9a-f]{32}", value) for value in ids)

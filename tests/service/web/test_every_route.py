@@ -14,7 +14,7 @@ import pytest
 from service.predictor import Predictor
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.engine.engine import Engine
+from service.web.engine import Engine
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
 from tests.support.routes import PATHS, UPLOADS
@@ -23,11 +23,11 @@ from tests.support.server import RunningServer, exchange
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 MAX_BODY_BYTES = 200_000  # of the fixture `server`
 KEY = "a-key-of-the-variable"
-WHOLE = make_image("red", size=(300, 300))
+IMAGE = make_image("red", size=(300, 300))
 
 
 def carry(path: str, image: bytes) -> dict[str, Any]:
-    """A request of that path that brings these bytes as its image."""
+    """Return a request for the path with these bytes as its image."""
     if not path.startswith("/v2"):
         return {"content": image, "headers": {"Content-Type": "image/png"}}
     text = base64.b64encode(image).decode()
@@ -47,7 +47,7 @@ CAUSES: dict[str, tuple[int, Callable[[str], dict[str, Any]]]] = {
     "another kind of body": (415, of_kind("application/x-www-form-urlencoded")),
     "an encoded body": (415, lambda _: {"content": b"x", "headers": {"Content-Encoding": "gzip"}}),
     "no image": (415, lambda path: carry(path, b"hello")),
-    "a damaged image": (422, lambda path: carry(path, WHOLE[: len(WHOLE) // 2])),
+    "a damaged image": (422, lambda path: carry(path, IMAGE[: len(IMAGE) // 2])),
     "an image too thin": (422, lambda path: carry(path, make_image("red", size=(1000, 2)))),
 }
 
@@ -80,7 +80,7 @@ def test_every_fault_of_an_upload(client: httpx.Client, path: str, cause: str) -
 
 @pytest.mark.parametrize("path", UPLOADS)
 def test_every_upload_is_answered(client: httpx.Client, path: str) -> None:
-    assert client.post(path, **carry(path, WHOLE)).status_code == 200
+    assert client.post(path, **carry(path, IMAGE)).status_code == 200
 
 
 @pytest.mark.parametrize("path", UPLOADS)
@@ -93,7 +93,7 @@ def test_a_body_that_does_not_arrive(server: RunningServer, path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_no_such_path_beside_it(client: httpx.Client, path: str, method: str) -> None:
+def test_unknown_paths_below_each_path(client: httpx.Client, path: str, method: str) -> None:
     beside = f"{path.rstrip('/')}/nothing-here"
     # A model's name may hold slashes, so that this is the name of another model.
     takes = {"/models": "POST", "/v2/models": "GET"}
@@ -102,13 +102,13 @@ def test_no_such_path_beside_it(client: httpx.Client, path: str, method: str) ->
 
 
 def ask(path: str, *, engine: Engine, **options: str) -> httpx.Response:
-    """Ask an application that has no server; the states below are ones that a running one is seldom in."""
+    """Send a request to an application without a server, in states that a running one seldom has."""
 
     async def run() -> httpx.Response:
         transport = httpx.ASGITransport(create_app(engine, Settings(**options)))  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             method = "POST" if path in UPLOADS else "GET"
-            return await client.request(method, path, **(carry(path, WHOLE) if path in UPLOADS else {}))
+            return await client.request(method, path, **(carry(path, IMAGE) if path in UPLOADS else {}))
 
     try:
         return asyncio.run(run())
@@ -116,7 +116,7 @@ def ask(path: str, *, engine: Engine, **options: str) -> httpx.Response:
         engine.close()
 
 
-# They answer without a model.
+# These answer without a model.
 MODELLESS = {path for path in PATHS if path == "/" or path.startswith(("/page/", "/openapi", "/metrics"))} | {
     "/livez",
     "/v2",
@@ -137,7 +137,7 @@ def test_before_the_model_is_loaded(path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_while_it_stops(predictor: Predictor, path: str) -> None:
     engine = Engine(threads=1, predictor=predictor)
-    engine.vitals.stopping = True
+    engine.health.stopping = True
     response = ask(path, engine=engine)
     if path.endswith(("/readyz", "/ready")):
         assert "stopping" in assert_problem(response, 503)
@@ -155,16 +155,16 @@ def test_when_the_queue_is_full(predictor: Predictor, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", UPLOADS)
-def test_our_own_fault(predictor: Predictor, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error(predictor: Predictor, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the secret of /srv/model.onnx")
 
-    monkeypatch.setattr(predictor, "predict", fail)
+    monkeypatch.setattr(predictor, "classify", fail)
     assert "secret" not in assert_problem(ask(path, engine=Engine(threads=1, predictor=predictor)), 500)
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_without_a_key_and_by_another_name(predictor: Predictor, path: str) -> None:
+def test_without_a_key_and_with_another_host(predictor: Predictor, path: str) -> None:
     response = ask(path, engine=Engine(threads=1, predictor=predictor), api_keys=KEY)
     public = path == "/" or path.startswith(("/page/", "/openapi", "/livez", "/readyz", "/v2/health"))
     if public:

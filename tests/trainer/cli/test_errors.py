@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from trainer.cli.errors import clear_errors
 
 from tests.support.photos import write_folder
 from tests.support.trainer import trainer
 from tests.trainer.cli.conftest import FAST, failure, fit, tree
-from trainer.cli.errors import clear_errors
 
 
 def test_says_what_is_wrong_with_the_data(tmp_path: Path, run: Path) -> None:

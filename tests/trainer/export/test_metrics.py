@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trainer.fitting.progress import NoProgress
 
 from service.bundle import read_bundle
 from service.predictor import Predictor
 from tests.support.bundles import make_image, write_tiny_bundle
 from trainer.export.metrics import predict_files, reference
-from trainer.fitting.progress import NoProgress
 
 
 def test_files_are_answered_in_order_and_those_that_are_refused_are_named(tmp_path: Path) -> None:

@@ -17,15 +17,13 @@ from trainer.errors import FitError
 from trainer.model import Backbone, Classifier, load_backbone
 from trainer.progress import NoProgress
 from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe
-from trainer.training.checkpoint import BestCheckpoint
-from trainer.training.checkpoint import load_state
+from trainer.training.checkpoint import BestCheckpoint, load_state
 from trainer.training.ema import Ema
 from trainer.training.evaluate import predict_logits
 from trainer.training.finetune import Finetuner
 from trainer.training.head import extract_features, fit_head
 from trainer.training.history import History
-from trainer.training.loop import LAST, fit
-from trainer.training.loop import BEST
+from trainer.training.loop import BEST, LAST, fit
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(head=HeadRecipe(epochs=20, batch_size=8), finetune=FinetuneRecipe(epochs=2, batch_size=8, lr=0.01))

@@ -12,8 +12,7 @@ from trainer.data.prepare import Prepared
 from trainer.errors import RecipeError
 from trainer.model import Backbone
 from trainer.progress import NoProgress
-from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe
-from trainer.recipe import read_recipe
+from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe, read_recipe
 from trainer.training.loop import fit, require_training
 from trainer.training.phases import crop_size, parse_sizes
 

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, version 2, as KServe and Triton speak it, over the service's own predictor.
+"""The Open Inference Protocol, version 2, as KServe and Triton implement it.
 
 https://github.com/kserve/open-inference-protocol, with Triton's extensions `binary_tensor_data` and `classification`.
 """

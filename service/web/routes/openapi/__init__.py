@@ -1,6 +1,5 @@
-"""The OpenAPI 3.1 document of every route, made of what the handlers say of themselves."""
+"""The OpenAPI 3.1 document of every route, made from the descriptions of the handlers."""
 
-from service.web.routes.openapi.document import Info, document
-from service.web.routes.openapi.route import OpenApi
+from service.web.routes.openapi.document import DocumentInfo, OpenAPIHandler, document
 
-__all__ = ["Info", "OpenApi", "document"]
+__all__ = ["DocumentInfo", "OpenAPIHandler", "document"]

@@ -1,53 +1,94 @@
-"""The routes of the application -> the OpenAPI 3.1 document."""
+"""GET /openapi.json: the routes of the application as an OpenAPI 3.1 document."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
-from service.web.problem import TITLES, ProblemDetails
+from service.problem import TITLES, ProblemDetails
+from service.web.routes.endpoint import Endpoint, Operation, Parameter, describe, operation_of
 from service.web.routes.openapi.schema import Schema, Schemas
-from service.web.routes.operation import Operation, Parameter, operation_of
-from service.web.routes.resource import Resource
 
-_NAMES = re.compile(r"{(\w+)}")
-_OF_PATH = {"name": "the model's name", "version": "the model's version"}
+_PATH_PARAMETER = re.compile(r"{(\w+)}")
+_PATH_PARAMETERS = {"name": "the model's name", "version": "the model's version"}
 _HEADERS = {
-    "Server-Timing": {"description": "How long each stage took, in milliseconds.", "type": "string"},
-    "X-Request-ID": {"description": "The request's id, its own where it gave a sane one.", "type": "string"},
+    "Server-Timing": {"description": "Duration of each stage, in milliseconds.", "type": "string"},
+    "X-Request-ID": {
+        "description": "The client's own request id if it is valid, else a new one.",
+        "type": "string",
+    },
 }
-_RETRY_AFTER = {"Retry-After": {"description": "When to come again, in seconds.", "type": "integer"}}
+_RETRY_AFTER = {"Retry-After": {"description": "When to try again, in seconds.", "type": "integer"}}
+
+
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Info:
-    """What the document says besides its routes.
+class DocumentInfo:
+    """What the document says besides the routes.
 
-    version      of the program
-    with_keys    whether requests need an API key
-    with_hosts   whether requests must name a trusted host
+    Attributes:
+        version: Version of the program.
+        needs_key: Whether requests need an API key.
+        needs_trusted_host: Whether requests must name a trusted host.
     """
 
     version: str
-    with_keys: bool
-    with_hosts: bool
+    needs_key: bool
+    needs_trusted_host: bool
 
 
-def document(routes: Iterable[Route], info: Info) -> dict[str, Any]:
-    """The document; raises TypeError for a route that is no Resource, AttributeError for a handler not described."""
+class OpenAPIHandler:
+    """The handler. It is one of the routes that the document describes, so it gets the document afterwards."""
+
+    def __init__(self, info: DocumentInfo) -> None:
+        self._info = info
+        self._content = b""
+
+    def set_routes(self, routes: Sequence[Route]) -> None:
+        """Create the document; raises what `document` raises."""
+        self._content = json.dumps(document(routes, self._info)).encode()
+
+    @describe(Operation(summary="This document", responses={"application/json": dict[str, Any]}, public=True))
+    async def get(self, _request: Request) -> Response:
+        """Return the OpenAPI 3.1 document of this service, with its present settings."""
+        return Response(self._content, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+def document(routes: Iterable[Route], info: DocumentInfo) -> dict[str, Any]:
+    """Create the OpenAPI document.
+
+    Raises:
+        TypeError: If a route is not an Endpoint.
+        AttributeError: If a handler has no description.
+    """
     schemas = Schemas()
     paths: dict[str, Schema] = {}
     for route in routes:
-        if not isinstance(route.endpoint, Resource):
-            raise TypeError(f"the route {route.path} is no Resource")
+        if not isinstance(route.endpoint, Endpoint):
+            raise TypeError(f"the route {route.path} is not an Endpoint")
         path = re.sub(r":\w+}", "}", route.path)
-        of_path = [Parameter(name=name, kind=str, help=_OF_PATH[name], where="path") for name in _NAMES.findall(path)]
+        path_parameters = [
+            Parameter(name=name, annotation=str, description=_PATH_PARAMETERS[name], location="path")
+            for name in _PATH_PARAMETER.findall(path)
+        ]
         paths[path] = {
-            **({"parameters": [_parameter(parameter, schemas) for parameter in of_path]} if of_path else {}),
+            **(
+                {"parameters": [_parameter(parameter, schemas) for parameter in path_parameters]}
+                if path_parameters
+                else {}
+            ),
             **{
                 method.lower(): _operation(operation_of(handler), schemas, info, handler)
                 for method, handler in route.endpoint.handlers.items()
@@ -58,37 +99,31 @@ def document(routes: Iterable[Route], info: Info) -> dict[str, Any]:
         "info": {
             "title": "fieldguide",
             "version": info.version,
-            "description": "Says what is in a photo. Every error is a problem of RFC 9457.",
+            "description": "Classifies photos. Every error is a problem of RFC 9457.",
         },
         "paths": paths,
         "components": {
             "schemas": schemas.components,
             "responses": {str(status): _problem(status, schemas) for status in TITLES},
-            **({"securitySchemes": _SCHEMES} if info.with_keys else {}),
+            **({"securitySchemes": _SECURITY_SCHEMES} if info.needs_key else {}),
         },
     }
 
 
-_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer"},
-    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-}
-
-
-def _operation(operation: Operation, schemas: Schemas, info: Info, handler: Callable[..., Any]) -> Schema:
+def _operation(operation: Operation, schemas: Schemas, info: DocumentInfo, handler: Callable[..., Any]) -> Schema:
     result: Schema = {
         "summary": operation.summary,
         "description": " ".join((handler.__doc__ or "").split()),
         "parameters": [_parameter(parameter, schemas) for parameter in operation.parameters],
         "responses": {
             "200": {
-                "description": "Done.",
+                "description": "Success.",
                 "headers": _as_headers(_HEADERS),
-                "content": {name: {"schema": schemas.of(kind)} for name, kind in operation.answers.items()},
+                "content": {name: {"schema": schemas.of(body)} for name, body in operation.responses.items()},
             },
             **{
-                str(status): {"description": "Nothing to send.", "headers": _as_headers(_HEADERS)}
-                for status in operation.empty
+                str(status): {"description": "No content.", "headers": _as_headers(_HEADERS)}
+                for status in operation.empty_responses
             },
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in _statuses(operation, info)},
         },
@@ -96,25 +131,29 @@ def _operation(operation: Operation, schemas: Schemas, info: Info, handler: Call
     if operation.body:
         result["requestBody"] = {
             "required": True,
-            "content": {name: {"schema": schemas.of(kind)} for name, kind in operation.body.items()},
+            "content": {name: {"schema": schemas.of(body)} for name, body in operation.body.items()},
         }
-    if info.with_keys and not operation.public:
-        result["security"] = [{name: []} for name in _SCHEMES]
+    if info.needs_key and not operation.public:
+        result["security"] = [{name: []} for name in _SECURITY_SCHEMES]
     return result
 
 
-def _statuses(operation: Operation, info: Info) -> Iterator[int]:
-    always = [500, *([400] if info.with_hosts else []), *([401] if info.with_keys and not operation.public else [])]
-    yield from sorted({*operation.problems, *always})
+def _statuses(operation: Operation, info: DocumentInfo) -> Iterator[int]:
+    statuses = {*operation.problems, 500}
+    if info.needs_trusted_host:
+        statuses.add(400)
+    if info.needs_key and not operation.public:
+        statuses.add(401)
+    yield from sorted(statuses)
 
 
 def _parameter(parameter: Parameter, schemas: Schemas) -> Schema:
     return {
         "name": parameter.name,
-        "in": parameter.where,
-        "required": parameter.where == "path",
-        "description": parameter.help,
-        "schema": schemas.of(parameter.kind),
+        "in": parameter.location,
+        "required": parameter.location == "path",
+        "description": parameter.description,
+        "schema": schemas.of(parameter.annotation),
     }
 
 

@@ -30,30 +30,33 @@ _PLAIN: dict[Any, Schema] = {
 
 
 class Schemas:
-    """The schemas of types; those of classes are named, and gathered in `components` for references.
+    """Creates the schemas of types. Those of classes get a name, and are referred to.
 
-    Takes plain types, Literal, unions, list, tuple[X, ...], dict[str, X], TypedDict, dataclasses, and Annotated with
-    keywords of JSON Schema as a dict. Raises TypeError for any other type.
+    Accepts plain types, Literal, unions, list, tuple[X, ...], dict[str, X], TypedDict, dataclasses, and Annotated with
+    keywords of JSON Schema as a dict.
+
+    Attributes:
+        components: The schemas of classes, by name.
     """
 
     def __init__(self) -> None:
         self.components: dict[str, Schema] = {}
 
-    def of(self, kind: Any) -> Schema:
-        """The schema of a type, or a reference to it."""
-        origin, arguments = get_origin(kind), get_args(kind)
+    def of(self, annotation: Any) -> Schema:
+        """Return the schema of a type, or a reference to it; raises TypeError for an unknown type."""
+        origin, arguments = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
             keywords: Schema = arguments[1]
             return {**self.of(arguments[0]), **keywords}
         if origin is not None:
-            return self._generic(kind, origin, arguments)
-        if is_typeddict(kind) or dataclasses.is_dataclass(kind):
-            return self._reference(kind)
-        if kind in _PLAIN:
-            return dict(_PLAIN[kind])
-        raise TypeError(f"no schema is known for {kind!r}")
+            return self._generic(annotation, origin, arguments)
+        if is_typeddict(annotation) or dataclasses.is_dataclass(annotation):
+            return self._reference(annotation)
+        if annotation in _PLAIN:
+            return dict(_PLAIN[annotation])
+        raise TypeError(f"there is no schema for {annotation!r}")
 
-    def _generic(self, kind: Any, origin: Any, arguments: tuple[Any, ...]) -> Schema:
+    def _generic(self, annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Schema:
         if origin is Literal:
             return {"enum": list(arguments)}
         if origin in (Union, types.UnionType):
@@ -62,25 +65,25 @@ class Schemas:
             return {"type": "array", "items": self.of(arguments[0])}
         if origin is dict:
             return {"type": "object", "additionalProperties": self.of(arguments[1])}
-        raise TypeError(f"no schema is known for {kind!r}")
+        raise TypeError(f"there is no schema for {annotation!r}")
 
-    def _reference(self, kind: Any) -> Schema:
-        name = kind.__name__
+    def _reference(self, annotation: Any) -> Schema:
+        name = annotation.__name__
         if name not in self.components:
-            self.components[name] = {}  # holds the place: a type may name itself
-            self.components[name] = self._object(kind)
+            self.components[name] = {}  # reserves the name: a type may refer to itself
+            self.components[name] = self._object(annotation)
         return {"$ref": f"#/components/schemas/{name}"}
 
-    def _object(self, kind: Any) -> Schema:
+    def _object(self, annotation: Any) -> Schema:
         properties, required = {}, []
-        for name, hint in get_type_hints(kind, include_extras=True).items():
+        for name, hint in get_type_hints(annotation, include_extras=True).items():
             optional = get_origin(hint) is NotRequired
             properties[name] = self.of(get_args(hint)[0] if optional else hint)
             if not optional:
                 required.append(name)
         return {
             "type": "object",
-            "description": (kind.__doc__ or "").split("\n\n")[0],
+            "description": (annotation.__doc__ or "").split("\n\n")[0],
             "properties": properties,
             "required": required,
             "additionalProperties": False,

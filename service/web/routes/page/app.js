@@ -1,38 +1,38 @@
-// The page: takes a photo in whatever way it comes, asks the service, shows the answer.
+// The page: takes a photo from a file, the camera, the clipboard or a drop, asks the service, shows the prediction.
 
-import { introduction, report, sentence } from "./answer.js";
+import { askForKey } from "./api_key.js";
 import { drawHeatmap } from "./heatmap.js";
-import { askForKey } from "./key.js";
-import { Refusal, fetchInput, fetchModel, onKeyWanted, predict } from "./service.js";
+import { introduction, predictionElements, sentence } from "./prediction.js";
+import { ServiceError, fetchInput, fetchModel, onKeyNeeded, predict } from "./service.js";
 
 const at = (id) => document.getElementById(id);
 const page = Object.fromEntries(
-  ["again", "answer", "busy", "camera", "caption", "drop", "error", "heatmap", "heatmap-switch", "key", "key-field", "key-note",
-    "model", "modifier", "overlay", "photo", "pick", "preview", "result", "status", "title", "zone"].map((id) => [id, at(id)]),
+  ["again", "busy", "camera", "caption", "drop", "error", "heatmap", "heatmap-switch", "key", "key-field", "key-note",
+    "model", "modifier", "overlay", "photo", "pick", "prediction", "preview", "result", "status", "title", "zone"].map((id) => [id, at(id)]),
 );
 
-let model = null; // the promise of its record
+let model = null; // promise of its details
 let current = null; // AbortController of the request in progress
 
-async function look(photo) {
+async function classify(photo) {
   current?.abort();
   const request = current = new AbortController();
   setBusy(true);
   showError("");
   show(photo);
   try {
-    const record = await model;
-    if (photo.size === 0) throw new Refusal("This file is empty.");
-    if (photo.size > record.limits.max_body_bytes) {
-      throw new Refusal(`This file is ${megabytes(photo.size)}; at most ${megabytes(record.limits.max_body_bytes)} are taken here.`);
+    const details = await model;
+    if (photo.size === 0) throw new ServiceError("This file is empty.");
+    if (photo.size > details.limits.max_body_bytes) {
+      throw new ServiceError(`This file is ${megabytes(photo.size)}; the limit is ${megabytes(details.limits.max_body_bytes)}.`);
     }
-    const answer = await predict(photo, { heatmap: record.heatmaps, signal: request.signal });
+    const prediction = await predict(photo, { heatmap: details.heatmaps, signal: request.signal });
     const shownAsInput = await previewOr(photo, request.signal);
     if (request.signal.aborted) return;
-    showAnswer(answer, record, shownAsInput);
+    showPrediction(prediction, details, shownAsInput);
   } catch (error) {
     if (request.signal.aborted) return;
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof ServiceError)) throw error;
     showError(error.message);
     await hideBroken();
   } finally {
@@ -49,7 +49,7 @@ function show(photo) {
   showHeatmap(false);
 }
 
-/** What is no picture for the browser either leaves its place to the invitation. */
+/** If the browser cannot show the file either, show the invitation again. */
 async function hideBroken() {
   try {
     await page.preview.decode();
@@ -69,7 +69,7 @@ function showHeatmap(shown) {
   page.overlay.hidden = page.caption.hidden = !shown;
 }
 
-/** Where this browser cannot show the photo (HEIC, say), show what the model saw of it; says whether it did. */
+/** If the browser cannot show the photo (such as HEIC), show what the model sees of it. Returns whether it did. */
 async function previewOr(photo, signal) {
   try {
     await page.preview.decode();
@@ -83,15 +83,15 @@ async function previewOr(photo, signal) {
   }
 }
 
-function showAnswer(answer, record, shownAsInput) {
-  page.result.replaceChildren(...report(answer, record));
-  page.status.textContent = sentence(answer);
-  if (!answer.heatmap) return;
+function showPrediction(prediction, details, shownAsInput) {
+  page.result.replaceChildren(...predictionElements(prediction, details));
+  page.status.textContent = sentence(prediction);
+  if (!prediction.heatmap) return;
   const { naturalWidth: width, naturalHeight: height } = page.preview;
-  const seen = shownAsInput ? { values: answer.heatmap.values, box: [0, 0, width, height] } : answer.heatmap;
-  const shaded = drawHeatmap(page.overlay, seen, shownAsInput ? { width, height } : answer.image);
-  page.caption.textContent = `The brighter, the more it speaks for “${answer.predictions[0].label}”.`
-    + (shaded ? " What is shaded is not looked at." : "");
+  const seen = shownAsInput ? { values: prediction.heatmap.values, box: [0, 0, width, height] } : prediction.heatmap;
+  const shaded = drawHeatmap(page.overlay, seen, shownAsInput ? { width, height } : prediction.image);
+  page.caption.textContent = `Brighter areas count more for “${prediction.predictions[0].label}”.`
+    + (shaded ? " The model does not see the shaded area." : "");
   page["heatmap-switch"].hidden = false;
   showHeatmap(page.heatmap.checked);
 }
@@ -105,36 +105,36 @@ function showError(message) {
 
 function setBusy(busy) {
   page.busy.hidden = !busy;
-  page.answer.setAttribute("aria-busy", String(busy));
-  page.answer.classList.toggle("waiting", busy);
-  if (busy) page.status.textContent = "Looking at the photo.";
+  page.prediction.setAttribute("aria-busy", String(busy));
+  page.prediction.classList.toggle("waiting", busy);
+  if (busy) page.status.textContent = "Processing the photo.";
 }
 
 function megabytes(bytes) {
   return `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
 }
 
-function takeFirst(files, otherwise) {
-  if (files.length) look(files[0]);
-  else if (otherwise) showError(otherwise);
+function classifyFirst(files, errorIfNone) {
+  if (files.length) classify(files[0]);
+  else if (errorIfNone) showError(errorIfNone);
 }
 
 function listen() {
   for (const input of [page.pick, page.camera]) {
     input.addEventListener("change", () => {
-      takeFirst([...input.files]);
-      input.value = ""; // the same photo may be chosen again
+      classifyFirst([...input.files]);
+      input.value = ""; // so that the same photo can be chosen again
     });
   }
   page.heatmap.addEventListener("change", () => showHeatmap(page.heatmap.checked));
   window.addEventListener("paste", (event) => {
-    takeFirst([...event.clipboardData.files], "There is no image on the clipboard.");
+    classifyFirst([...event.clipboardData.files], "There is no image on the clipboard.");
   });
   listenForDrops();
 }
 
 function listenForDrops() {
-  let depth = 0; // dragenter and dragleave come for every element that is crossed
+  let depth = 0; // dragenter and dragleave fire for every element on the way
   const settle = (value) => {
     depth = value;
     page.drop.hidden = depth === 0;
@@ -145,28 +145,28 @@ function listenForDrops() {
   window.addEventListener("drop", (event) => {
     event.preventDefault();
     settle(0);
-    takeFirst([...event.dataTransfer.files], "That was not a file. Save the image first, then drop the file.");
+    classifyFirst([...event.dataTransfer.files], "That was not a file. Save the image first, then drop the file.");
   });
 }
 
 async function introduce() {
-  const record = await model;
-  const count = record.classes.length.toLocaleString("en");
-  page.title.textContent = document.title = record.name;
-  page.model.textContent = `${record.name}, version ${record.version} · ${count} ${record.classes.length === 1 ? "class" : "classes"}`;
-  page.model.title = record.digest;
-  if (page.photo.hidden) page.result.replaceChildren(...introduction(record));
+  const details = await model;
+  const count = details.classes.length.toLocaleString("en");
+  page.title.textContent = document.title = details.name;
+  page.model.textContent = `${details.name}, version ${details.version} · ${count} ${details.classes.length === 1 ? "class" : "classes"}`;
+  page.model.title = details.digest;
+  if (page.photo.hidden) page.result.replaceChildren(...introduction(details));
 }
 
 if (/Mac|iPhone|iPad/.test(navigator.platform)) page.modifier.textContent = "⌘";
-onKeyWanted(() => {
+onKeyNeeded(() => {
   page.result.replaceChildren();
   return askForKey({ form: page.key, field: page["key-field"], note: page["key-note"] });
 });
 model = fetchModel();
 listen();
 introduce().catch((error) => {
-  if (!(error instanceof Refusal)) throw error;
+  if (!(error instanceof ServiceError)) throw error;
   page.model.textContent = "No model";
   showError(error.message);
 });

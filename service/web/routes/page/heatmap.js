@@ -1,16 +1,16 @@
-// Draws a class activation map over a photo. Knows nothing of the page around the canvas.
+// Draws a class activation map over a photo. Independent of the page around the canvas.
 
 const LONG_SIDE = 1024; // of the canvas, pixels; the browser scales it to the photo
-const FINE = 160; // side of the smooth map, pixels
-// Inferno (matplotlib, CC0), five of its 256 colours.
+const MAP_SIDE = 160; // side of the smooth map, pixels
+// Five of the 256 colours of inferno (matplotlib, CC0).
 const COLOURS = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
-const MOST_OPAQUE = 0.72;
+const MAX_OPACITY = 0.72;
 
 /**
  * @param {HTMLCanvasElement} canvas lies over the whole photo
  * @param {{values: number[][], box: number[]}} heatmap values from 0 to 1; box [left, top, right, bottom] in photo pixels
  * @param {{width: number, height: number}} photo upright, pixels
- * @returns {boolean} whether a part of the photo lies outside the box, and is shaded
+ * @returns {boolean} whether a part of the photo is outside the box, and was shaded
  */
 export function drawHeatmap(canvas, heatmap, photo) {
   const scale = LONG_SIDE / Math.max(photo.width, photo.height);
@@ -20,11 +20,11 @@ export function drawHeatmap(canvas, heatmap, photo) {
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(smoothMap(heatmap.values), left, top, right - left, bottom - top);
-  return veilOutside(context, left, top, right - left, bottom - top);
+  return shadeOutside(context, left, top, right - left, bottom - top);
 }
 
-/** What lies outside the box is not seen by the model at all. */
-function veilOutside(context, left, top, width, height) {
+/** Shade what is outside the box, which the model does not see. */
+function shadeOutside(context, left, top, width, height) {
   const { width: fullWidth, height: fullHeight } = context.canvas;
   if (width >= fullWidth - 2 && height >= fullHeight - 2) return false;
   context.beginPath();
@@ -40,20 +40,20 @@ function veilOutside(context, left, top, width, height) {
 
 function smoothMap(values) {
   const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = FINE;
+  canvas.width = canvas.height = MAP_SIDE;
   const context = canvas.getContext("2d");
-  const image = context.createImageData(FINE, FINE);
-  for (let y = 0; y < FINE; y++) {
-    for (let x = 0; x < FINE; x++) {
-      const value = sample(values, (x + 0.5) / FINE, (y + 0.5) / FINE);
-      image.data.set(colour(value), 4 * (y * FINE + x));
+  const image = context.createImageData(MAP_SIDE, MAP_SIDE);
+  for (let y = 0; y < MAP_SIDE; y++) {
+    for (let x = 0; x < MAP_SIDE; x++) {
+      const value = sample(values, (x + 0.5) / MAP_SIDE, (y + 0.5) / MAP_SIDE);
+      image.data.set(colour(value), 4 * (y * MAP_SIDE + x));
     }
   }
   context.putImageData(image, 0, 0);
   return canvas;
 }
 
-/** Cubic interpolation (Catmull and Rom) at a point given in 0..1; a value stands for the middle of its cell. */
+/** Cubic interpolation (Catmull-Rom) at a point in 0..1; each value is at the centre of its cell. */
 function sample(values, x, y) {
   const rows = weights(y * values.length - 0.5, values.length);
   const columns = weights(x * values[0].length - 0.5, values[0].length);
@@ -82,5 +82,5 @@ function colour(value) {
   const part = position - index;
   const mix = COLOURS[index].map((channel, number) => channel + part * (COLOURS[index + 1][number] - channel));
   const rise = Math.min(1, Math.max(0, (value - 0.1) / 0.7));
-  return [...mix, 255 * MOST_OPAQUE * rise * rise * (3 - 2 * rise)];
+  return [...mix, 255 * MAX_OPACITY * rise * rise * (3 - 2 * rise)];
 }

@@ -20,7 +20,7 @@ import uvicorn
 from service.bundle import read_bundle
 from service.cores import usable_cores
 from service.predictor import Predictor
-from service.web.routes.answers import full_answer
+from service.responses import prediction_response
 
 
 class Bare:
@@ -42,7 +42,7 @@ class Bare:
 
     def _answer(self, image: bytes) -> bytes:
         prediction = self._predictor.predict(image)
-        return json.dumps(full_answer(prediction, self._predictor, top_k=5, total_ms=0)).encode()
+        return json.dumps(prediction_response(prediction, self._predictor, top_k=5, total_ms=0)).encode()
 
 
 if __name__ == "__main__":

@@ -2,36 +2,36 @@
 
 python -m tests.benchmarks.service_load.servers.idle serve BUNDLE ...       as `python -m service`
 
-The first image of each length is predicted, and what it gave is the answer to all others of that length.
+The first image of each length is classified, and its prediction is the response to all others of that length.
 """
 
 from __future__ import annotations
 
-import onnxruntime as ort
+from typing import Any
 
 from service import cli
-from service.predictor import Prediction
-from service.web import record
-from service.web.engine import served
-from service.web.record import Verdict
+from service.pixels import Picture
+from service.predictor import Prediction, Predictor
 from service.web.server import process
 
 
-class IdlePredictor(served.ServedPredictor):
-    """Remembers."""
+class IdlePredictor(Predictor):
+    """Remembers the picture of each length of an image, and the prediction of each picture."""
 
-    known: dict[int, Prediction] = {}  # noqa: RUF012  (one process, one predictor)
+    pictures: dict[int, Picture] = {}  # noqa: RUF012  (one process, one predictor)
+    predictions: dict[Picture, Prediction] = {}  # noqa: RUF012
 
-    def predict(self, data: bytes, *, heatmap: bool = False, run_options: ort.RunOptions | None = None) -> Prediction:
-        if len(data) not in self.known:
-            self.known[len(data)] = super().predict(data, heatmap=heatmap, run_options=run_options)
-        request, prediction = record.current(), self.known[len(data)]
-        for stage in ("parse", "decode", "infer"):
-            request.lap(stage)
-        request.verdict = Verdict.of(prediction)
-        return prediction
+    def load(self, data: bytes) -> Picture:
+        if len(data) not in self.pictures:
+            self.pictures[len(data)] = super().load(data)
+        return self.pictures[len(data)]
+
+    def classify(self, picture: Picture, **options: Any) -> Prediction:
+        if picture not in self.predictions:
+            self.predictions[picture] = super().classify(picture, **options)
+        return self.predictions[picture]
 
 
 if __name__ == "__main__":
-    process.ServedPredictor = IdlePredictor  # type: ignore[attr-defined]
+    process.Predictor = IdlePredictor  # type: ignore[attr-defined,misc]
     cli.main()

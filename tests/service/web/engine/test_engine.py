@@ -9,13 +9,13 @@ import pytest
 
 from service.pixels import UndecodableImage
 from service.predictor import Predictor
-from service.web.engine.engine import Engine
-from service.web.problem import Problem
+from service.problem import Problem
+from service.web.engine import Engine
 
 
 @pytest.fixture
 def without_collections() -> Iterator[None]:
-    """What goes away goes away by itself."""
+    """Objects are released by reference counting alone."""
     gc.collect()
     gc.disable()
     yield
@@ -27,7 +27,7 @@ class Upload:
 
 
 def fail(upload: Upload, kind: type[Exception]) -> None:
-    """As code does that reads an upload, and finds fault with it."""
+    """Raise like code that reads a bad upload."""
     try:
         raise ValueError(id(upload))
     except ValueError as error:
@@ -36,8 +36,8 @@ def fail(upload: Upload, kind: type[Exception]) -> None:
 
 @pytest.mark.usefixtures("without_collections")
 @pytest.mark.parametrize("kind", [UndecodableImage, Problem, RuntimeError])
-def test_an_upload_that_is_refused_is_let_go_at_once(predictor: Predictor, kind: type[Exception]) -> None:
-    """It used to stay until a garbage collection: half a dozen of 20 MB, beside those that were at work."""
+def test_a_rejected_upload_is_released_at_once(predictor: Predictor, kind: type[Exception]) -> None:
+    """It used to stay in memory until a garbage collection: half a dozen of 20 MB, besides those being processed."""
 
     async def run() -> None:
         engine, upload = Engine(threads=1, predictor=predictor), Upload()
@@ -55,7 +55,7 @@ def test_an_upload_that_is_refused_is_let_go_at_once(predictor: Predictor, kind:
 
 
 @pytest.mark.usefixtures("without_collections")
-def test_an_upload_that_is_given_up_is_let_go_when_its_work_ends(predictor: Predictor) -> None:
+def test_a_cancelled_upload_is_released_when_its_work_ends(predictor: Predictor) -> None:
     async def run() -> None:
         engine, upload = Engine(threads=1, predictor=predictor, deadline_s=0.05), Upload()
         gone = weakref.ref(upload)
@@ -70,9 +70,9 @@ def test_an_upload_that_is_given_up_is_let_go_when_its_work_ends(predictor: Pred
         del upload
         await asyncio.wait([task])
         assert isinstance(task.exception(), Problem)
-        assert engine.vitals.slots_lost == 1
+        assert engine.health.slots_lost == 1
         go_on.set()
-        while engine.vitals.slots_lost:
+        while engine.health.slots_lost:
             await asyncio.sleep(0.001)
         del task
         await asyncio.sleep(0.01)

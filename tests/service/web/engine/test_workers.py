@@ -10,7 +10,7 @@ import pytest
 from service.web.engine.workers import Workers
 
 
-def test_work_is_done_in_order_in_its_context() -> None:
+def test_jobs_run_in_order_in_their_context() -> None:
     variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
 
     async def run() -> list[int]:
@@ -25,8 +25,8 @@ def test_work_is_done_in_order_in_its_context() -> None:
     assert asyncio.run(run()) == list(range(20))
 
 
-def test_a_client_that_is_alone_is_worked_for_by_one_thread() -> None:
-    """Threads used to take turns, each with what it needs in the caches of another core."""
+def test_a_single_client_is_served_by_one_thread() -> None:
+    """Threads used to take turns, each with its data in the caches of another core."""
 
     async def run() -> set[int]:
         workers = Workers(4)
@@ -41,7 +41,7 @@ def test_a_client_that_is_alone_is_worked_for_by_one_thread() -> None:
     assert len(asyncio.run(run())) == 1
 
 
-def test_threads_work_side_by_side_and_nothing_is_done_twice() -> None:
+def test_threads_run_in_parallel_and_no_job_runs_twice() -> None:
     async def run() -> tuple[set[int], list[int]]:
         workers, together = Workers(4), threading.Barrier(4)
         threads = [workers.submit(lambda: (together.wait(10), threading.get_ident())[1]) for _ in range(4)]
@@ -55,13 +55,13 @@ def test_threads_work_side_by_side_and_nothing_is_done_twice() -> None:
     assert numbers == list(range(2000))
 
 
-def test_threads_end_when_they_are_told_to() -> None:
+def test_threads_end_after_close() -> None:
     async def run() -> None:
         before, gate = set(threading.enumerate()), threading.Event()
         workers = Workers(3)
         busy = workers.submit(gate.wait)
         dropped = workers.submit(gate.wait), workers.submit(gate.wait), workers.submit(gate.wait)
-        while busy.waits:
+        while busy.is_waiting:
             await asyncio.sleep(0.001)
         own = set(threading.enumerate()) - before
         assert len(own) == 3
@@ -71,12 +71,12 @@ def test_threads_end_when_they_are_told_to() -> None:
             thread.join(10)
             assert not thread.is_alive()
         assert await busy.future
-        assert dropped[-1].waits
+        assert dropped[-1].is_waiting
 
     asyncio.run(run())
 
 
-def test_what_is_raised_is_handed_on() -> None:
+def test_exceptions_are_passed_on() -> None:
     async def run() -> None:
         workers = Workers(1)
         with pytest.raises(ZeroDivisionError):
@@ -86,7 +86,7 @@ def test_what_is_raised_is_handed_on() -> None:
     asyncio.run(run())
 
 
-def test_what_is_given_up_does_not_begin_and_holds_nothing() -> None:
+def test_a_cancelled_job_does_not_start_and_holds_nothing() -> None:
     class Upload:
         pass
 
@@ -96,12 +96,12 @@ def test_what_is_given_up_does_not_begin_and_holds_nothing() -> None:
         second = workers.submit(lambda held=upload: done.append(held))
         gone = weakref.ref(upload)
         del upload
-        while first.waits:
+        while first.is_waiting:
             await asyncio.sleep(0.001)
-        assert second.waits
-        assert second.give_up()
+        assert second.is_waiting
+        assert second.cancel()
         assert gone() is None
-        assert not first.give_up()
+        assert not first.cancel()
         gate.set()
         assert await first.future
         assert await workers.submit(lambda: 7).future == 7
@@ -112,19 +112,19 @@ def test_what_is_given_up_does_not_begin_and_holds_nothing() -> None:
     asyncio.run(run())
 
 
-def test_an_end_of_the_loop_harms_no_thread() -> None:
+def test_threads_survive_the_end_of_the_event_loop() -> None:
     gate = threading.Event()
 
-    async def begin(workers: Workers) -> None:
+    async def start(workers: Workers) -> None:
         job = workers.submit(gate.wait)
-        while job.waits:
+        while job.is_waiting:
             await asyncio.sleep(0.001)
 
     async def ask(workers: Workers) -> int:
         return int(await workers.submit(lambda: 7).future)
 
     workers = Workers(1)
-    asyncio.run(begin(workers))
+    asyncio.run(start(workers))
     gate.set()
     assert asyncio.run(ask(workers)) == 7
     workers.close()

@@ -1,4 +1,4 @@
-"""The page by axe-core's rules, in the states that a person sees it in; and the form that asks for an API key."""
+"""The page by axe-core's rules, in every state that a person sees; and the form that asks for an API key."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_a_photo_waits_for_the_key(visit: Any, guarded: RunningServer) -> None:
     expect(page.locator("h2")).to_have_text("blue")
 
 
-def test_a_key_that_is_taken_away_is_asked_for_again(visit: Any, guarded: RunningServer) -> None:
+def test_a_key_that_is_removed_is_asked_for_again(visit: Any, guarded: RunningServer) -> None:
     page = visit(guarded, expected_errors="401")
     page.get_by_label("API key").fill(KEY)
     page.keyboard.press("Enter")

@@ -35,7 +35,7 @@ def test_upload_gives_bars(visit: Any, server: RunningServer, window: dict[str, 
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_heatmap_lies_where_the_colour_is(visit: Any, server: RunningServer) -> None:
+def test_the_heatmap_is_where_the_colour_is(visit: Any, server: RunningServer) -> None:
     page = visit(server)
     # Stored on its side: upright it is 60 x 80, dark at the top, bright below.
     upload(page, make_image("red", size=(80, 60), encoding="JPEG", orientation=6, shade=0))
@@ -92,7 +92,7 @@ def test_errors_are_sentences(visit: Any, server: RunningServer) -> None:
     expect(error).to_contain_text("This is not an image in an accepted format")
     expect(page.locator("#zone")).to_be_visible()
     upload(page, bytes(200_001))
-    expect(error).to_have_text("This file is 0.2 MB; at most 0.2 MB are taken here.")
+    expect(error).to_have_text("This file is 0.2 MB; the limit is 0.2 MB.")
     upload(page, b"")
     expect(error).to_have_text("This file is empty.")
     upload(page, make_image("blue"))
@@ -100,7 +100,7 @@ def test_errors_are_sentences(visit: Any, server: RunningServer) -> None:
     expect(error).to_have_text("")
 
 
-def test_a_service_that_is_gone(visit: Any, bundle_path: Path) -> None:
+def test_a_service_that_has_stopped(visit: Any, bundle_path: Path) -> None:
     with RunningServer(bundle_path) as server:
         page = visit(server, expected_errors="ERR_CONNECTION_REFUSED")
         expect(page.locator("#model")).to_contain_text("colours")
@@ -167,7 +167,7 @@ def test_the_camera_is_offered_on_phones_only(visit: Any, server: RunningServer)
     assert not visit(server).get_by_text("Take a photo").is_visible()
 
 
-def test_what_the_browser_cannot_show_is_shown_as_the_model_saw_it(visit: Any, server: RunningServer) -> None:
+def test_a_photo_that_the_browser_cannot_show_is_shown_as_the_model_sees_it(visit: Any, server: RunningServer) -> None:
     page = visit(server)
     # Stands in for a format that the service reads and the browser does not.
     page.evaluate("""() => {

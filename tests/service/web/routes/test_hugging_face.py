@@ -1,4 +1,4 @@
-"""Hugging Face's image classification: with its own client, and what it refuses."""
+"""Hugging Face's image classification: with its own client, and with bad requests."""
 
 from __future__ import annotations
 
@@ -46,31 +46,31 @@ def test_image_in_json(hub: InferenceClient, predictor: Predictor) -> None:
 
 
 def test_parameters_may_be_left_out(client: httpx.Client) -> None:
-    whole = client.post(PATH, content=IMAGE, headers={"Content-Type": "image/png"}).json()
-    assert post(client).json() == whole
-    assert post(client, top_k=None).json() == whole
-    assert client.post(PATH, json={"inputs": base64.b64encode(IMAGE).decode(), "parameters": None}).json() == whole
+    expected = client.post(PATH, content=IMAGE, headers={"Content-Type": "image/png"}).json()
+    assert post(client).json() == expected
+    assert post(client, top_k=None).json() == expected
+    assert client.post(PATH, json={"inputs": base64.b64encode(IMAGE).decode(), "parameters": None}).json() == expected
 
 
 def test_scores_of_a_multilabel_model(multilabel_client: httpx.Client) -> None:
     headers = {"Content-Type": "application/octet-stream"}
-    answer = multilabel_client.post("/models/tags", content=make_image("yellow"), headers=headers).json()
-    assert {item["label"] for item in answer[:2]} == {"red", "green"}
-    assert len(answer) == 3
+    response = multilabel_client.post("/models/tags", content=make_image("yellow"), headers=headers).json()
+    assert {item["label"] for item in response[:2]} == {"red", "green"}
+    assert len(response) == 3
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 1.5, "2", True, [1]])
-def test_top_k_that_is_no_count(client: httpx.Client, top_k: Any) -> None:
+def test_invalid_top_k(client: httpx.Client, top_k: Any) -> None:
     assert "top_k" in assert_problem(post(client, top_k=top_k), 400)
 
 
 @pytest.mark.parametrize("function", ["sigmoid", "none", 1])
-def test_another_function_than_the_models(client: httpx.Client, function: Any) -> None:
+def test_another_activation_than_the_models(client: httpx.Client, function: Any) -> None:
     assert "softmax" in assert_problem(post(client, function_to_apply=function), 400)
 
 
 @pytest.mark.parametrize("inputs", ["", "a.b", "YQ", "YQ==\n", "http://example.org/a.png", 7, ["YQ=="], {}])
-def test_inputs_that_are_no_base64(client: httpx.Client, inputs: Any) -> None:
+def test_inputs_that_are_not_base64(client: httpx.Client, inputs: Any) -> None:
     assert_problem(post(client, inputs), 400)
 
 

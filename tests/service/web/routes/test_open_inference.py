@@ -1,4 +1,4 @@
-"""The Open Inference Protocol: with Triton's own client, and what it refuses."""
+"""The Open Inference Protocol: with Triton's own client, and with bad requests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def post(client: httpx.Client, body: dict[str, Any], path: str = "/v2/models/col
 
 
 def changed(*keys: str | int, to: Any) -> dict[str, Any]:
-    """BODY with another value at the end of the keys."""
+    """Return BODY with another value under the keys."""
     body = copy.deepcopy(BODY)
     at: Any = body
     for key in keys[:-1]:
@@ -104,14 +104,14 @@ def test_classification_extension(triton_client: triton.InferenceServerClient, b
 
 
 def test_json_alone(client: httpx.Client, predictor: Predictor) -> None:
-    answer = post(client, BODY).json()
-    assert (answer["model_name"], answer["model_version"], answer["id"]) == ("colours", "1", "mine")
-    labels, probabilities = answer["outputs"]
+    response = post(client, BODY).json()
+    assert (response["model_name"], response["model_version"], response["id"]) == ("colours", "1", "mine")
+    labels, probabilities = response["outputs"]
     assert labels == {"name": "labels", "datatype": "BYTES", "shape": [1], "data": ["green"]}
     assert probabilities["data"] == predictor.predict(IMAGE).probabilities.tolist()
     nested = changed("inputs", 0, "data", to=[BODY["inputs"][0]["data"]])
     nested["inputs"][0]["shape"] = [1, 1]
-    assert post(client, nested).json() == answer
+    assert post(client, nested).json() == response
 
 
 def test_no_label_is_an_empty_tensor(plain_client: httpx.Client) -> None:
@@ -123,8 +123,8 @@ def test_no_label_is_an_empty_tensor(plain_client: httpx.Client) -> None:
 
 def test_labels_of_a_multilabel_model(multilabel_client: httpx.Client) -> None:
     body = changed("inputs", 0, "data", to=[base64.b64encode(make_image("yellow")).decode()])
-    answer = post(multilabel_client, body, "/v2/models/tags/infer").json()
-    assert sorted(answer["outputs"][0]["data"]) == ["green", "red"]
+    response = post(multilabel_client, body, "/v2/models/tags/infer").json()
+    assert sorted(response["outputs"][0]["data"]) == ["green", "red"]
 
 
 def test_a_model_whose_name_has_a_slash(bundle_path: Path, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_model_whose_name_has_a_slash(bundle_path: Path, tmp_path: Path) -> No
         (changed("outputs", to=[{"name": "labels", "parameters": {"binary_data": "yes"}}]), "binary_data"),
     ],
 )
-def test_requests_that_are_malformed(client: httpx.Client, body: dict[str, Any], reason: str) -> None:
+def test_malformed_requests(client: httpx.Client, body: dict[str, Any], reason: str) -> None:
     response = post(client, body)
     assert reason in assert_problem(response, 400)
     assert response.json()["error"] == response.json()["detail"]
@@ -181,14 +181,14 @@ def test_requests_that_are_malformed(client: httpx.Client, body: dict[str, Any],
         b"{},{}" * 999,
     ],
 )
-def test_bodies_that_are_no_json_object(client: httpx.Client, body: bytes) -> None:
+def test_bodies_that_are_not_json_objects(client: httpx.Client, body: bytes) -> None:
     for path in ("/v2/models/colours/infer", "/models/colours"):
         response = client.post(path, content=body, headers={"Content-Type": "application/json"})
         assert "JSON" in assert_problem(response, 400)
 
 
 @pytest.mark.parametrize("length", ["-1", "abc", "1.5", "99999999", "9" * 30, "3", "٣".encode()])
-def test_header_lengths_that_are_wrong(client: httpx.Client, length: str | bytes) -> None:
+def test_wrong_header_lengths(client: httpx.Client, length: str | bytes) -> None:
     headers = {"Inference-Header-Content-Length": length}
     assert_problem(client.post("/v2/models/colours/infer", content=json.dumps(BODY), headers=headers), 400)
 
@@ -208,7 +208,7 @@ def test_header_lengths_that_are_wrong(client: httpx.Client, length: str | bytes
         (None, b"\x04\0\0\0abcd"),
     ],
 )
-def test_binary_tensors_that_are_malformed(client: httpx.Client, size: Any, tail: bytes) -> None:
+def test_malformed_binary_tensors(client: httpx.Client, size: Any, tail: bytes) -> None:
     body = changed("inputs", 0, "parameters", to={} if size is None else {"binary_data_size": size})
     head = json.dumps(body).encode()
     headers = {"Inference-Header-Content-Length": str(len(head))}

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, whole, and true of a running service."""
+"""The OpenAPI document: valid, complete, and true of a running service."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def test_is_valid_with_keys_too(bundle_path: Path) -> None:
     assert {"400", "401"} <= set(document["paths"]["/v1/model"]["get"]["responses"])
 
 
-def test_tells_of_every_route_and_method(document: dict[str, Any]) -> None:
+def test_describes_every_route_and_method(document: dict[str, Any]) -> None:
     methods = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
     assert {path: methods & set(item) for path, item in document["paths"].items()} == {
         path: {"post" if "POST" in allow else "get"} for path, allow in ROUTES.items()
     }
 
 
-def test_tells_what_each_file_of_the_page_is(document: dict[str, Any], client: httpx.Client) -> None:
+def test_describes_each_file_of_the_page(document: dict[str, Any], client: httpx.Client) -> None:
     for path in (path for path in ROUTES if path == "/" or path.startswith("/page/")):
         kind = client.get(path).headers["content-type"].partition(";")[0]
         assert list(document["paths"][path]["get"]["responses"]["200"]["content"]) == [kind]
 
 
-def test_tells_of_every_error(document: dict[str, Any]) -> None:
+def test_describes_every_error(document: dict[str, Any]) -> None:
     problem = document["components"]["schemas"]["ProblemDetails"]
     assert problem["required"] == ["type", "title", "status", "detail", "request_id"]
     for path, item in document["paths"].items():
@@ -68,7 +68,7 @@ def test_tells_of_every_error(document: dict[str, Any]) -> None:
                 assert set(responses) >= {"200", "400", "408", "413", "415", "422", "429", "503"}
 
 
-def test_a_running_service_does_as_it_says(server: RunningServer, tmp_path: Path) -> None:
+def test_a_running_service_conforms_to_it(server: RunningServer, tmp_path: Path) -> None:
     command = [
         Path(sys.executable).with_name("schemathesis"), "run", server.url + "/openapi.json", "--no-color",
         "--max-examples", "10", "--generation-deterministic", "--checks", "all",

@@ -8,9 +8,9 @@ import pytest
 FILES = {
     "/": "text/html",
     "/page/app.js": "text/javascript",
-    "/page/answer.js": "text/javascript",
+    "/page/prediction.js": "text/javascript",
     "/page/heatmap.js": "text/javascript",
-    "/page/key.js": "text/javascript",
+    "/page/api_key.js": "text/javascript",
     "/page/service.js": "text/javascript",
     "/page/style.css": "text/css",
     "/page/icon.svg": "image/svg+xml",
@@ -33,14 +33,14 @@ def test_headers(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_what_did_not_change_is_not_sent_again(client: httpx.Client, path: str) -> None:
+def test_an_unchanged_file_is_not_sent_again(client: httpx.Client, path: str) -> None:
     first = client.get(path)
     again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_nothing_is_asked_of_other_places_and_everything_asked_for_is_there(client: httpx.Client) -> None:
+def test_the_page_loads_only_its_own_files_and_all_of_them_exist(client: httpx.Client) -> None:
     for path in FILES:
         text = client.get(path).text.replace("http://www.w3.org/2000/svg", "").replace("http://…", "")
         assert not re.search(r"https?://|url\(|@import|//[a-z]+\.", text), path

@@ -28,21 +28,21 @@ def without_timing(response: httpx.Response) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("colour", COLOURS)
-def test_answer_of_a_classification(client: httpx.Client, predictor: Predictor, colour: str) -> None:
-    answer = post(client, make_image(colour)).json()
+def test_response_of_a_classification_model(client: httpx.Client, predictor: Predictor, colour: str) -> None:
+    response = post(client, make_image(colour)).json()
     expected = predictor.predict(make_image(colour))
-    assert list(answer) == ["label", "probability", "index", "predictions", "image", "model", "timing_ms"]
-    assert answer["label"] == colour
-    assert answer["index"] == COLOURS.index(colour)
-    assert answer["probability"] == expected.best.probability
-    assert answer["predictions"] == [vars(label) for label in expected.ranked]
-    assert answer["image"] == {"format": "PNG", "width": 80, "height": 60}
-    assert answer["model"] == {"name": "colours", "version": "1", "digest": predictor.digest}
-    assert set(answer["timing_ms"]) == {"decode", "infer", "total"}
-    assert answer["timing_ms"]["total"] >= answer["timing_ms"]["decode"]
+    assert list(response) == ["label", "probability", "index", "predictions", "image", "model", "timing_ms"]
+    assert response["label"] == colour
+    assert response["index"] == COLOURS.index(colour)
+    assert response["probability"] == expected.best.probability
+    assert response["predictions"] == [vars(label) for label in expected.ranked]
+    assert response["image"] == {"format": "PNG", "width": 80, "height": 60}
+    assert response["model"] == {"name": "colours", "version": "1", "digest": predictor.digest}
+    assert set(response["timing_ms"]) == {"decode", "infer", "total"}
+    assert response["timing_ms"]["total"] >= response["timing_ms"]["decode"]
 
 
-def test_multipart_and_raw_give_the_same_answer(client: httpx.Client) -> None:
+def test_multipart_and_raw_give_the_same_response(client: httpx.Client) -> None:
     data = make_image("green", encoding="JPEG")
     raw = post(client, data)
     # The part's own content type and file name are wrong, and do not matter.
@@ -58,13 +58,13 @@ def test_a_rotated_photo_is_upright(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(("text", "count"), [("1", 1), ("2", 2), ("3", 3), ("4", 3), ("999999999", 3), ("007", 3)])
 def test_top_k(client: httpx.Client, text: str, count: int) -> None:
-    answer = post(client, make_image("blue"), f"?top_k={text}").json()
-    assert len(answer["predictions"]) == count
-    assert answer["label"] == "blue"
+    response = post(client, make_image("blue"), f"?top_k={text}").json()
+    assert len(response["predictions"]) == count
+    assert response["label"] == "blue"
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1e9", "", "many", "%2B1", "%D9%A3", "1" * 5000])
-def test_top_k_that_is_no_count(client: httpx.Client, text: str) -> None:
+def test_invalid_top_k(client: httpx.Client, text: str) -> None:
     assert "top_k" in assert_problem(post(client, make_image(), f"?top_k={text}"), 400)
 
 
@@ -85,12 +85,12 @@ def test_no_heatmap_unless_asked(client: httpx.Client, text: str) -> None:
     assert "heatmap" not in post(client, make_image()).json()
 
 
-def test_heatmap_that_cannot_be_had(client: httpx.Client, plain_client: httpx.Client) -> None:
+def test_heatmap_of_a_model_without_heatmaps(client: httpx.Client, plain_client: httpx.Client) -> None:
     assert "heatmap" in assert_problem(post(client, make_image(), "?heatmap=yes"), 400)
     assert "heatmap" in assert_problem(post(plain_client, make_image(), "?heatmap=true"), 400)
 
 
-def test_return_input_is_what_the_model_saw(client: httpx.Client, predictor: Predictor) -> None:
+def test_return_input_is_what_the_model_sees(client: httpx.Client, predictor: Predictor) -> None:
     data = make_image("green", size=(120, 50), encoding="JPEG", orientation=8)
     response = post(client, data, "?return=input")
     assert response.headers["content-type"] == "image/png"
@@ -104,22 +104,22 @@ def test_return_of_something_else(client: httpx.Client) -> None:
 
 
 def test_no_label_under_the_threshold(plain_client: httpx.Client) -> None:
-    answer = post(plain_client, make_image("green")).json()
-    assert answer["label"] is None
-    assert answer["index"] == COLOURS.index("green")
-    assert answer["probability"] == answer["predictions"][0]["probability"] < 1
+    response = post(plain_client, make_image("green")).json()
+    assert response["label"] is None
+    assert response["index"] == COLOURS.index("green")
+    assert response["probability"] == response["predictions"][0]["probability"] < 1
 
 
-def test_answer_of_a_multilabel_model(multilabel_client: httpx.Client) -> None:
-    answer = post(multilabel_client, make_image("yellow")).json()
-    assert list(answer) == ["labels", "predictions", "image", "model", "timing_ms"]
-    assert {item["label"] for item in answer["labels"]} == {"red", "green"}
-    assert all(item["probability"] >= 0.5 for item in answer["labels"])
-    assert len(answer["predictions"]) == 3
+def test_response_of_a_multilabel_model(multilabel_client: httpx.Client) -> None:
+    response = post(multilabel_client, make_image("yellow")).json()
+    assert list(response) == ["labels", "predictions", "image", "model", "timing_ms"]
+    assert {item["label"] for item in response["labels"]} == {"red", "green"}
+    assert all(item["probability"] >= 0.5 for item in response["labels"])
+    assert len(response["predictions"]) == 3
     assert post(multilabel_client, make_image("black")).json()["labels"] == []
 
 
-def test_analyze_answers_as_the_fastai_starter_does(
+def test_analyze_responds_like_the_fastai_starter(
     client: httpx.Client, plain_client: httpx.Client, multilabel_client: httpx.Client
 ) -> None:
     assert client.post("/analyze", files={"file": make_image("red")}).json() == {"result": "red"}

@@ -1,4 +1,4 @@
-"""How it ends, and where it cannot begin or must make do with little."""
+"""How the process stops, and what happens if it has few resources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.bundles import make_image
 from tests.support.endless import WHITE, write_endless_bundle
 from tests.support.faulty import HANGS, SLOW, image_of
 from tests.support.problems import assert_problem
-from tests.support.server import RunningServer, read_answer, upload
+from tests.support.server import RunningServer, read_response, upload
 
 FAULTY = "tests.support.faulty"
 RAW = {"Content-Type": "image/png"}
@@ -30,37 +30,37 @@ def refuses(server: RunningServer) -> bool:
     return False
 
 
-def test_after_the_first_sigterm_it_is_unready_but_answers_for_the_grace(bundle_path: Path) -> None:
+def test_after_the_first_sigterm_it_is_not_ready_but_answers_for_the_grace_time(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--grace-s", "1.5") as server:
-        begun = time.monotonic()
+        start = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         assert "stopping" in assert_problem(httpx.get(server.url + "/readyz"), 503)
         assert httpx.get(server.url + "/livez").status_code == 200
         assert httpx.post(server.url + "/analyze", content=make_image(), headers=RAW).json() == {"result": "red"}
         assert server.process.wait(timeout=10) == 0
-        assert 1.4 < time.monotonic() - begun < 4
+        assert 1.4 < time.monotonic() - start < 4
 
 
-def test_a_second_sigterm_ends_the_grace(bundle_path: Path) -> None:
+def test_a_second_sigterm_ends_the_grace_time(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--grace-s", "60") as server:
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         assert not refuses(server)
-        begun = time.monotonic()
+        start = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - start < 3
 
 
-def test_sigint_has_no_grace(bundle_path: Path) -> None:
+def test_sigint_has_no_grace_time(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--grace-s", "60") as server:
-        begun = time.monotonic()
+        start = time.monotonic()
         assert server.stop(signal.SIGINT) == 0
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - start < 3
 
 
 @pytest.mark.parametrize("signals", [1, 2])
-def test_what_is_in_flight_and_queued_is_answered(bundle_path: Path, signals: int) -> None:
+def test_requests_in_flight_and_in_the_queue_are_answered(bundle_path: Path, signals: int) -> None:
     with RunningServer(bundle_path, "--threads", "1", module=FAULTY) as server:
         clients = [server.connect() for _ in range(3)]
         for client in clients:
@@ -71,28 +71,28 @@ def test_what_is_in_flight_and_queued_is_answered(bundle_path: Path, signals: in
             time.sleep(0.2)
         assert refuses(server)
         for client in clients:
-            status, headers, _ = read_answer(client)
+            status, headers, _ = read_response(client)
             assert (status, headers["connection"]) == (200, "close")
             client.close()
         assert server.process.wait(timeout=5) == 0
         assert "Traceback" not in server.log
 
 
-def test_what_is_not_done_by_the_end_of_the_drain_is_told_so(bundle_path: Path) -> None:
+def test_requests_that_outlast_the_drain_get_a_503(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--drain-s", "1", module=FAULTY) as server, server.connect() as client:
         client.sendall(upload("/analyze", image_of(HANGS)))
         time.sleep(0.2)
-        begun = time.monotonic()
+        start = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
-        assert read_answer(client)[0] == 503
+        assert read_response(client)[0] == 503
         assert server.process.wait(timeout=5) == 0
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - start < 4
         assert "Traceback" not in server.log
 
 
 @pytest.mark.parametrize("drain_s", ["0", "1"])
-def test_an_end_while_an_inference_goes_on(endless_path: Path, drain_s: str) -> None:
-    """Its thread used to come back from native code to an interpreter that was gone, and abort the process."""
+def test_stop_during_an_inference(endless_path: Path, drain_s: str) -> None:
+    """Its thread used to return from native code after the end of the interpreter, which aborted the process."""
     with (
         RunningServer(endless_path, "--threads", "2", "--drain-s", drain_s) as server,
         server.connect() as one,
@@ -102,13 +102,13 @@ def test_an_end_while_an_inference_goes_on(endless_path: Path, drain_s: str) -> 
             client.sendall(upload("/analyze", WHITE))
         time.sleep(0.2)
         server.process.send_signal(signal.SIGTERM)
-        assert [read_answer(client)[0] for client in (one, other)] == [503, 503]
+        assert [read_response(client)[0] for client in (one, other)] == [503, 503]
         assert server.process.wait(timeout=10) == 0
         assert server.log.rstrip().endswith("stopped")
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
-def test_an_end_while_the_model_is_loaded(tmp_path: Path, sig: signal.Signals) -> None:
+def test_stop_while_the_model_is_loading(tmp_path: Path, sig: signal.Signals) -> None:
     bundle = write_endless_bundle(tmp_path / "bundle", never_loads=True)
     with RunningServer(bundle, "--log-level", "debug", awaited="listening on") as server:
         assert_problem(httpx.get(server.url + "/readyz"), 503)
@@ -117,8 +117,8 @@ def test_an_end_while_the_model_is_loaded(tmp_path: Path, sig: signal.Signals) -
         assert server.log.rstrip().endswith("stopped")
 
 
-def test_few_files(bundle_path: Path) -> None:
-    """With 100 files it takes no more connections than it can, and goes on answering."""
+def test_few_open_files(bundle_path: Path) -> None:
+    """With 100 open files it accepts no more connections than it can, and continues to answer."""
     with RunningServer(bundle_path) as server:
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (100, 100))
         # The limit is read at the start: so that is another test. Here accept() itself fails.
@@ -131,7 +131,7 @@ def test_few_files(bundle_path: Path) -> None:
         assert server.stop() == 0
 
 
-def test_few_files_from_the_start(bundle_path: Path) -> None:
+def test_few_open_files_from_the_start(bundle_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
     try:
@@ -148,8 +148,8 @@ def test_few_files_from_the_start(bundle_path: Path) -> None:
         assert httpx.get(server.url + "/livez").status_code == 200
 
 
-def test_no_folder_that_can_be_written(bundle_path: Path, tmp_path: Path) -> None:
-    """As with a read-only file system: no home, no temporary folder, and uploads of megabytes."""
+def test_no_writable_folder(bundle_path: Path, tmp_path: Path) -> None:
+    """Like a read-only file system: no home, no temporary folder, and uploads of megabytes."""
     missing = str(tmp_path / "missing")
     environ = {"HOME": missing, "TMPDIR": missing, "TMP": missing, "TEMP": missing, "PYTHONDONTWRITEBYTECODE": "1"}
     with RunningServer(bundle_path, environ=environ) as server:
@@ -162,7 +162,7 @@ def test_no_folder_that_can_be_written(bundle_path: Path, tmp_path: Path) -> Non
     assert not Path(missing).exists()
 
 
-def test_the_memory_of_large_images_is_given_back(bundle_path: Path) -> None:
+def test_the_memory_of_large_images_is_returned(bundle_path: Path) -> None:
     def resident_bytes() -> int:
         return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
@@ -181,7 +181,7 @@ def test_the_memory_of_large_images_is_given_back(bundle_path: Path) -> None:
         assert resident_bytes() - before < 50_000_000  # one of them takes 96 MB
 
 
-def test_the_number_of_threads_stays(bundle_path: Path) -> None:
+def test_the_number_of_threads_does_not_grow(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--threads", "2") as server, httpx.Client(base_url=server.url) as client:
         tasks = Path(f"/proc/{server.process.pid}/task")
 

@@ -1,4 +1,4 @@
-"""What a connection may ask for, before there is a request."""
+"""Limits on connections, before there is a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.support.bundles import make_image
-from tests.support.server import RunningServer, exchange, read_answer, upload, upload_head
+from tests.support.server import RunningServer, exchange, read_response, upload, upload_head
 
 START = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = upload_head("/analyze", 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
@@ -36,8 +36,8 @@ def resident_bytes(server: RunningServer) -> int:
     return int(fields[1]) * resource.getpagesize()
 
 
-def assert_refused(answer: tuple[int, dict[str, str], bytes], status: int) -> None:
-    found, headers, body = answer
+def assert_refused(response: tuple[int, dict[str, str], bytes], status: int) -> None:
+    found, headers, body = response
     assert found == status
     assert headers["content-type"] == "application/problem+json"
     assert headers["connection"] == "close"
@@ -49,7 +49,7 @@ def assert_refused(answer: tuple[int, dict[str, str], bytes], status: int) -> No
 
 
 def send_until_closed(connection: socket.socket, start: bytes, piece: bytes, *, most_bytes: int) -> int:
-    """How many bytes the server let in before it closed the connection."""
+    """Return how many bytes the server accepted before it closed the connection."""
     connection.sendall(start)
     sent = len(start)
     try:
@@ -111,61 +111,61 @@ def test_endless_headers_are_cut_off(bounded: RunningServer, start: bytes, piece
 
 
 def test_headers_at_a_byte_at_a_time(bounded: RunningServer) -> None:
-    begun = time.monotonic()
+    start = time.monotonic()
     with bounded.connect() as connection:
         for byte in START:
             connection.send(bytes([byte]))
             time.sleep(0.05)
-            if time.monotonic() - begun > 0.9:
+            if time.monotonic() - start > 0.9:
                 break
-        assert_refused(read_answer(connection), 408)
+        assert_refused(read_response(connection), 408)
         assert ends(connection)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - start < 3
 
 
-def test_a_connection_that_says_nothing_ends(bounded: RunningServer) -> None:
-    begun = time.monotonic()
+def test_a_silent_connection_is_closed(bounded: RunningServer) -> None:
+    start = time.monotonic()
     with bounded.connect() as connection:
         assert ends(connection)
-    assert 0.9 < time.monotonic() - begun < 3
+    assert 0.9 < time.monotonic() - start < 3
 
 
-def test_headers_of_a_second_request_have_their_own_time(bounded: RunningServer) -> None:
+def test_headers_of_a_second_request_have_their_own_timeout(bounded: RunningServer) -> None:
     with bounded.connect() as connection:
         connection.sendall(START + b"\r\n")
-        assert read_answer(connection)[0] == 200
+        assert read_response(connection)[0] == 200
         time.sleep(0.7)
         connection.sendall(START)
         time.sleep(0.7)
         connection.sendall(b"\r\n")
-        assert read_answer(connection)[0] == 200
+        assert read_response(connection)[0] == 200
         connection.sendall(START)
-        assert_refused(read_answer(connection), 408)
+        assert_refused(read_response(connection), 408)
 
 
-def test_an_empty_line_after_a_request_does_not_keep_a_connection_for_ever(bounded: RunningServer) -> None:
-    """It ends the time that an idle connection has, and begins that of the next request's headers."""
+def test_an_empty_line_after_a_request_does_not_keep_a_connection_open(bounded: RunningServer) -> None:
+    """It ends the timeout of an idle connection, and starts the timeout of the next request's headers."""
     with bounded.connect() as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert read_answer(connection)[0] == 200
+        assert read_response(connection)[0] == 200
         connection.sendall(b"\r\n")
-        assert_refused(read_answer(connection), 408)
+        assert_refused(read_response(connection), 408)
 
 
-def test_bodies_are_not_under_the_time_of_headers(bundle_path: Path) -> None:
+def test_the_timeout_of_headers_does_not_apply_to_bodies(bundle_path: Path) -> None:
     image = make_image()
     with RunningServer(bundle_path, "--header-timeout-s", "0.3") as server, server.connect() as connection:
         connection.sendall(upload_head("/analyze", len(image)) + image[:10])
         time.sleep(0.8)
         connection.sendall(image[10:])
-        assert read_answer(connection)[0] == 200
+        assert read_response(connection)[0] == 200
 
 
-def test_too_many_connections_are_refused_but_for_those_of_probes(bounded: RunningServer) -> None:
+def test_too_many_connections_are_rejected_except_those_of_probes(bounded: RunningServer) -> None:
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(bounded.connect()) for _ in range(20)]
         held[0].sendall(ask("/v1/model"))
-        assert read_answer(held[0])[0] == 200
+        assert read_response(held[0])[0] == 200
         for path in ("/v1/model", "/analyze", "/nothing", "/", "/livez/", "/metrics"):
             assert_refused(exchange(bounded, ask(path)), 503)
         for path in ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/readyz?verbose"):
@@ -178,18 +178,18 @@ def test_too_many_connections_are_refused_but_for_those_of_probes(bounded: Runni
     assert 'fieldguide_rejected_total{cause="connections"} 7.0' in metrics
 
 
-def test_what_is_no_http_gets_a_problem(bounded: RunningServer) -> None:
+def test_bytes_that_are_not_http_get_a_problem(bounded: RunningServer) -> None:
     for nonsense in (b"\x16\x03\x01\x02\x00\x01\x00\x01", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x00" * 100):
         assert_refused(exchange(bounded, nonsense), 400)
 
 
 @pytest.mark.parametrize("length", ["-1", "text", "1e3", "0x10", "5, 5", "", "9" * 30])
-def test_lengths_that_are_none(bounded: RunningServer, length: str) -> None:
+def test_invalid_lengths(bounded: RunningServer, length: str) -> None:
     request = upload_head("/analyze", 0).replace(b"Content-Length: 0", f"Content-Length: {length}".encode())
     assert exchange(bounded, request, b"hello")[0] in (400, 413)
 
 
-def test_a_length_beside_chunks(bounded: RunningServer) -> None:
+def test_a_length_together_with_chunks(bounded: RunningServer) -> None:
     request = upload_head("/analyze", 5, "Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n"
     assert_refused(exchange(bounded, request), 400)
 
@@ -197,23 +197,23 @@ def test_a_length_beside_chunks(bounded: RunningServer) -> None:
 def test_a_length_that_is_too_large_or_too_small(bounded: RunningServer) -> None:
     image = make_image()
     assert exchange(bounded, upload_head("/analyze", len(image) + 1) + image)[0] == 408
-    # What is over begins another request, and is none.
+    # The rest is another request, which is malformed.
     assert_refused(exchange(bounded, upload_head("/analyze", len(image) - 12) + image), 400)
 
 
-def test_trailers_do_not_pass_for_headers(bounded: RunningServer) -> None:
+def test_trailers_are_not_taken_for_headers(bounded: RunningServer) -> None:
     request = CHUNKED.replace(b"/analyze", b"/nothing") + b"1\r\na\r\n0\r\nX-Request-ID: smuggled\r\n\r\n"
     status, headers, _ = exchange(bounded, request)
     assert status == 404
     assert headers["x-request-id"] != "smuggled"
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["at once", "a byte at a time"])
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "a byte at a time"])
 @pytest.mark.parametrize("protocol", ["h2c", "websocket", "TLS/1.3, h2c"])
 def test_a_request_for_another_protocol_is_answered_in_this_one(
-    bounded: RunningServer, protocol: str, whole: bool
+    bounded: RunningServer, protocol: str, at_once: bool
 ) -> None:
-    """As Java's own client sends every request, until it knows that there is no HTTP/2."""
+    """Java's own client sends every request like this, until it knows that there is no HTTP/2."""
     asked = (f"Upgrade: {protocol}", "Connection: keep-alive, Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABk")
     image = make_image("red")
     with_length = upload("/analyze", image, *asked)
@@ -223,9 +223,9 @@ def test_a_request_for_another_protocol_is_answered_in_this_one(
     with bounded.connect() as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for request in (without_body, with_length, in_chunks, without_body, with_length):
-            for piece in [request] if whole else [request[place : place + 1] for place in range(len(request))]:
+            for piece in [request] if at_once else [request[place : place + 1] for place in range(len(request))]:
                 connection.sendall(piece)
-            status, headers, body = read_answer(connection)
+            status, headers, body = read_response(connection)
             assert (status, headers.get("connection")) == (200, None)
             assert body in (b'{"status":"live"}', b'{"result":"red"}')
         connection.sendall(without_body * 5)
@@ -235,11 +235,11 @@ def test_a_request_for_another_protocol_is_answered_in_this_one(
 
 
 @pytest.mark.parametrize("target", ["example.org:443", "/", "/livez"])
-def test_no_tunnels(bounded: RunningServer, target: str) -> None:
+def test_connect_is_rejected(bounded: RunningServer, target: str) -> None:
     assert_refused(exchange(bounded, f"CONNECT {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()), 400)
 
 
-def test_pipelined_requests_are_answered_in_order_and_bounded(bounded: RunningServer) -> None:
+def test_pipelined_requests_are_answered_in_order_and_limited(bounded: RunningServer) -> None:
     with bounded.connect() as connection:
         connection.sendall(b"".join(START + b"X-Request-ID: n%d\r\n\r\n" % number for number in range(20)))
         data = b""
@@ -264,7 +264,7 @@ def processor_s(server: RunningServer) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def test_a_client_that_takes_no_answer_is_let_go(bundle_path: Path) -> None:
+def test_a_client_that_does_not_read_its_response_is_disconnected(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--send-timeout-s", "1", "--header-timeout-s", "60") as server:
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -276,18 +276,18 @@ def test_a_client_that_takes_no_answer_is_let_go(bundle_path: Path) -> None:
 
 
 def send_until_closed_slowly(connection: socket.socket, request: bytes) -> None:
-    """Ask for more and more, taking nothing."""
+    """Send more and more requests, and read nothing."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         connection.sendall(request)
         time.sleep(0.002)
 
 
-def test_an_idle_connection_is_kept_for_as_long_as_it_is_set(bundle_path: Path) -> None:
+def test_an_idle_connection_is_kept_for_the_time_in_the_settings(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--keep-alive-s", "2") as server, server.connect() as connection:
         connection.sendall(ask("/livez"))
-        assert read_answer(connection)[0] == 200
+        assert read_response(connection)[0] == 200
         time.sleep(0.7)
         connection.sendall(ask("/livez"))
-        assert read_answer(connection)[0] == 200
+        assert read_response(connection)[0] == 200
         assert connection.recv(1) == b""

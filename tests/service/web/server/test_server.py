@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from tests.support.bundles import make_image, write_tiny_bundle
-from tests.support.server import RunningServer, read_answer, run_serve
+from tests.support.server import RunningServer, read_response, run_serve
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_it_cleanly(bundle_path: Path, sig: signal.Signals) -> None:
+def test_signals_stop_it_cleanly(bundle_path: Path, sig: signal.Signals) -> None:
     with RunningServer(bundle_path) as server:
         httpx.get(server.url + "/livez")
         assert server.stop(sig) == 0
@@ -26,7 +26,7 @@ def test_signals_end_it_cleanly(bundle_path: Path, sig: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("delay_s", [0.05, 0.2, 0.35])
-def test_a_signal_during_the_start_ends_it_cleanly(bundle_path: Path, delay_s: float) -> None:
+def test_a_signal_during_the_start_stops_it_cleanly(bundle_path: Path, delay_s: float) -> None:
     command = [sys.executable, "-m", "service", "serve", str(bundle_path), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(delay_s)
@@ -37,7 +37,7 @@ def test_a_signal_during_the_start_ends_it_cleanly(bundle_path: Path, delay_s: f
     assert "Traceback" not in errors
 
 
-def test_requests_in_progress_are_answered_before_the_end(bundle_path: Path) -> None:
+def test_requests_in_progress_are_answered_before_it_stops(bundle_path: Path) -> None:
     image = make_image("red")
     with RunningServer(bundle_path) as server, server.connect() as connection:
         head = f"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(image)}\r\n\r\n"
@@ -46,12 +46,12 @@ def test_requests_in_progress_are_answered_before_the_end(bundle_path: Path) -> 
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         connection.sendall(image[10:])
-        status, _, body = read_answer(connection)
+        status, _, body = read_response(connection)
         assert (status, body) == (200, b'{"result":"red"}')
         assert server.stop() == 0
 
 
-def test_requests_that_do_not_end_are_given_up(bundle_path: Path) -> None:
+def test_requests_that_do_not_finish_are_cancelled(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--drain-s", "1") as server, server.connect() as connection:
         connection.sendall(
             b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\nabc"
@@ -79,10 +79,10 @@ def test_host_that_does_not_exist(bundle_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64])
-def test_what_is_no_name_of_a_host(bundle_path: Path, host: str) -> None:
+def test_invalid_host_names(bundle_path: Path, host: str) -> None:
     done = run_serve(str(bundle_path), "--host", host, "--port", "0")
     assert done.returncode == 3
-    assert done.stderr == f"error: cannot listen on {host} port 0: this is no name of a host\n"
+    assert done.stderr == f"error: cannot listen on {host} port 0: this is not a valid host name\n"
 
 
 def test_refused_bundles(bundle_path: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_settings_from_flags_and_environment(bundle_path: Path) -> None:
         assert "1,000 pixels" in httpx.post(server.url + "/analyze", files=image).json()["detail"]
 
 
-def test_the_log_has_a_line_a_request_that_paths_cannot_forge(bundle_path: Path) -> None:
+def test_the_log_has_one_line_for_each_request_and_paths_cannot_forge_lines(bundle_path: Path) -> None:
     with RunningServer(bundle_path) as server:
         httpx.get(server.url + "/nothing%0aINFO%20forged", headers={"X-Request-ID": "abc"})
         time.sleep(0.1)
@@ -120,7 +120,7 @@ def test_many_at_once(tmp_path: Path) -> None:
         httpx.Client(base_url=server.url, timeout=30) as client,
         concurrent.futures.ThreadPoolExecutor(8) as threads,
     ):
-        answers = threads.map(
+        responses = threads.map(
             lambda colour: client.post("/analyze", files={"file": make_image(colour)}).json(), colours
         )
-        assert [answer["result"] for answer in answers] == colours
+        assert [response["result"] for response in responses] == colours

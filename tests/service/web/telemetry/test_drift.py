@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.ranking import Label
-from service.web.record import Verdict
+from service.predictor import Label
+from service.web.record import PredictionSummary
 from service.web.telemetry.drift import WINDOW, Drift, Reference, population_stability_index
 
 METRICS = {
     "reference": {
-        "class_shares": [0.5, 0.3, 0.2],
+        "class_fractions": [0.5, 0.3, 0.2],
         "confidence_counts": [10, 30, 60],
         "confidence_edges": [0.0, 0.5, 0.9, 1.0],
     }
 }
 
 
-def answer(index: int, probability: float) -> Verdict:
+def prediction(index: int, probability: float) -> PredictionSummary:
     best = Label(label="x", index=index, probability=probability)
     labels = (best, Label(label="y", index=0, probability=0.6))
-    return Verdict(format="PNG", width=80, height=60, best=best, labels=labels)
+    return PredictionSummary(format="PNG", width=80, height=60, best=best, labels=labels)
 
 
 def make_drift() -> Drift:
@@ -32,7 +32,7 @@ def make_drift() -> Drift:
     return Drift(reference)
 
 
-def test_index_as_the_formula_says() -> None:
+def test_the_index_follows_the_formula() -> None:
     """Siddiqi 2017, Intelligent Credit Scoring: for large counts the prior of half an image does not matter."""
     actual, expected = np.array([0.2, 0.5, 0.3]), np.array([0.4, 0.4, 0.2])
     by_hand = sum((a - e) * math.log(a / e) for a, e in zip(actual, expected, strict=True))
@@ -41,26 +41,26 @@ def test_index_as_the_formula_says() -> None:
     assert math.isfinite(population_stability_index(np.array([1.0, 0.0]), np.array([0.0, 1.0])))
 
 
-def test_answers_like_the_reference_are_within_chance() -> None:
+def test_predictions_like_the_reference_are_within_chance() -> None:
     drift = make_drift()
     random = np.random.default_rng(0)
     for _ in range(1000):
         probability = random.choice([0.3, 0.7, 0.95], p=[0.1, 0.3, 0.6])
-        drift.add(answer(int(random.choice(3, p=[0.5, 0.3, 0.2])), float(probability)), multilabel=False)
+        drift.add(prediction(int(random.choice(3, p=[0.5, 0.3, 0.2])), float(probability)), multilabel=False)
     for index in drift.indices().values():
         assert 0 <= index.value < 4 * index.by_chance < 0.1
         assert index.by_chance == pytest.approx(2 * (1 / 1000 + 1 / 100))
 
 
 def test_the_index_by_chance_is_its_mean() -> None:
-    """Also where most bins are empty, as those of the confidence are: no best probability of three is under a third."""
+    """Also if most bins are empty, like those of the confidence: of three classes none best is under a third."""
     random, shares = np.random.default_rng(0), np.array([0, 0, 0, 0.1, 0.2, 0.3, 0.4])
     values, expected = [], []
     for _ in range(100):
         reference = Reference.from_metrics(
             {
                 "reference": {
-                    "class_shares": [1.0, 0.0, 0.0],
+                    "class_fractions": [1.0, 0.0, 0.0],
                     "confidence_counts": random.multinomial(300, shares).tolist(),
                     "confidence_edges": np.linspace(0, 1, 8).tolist(),
                 }
@@ -70,7 +70,7 @@ def test_the_index_by_chance_is_its_mean() -> None:
         assert reference is not None
         drift = Drift(reference)
         for probability in random.choice(np.linspace(0, 1, 8)[1:] - 0.05, p=shares, size=300):
-            drift.add(answer(0, float(probability)), multilabel=False)
+            drift.add(prediction(0, float(probability)), multilabel=False)
         found = drift.indices()
         values.append(found["confidence"].value)
         expected.append(found["confidence"].by_chance)
@@ -79,42 +79,42 @@ def test_the_index_by_chance_is_its_mean() -> None:
     assert np.mean(values) == pytest.approx(expected[0], rel=0.2)
 
 
-def test_other_answers_are_not() -> None:
+def test_other_predictions_are_not_within_chance() -> None:
     drift = make_drift()
     for _ in range(200):
-        drift.add(answer(2, 0.2), multilabel=False)
+        drift.add(prediction(2, 0.2), multilabel=False)
     found = drift.indices()
     assert found["class"].value > 1
     assert found["confidence"].value > 1
 
 
-def test_only_the_latest_answers_count() -> None:
+def test_only_the_latest_predictions_count() -> None:
     drift = make_drift()
     for number in range(3 * WINDOW):
         like_the_reference = (0, 0, 0, 0, 0, 1, 1, 1, 2, 2)[number % 10]
-        drift.add(answer(2 if number < 2 * WINDOW else like_the_reference, 1.0), multilabel=False)
-    assert drift.answers == WINDOW
+        drift.add(prediction(2 if number < 2 * WINDOW else like_the_reference, 1.0), multilabel=False)
+    assert drift.prediction_count == WINDOW
     assert drift.indices()["class"].value < 0.001
 
 
-def test_every_label_of_a_multilabel_answer_counts() -> None:
+def test_every_label_of_a_multilabel_prediction_counts() -> None:
     drift = make_drift()
-    drift.add(answer(1, 1.0), multilabel=True)
+    drift.add(prediction(1, 1.0), multilabel=True)
     assert drift.indices()["class"].by_chance == pytest.approx(2 * (1 / 2 + 1 / 100))
-    drift.add(dataclasses.replace(answer(1, 0.0), labels=()), multilabel=True)
+    drift.add(dataclasses.replace(prediction(1, 0.0), labels=()), multilabel=True)
     assert drift.indices()["class"].by_chance == pytest.approx(2 * (1 / 2 + 1 / 100))
 
 
-def test_no_answers_no_index() -> None:
+def test_no_predictions_no_index() -> None:
     assert all(math.isnan(index.value) for index in make_drift().indices().values())
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"class_shares": [0.5, 0.5]},
-        {"class_shares": "many"},
-        {"class_shares": [0.5, 0.7, -0.2]},
+        {"class_fractions": [0.5, 0.5]},
+        {"class_fractions": "many"},
+        {"class_fractions": [0.5, 0.7, -0.2]},
         {"confidence_counts": [0, 0, 0]},
         {"confidence_counts": [1, 2]},
         {"confidence_counts": [[1], [2], [3]]},
@@ -122,7 +122,7 @@ def test_no_answers_no_index() -> None:
         {"confidence_edges": None},
     ],
 )
-def test_a_reference_that_makes_no_sense_is_none(change: dict[str, Any]) -> None:
+def test_an_invalid_reference_is_ignored(change: dict[str, Any]) -> None:
     assert Reference.from_metrics({"reference": {**METRICS["reference"], **change}}, class_count=3) is None
     assert Reference.from_metrics({"reference": []}, class_count=3) is None
     assert Reference.from_metrics({}, class_count=3) is None

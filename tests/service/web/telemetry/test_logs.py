@@ -24,7 +24,7 @@ def entries(server: RunningServer) -> list[dict[str, Any]]:
     return [json.loads(line, parse_constant=lambda name: name * 1000) for line in server.log.splitlines()]
 
 
-def test_a_json_object_a_line(bundle_path: Path) -> None:
+def test_one_json_object_a_line(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--log-format", "json") as server:
         headers = {**RAW, "X-Request-ID": "mine"}
         image = make_image("red")
@@ -45,7 +45,7 @@ def test_a_json_object_a_line(bundle_path: Path) -> None:
     assert (unknown["status"], unknown["route"]) == (404, None)
 
 
-def test_our_own_faults_are_in_the_log_with_their_traceback(bundle_path: Path) -> None:
+def test_internal_errors_are_in_the_log_with_their_traceback(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--log-format", "json", module="tests.support.faulty") as server:
         for fault in (RAISES, NOT_A_NUMBER):
             headers = {**RAW, "X-Request-ID": f"fault-{fault}"}
@@ -57,7 +57,7 @@ def test_our_own_faults_are_in_the_log_with_their_traceback(bundle_path: Path) -
     assert "not a finite number" in errors[1]["exception"]
 
 
-def test_for_people_on_a_terminal(bundle_path: Path) -> None:
+def test_readable_lines_on_a_terminal(bundle_path: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "service", "serve", str(bundle_path), "--port", "0"]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
@@ -71,6 +71,6 @@ def test_for_people_on_a_terminal(bundle_path: Path) -> None:
     assert re.search(rb"^\d{4}-\d\d-\d\d \S+ INFO colours version 1", text, re.MULTILINE)
 
 
-def test_json_where_it_is_no_terminal(bundle_path: Path) -> None:
+def test_json_without_a_terminal(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--log-format", "auto") as server:
         assert entries(server)[-1]["message"].startswith("ready on ")

@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.predictor import Predictor
 from service.settings import Settings
 from service.web.app import create_app
-from service.web.engine.engine import Engine
+from service.web.engine import Engine
 from service.web.record import STAGES, Record
-from service.web.telemetry.ledger import Ledger
+from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.metrics import Metrics
 from tests.service.web.telemetry.test_drift import METRICS
 from tests.support.bundles import make_image, write_tiny_bundle
@@ -73,13 +73,13 @@ def test_requests_stages_and_drift(watched: RunningServer) -> None:
     assert digest == httpx.get(watched.url + "/v1/model").json()["digest"]
 
 
-def test_what_is_sent_away_counts_for_its_route(predictor: Predictor) -> None:
+def test_a_rejected_request_counts_for_its_route(predictor: Predictor) -> None:
     engine = Engine(threads=1, predictor=predictor)
-    ledger = Ledger(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine))
     engine.permits.taken = engine.permits.count
 
     async def ask() -> None:
-        transport = httpx.ASGITransport(create_app(engine, Settings(), ledger=ledger))
+        transport = httpx.ASGITransport(create_app(engine, Settings(), buffer=buffer))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             assert (await client.post("/analyze", content=make_image(), headers=RAW)).status_code == 429
             assert (await client.post("/livez")).status_code == 405
@@ -87,15 +87,15 @@ def test_what_is_sent_away_counts_for_its_route(predictor: Predictor) -> None:
 
     asyncio.run(ask())
     engine.close()
-    ledger.tell()
-    text = ledger.metrics.exposition().decode()
+    buffer.flush()
+    text = buffer.metrics.exposition().decode()
     assert 'fieldguide_requests_total{route="/analyze",status="429"} 1.0' in text
     assert 'fieldguide_requests_total{route="/livez",status="405"} 1.0' in text
     assert 'fieldguide_requests_total{route="none",status="404"} 1.0' in text
 
 
-def test_a_stage_that_ends_while_its_request_is_counted(predictor: Predictor) -> None:
-    """Work that was given up goes on, and tells its record of it."""
+def test_a_stage_may_end_while_its_request_is_counted(predictor: Predictor) -> None:
+    """Cancelled work continues, and still adds stages to its record."""
     metrics = Metrics(Engine(threads=1, predictor=predictor))
     request = Record(id="1", method="POST", path="/analyze")
     done = threading.Event()
@@ -119,7 +119,7 @@ def test_a_stage_that_ends_while_its_request_is_counted(predictor: Predictor) ->
         thread.join()
 
 
-def test_labels_do_not_come_from_clients(server: RunningServer, client: httpx.Client) -> None:
+def test_label_values_do_not_come_from_clients(server: RunningServer, client: httpx.Client) -> None:
     for number in range(50):
         client.get(f"/{number}")
         client.request(f"METHOD{number}", "/livez")

@@ -1,4 +1,4 @@
-"""Requests that are not as they should be: forms, lengths, names. None causes a 5xx or keeps the service busy."""
+"""Bad requests: forms, lengths, names. None causes a 5xx or keeps the service busy."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ def post_form(client: httpx.Client, body: bytes, *, boundary: str = BOUNDARY) ->
         pytest.param(part(NAMED + b"\r\n" + NAMED.replace(b"file", b"a")) + END, id="two names"),
     ],
 )
-def test_forms(roomy: httpx.Client, body: bytes) -> None:
-    assert_problem(post_form(roomy, body), 400)
+def test_forms(default_client: httpx.Client, body: bytes) -> None:
+    assert_problem(post_form(default_client, body), 400)
 
 
-def test_empty_lines_before_a_form(roomy: httpx.Client) -> None:
-    assert post_form(roomy, b"\r\n" * 2_000_000 + part(NAMED) + END).json() == {"result": "red"}
+def test_empty_lines_before_a_form(default_client: httpx.Client) -> None:
+    assert post_form(default_client, b"\r\n" * 2_000_000 + part(NAMED) + END).json() == {"result": "red"}
 
 
 @pytest.mark.parametrize("boundary", ["", "b" * 71, "b" * 257, '"', ";"])
-def test_boundaries(roomy: httpx.Client, boundary: str) -> None:
-    assert_problem(post_form(roomy, part(NAMED) + END, boundary=boundary), 400)
+def test_boundaries(default_client: httpx.Client, boundary: str) -> None:
+    assert_problem(post_form(default_client, part(NAMED) + END, boundary=boundary), 400)
 
 
 @pytest.mark.parametrize(
@@ -76,20 +76,20 @@ def test_boundaries(roomy: httpx.Client, boundary: str) -> None:
         b'"\xff\xfe.png"',
     ],
 )
-def test_file_names_do_not_matter(roomy: httpx.Client, name: bytes) -> None:
+def test_file_names_do_not_matter(default_client: httpx.Client, name: bytes) -> None:
     body = part(NAMED + b"; filename=" + name) + END
-    assert post_form(roomy, body).json() == {"result": "red"}
+    assert post_form(default_client, body).json() == {"result": "red"}
 
 
 @pytest.mark.parametrize("kind", ["", "text/html", "image/tiff", "application/x-php", "multipart/mixed; boundary=x"])
-def test_the_content_type_of_the_part_does_not_matter(roomy: httpx.Client, kind: str) -> None:
+def test_the_content_type_of_the_part_does_not_matter(default_client: httpx.Client, kind: str) -> None:
     body = part(NAMED + f"\r\nContent-Type: {kind}".encode()) + END
-    assert post_form(roomy, body).json() == {"result": "red"}
+    assert post_form(default_client, body).json() == {"result": "red"}
 
 
 @pytest.mark.parametrize("kind", ["image/gif", "IMAGE/PNG", "image/x-anything; q=1", "application/octet-stream"])
-def test_the_kind_of_image_that_is_named_does_not_matter(roomy: httpx.Client, kind: str) -> None:
-    assert roomy.post("/analyze", content=IMAGE, headers={"Content-Type": kind}).json() == {"result": "red"}
+def test_the_named_image_type_does_not_matter(default_client: httpx.Client, kind: str) -> None:
+    assert default_client.post("/analyze", content=IMAGE, headers={"Content-Type": kind}).json() == {"result": "red"}
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, identity", "x"])
@@ -101,7 +101,7 @@ def test_encoded_bodies(client: httpx.Client, path: str, encoding: str) -> None:
 
 @pytest.mark.parametrize(("surplus", "status"), [(-1, 200), (0, 200), (1, 413)])
 @pytest.mark.parametrize("chunked", [False, True], ids=["with length", "chunked"])
-def test_bodies_as_long_as_is_taken(client: httpx.Client, surplus: int, status: int, chunked: bool) -> None:
+def test_bodies_around_the_limit(client: httpx.Client, surplus: int, status: int, chunked: bool) -> None:
     body = IMAGE.ljust(LIMIT + surplus, b"\0")
     pieces = (body[start : start + 10_000] for start in range(0, len(body), 10_000))
     response = client.post("/analyze", content=pieces if chunked else body, headers={"Content-Type": "image/png"})
@@ -109,17 +109,17 @@ def test_bodies_as_long_as_is_taken(client: httpx.Client, surplus: int, status: 
 
 
 def talk(server: RunningServer, data: bytes) -> bytes:
-    """What the service says to these bytes before it closes, and nothing where it resets the connection."""
-    answer = b""
+    """Return what the service sends before it closes the connection; nothing if it resets it."""
+    response = b""
     with server.connect() as connection:
         try:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65536):
-                answer += piece
+                response += piece
         except ConnectionError:
             pass
-    return answer
+    return response
 
 
 @pytest.mark.parametrize(
@@ -138,28 +138,30 @@ def talk(server: RunningServer, data: bytes) -> bytes:
         f"Content-Length: {len(IMAGE) + 5}\r\n",  # and then the client leaves
     ],
 )
-def test_lengths_that_are_wrong(server: RunningServer, client: httpx.Client, headers: str) -> None:
-    answer = talk(server, f"{HEAD}{headers}\r\n".encode() + IMAGE)
-    assert not answer or answer.split()[1] in (b"400", b"408", b"413")
+def test_wrong_lengths(server: RunningServer, client: httpx.Client, headers: str) -> None:
+    response = talk(server, f"{HEAD}{headers}\r\n".encode() + IMAGE)
+    assert not response or response.split()[1] in (b"400", b"408", b"413")
     assert client.get("/livez").status_code == 200
 
 
 def test_a_length_that_is_too_small(server: RunningServer) -> None:
-    """The image is cut, and what follows is no request."""
-    answer = talk(server, f"{HEAD}Content-Length: {len(IMAGE) - 50}\r\n\r\n".encode() + IMAGE)
-    assert not answer or answer.split()[1] in (b"400", b"422")
-    assert b"HTTP/1.1 200" not in answer
+    """The image is cut, and the rest is not a request."""
+    response = talk(server, f"{HEAD}Content-Length: {len(IMAGE) - 50}\r\n\r\n".encode() + IMAGE)
+    assert not response or response.split()[1] in (b"400", b"422")
+    assert b"HTTP/1.1 200" not in response
 
 
 @pytest.mark.parametrize("count", [1000, 200_000])
-def test_a_body_of_one_byte_chunks(roomy: httpx.Client, count: int) -> None:
+def test_a_body_of_one_byte_chunks(default_client: httpx.Client, count: int) -> None:
     body = IMAGE.ljust(count, b"\0")
-    with socket.create_connection((str(roomy.base_url.host), int(roomy.base_url.port or 0)), timeout=30) as connection:
+    with socket.create_connection(
+        (str(default_client.base_url.host), int(default_client.base_url.port or 0)), timeout=30
+    ) as connection:
         chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
         connection.sendall(f"{HEAD}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode())
         connection.sendall(chunks + b"0\r\n\r\n")
-        answer = b""
+        response = b""
         while piece := connection.recv(65536):
-            answer += piece
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert answer.endswith(b'{"result":"red"}')
+            response += piece
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert response.endswith(b'{"result":"red"}')

@@ -13,7 +13,7 @@ import pytest
 from service.web.upload.upload import Upload
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
-from tests.support.server import RunningServer, exchange, read_answer
+from tests.support.server import RunningServer, exchange, read_response
 
 MAX_BODY_BYTES = 200_000  # of the fixture `server`
 BOUNDARY = "frontier"
@@ -32,7 +32,7 @@ def post_form(client: httpx.Client, *parts: bytes, end: bytes = f"--{BOUNDARY}--
 FILE = part('form-data; name="file"; filename="a.png"', make_image("red"))
 
 
-def test_forms_that_are_taken(client: httpx.Client) -> None:
+def test_accepted_forms(client: httpx.Client) -> None:
     for parts in (
         [FILE],
         [part('form-data; name="note"', b"hello"), FILE],
@@ -60,7 +60,7 @@ def test_forms_that_are_taken(client: httpx.Client) -> None:
         ([part('form-data; name="file"', make_image(), "B@d header")], "malformed"),
     ],
 )
-def test_forms_that_are_not_taken(client: httpx.Client, parts: list[bytes], reason: str) -> None:
+def test_forms_that_are_not_accepted(client: httpx.Client, parts: list[bytes], reason: str) -> None:
     detail = assert_problem(post_form(client, *parts), 400)
     assert any(word in detail for word in reason.split("|")), detail
 
@@ -77,7 +77,7 @@ def test_form_without_a_boundary(client: httpx.Client, parameter: str) -> None:
     assert "boundary" in assert_problem(client.post("/analyze", content=FILE, headers=headers), 400)
 
 
-def test_image_that_holds_what_looks_like_a_boundary(client: httpx.Client) -> None:
+def test_an_image_that_contains_what_looks_like_a_boundary(client: httpx.Client) -> None:
     data = make_image("red") + f"\r\n--{BOUNDARY[:-1]}\r\n--\r\r\n-".encode()
     assert post_form(client, part('form-data; name="file"', data)).json() == {"result": "red"}
 
@@ -89,7 +89,7 @@ def test_too_large_as_announced(client: httpx.Client) -> None:
     assert_problem(at_most, 415)
 
 
-def test_too_large_is_said_before_anything_is_sent(server: RunningServer) -> None:
+def test_a_body_that_is_too_large_is_rejected_before_it_is_sent(server: RunningServer) -> None:
     status, headers, _ = exchange(
         server, b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 99999999\r\n\r\n"
     )
@@ -135,7 +135,7 @@ def test_slow_body(server: RunningServer) -> None:
     assert 0.9 < time.monotonic() - start < 5
 
 
-def test_client_that_leaves(server: RunningServer, client: httpx.Client) -> None:
+def test_client_that_disconnects(server: RunningServer, client: httpx.Client) -> None:
     for path in ("/v1/predict", "/analyze"):
         with server.connect() as connection:
             connection.sendall(
@@ -145,42 +145,42 @@ def test_client_that_leaves(server: RunningServer, client: httpx.Client) -> None
             time.sleep(0.1)
     time.sleep(0.2)
     assert client.get("/livez").status_code == 200
-    assert server.log.count("client left") >= 2
+    assert server.log.count("client disconnected") >= 2
     assert "Traceback" not in server.log
     assert " 500 " not in server.log
 
 
-def test_an_error_before_the_body_is_here_ends_the_connection(server: RunningServer) -> None:
+def test_an_error_before_the_body_has_arrived_closes_the_connection(server: RunningServer) -> None:
     with server.connect() as connection:
         connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nhello")
-        status, headers, _ = read_answer(connection)
+        status, headers, _ = read_response(connection)
         assert (status, headers["connection"]) == (404, "close")
         connection.sendall(b"!")
         assert connection.recv(1) == b""
 
 
-def test_an_error_keeps_the_connection_where_the_body_is_here_unread(server: RunningServer) -> None:
+def test_an_error_keeps_the_connection_if_the_unread_body_has_arrived(server: RunningServer) -> None:
     with server.connect() as connection:
         for _ in range(3):
             connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
-            status, headers, _ = read_answer(connection)
+            status, headers, _ = read_response(connection)
             assert status == 404
             assert "connection" not in headers
 
 
-def test_an_error_does_not_ask_for_a_body_that_waits_to_be_asked_for(server: RunningServer) -> None:
+def test_an_error_does_not_request_a_body_that_waits_for_100_continue(server: RunningServer) -> None:
     with server.connect() as connection:
         connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
-        assert read_answer(connection)[0] == 404
+        assert read_response(connection)[0] == 404
 
 
-def test_errors_keep_the_connection_where_the_request_was_read(server: RunningServer) -> None:
+def test_errors_keep_the_connection_if_the_request_was_read(server: RunningServer) -> None:
     with server.connect() as connection:
         for _ in range(3):
             connection.sendall(
                 b"POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 5\r\n\r\nhello"
             )
-            status, headers, _ = read_answer(connection)
+            status, headers, _ = read_response(connection)
             assert status == 415
             assert "connection" not in headers
 
@@ -192,12 +192,12 @@ def test_expect_continue(server: RunningServer) -> None:
         connection.sendall(f"{head}Content-Length: {len(image)}\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
         connection.sendall(image)
-        status, _, body = read_answer(connection)
-    answer: Any = json.loads(body)
-    assert (status, answer) == (200, {"result": "blue"})
+        status, _, body = read_response(connection)
+    response: Any = json.loads(body)
+    assert (status, response) == (200, {"result": "blue"})
 
 
-def test_a_form_is_let_go_when_its_file_is_taken() -> None:
+def test_a_form_is_released_when_its_file_is_taken_out() -> None:
     body = FILE + f"--{BOUNDARY}--\r\n".encode()
     upload = Upload(body, boundary=BOUNDARY.encode())
     held = sys.getrefcount(body)

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from service.predictor import Predictor
-from service.web.engine.engine import Engine
+from service.web.engine import Engine
 from service.web.record import Record
-from service.web.telemetry.ledger import Ledger
+from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.logs import Entry
 from service.web.telemetry.metrics import Metrics
 from tests.support.server import RunningServer
@@ -28,80 +28,78 @@ def engine(predictor: Predictor) -> Iterator[Engine]:
 
 def ended(number: int) -> Record:
     request = Record(id=str(number), method="GET", path="/livez", route="/livez", status=200)
-    request.end()
+    request.finish()
     return request
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def logged_ids(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.msg.fields()["id"] for record in caplog.records if isinstance(record.msg, Entry)]
 
 
-def test_a_few_requests_are_told_of_together_and_soon(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_few_records_are_passed_on_together_and_soon(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    ledger = Ledger(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine))
 
     async def run() -> None:
         for number in range(3):
-            ledger.add(ended(number), traceparent="")
-        assert told(caplog) == []
+            buffer.add(ended(number), traceparent="")
+        assert logged_ids(caplog) == []
         await asyncio.sleep(0.2)
-        assert told(caplog) == ["0", "1", "2"]
-        ledger.add(ended(3), traceparent="")
+        assert logged_ids(caplog) == ["0", "1", "2"]
+        buffer.add(ended(3), traceparent="")
         await asyncio.sleep(0.2)
 
     asyncio.run(run())
-    assert told(caplog) == ["0", "1", "2", "3"]
-    assert b'requests_total{route="/livez",status="200"} 4.0' in ledger.metrics.exposition()
+    assert logged_ids(caplog) == ["0", "1", "2", "3"]
+    assert b'requests_total{route="/livez",status="200"} 4.0' in buffer.metrics.exposition()
 
 
-def test_many_requests_do_not_wait(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_many_records_do_not_wait(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    ledger = Ledger(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine))
 
     async def run() -> None:
         for number in range(40):
-            ledger.add(ended(number), traceparent="")
+            buffer.add(ended(number), traceparent="")
 
     asyncio.run(run())
-    assert told(caplog) == [str(number) for number in range(32)]
-    ledger.tell()
-    ledger.tell()
-    assert told(caplog) == [str(number) for number in range(40)]
+    assert logged_ids(caplog) == [str(number) for number in range(32)]
+    buffer.flush()
+    buffer.flush()
+    assert logged_ids(caplog) == [str(number) for number in range(40)]
 
 
-def test_a_request_is_logged_with_the_time_and_the_length_that_it_had(
-    engine: Engine, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_request_is_logged_with_its_own_time_and_duration(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    ledger = Ledger(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine))
     now, request = time.time(), ended(0)
 
     async def run() -> None:
-        ledger.add(request, traceparent="")
+        buffer.add(request, traceparent="")
 
     asyncio.run(run())
     time.sleep(0.1)
-    ledger.tell()
+    buffer.flush()
     (record,) = caplog.records
     assert now - 0.01 <= record.created < now + 0.05
     assert record.msecs == pytest.approx(1e3 * (record.created % 1))
     assert record.msg.fields()["ms"]["total"] < 50  # type: ignore[attr-defined]
 
 
-def test_nothing_is_told_where_the_log_is_off(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged_below_the_log_level(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    ledger = Ledger(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine))
 
     async def run() -> None:
-        ledger.add(ended(0), traceparent="")
+        buffer.add(ended(0), traceparent="")
 
     asyncio.run(run())
-    ledger.tell()
-    assert told(caplog) == []
-    assert b'requests_total{route="/livez",status="200"} 1.0' in ledger.metrics.exposition()
+    buffer.flush()
+    assert logged_ids(caplog) == []
+    assert b'requests_total{route="/livez",status="200"} 1.0' in buffer.metrics.exposition()
 
 
-def test_a_scrape_counts_every_request_before_it(server: RunningServer, client: httpx.Client) -> None:
+def test_a_scrape_counts_every_earlier_request(server: RunningServer, client: httpx.Client) -> None:
     def count() -> float:
         line = 'fieldguide_requests_total{route="/readyz",status="200"} '
         found = [text for text in client.get("/metrics").text.splitlines() if text.startswith(line)]
@@ -113,7 +111,7 @@ def test_a_scrape_counts_every_request_before_it(server: RunningServer, client: 
         assert count() == before + number
 
 
-def test_the_last_requests_are_in_the_log_of_a_service_that_stopped(bundle_path: Path) -> None:
+def test_the_last_requests_are_in_the_log_of_a_stopped_service(bundle_path: Path) -> None:
     with RunningServer(bundle_path) as own:
         for number in range(5):
             httpx.get(own.url + "/livez", headers={"X-Request-ID": f"last-{number}"})

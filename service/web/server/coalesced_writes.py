@@ -1,4 +1,4 @@
-"""A transport that sends the head and the body of an answer together."""
+"""A transport that sends the head and the body of a response together."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 
-class JoinedWrites:
-    """Holds what is written first until more is written, or the event loop comes round.
+class CoalescedWrites:
+    """Wraps a transport: holds the first write until the second one, or until the event loop's next iteration.
 
-    uvicorn writes an answer's head and its body one after the other, and uvloop would send each at once: two system
-    calls here, and a client that is woken twice. Everything else is the transport's own.
+    uvicorn writes the head and the body of a response one after the other, and uvloop sends each at once: that is two
+    system calls, and wakes the client twice. Everything else is passed to the transport.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -22,7 +22,7 @@ class JoinedWrites:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """As `asyncio.WriteTransport.write`."""
+        """Like `asyncio.WriteTransport.write`."""
         if self._held:
             self._held += data
             self._send()
@@ -31,7 +31,7 @@ class JoinedWrites:
             self._loop.call_soon(self._send)
 
     def close(self) -> None:
-        """As `asyncio.BaseTransport.close`; what is held goes out first."""
+        """Like `asyncio.BaseTransport.close`; held data are sent first."""
         self._send()
         self._transport.close()
 

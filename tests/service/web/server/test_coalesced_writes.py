@@ -7,7 +7,7 @@ from tests.support.bundles import make_image
 from tests.support.server import RunningServer, upload
 
 
-def test_an_answer_arrives_in_one_piece(bundle_path: Path) -> None:
+def test_a_response_arrives_in_one_piece(bundle_path: Path) -> None:
     with RunningServer(bundle_path) as server, server.connect() as connection:
         for _ in range(20):
             connection.sendall(upload("/v1/predict", make_image()))
@@ -15,15 +15,15 @@ def test_an_answer_arrives_in_one_piece(bundle_path: Path) -> None:
             assert f"content-length: {len(body)}".encode() in head.lower()
 
 
-def test_what_was_written_goes_out_before_the_connection_ends(bundle_path: Path) -> None:
+def test_held_data_are_sent_before_the_connection_is_closed(bundle_path: Path) -> None:
     with RunningServer(bundle_path) as server, server.connect() as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert answer.endswith(b"}")
+        response = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert response.startswith(b"HTTP/1.1 200")
+    assert response.endswith(b"}")
 
 
-def test_many_requests_in_one_write_get_their_answers_in_order(bundle_path: Path) -> None:
+def test_many_requests_in_one_write_get_their_responses_in_order(bundle_path: Path) -> None:
     with RunningServer(bundle_path) as server, server.connect() as connection:
         requests = [f"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-ID: n{number}\r\n\r\n" for number in range(10)]
         connection.sendall("".join(requests).encode())

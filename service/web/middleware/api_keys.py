@@ -1,4 +1,4 @@
-"""API keys: every request needs one, but for paths that are public."""
+"""API keys: every request needs one, except on public paths."""
 
 from __future__ import annotations
 
@@ -11,50 +11,57 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.problem import Problem
 from service.settings import KEY_PATTERN, BadSetting, Settings
-from service.web.problem import Problem
 
 _HEADER = "X-API-Key"
 _BEARER = "bearer "
 
 
-class Keys:
-    """The keys that are taken, as hashes: what is compared is then of one length."""
+class APIKeys:
+    """The valid keys, as hashes, so that all have the same length when they are compared."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._hashes = tuple(_hash(key) for key in keys)
 
     @classmethod
-    def read(cls, settings: Settings) -> Keys:
-        """The keys of both settings together; raises BadSetting for a file that cannot be read or holds none."""
+    def read(cls, settings: Settings) -> APIKeys:
+        """Read the keys of both settings; raises BadSetting for a file that cannot be read or has no key."""
         given = settings.api_keys.split(",") if settings.api_keys else []
         return cls([*given, *_read_file(settings)])
 
     def __bool__(self) -> bool:
         return bool(self._hashes)
 
-    def take(self, key: str) -> bool:
-        """Whether it is one of them. Takes the same time for every key."""
+    def is_valid(self, key: str) -> bool:
+        """Return whether a key is one of them. Takes the same time for every key."""
         given, found = _hash(key), False
         for known in self._hashes:
             found |= hmac.compare_digest(known, given)
         return found
 
 
-class Access:
-    """ASGI layer; raises Problem 401. A key comes as `Authorization: Bearer KEY` or as `X-API-Key: KEY`."""
+class APIKeyMiddleware:
+    """ASGI middleware that requires an API key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, public: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, *, keys: APIKeys, public: frozenset[str]) -> None:
+        """Wrap an application.
+
+        Args:
+            app: The application.
+            keys: The valid keys.
+            public: Paths that need no key.
+        """
         self._app = app
         self._keys = keys
         self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the layers within, where the request may."""
+        """Pass the request on; raises Problem 401 without a valid key."""
         if scope["type"] == "http" and scope["path"] not in self._public:
             key = _key(Headers(scope=scope))
-            if not self._keys.take(key):
-                detail = "This key is not taken here." if key else "This service needs an API key."
+            if not self._keys.is_valid(key):
+                detail = "This API key is not valid." if key else "This service needs an API key."
                 raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
         await self._app(scope, receive, send)
 
@@ -83,5 +90,5 @@ def _read_file(settings: Settings) -> list[str]:
         if not re.fullmatch(KEY_PATTERN, key):
             raise BadSetting(f"key {number} in {path!r} is not 16 or more printable ASCII characters")
     if not keys:
-        raise BadSetting(f"the file of API keys {path!r} holds no key")
+        raise BadSetting(f"the file of API keys {path!r} has no key")
     return keys

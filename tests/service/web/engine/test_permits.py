@@ -1,4 +1,4 @@
-"""Who comes in, who waits, who is sent away: with a real server, and images whose decoding takes half a second."""
+"""Which requests are admitted, wait or are rejected: with a real server, and images that decode in half a second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from tests.support.bundles import make_image
 from tests.support.faulty import HANGS, NOT_A_NUMBER, RAISES, SLOW, SLOW_S, image_of
 from tests.support.problems import assert_problem
-from tests.support.server import RunningServer, read_answer, upload, upload_head
+from tests.support.server import RunningServer, read_response, upload, upload_head
 
 FAULTY = "tests.support.faulty"
 RAW = {"Content-Type": "image/png"}
@@ -42,13 +42,13 @@ def connections(server: RunningServer, count: int) -> Iterator[list[socket.socke
 
 
 def reset(connection: socket.socket) -> None:
-    """End a connection as a crash of the client would."""
+    """Reset a connection, like a client that crashes."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
 @pytest.mark.parametrize(("slots", "queue_per_slot"), [(1, 4), (2, 1), (1, 0)])
-def test_exactly_the_surplus_is_sent_away_at_once(bundle_path: Path, slots: int, queue_per_slot: int) -> None:
+def test_exactly_the_surplus_is_rejected_at_once(bundle_path: Path, slots: int, queue_per_slot: int) -> None:
     flags = ["--threads", str(slots), "--queue-per-slot", str(queue_per_slot)]
     places = slots * (1 + queue_per_slot)
     with RunningServer(bundle_path, *flags, module=FAULTY) as server, connections(server, places + 3) as clients:
@@ -57,13 +57,13 @@ def test_exactly_the_surplus_is_sent_away_at_once(bundle_path: Path, slots: int,
             time.sleep(0.02)
         start = time.monotonic()
         for client in clients[places:]:
-            status, headers, body = read_answer(client)
+            status, headers, body = read_response(client)
             assert (status, headers["retry-after"]) == (429, "1")
             assert json.loads(body)["status"] == 429
         assert time.monotonic() - start < SLOW_S
         assert httpx.get(server.url + "/livez").status_code == 200
         assert gauge(server, "in_flight") <= places
-        assert [read_answer(client)[0] for client in clients[:places]] == [200] * places
+        assert [read_response(client)[0] for client in clients[:places]] == [200] * places
         assert gauge(server, "in_flight") == gauge(server, "queue_depth") == 0
         assert httpx.post(server.url + "/analyze", content=make_image(), headers=RAW).status_code == 200
         assert 'fieldguide_rejected_total{cause="queue_full"} 3.0' in httpx.get(server.url + "/metrics").text
@@ -78,11 +78,11 @@ def test_stalled_uploads_block_for_one_deadline_at_most(bundle_path: Path) -> No
         assert_problem(httpx.post(server.url + "/analyze", content=make_image(), headers=RAW), 429)
         for path in ("/livez", "/readyz", "/metrics", "/v1/model", "/"):
             assert httpx.get(server.url + path).status_code == 200
-        assert [read_answer(client)[0] for client in clients] == [408, 408]
+        assert [read_response(client)[0] for client in clients] == [408, 408]
         assert httpx.post(server.url + "/analyze", content=make_image(), headers=RAW).status_code == 200
 
 
-def test_a_client_that_resets_while_it_waits_is_not_worked_for(bundle_path: Path) -> None:
+def test_a_request_whose_client_disconnects_in_the_queue_does_not_start(bundle_path: Path) -> None:
     with RunningServer(bundle_path, "--threads", "1", module=FAULTY) as server, connections(server, 4) as clients:
         for client in clients:
             client.sendall(upload("/analyze", image_of(SLOW)))
@@ -94,10 +94,10 @@ def test_a_client_that_resets_while_it_waits_is_not_worked_for(bundle_path: Path
         assert gauge(server, "queue_depth") == 0
         assert httpx.post(server.url + "/analyze", content=make_image(), headers=RAW).status_code == 200
         assert time.monotonic() - start < 2 * SLOW_S
-        assert server.log.count("client left") == 3
+        assert server.log.count("client disconnected") == 3
 
 
-def test_a_client_that_resets_while_it_is_worked_for_frees_its_place(bundle_path: Path) -> None:
+def test_a_request_whose_client_disconnects_while_it_runs_frees_its_place(bundle_path: Path) -> None:
     flags = ("--threads", "1", "--queue-per-slot", "0")
     with RunningServer(bundle_path, *flags, module=FAULTY) as server, connections(server, 1) as clients:
         clients[0].sendall(upload("/analyze", image_of(SLOW)))
@@ -131,7 +131,7 @@ def test_decoding_that_hangs_costs_its_slot(bundle_path: Path) -> None:
         assert server.stop() == 0  # threads that hang do not keep it
 
 
-def test_decoding_that_is_late_gives_its_slot_back(bundle_path: Path) -> None:
+def test_decoding_that_is_late_returns_its_slot(bundle_path: Path) -> None:
     flags = ("--threads", "1", "--deadline-s", "0.2", "--stuck-s", "0.1")
     with RunningServer(bundle_path, *flags, module=FAULTY) as server:
         assert_problem(httpx.post(server.url + "/analyze", content=image_of(SLOW), headers=RAW), 503)
@@ -141,19 +141,19 @@ def test_decoding_that_is_late_gives_its_slot_back(bundle_path: Path) -> None:
         assert httpx.post(server.url + "/analyze", content=make_image(), headers=RAW).status_code == 200
 
 
-def test_inference_that_hangs_is_ended(endless_path: Path) -> None:
+def test_inference_that_hangs_is_stopped(endless_path: Path) -> None:
     from tests.support.endless import WHITE
 
     with RunningServer(endless_path, "--threads", "1", "--deadline-s", "0.5") as server:
         for _ in range(2):
             assert_problem(httpx.post(server.url + "/analyze", content=WHITE, headers=RAW), 503)
             wait_until(lambda: gauge(server, "slots_lost") == 0)
-            answer = httpx.post(server.url + "/analyze", content=make_image(), headers=RAW)
-            assert answer.json() == {"result": "red"}
+            response = httpx.post(server.url + "/analyze", content=make_image(), headers=RAW)
+            assert response.json() == {"result": "red"}
 
 
 @pytest.mark.parametrize("fault", [RAISES, NOT_A_NUMBER])
-def test_readiness_falls_after_repeated_failures(bundle_path: Path, fault: int) -> None:
+def test_it_is_not_ready_after_repeated_failures(bundle_path: Path, fault: int) -> None:
     with (
         RunningServer(bundle_path, "--log-format", "json", module=FAULTY) as server,
         httpx.Client(base_url=server.url, headers=RAW) as client,

@@ -1,4 +1,4 @@
-"""An error that a request can get, as a problem of RFC 9457; `middleware.problems` answers with it."""
+"""An error with an HTTP status, as problem details (RFC 9457), for HTTP and for the command line alike."""
 
 from __future__ import annotations
 
@@ -26,18 +26,24 @@ TITLES = {
 
 
 class ProblemDetails(TypedDict):
-    """Every error's body, a problem of RFC 9457."""
+    """The body of every error, a problem of RFC 9457."""
 
-    type: Annotated[Literal["about:blank"], {"description": "no type of our own: the status says it all"}]
-    title: Annotated[str, {"description": "the status in words"}]
+    type: Annotated[Literal["about:blank"], {"description": "there are no types besides the status"}]
+    title: Annotated[str, {"description": "the phrase of the status"}]
     status: int
     detail: Annotated[str, {"description": "what was wrong, in a sentence"}]
-    request_id: Annotated[str, {"description": "the id under which the log has the request"}]
+    request_id: Annotated[str, {"description": "the id of the request in the log"}]
     error: NotRequired[Annotated[str, {"description": "the detail again, on the routes of other protocols"}]]
 
 
 class Problem(Exception):
-    """An error with an HTTP status, whose detail is a sentence fit for the person who sent the request."""
+    """An error with an HTTP status.
+
+    Attributes:
+        status: HTTP status, one of `TITLES`.
+        detail: A sentence for the person who sent the request.
+        headers: Headers of the response, such as Retry-After.
+    """
 
     def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -46,7 +52,7 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
     def to_json(self) -> dict[str, str | int]:
-        """The problem details object; its type is `about:blank`, so its title is the status's own phrase."""
+        """Return the problem details object, without a request id."""
         return {
             "type": "about:blank",
             "title": TITLES[self.status],
@@ -56,5 +62,5 @@ class Problem(Exception):
 
 
 def image_problem(error: ImageError) -> Problem:
-    """415 for bytes that are no image of a format that we take, 422 for an image that gives no pixels."""
+    """Return 415 for bytes that are no image of an accepted format, 422 for an image that cannot be decoded."""
     return Problem(415 if isinstance(error, UnsupportedImage) else 422, str(error))

@@ -1,0 +1,58 @@
+"""Predictions and bundles as lines of text for a terminal. Imports nothing heavy: help and errors stay fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_MAX_LISTED_CLASSES = 8
+
+
+def printable(text: str) -> str:
+    """Replace characters that could control a terminal: names of files and classes come from strangers."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def prediction_lines(predictions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Format predictions, one a line: the path, the label, the best classes.
+
+    Args:
+        predictions: Objects of `batch.predict_files`, without the problems.
+    """
+    paths = [printable(prediction["path"]) for prediction in predictions]
+    labels = [printable(_label(prediction)) for prediction in predictions]
+    path_width, label_width = (max(map(len, column), default=0) for column in (paths, labels))
+    for prediction, path, label in zip(predictions, paths, labels, strict=True):
+        best = ", ".join(f"{item['label']} {_percent(item['probability'])}" for item in prediction["predictions"])
+        yield f"{path:<{path_width}}  {label:<{label_width}}  {printable(best)}"
+
+
+def bundle_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Format the report of `verify`, one fact a line."""
+    pixels, classes = report["pixels"], report["classes"]
+    resized = f"{pixels['size']} x {pixels['size']}, {pixels['mode']}, {pixels['filter']}"
+    if pixels["mode"] == "crop":
+        resized += f" from a short side of {pixels['resize_short']}"
+    numbers = [f"{name} {value:g}" for name, value in report["metrics"].items() if type(value) in (int, float)]
+    rest = len(classes) - _MAX_LISTED_CLASSES
+    facts = {
+        "bundle": f"{report['name']}, version {report['version']}, created {report['created']}",
+        "digest": report["digest"],
+        "task": f"{report['task']} of {len(classes)} classes",
+        "classes": ", ".join(classes[:_MAX_LISTED_CLASSES]) + (f" and {rest} more" if rest > 0 else ""),
+        "pixels": resized,
+        "models": f"{', '.join(report['models'])}: {report['golden_images']} golden images agree",
+        "metrics": ", ".join(numbers) or "none",
+    }
+    for name, value in facts.items():
+        yield f"{name:<8} {printable(value)}"
+
+
+def _label(prediction: Mapping[str, Any]) -> str:
+    if "labels" in prediction:
+        return ", ".join(item["label"] for item in prediction["labels"]) or "(no label)"
+    return "(not sure)" if prediction["label"] is None else str(prediction["label"])
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.1f} %"

@@ -1,0 +1,31 @@
+"""Styles and headers that every page of the project shares."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+# Security headers of a page whose scripts, styles and requests are all of its own origin.
+PAGE_HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' blob:",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ]
+    ),
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def base_css() -> str:
+    """Read the style sheet that comes before a page's own rules: colours, fonts, dark mode, focus."""
+    return (resources.files("service.ui") / "base.css").read_text("utf-8")

@@ -1,0 +1,31 @@
+"""Decoding and inference on a worker thread, for every route that takes an image."""
+
+from __future__ import annotations
+
+from service.predictor import Prediction, Predictor
+from service.web import record
+from service.web.record import PredictionSummary
+
+
+def classify_image(data: bytes, predictor: Predictor, *, heatmap: bool = False) -> Prediction:
+    """Classify an encoded image for the current request, whose record times the stages and keeps a summary.
+
+    The record's run options stop the inference when the request is cancelled.
+
+    Args:
+        data: The encoded image.
+        predictor: The model.
+        heatmap: Whether to compute the heatmap of the best class.
+
+    Raises:
+        service.pixels.ImageError: If the image cannot be decoded.
+    """
+    request = record.current()
+    with request.stage("decode"):
+        picture = predictor.load(data)
+    with request.stage("infer"):
+        prediction = predictor.classify(
+            picture, heatmap=heatmap, run_options=request.run_options, decode_ms=request.stages_ms["decode"]
+        )
+    request.prediction = PredictionSummary.of(prediction)
+    return prediction
