@@ -82,10 +82,11 @@ def test_metadata_is_stripped_from_every_message() -> None:
         name="function", doc_string="secret", node=[node], value_info=[value], metadata_props=[entry]
     )
     model = onnx.ModelProto(doc_string="secret", graph=graph, functions=[function], metadata_props=[entry])
-    assert len(re.findall(b"secret|stack_trace|someone", model.SerializeToString())) > 50
+    private = re.compile(b"secret|stack_trace|someone")
+    assert private.search(model.SerializeToString())
     strip_metadata(model)
     stripped = model.SerializeToString()
-    assert not re.findall(b"secret|stack_trace|someone", stripped)
+    assert not private.search(stripped)
     for kept in (b"function", b"then_branch", b"inner", b"If", b"data"):
         assert kept in stripped
 
