@@ -46,6 +46,10 @@ def main() -> int:
     parser.add_argument("first", type=Path, metavar="RUN1")
     parser.add_argument("second", type=Path, metavar="RUN2")
     options = parser.parse_args()
+    for run in (options.first, options.second):
+        for part in (CHECKPOINT, GOLDEN, MODEL):
+            if not (run / part).is_file():
+                parser.error(f"{run} has no {part}")
     found = compare_runs(options.first, options.second)
     rows = [
         {"part": part, "result": "same" if comparison.same else "DIFFERENT", "detail": comparison.detail}
