@@ -50,7 +50,7 @@ def export_bundle(
         target: Path of the bundle; a zip if it ends in `.zip`.
         version: Version of the bundle, written into its manifest.
         threads: Number of images that are decoded and predicted at the same time.
-        progress: Is told about every validation image.
+        progress: Shows the stages `export` and `predict`.
 
     Returns:
         The bundle as it was read back from `target`.

@@ -27,7 +27,7 @@ def predict_files(
         predictor: The exported model.
         files: Paths of encoded images.
         threads: Number of images that are processed at the same time.
-        progress: Is told about every file.
+        progress: Is advanced after every file.
 
     Returns:
         Probabilities of the M files that the service accepts, float32 [M, K], in order; and for each of the other files
