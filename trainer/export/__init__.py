@@ -1,5 +1,6 @@
-"""From a trained classifier to a bundle: ONNX graph, parity gate, golden images, measured metrics, card."""
+"""From a trained classifier to a bundle: ONNX graph, parity check, golden images, metrics and model card."""
 
-from trainer.export.export import Exportable, export_bundle
+from trainer.export.export import export_bundle
+from trainer.export.exportable import Exportable
 
 __all__ = ["Exportable", "export_bundle"]

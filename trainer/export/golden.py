@@ -1,10 +1,11 @@
-"""Golden images: what a bundle must answer the same for, wherever it is loaded."""
+"""Golden images: a bundle must give the same predictions for them wherever it is loaded."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -13,14 +14,20 @@ from service.bundle import GoldenImage
 from service.pixels import load
 from service.predictor import Predictor
 
-# Decoders and processors differ in the last digits; a wrong channel order or resize is off by far more.
+# Decoders and processors differ in the last digits; a wrong channel order or resize differs by far more.
 TOLERANCE = 0.01
+IMAGE_COUNT = 4
 _ORIENTATION_TAG = 0x0112
 _TWELVE_MEGAPIXELS = (4000, 3000)
 
 
 def synthetic_images() -> dict[str, bytes]:
-    """Drawn images, nothing private: path in the bundle -> bytes. JPEG, PNG with alpha, WebP, 12 megapixels turned."""
+    """Draw four images, which show nothing private.
+
+    Returns:
+        Path in the bundle -> encoded image: a JPEG, a PNG with alpha, a WebP, and a JPEG of 12 megapixels with EXIF
+        orientation 6. They are the same every time.
+    """
     return {
         "golden/1.jpg": _encode(_draw(640, 480, seed=1), "JPEG"),
         "golden/2.png": _encode(_with_alpha(_draw(420, 560, seed=2)), "PNG"),
@@ -29,25 +36,33 @@ def synthetic_images() -> dict[str, bytes]:
     }
 
 
-def images_from(pictures: Sequence[bytes]) -> dict[str, bytes]:
-    """The same four kinds, made from the user's own images (at least one)."""
-    opened = [Image.open(io.BytesIO(pictures[number % len(pictures)])).convert("RGB") for number in range(4)]
-    for image in opened:
-        image.thumbnail(_TWELVE_MEGAPIXELS)  # WebP takes no side over 16,383 pixels
+def validation_images(files: Sequence[Path]) -> dict[str, bytes]:
+    """Encode validation images of the user in the formats of `synthetic_images`, the PNG without alpha.
+
+    Args:
+        files: All validation images, sorted, at least one. Four are used, from the whole length of the list, so that
+            they show different classes if there are several.
+
+    Returns:
+        Path in the bundle -> encoded image, with pixels alone: comments, profiles and other metadata of the files are
+        left out.
+    """
+    images = [_pixels_of(path) for path in _spread(files)]
+    first, second, third, fourth = (images[number % len(images)] for number in range(IMAGE_COUNT))
     return {
-        "golden/1.jpg": _encode(opened[0], "JPEG"),
-        "golden/2.png": _encode(opened[1], "PNG"),
-        "golden/3.webp": _encode(opened[2], "WEBP"),
-        "golden/4.jpg": _encode(opened[3].resize(_TWELVE_MEGAPIXELS), "JPEG", orientation=6),
+        "golden/1.jpg": _encode(first, "JPEG"),
+        "golden/2.png": _encode(second, "PNG"),
+        "golden/3.webp": _encode(third, "WEBP"),
+        "golden/4.jpg": _encode(fourth.resize(_TWELVE_MEGAPIXELS), "JPEG", orientation=6),
     }
 
 
-def make_golden(images: dict[str, bytes], predictor: Predictor, *, model_file: str) -> list[GoldenImage]:
-    """Run each image through the service's own code and write down what came of it."""
-    golden = []
+def make_golden(images: Mapping[str, bytes], predictor: Predictor, *, model_file: str) -> list[GoldenImage]:
+    """Predict each image with the code of the service, and record its pixels and probabilities."""
+    golden_images = []
     for path, data in images.items():
         pixels = load(data, predictor.spec.pixels).pixels
-        golden.append(
+        golden_images.append(
             GoldenImage(
                 path=path,
                 data=data,
@@ -56,11 +71,26 @@ def make_golden(images: dict[str, bytes], predictor: Predictor, *, model_file: s
                 tolerance={model_file: TOLERANCE},
             )
         )
-    return golden
+    return golden_images
+
+
+def _spread(files: Sequence[Path]) -> list[Path]:
+    """At most `IMAGE_COUNT` different files, evenly spaced, the first and the last among them."""
+    step = (len(files) - 1) / (IMAGE_COUNT - 1)
+    positions = {round(number * step) for number in range(IMAGE_COUNT)}
+    return [files[position] for position in sorted(positions)]
+
+
+def _pixels_of(path: Path) -> Image.Image:
+    """An image as RGB, made to fit into 4000 x 3000 pixels if it is larger, without metadata."""
+    image = Image.open(io.BytesIO(path.read_bytes())).convert("RGB")
+    image.thumbnail(_TWELVE_MEGAPIXELS)  # WebP allows no side over 16,383 pixels
+    image.info.clear()  # Pillow would write a JPEG comment and an ICC profile into the new file
+    return image
 
 
 def _draw(width: int, height: int, *, seed: int) -> Image.Image:
-    """A colour gradient with discs and bars on it: smooth parts, edges, and every corner different."""
+    """A colour gradient with ellipses and rectangles on it: smooth parts, edges, and four different corners."""
     random = np.random.default_rng(seed)
     corners = random.integers(0, 256, (2, 2, 3), dtype=np.uint8)
     image = Image.fromarray(corners).resize((width, height), Image.Resampling.BILINEAR)
@@ -68,8 +98,8 @@ def _draw(width: int, height: int, *, seed: int) -> Image.Image:
     for number in range(24):
         colour = tuple(int(value) for value in random.integers(0, 256, 3))
         x, y = int(random.integers(0, width)), int(random.integers(0, height))
-        reach = int(random.integers(min(width, height) // 20, min(width, height) // 5))
-        shape = (x - reach, y - reach // (1 + number % 3), x + reach, y + reach // (1 + number % 3))
+        radius = int(random.integers(min(width, height) // 20, min(width, height) // 5))
+        shape = (x - radius, y - radius // (1 + number % 3), x + radius, y + radius // (1 + number % 3))
         (draw.ellipse if number % 2 else draw.rectangle)(shape, fill=colour)
     return image
 

@@ -1,61 +1,83 @@
-"""The exported model measured on encoded images, through the very code that serves it."""
+"""Predictions of the exported model on image files, made with the code that serves it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from service.bundle.spec import Task
 from service.pixels import ImageError
 from service.predictor import Predictor
 from trainer.progress import Progress
 
-_BINS = 20
+CONFIDENCE_BINS = 20
 
 
 def predict_files(
     predictor: Predictor, files: Sequence[Path], *, threads: int, progress: Progress
 ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
-    """Probabilities of image files, as the service answers them.
+    """Predict image files as the service does.
 
-    Returns float32 [M, K] of the M files that the service takes, in order, and for each of the others its position and
-    the reason. Raises OSError where a file cannot be read.
+    Args:
+        predictor: The exported model.
+        files: Paths of encoded images.
+        threads: Number of images that are processed at the same time.
+        progress: Is advanced after every file.
+
+    Returns:
+        Probabilities of the M files that the service accepts, float32 [M, K], in order; and for each of the other files
+        its position and why it was refused.
+
+    Raises:
+        OSError: A file cannot be read.
     """
-    progress.start("measure", len(files))
-
-    def predict(path: Path) -> npt.NDArray[np.float32] | str:
-        try:
-            return predictor.predict(path.read_bytes()).probabilities
-        except ImageError as error:
-            return str(error)
-        finally:
+    progress.start("predict", len(files))
+    results = []
+    with ThreadPoolExecutor(threads, thread_name_prefix="predict") as pool:
+        for result in pool.map(partial(_predict_file, predictor), files):
+            results.append(result)
             progress.advance()
-
-    with ThreadPoolExecutor(threads, thread_name_prefix="measure") as pool:
-        answers = list(pool.map(predict, files))
-    found = [answer for answer in answers if not isinstance(answer, str)]
-    probabilities = np.asarray(found, dtype=np.float32).reshape(len(found), len(predictor.spec.classes))
-    return probabilities, {number: answer for number, answer in enumerate(answers) if isinstance(answer, str)}
+    accepted = [result for result in results if not isinstance(result, str)]
+    probabilities = np.asarray(accepted, dtype=np.float32).reshape(len(accepted), len(predictor.spec.classes))
+    return probabilities, {position: result for position, result in enumerate(results) if isinstance(result, str)}
 
 
-def reference(
-    probabilities: npt.NDArray[np.float32], *, task: str, thresholds: Sequence[float]
+def _predict_file(predictor: Predictor, path: Path) -> npt.NDArray[np.float32] | str:
+    """Probabilities, float32 [K], or why the service refuses the file."""
+    try:
+        return predictor.predict(path.read_bytes()).probabilities
+    except ImageError as error:
+        return str(error)
+
+
+def drift_reference(
+    probabilities: npt.NDArray[np.float32], *, task: Task, thresholds: Sequence[float]
 ) -> dict[str, list[float]]:
-    """What the answers look like on validation images, so that a service can tell when they begin to differ.
+    """Describe the predictions on the validation images, so that a service can notice when its own begin to differ.
 
-    class_fractions      of each class among the answers: best class, or for multilabel every class at its threshold
-    confidence_edges, confidence_counts  histogram of the best probability
+    Args:
+        probabilities: float32 [N, K], N at least 1.
+        task: Of the model.
+        thresholds: Multilabel: the threshold of each class. Not used for classification.
+
+    Returns:
+        `class_fractions`, the fraction of the images for which each class is predicted, length K: the top-1 class, or
+        for multilabel every class at or above its threshold; `confidence_counts` and `confidence_edges`, the histogram
+        of the best probability of each image.
     """
     if task == "multilabel":
-        given = (probabilities >= np.asarray(thresholds)).mean(axis=0)
+        class_fractions = (probabilities >= np.asarray(thresholds)).mean(axis=0)
     else:
-        given = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(probabilities)
-    counts, edges = np.histogram(probabilities.max(axis=1), bins=_BINS, range=(0.0, 1.0))
+        counts = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
+        class_fractions = counts / len(probabilities)
+    confidence_counts, edges = np.histogram(probabilities.max(axis=1), bins=CONFIDENCE_BINS, range=(0.0, 1.0))
     return {
-        "class_fractions": [float(share) for share in given],
-        "confidence_counts": [int(count) for count in counts],
+        "class_fractions": [float(fraction) for fraction in class_fractions],
+        "confidence_counts": [int(count) for count in confidence_counts],
         "confidence_edges": [round(float(edge), 6) for edge in edges],
     }

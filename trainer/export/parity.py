@@ -1,59 +1,77 @@
-"""The gate before a bundle is written: torch and onnxruntime must agree on the whole validation set."""
+"""The check before a bundle is written: torch and onnxruntime must agree on the whole validation set."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from service.bundle.spec import Task
 from service.predictor import Predictor
 from trainer.data import PixelCache
 from trainer.errors import ParityError
-from trainer.export.graph import Served
+from trainer.export.graph import CalibratedClassifier
 
-LARGEST_DIFFERENCE = 1e-4
-LEAST_MARGIN = 2e-4
-_BATCH_SIZES = (1, 2, 7)
+MAX_DIFFERENCE = 1e-4
+MIN_MARGIN = 2e-4
+BATCH_SIZES = (1, 2, 7)
+
+Float32Array = npt.NDArray[np.float32]
 
 
-def check_parity(served: Served, predictor: Predictor, cache: PixelCache, *, task: str) -> float:
-    """The largest difference of any probability on any image, over batch sizes 1, 2 and 7.
+def check_parity(model: CalibratedClassifier, predictor: Predictor, cache: PixelCache, *, task: Task) -> float:
+    """Compare torch's probabilities with onnxruntime's on every image, at batch sizes 1, 2 and 7.
 
-    Every image goes through both; the batch sizes take turns, and the first images go through all three. Raises
-    ParityError where the difference is too large, or where the best class flips although torch's best two are clearly
-    apart.
+    Args:
+        model: The torch side.
+        predictor: The onnxruntime side, over the exported model.
+        cache: The decoded images, at least one.
+        task: For classification the predicted classes are compared as well.
+
+    Returns:
+        The largest difference of any probability on any image.
+
+    Raises:
+        ParityError: A probability differs by `MAX_DIFFERENCE` or more, or the predicted class of an image differs
+            although the best two probabilities of torch are more than `MIN_MARGIN` apart.
     """
-    served.eval()
     largest = 0.0
-    count = len(cache)
-    for batch_size in _BATCH_SIZES:
-        positions = np.arange(min(batch_size, count), dtype=np.int64)
-        largest = max(largest, _compare(served, predictor, cache, positions, task))
-    start, turn = 0, 0
-    while start < count:
-        positions = np.arange(start, min(start + _BATCH_SIZES[turn % 3], count), dtype=np.int64)
-        largest = max(largest, _compare(served, predictor, cache, positions, task))
-        start, turn = start + len(positions), turn + 1
+    for positions in _batches(len(cache)):
+        images = cache.batch(positions)
+        expected, found = model.probabilities(images), predictor.probabilities(images)
+        largest = max(largest, _check_difference(expected, found))
+        if task == "classification":
+            _check_top_class(expected, found)
     return largest
 
 
-@torch.inference_mode()
-def _compare(
-    served: Served, predictor: Predictor, cache: PixelCache, positions: npt.NDArray[np.int64], task: str
-) -> float:
-    images = cache.batch(positions)
-    output = served(torch.from_numpy(images))
-    expected: npt.NDArray[np.float32] = (output[0] if isinstance(output, tuple) else output).numpy()
-    found = predictor.probabilities(images)
+def _batches(count: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Positions of the first images at every batch size, then of all images, at one batch size after the other."""
+    for batch_size in BATCH_SIZES:
+        yield np.arange(min(batch_size, count), dtype=np.int64)
+    start, turn = 0, 0
+    while start < count:
+        stop = min(start + BATCH_SIZES[turn % len(BATCH_SIZES)], count)
+        yield np.arange(start, stop, dtype=np.int64)
+        start, turn = stop, turn + 1
+
+
+def _check_difference(expected: Float32Array, found: Float32Array) -> float:
     difference = float(np.abs(expected - found).max())
-    if not difference < LARGEST_DIFFERENCE:
+    if not difference < MAX_DIFFERENCE:  # NaN must fail too
         raise ParityError(
-            f"onnxruntime is {difference:.3g} off torch's probabilities at batch size {len(positions)} "
-            f"(allowed: {LARGEST_DIFFERENCE:g})"
+            f"no bundle was written: the probabilities of onnxruntime differ from those of torch by {difference:.3g} "
+            f"at batch size {len(expected)}; allowed is less than {MAX_DIFFERENCE:g}"
         )
-    if task == "classification":
-        best = np.sort(expected, axis=1)
-        clear = best[:, -1] - best[:, -2] > LEAST_MARGIN
-        if (expected.argmax(axis=1) != found.argmax(axis=1))[clear].any():
-            raise ParityError("onnxruntime finds another best class than torch, though torch's best two are apart")
     return difference
+
+
+def _check_top_class(expected: Float32Array, found: Float32Array) -> None:
+    best = np.sort(expected, axis=1)
+    is_clear = best[:, -1] - best[:, -2] > MIN_MARGIN
+    if (expected.argmax(axis=1) != found.argmax(axis=1))[is_clear].any():
+        raise ParityError(
+            "no bundle was written: onnxruntime predicts another class than torch for an image "
+            f"whose best two probabilities are more than {MIN_MARGIN:g} apart"
+        )

@@ -26,8 +26,8 @@ def test_groups_are_told_and_kept_by_export_and_resume(tmp_path: Path) -> None:
     told = json.loads(result.stdout)["validation"]
     bundle = read_bundle(run / "bundle")
     assert bundle.metrics["validation"] == told
-    assert "| group accuracy | " in bundle.card
-    assert "The groups (2):\ncool, warm." in bundle.card
+    assert "| coarse accuracy | " in bundle.card
+    assert "The coarse labels (2): cool, warm." in bundle.card
     assert tomllib.loads((run / "recipe.toml").read_text())["data"]["coarse_column"] == "warmth"
     assert {row["label"]: row["group"] for row in table(run / "catalog.csv")} == WARMTH
 

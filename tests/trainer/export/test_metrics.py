@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trainer.fitting.progress import NoProgress
 
 from service.bundle import read_bundle
 from service.predictor import Predictor
 from tests.support.bundles import make_image, write_tiny_bundle
-from trainer.export.metrics import predict_files, reference
+from trainer.export.metrics import drift_reference, predict_files
+from trainer.progress import NoProgress
 
 
-def test_files_are_answered_in_order_and_those_that_are_refused_are_named(tmp_path: Path) -> None:
+def test_files_are_predicted_in_order_and_refused_ones_are_named(tmp_path: Path) -> None:
     predictor = Predictor(read_bundle(write_tiny_bundle(tmp_path / "bundle")))
     files = [tmp_path / name for name in ("red", "none", "blue", "cut")]
     files[0].write_bytes(make_image("red"))
@@ -30,15 +30,15 @@ def test_files_are_answered_in_order_and_those_that_are_refused_are_named(tmp_pa
         predict_files(predictor, [tmp_path / "nowhere"], threads=1, progress=NoProgress())
 
 
-def test_reference_of_a_classifier() -> None:
+def test_drift_reference_of_a_classifier() -> None:
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.0, 1.0]], dtype=np.float32)
-    found = reference(probabilities, task="classification", thresholds=(0.0,))
-    assert found["class_shares"] == [0.5, 0.5]
+    found = drift_reference(probabilities, task="classification", thresholds=(0.0,))
+    assert found["class_fractions"] == [0.5, 0.5]
     assert sum(found["confidence_counts"]) == 4
     assert found["confidence_counts"][-1] == 1  # 1.0 is in the last bin
     assert (found["confidence_edges"][0], found["confidence_edges"][-1]) == (0.0, 1.0)
 
 
-def test_reference_of_a_multilabel_model_uses_its_thresholds() -> None:
+def test_drift_reference_of_a_multilabel_model_uses_its_thresholds() -> None:
     probabilities = np.array([[0.4, 0.4], [0.2, 0.9]], dtype=np.float32)
-    assert reference(probabilities, task="multilabel", thresholds=(0.3, 0.5))["class_shares"] == [0.5, 0.5]
+    assert drift_reference(probabilities, task="multilabel", thresholds=(0.3, 0.5))["class_fractions"] == [0.5, 0.5]

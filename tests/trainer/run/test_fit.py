@@ -282,5 +282,5 @@ def test_the_card_tells_only_of_stages_that_ran(photos: Path, tmp_path: Path, ca
     run = tmp_path / "run"
     assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
     card = read_bundle(run / "bundle").card
-    assert "frozen body" not in card
-    assert "6 epochs of the whole network" in card
+    assert "frozen backbone" not in card
+    assert "6 epochs of fine-tuning" in card

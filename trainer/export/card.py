@@ -1,0 +1,57 @@
+"""card.md: what a bundle's model was trained on, how, how good it is, and what it must not be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jinja2
+
+import service
+from trainer.export.exportable import Exportable
+from trainer.training.metrics import wilson_interval
+
+
+def render_card(
+    trained: Exportable, *, version: str, created: str, temperature: float, metrics: Mapping[str, float]
+) -> str:
+    """Write the model card.
+
+    A bundle is shared, so the card has no path of the machine that it was made on.
+
+    Args:
+        trained: The classifier and what it was trained on.
+        version: Version of the bundle.
+        created: ISO 8601 time.
+        temperature: The number by which the exported model divides its logits.
+        metrics: Metrics of the exported model on the validation images, as `trainer.training.metrics` computes them.
+
+    Returns:
+        Markdown.
+    """
+    environment = jinja2.Environment(  # noqa: S701  (Markdown, not HTML)
+        loader=jinja2.PackageLoader("trainer.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    catalog, recipe = trained.catalog, trained.recipe
+    valid_count = len(catalog.split("valid"))
+    return environment.get_template("card.md.jinja").render(
+        name=recipe.name,
+        version=version,
+        created=created,
+        fieldguide_version=service.__version__,
+        task=catalog.task,
+        classes=catalog.classes,
+        coarse_labels=catalog.coarse_labels,
+        train_count=len(catalog.split("train")),
+        valid_count=valid_count,
+        unreadable_count=trained.unreadable_count,
+        drawn=recipe.data.drawn,
+        backbone=recipe.backbone,
+        size=trained.pixels.size,
+        head_epochs=recipe.head.epochs if trained.head_trained else 0,
+        finetune_epochs=recipe.finetune.epochs,
+        patience=recipe.finetune.patience,
+        seed=recipe.seed,
+        metrics=metrics,
+        temperature=temperature,
+        accuracy_interval=wilson_interval(metrics["accuracy"], valid_count) if "accuracy" in metrics else None,
+    )
