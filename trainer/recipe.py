@@ -9,7 +9,7 @@ import tomli_w
 
 from trainer.data import Augmentation
 from trainer.errors import RecipeError
-from trainer.model.backbones import DEFAULT, PRETRAINED
+from trainer.model import DEFAULT_BACKBONE, PRETRAINED
 from trainer.recipe_freezing import parse_freeze
 from trainer.training.device import PRECISIONS
 from trainer.training.sizes import parse_sizes
@@ -139,7 +139,7 @@ class Recipe:
     golden           which images the bundle's are: `synthetic` or `validation`
     """
 
-    backbone: str = DEFAULT
+    backbone: str = DEFAULT_BACKBONE
     weights: str = PRETRAINED
     size: int = 0
     seed: int = 0

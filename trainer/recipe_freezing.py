@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from trainer.errors import RecipeError
-from trainer.model.groups import GROUP_NAMES
+from trainer.model import PARAMETER_GROUPS
 
 
 def parse_freeze(text: str) -> dict[str, float]:
@@ -16,13 +16,14 @@ def parse_freeze(text: str) -> dict[str, float]:
     frozen: dict[str, float] = {}
     for part in filter(None, text.replace(" ", "").split(",")):
         name, colon, epochs = part.partition(":")
-        if name not in GROUP_NAMES or name in frozen or (colon and not _is_count(epochs)):
+        if name not in PARAMETER_GROUPS or name in frozen or (colon and not _is_count(epochs)):
             raise RecipeError(
-                f"finetune.freeze is {text!r}; give groups ({', '.join(GROUP_NAMES)}), each once, with the number of "
-                "epochs that it is frozen for, such as early:2,late:1; without a number it is frozen for all of them"
+                f"finetune.freeze is {text!r}; give groups ({', '.join(PARAMETER_GROUPS)}), each once, with the "
+                "number of epochs that it is frozen for, such as early:2,late:1; without a number it is frozen for all "
+                "of them"
             )
         frozen[name] = int(epochs) if colon else math.inf
-    if len(frozen) == len(GROUP_NAMES):
+    if len(frozen) == len(PARAMETER_GROUPS):
         raise RecipeError(f"finetune.freeze is {text!r}: every group is frozen, nothing would learn; leave one out")
     return frozen
 

@@ -21,11 +21,10 @@ import torch
 
 from tests.benchmarks.hardware import machine, versions
 from trainer.catalog import read_catalog
-from trainer.data.prepare import Prepared, prepare
+from trainer.data import Decoding, Prepared, prepare
 from trainer.diagnosis.embeddings import embed_images
 from trainer.diagnosis.near_duplicates import nearest, whiten
-from trainer.model import load_backbone
-from trainer.model.backbones import DEFAULT
+from trainer.model import DEFAULT_BACKBONE, load_backbone
 from trainer.progress import NoProgress
 
 THRESHOLDS = (0.6, 0.65, 0.7, 0.75, 0.8)
@@ -40,12 +39,12 @@ def main() -> None:
     parser.add_argument("--sides", type=int, nargs="+", default=[96, 160, 224])
     parser.add_argument("--cache", type=Path)
     options = parser.parse_args()
-    pixels = load_backbone(DEFAULT).pixels
+    pixels = load_backbone(DEFAULT_BACKBONE).pixels
     with tempfile.TemporaryDirectory() as temporary:
         random, own = (
             prepare(
                 read_catalog(options.train, valid=valid),
-                pixels=pixels, seed=0, cache=options.cache or Path(temporary), threads=2, progress=NoProgress(),
+                pixels, seed=0, decoding=Decoding(options.cache or Path(temporary), threads=2),
             )
             for valid in (None, options.valid)
         )  # fmt: skip
@@ -63,7 +62,7 @@ def main() -> None:
 def similarities(prepared: Prepared, *, side: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], float]:
     """Of each validation image with the nearest training image; of each training image with the nearest of another
     class; and the images embedded a second."""
-    data, pixels = prepared.data, load_backbone(DEFAULT).pixels
+    data, pixels = prepared.data, load_backbone(DEFAULT_BACKBONE).pixels
     start = time.perf_counter()
     features = embed_images(
         data.train, data.valid, pixels, side=side, device=torch.device("cpu"), progress=NoProgress()

@@ -30,10 +30,8 @@ from tests.benchmarks.training.errors import clustered_mean
 from tests.benchmarks.training.last_epoch import last_model
 from tests.benchmarks.training.results import markdown, percent
 from trainer.catalog import Catalog
-from trainer.data.prepare import prepare_validation
-from trainer.model import load_backbone
-from trainer.model.backbones import RANDOM
-from trainer.progress import NoProgress
+from trainer.data import Decoding, prepare_validation
+from trainer.model import RANDOM_WEIGHTS, load_backbone
 from trainer.run.folder import own_catalog, recipe_of
 from trainer.training.calibration import calibrate
 from trainer.training.coarse import sum_coarse
@@ -95,11 +93,11 @@ def main() -> None:
 
 def answer(run: Path, catalog: Catalog, *, size: int, cache: Path, threads: int) -> Answers:
     """Answer for every validation image."""
-    backbone = load_backbone(recipe_of(run).backbone, size=size, weights=RANDOM)  # the run has its own
-    _, images = prepare_validation(catalog, pixels=backbone.pixels, cache=cache, threads=threads, progress=NoProgress())
+    backbone = load_backbone(recipe_of(run).backbone, size=size, weights=RANDOM_WEIGHTS)  # the run has its own
+    _, images = prepare_validation(catalog, backbone.pixels, decoding=Decoding(cache, threads))
     device = torch.device("cpu")
     model = last_model(run, backbone, class_count=len(catalog.classes), device=device)
-    predict_logits(model, images.take(range(min(BATCH_SIZE, len(images)))), device=device)  # the first pass is slow
+    predict_logits(model, images.select(range(min(BATCH_SIZE, len(images)))), device=device)  # the first pass is slow
     start = time.perf_counter()
     logits = predict_logits(model, images, device=device)
     seconds = time.perf_counter() - start

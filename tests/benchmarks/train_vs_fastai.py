@@ -32,8 +32,7 @@ from tests.benchmarks.training.recipes import change_recipe, parse_changes
 from tests.benchmarks.training.results import Results, Values
 from tests.benchmarks.training.sources import code_digest
 from tests.benchmarks.training.tables import digest, read_rows, sided, write_rows
-from trainer.model import load_backbone
-from trainer.model.backbones import DEFAULT
+from trainer.model import DEFAULT_BACKBONE, load_backbone
 
 
 def main() -> None:
@@ -88,7 +87,7 @@ def _options() -> argparse.Namespace:
 
 def fit(table: Path, recipe: Path, options: argparse.Namespace, *, code: str) -> Values:
     """The part `trainer`: accuracy and seconds after every epoch."""
-    load_backbone(DEFAULT)  # as for fastai: what is read from the disk was read before
+    load_backbone(DEFAULT_BACKBONE)  # as for fastai: what is read from the disk was read before
     with tempfile.TemporaryDirectory(dir=options.work) as empty:
         cache = options.cache or Path(empty)
         done = run_fit(

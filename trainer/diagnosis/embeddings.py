@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from service.pixels import PixelSpec
 from trainer.data import PixelCache
-from trainer.model import Classifier, load_backbone
-from trainer.model.backbones import DEFAULT
+from trainer.model import DEFAULT_BACKBONE, Classifier, load_backbone
 from trainer.progress import Progress
 from trainer.training.device import autocast, frozen_dtype
 from trainer.training.evaluate import BATCH_SIZE, batches
@@ -43,7 +42,7 @@ def embed_images(
     was measured for this one.
     """
     side = min(side, max(_LEAST_SIDE, pixels.size))
-    network = Classifier(load_backbone(DEFAULT), class_count=1).eval()
+    network = Classifier(load_backbone(DEFAULT_BACKBONE), class_count=1).eval()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     progress.start("near duplicates", len(train) + len(valid))
     found: list[npt.NDArray[np.float16]] = []

@@ -6,10 +6,9 @@ import dataclasses
 from pathlib import Path
 
 from service.bundle import Bundle
-from trainer.data.prepare import prepare_validation
+from trainer.data import Decoding, prepare_validation
 from trainer.export import Exportable, export_bundle
-from trainer.model import Classifier, load_backbone
-from trainer.model.backbones import RANDOM
+from trainer.model import RANDOM_WEIGHTS, Classifier, load_backbone
 from trainer.run.environment import Environment
 from trainer.run.folder import own_catalog, read_unreadable, recipe_of, require_parts, require_unchanged
 from trainer.training.checkpoint import load_facts, load_weights
@@ -31,13 +30,11 @@ def export_run(
     recipe = recipe_of(run)
     require_parts(run, "catalog.csv", BEST, LAST)
     catalog = own_catalog(run, recipe, root)
-    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM)  # the run has its own
+    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)  # the run has its own
     hashed, valid = prepare_validation(
         catalog,
-        pixels=backbone.pixels,
-        cache=environment.cache,
-        threads=environment.threads,
-        progress=environment.progress,
+        backbone.pixels,
+        decoding=Decoding(environment.cache, environment.threads, environment.progress),
     )
     require_unchanged(run, catalog.split("valid"), hashed)
     classifier = Classifier(backbone, class_count=len(catalog.classes), dropout=recipe.dropout)

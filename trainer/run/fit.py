@@ -11,12 +11,11 @@ from pathlib import Path
 
 from service.bundle import Bundle
 from trainer.catalog import Row
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared
 from trainer.diagnosis import Finding, diagnose_run
 from trainer.errors import RunError
 from trainer.export import Exportable, export_bundle
-from trainer.model import Backbone
-from trainer.model.backbones import PRETRAINED, RANDOM
+from trainer.model import PRETRAINED, RANDOM_WEIGHTS, Backbone
 from trainer.predictions import write_predictions
 from trainer.recipe import Recipe
 from trainer.report import write_report
@@ -62,7 +61,9 @@ def fit_run(recipe: Recipe, run: Path, environment: Environment) -> Outcome:
     recipe = dataclasses.replace(
         recipe,
         name=recipe.name or (data.name if data.is_dir() else data.stem),
-        weights=recipe.weights if recipe.weights in (PRETRAINED, RANDOM) else str(Path(recipe.weights).resolve()),
+        weights=recipe.weights
+        if recipe.weights in (PRETRAINED, RANDOM_WEIGHTS)
+        else str(Path(recipe.weights).resolve()),
         data=dataclasses.replace(recipe.data, base=str(catalog.root), drawn=catalog.drawn is not None),
     )
     backbone = backbone_of(recipe)

@@ -28,7 +28,7 @@ from pathlib import Path
 from trainer.atomic import atomic_write_text
 from trainer.catalog import COARSE_COLUMN, Catalog, Row, first_few, read_catalog
 from trainer.catalog.row import SPLIT_NAMES
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared
 from trainer.errors import RunError
 from trainer.recipe import Recipe
 from trainer.recipe_reading import read_recipe

@@ -6,9 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainer.catalog import Catalog, read_catalog
-from trainer.data.prepare import Prepared, prepare
-from trainer.model import Backbone, load_backbone
-from trainer.model.backbones import RANDOM, is_pretrained
+from trainer.data import Decoding, Prepared, prepare
+from trainer.model import RANDOM_WEIGHTS, Backbone, is_pretrained, load_backbone
 from trainer.recipe import Recipe
 from trainer.run.environment import Environment
 from trainer.training.loop import LAST
@@ -26,7 +25,7 @@ def backbone_of_run(recipe: Recipe, run: Path) -> Backbone:
     """
     if not (run / LAST).exists():
         return backbone_of(recipe)
-    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM)
+    backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)
     return replace(backbone, pretrained=is_pretrained(recipe.backbone, recipe.weights))
 
 
@@ -55,10 +54,8 @@ def prepared_for(
     """
     return prepare(
         catalog,
-        pixels=backbone.pixels,
+        backbone.pixels,
         seed=recipe.seed,
-        cache=environment.cache,
-        threads=environment.threads,
-        progress=environment.progress,
+        decoding=Decoding(environment.cache, environment.threads, environment.progress),
         hashed=hashed,
     )

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from trainer.data import PixelCache
-from trainer.data.training_data import TrainingData
+from trainer.data import PixelCache, TrainingData
 from trainer.errors import FitError
 from trainer.model import Classifier
 from trainer.progress import Progress

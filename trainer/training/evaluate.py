@@ -60,7 +60,7 @@ def predict_distributed(
     own = processes.shard(len(cache))
     logits = torch.zeros(len(cache), model.head.out_features)
     if own.start < own.stop:
-        part = cache.take(range(own.start, own.stop))
+        part = cache.select(range(own.start, own.stop))
         found = predict_logits(model, part, device=device, progress=progress, micro_batch=micro_batch)
         logits[own] = torch.from_numpy(found)
     processes.all_reduce(logits)

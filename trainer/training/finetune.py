@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer.data import Images
-from trainer.data.training_data import TrainingData, seed_torch
+from trainer.data import Images, TrainingData
 from trainer.errors import FitError
 from trainer.model import Classifier
 from trainer.progress import Progress
@@ -21,6 +20,7 @@ from trainer.recipe import Recipe
 from trainer.training.batches import Batches, Samples
 from trainer.training.distributed import SINGLE_PROCESS, Distributed
 from trainer.training.learner import Learner
+from trainer.training.loss import seed_torch
 from trainer.training.memory import MicroBatch, oom_as_fit_error
 from trainer.training.phases import Phases
 from trainer.training.schedule import one_cycle

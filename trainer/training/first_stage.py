@@ -7,8 +7,7 @@ from pathlib import Path
 
 import torch
 
-from trainer.data import Images
-from trainer.data.training_data import TrainingData
+from trainer.data import Images, TrainingData
 from trainer.model import Classifier
 from trainer.progress import Progress
 from trainer.recipe import Recipe

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from trainer.data import Images, augment, has_room, open_images
-from trainer.data.training_data import TrainingData
+from trainer.data import Images, TrainingData, augment, fits_on_gpu, open_images
 from trainer.errors import FitError
 from trainer.model import Classifier
 from trainer.progress import Progress
@@ -92,7 +91,7 @@ def extract_features(
     processes.all_reduce(features)
     if processes.is_main:
         _require_finite(features, recipe)
-        if has_room(device, features.nbytes):
+        if fits_on_gpu(features.nbytes, device):
             return features.to(device)
     return features
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainer.data import to_device
-from trainer.data.training_data import TrainingData, loss_of, seed_torch
+from trainer.data import TrainingData, to_device
 from trainer.model import Classifier
 from trainer.recipe import Recipe
 from trainer.training.balance import balance_of, epoch_order
+from trainer.training.loss import loss_of, seed_torch
 
 _STAGE = 1
 

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from service.bundle.spec import Task
-from trainer.data.training_data import loss_of
-from trainer.model import Classifier, parameter_groups
-from trainer.model.groups import GROUP_NAMES, set_frozen
+from trainer.model import PARAMETER_GROUPS, Classifier, parameter_groups, set_frozen
 from trainer.recipe import Recipe
 from trainer.training.batches import Batch
 from trainer.training.device import autocast, training_dtype
 from trainer.training.distributed import Distributed
 from trainer.training.ema import Ema
+from trainer.training.loss import loss_of
 from trainer.training.memory import first_line, is_out_of_memory
 
 
@@ -172,8 +171,8 @@ class Learner:
 
 def lr_multipliers(spread: float) -> dict[str, float]:
     """Each parameter group's share of the peak rate: geometric, 1 / spread for the earliest layers, 1 for the head."""
-    last = len(GROUP_NAMES) - 1
-    return {name: spread ** (position / last - 1) for position, name in enumerate(GROUP_NAMES)}
+    last = len(PARAMETER_GROUPS) - 1
+    return {name: spread ** (position / last - 1) for position, name in enumerate(PARAMETER_GROUPS)}
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainer.data import Images
-from trainer.data.training_data import TrainingData
+from trainer.data import Images, TrainingData
 from trainer.errors import FitError, RecipeError
 from trainer.model import Backbone, Classifier
 from trainer.progress import Progress

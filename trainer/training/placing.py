@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trainer.data import Images, open_images
-from trainer.data.training_data import TrainingData
+from trainer.data import Images, TrainingData, open_images
 from trainer.model import Backbone, Classifier
 from trainer.recipe import Recipe
 from trainer.training.device import enable_cudnn_benchmark, keep_freed_memory

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from trainer.data.training_data import TrainingData
+from trainer.data import TrainingData
 from trainer.model import Classifier
 from trainer.training.calibration import Calibration, calibrate
 from trainer.training.checkpoint import load_weights

@@ -31,7 +31,7 @@ def parse_sizes(text: str) -> list[int]:
 
 def require_sizes(sizes: list[int], backbone: Backbone) -> None:
     """Raise RecipeError where the backbone does not take images of one of these sizes: it is tried."""
-    if sizes and backbone.fixed_size:
+    if sizes and backbone.fixed_input_size:
         raise RecipeError(f"{backbone.name} takes images of {backbone.pixels.size} pixels only; leave --sizes out")
     backbone.body.eval()
     for size in sorted(set(sizes)):
@@ -49,7 +49,7 @@ def require_sizes(sizes: list[int], backbone: Backbone) -> None:
 def training_size(backbone: Backbone, share: float) -> int:
     """Split of the training crops where no sizes are named, pixels: that of `crop_size` where the backbone takes it."""
     size = backbone.pixels.size
-    return size if backbone.fixed_size else crop_size(size, share)
+    return size if backbone.fixed_input_size else crop_size(size, share)
 
 
 def crop_size(size: int, share: float) -> int:

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 from trainer.catalog import hash_files
-from trainer.data import StreamedImages, fill_cache
+from trainer.data import Decoding, StreamedImages, fill_cache
 from trainer.diagnosis.near_duplicates import near_duplicate_groups
-from trainer.model import Classifier, load_backbone
-from trainer.model.backbones import DEFAULT
+from trainer.model import DEFAULT_BACKBONE, Classifier, load_backbone
 from trainer.training.evaluate import BATCH_SIZE, batches, to_pixels
 
 # Folds that keep these together are as hard for a linear head as val.csv of the grocery photos, which was taken at
@@ -27,9 +26,9 @@ def alike_groups(files: Sequence[Path], *, least_similarity: float, cache: Path,
     Judged by what the frozen default backbone gives at its own size: at the size that the trainer's diagnosis looks
     at, where a quarter of the time matters more, photos of different things are taken for alike.
     """
-    backbone = load_backbone(DEFAULT)
+    backbone = load_backbone(DEFAULT_BACKBONE)
     digests = hash_files(files, threads=threads)
-    pixels = fill_cache(cache, list(zip(digests, files, strict=True)), spec=backbone.pixels, threads=threads)
+    pixels = fill_cache(list(zip(digests, files, strict=True)), backbone.pixels, Decoding(cache, threads))
     model = Classifier(backbone, class_count=1).eval()
     images = StreamedImages(pixels, torch.device("cpu"))
     features = [model.embed(to_pixels(images.batch(part))) for part in batches(len(files), BATCH_SIZE)]

@@ -16,8 +16,7 @@ import safetensors.torch
 import torch
 
 from tests.benchmarks.environment import make_environment
-from trainer.model import load_backbone
-from trainer.model.backbones import DEFAULT
+from trainer.model import DEFAULT_BACKBONE, load_backbone
 from trainer.training.device import training_dtype
 
 _SCRIPT = Path(__file__).with_name("fastai_learner.py")
@@ -121,7 +120,7 @@ def set_up_fastai(options: argparse.Namespace, *, precision: str) -> Fastai:
     # What follows is timed from the start of a process: its files shall not come from a cold disk.
     subprocess.run([python, "-c", "import fastai.vision.all"], check=True, capture_output=True)
     weights = options.work.resolve() / "weights.safetensors"
-    safetensors.torch.save_file(load_backbone(DEFAULT).body.state_dict(), weights)
+    safetensors.torch.save_file(load_backbone(DEFAULT_BACKBONE).body.state_dict(), weights)
     return Fastai(
         python=python,
         weights=weights,

@@ -11,13 +11,13 @@ import torch
 
 from service.cores import usable_cores
 from trainer.catalog import read_catalog
-from trainer.data.prepare import prepare
-from trainer.data.training_data import TrainingData, loss_of
+from trainer.data import Decoding, TrainingData, prepare
 from trainer.model import Backbone, Classifier, load_backbone, parameter_groups
 from trainer.progress import NoProgress
 from trainer.recipe import Recipe
 from trainer.training.device import autocast, training_dtype
 from trainer.training.finetune import Finetuner
+from trainer.training.loss import loss_of
 from trainer.training.sizes import crop_size
 
 
@@ -47,11 +47,9 @@ def make_setting(table: Path, *, root: Path, recipe: Recipe, cache: Path, device
     pixels = _backbone(recipe).pixels
     prepared = prepare(
         read_catalog(table, root=root),
-        pixels=pixels,
+        pixels,
         seed=recipe.seed,
-        cache=cache,
-        threads=usable_cores(),
-        progress=NoProgress(),
+        decoding=Decoding(cache, usable_cores()),
     )
     size = crop_size(pixels.size, recipe.finetune.crop_scale)
     return Setting(recipe=recipe, data=prepared.data, device=device, size=size, passes=passes)

@@ -9,9 +9,8 @@ import pytest
 
 from tests.support.photos import write_folder, write_tagged_csv
 from trainer.catalog import read_catalog
-from trainer.data.prepare import Prepared, prepare
+from trainer.data import Decoding, Prepared, prepare
 from trainer.model import Backbone, load_backbone
-from trainer.progress import NoProgress
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def backbone() -> Backbone:
 def prepared(tmp_path: Path, backbone: Backbone) -> Prepared:
     """36 images of three classes, some of them held out."""
     catalog = read_catalog(write_folder(tmp_path / "photos"))
-    return prepare(catalog, pixels=backbone.pixels, seed=0, cache=tmp_path / "cache", threads=2, progress=NoProgress())
+    return prepare(catalog, backbone.pixels, seed=0, decoding=Decoding(tmp_path / "cache", threads=2))
 
 
 @pytest.fixture
@@ -32,4 +31,4 @@ def tagged(tmp_path: Path, backbone: Backbone) -> Prepared:
     """36 images with none, one or two of three labels, some of them held out."""
     table = write_tagged_csv(tmp_path / "tagged")
     catalog = read_catalog(table, label_column="tags", label_delimiter=";")
-    return prepare(catalog, pixels=backbone.pixels, seed=0, cache=tmp_path / "cache", threads=2, progress=NoProgress())
+    return prepare(catalog, backbone.pixels, seed=0, decoding=Decoding(tmp_path / "cache", threads=2))

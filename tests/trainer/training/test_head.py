@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared
 from trainer.errors import FitError
 from trainer.model import Backbone, Classifier
 from trainer.progress import NoProgress
@@ -40,7 +40,7 @@ def test_more_images_than_are_copied_at_once_all_get_their_features(
     data = prepared.data
     positions = [place % len(data.train) for place in range(4200)]
     targets = data.train_targets[positions]
-    many = dataclasses.replace(data, train=data.train.take(positions), train_targets=targets)
+    many = dataclasses.replace(data, train=data.train.select(positions), train_targets=targets)
     body = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
     model = Classifier(dataclasses.replace(backbone, body=body, width=12), class_count=3)
     recipe = dataclasses.replace(RECIPE, head=HeadRecipe(views=1))

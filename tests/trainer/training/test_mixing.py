@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from service.bundle.spec import Task
-from trainer.data.training_data import loss_of
+from trainer.training.loss import loss_of
 from trainer.training.mixing import Mix, draw_mix, mix_pixels, mix_targets, mix_weights
 
 

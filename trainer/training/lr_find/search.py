@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.data import Images, open_images
-from trainer.data.training_data import TrainingData
+from trainer.data import Images, TrainingData, open_images
 from trainer.model import Classifier
 from trainer.progress import Progress
 from trainer.recipe import Recipe

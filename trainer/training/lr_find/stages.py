@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from trainer.data.training_data import TrainingData
+from trainer.data import TrainingData
 from trainer.model import Backbone
 from trainer.progress import Progress
 from trainer.recipe import Recipe
