@@ -192,8 +192,7 @@ def test_a_full_disk_is_reported_and_nothing_is_lost(tmp_path: Path) -> None:
     results = context.Queue()
     process = context.Process(target=_fill_on_a_full_disk, args=(tmp_path / "cache", files, results))
     process.start()
-    assert "cannot be written (File too large); free space there, or give another folder as `cache`" in results.get(
-        timeout=30
-    )
+    message = results.get(timeout=30)
+    assert "cannot be written (File too large); free space there, or give another folder as `cache`" in message
     process.join()
     assert len(fill(tmp_path / "cache", files)) == 6

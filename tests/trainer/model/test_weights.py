@@ -48,9 +48,7 @@ def test_weights_from_a_file(tmp_path: Path, suffix: str, wrap: Callable[[State]
     assert backbone.pretrained
     found = backbone.body.state_dict()
     assert found.keys() == {name for name in state if not name.startswith("fc.")}
-    assert all(
-        torch.equal(tensor, state[name]) for name, tensor in found.items()
-    )  # a missing counter is 0, as in the file
+    assert all(torch.equal(tensor, state[name]) for name, tensor in found.items())  # missing counters are 0
 
 
 @pytest.mark.parametrize(
