@@ -1,4 +1,4 @@
-"""The images of a cache as tensors on a device: copied to a GPU if they fit, else sent batch by batch."""
+"""The images of a cache as tensors on a device: all copied to a GPU if they fit, else sent batch by batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IMAGES_PER_COPY = 256
 
 
 class Images(Protocol):
-    """Images that a batch can be taken from, on a device."""
+    """A source of image batches on a device."""
 
     def batch(self, positions: npt.NDArray[np.int64]) -> Tensor:
         """Return the images at these positions.

@@ -122,7 +122,7 @@ def _require_embedding(body: nn.Module, size: int, embedding_dim: int, name: str
     try:
         with torch.no_grad():
             output = body(torch.zeros(2, 3, size, size))
-    except Exception as error:  # whatever a network of another library raises for a size that it does not accept
+    except Exception as error:  # networks of other libraries raise any type for a size that they do not accept
         reason = " ".join(str(error).split())[:200]
         raise BackboneError(f"{name} does not accept images of {size} pixels: {reason}") from error
     if not isinstance(output, Tensor) or output.shape != (2, embedding_dim):

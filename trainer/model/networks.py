@@ -124,7 +124,7 @@ def _build_timm(name: str, size: int | None, weights: str) -> Network:
         options["img_size"] = size
     try:
         module = timm.create_model(name, pretrained=weights == PRETRAINED, **options)
-    except Exception as error:  # whatever its download, cache or hub client raises
+    except Exception as error:  # of its download, its cache or its hub client
         raise _weights_not_fetched(f"timm/{name}", error) from error
     return _with_timm_record(module, size)
 
@@ -164,7 +164,7 @@ def _build_torchvision(name: str, size: int | None, weights: str) -> Network:
         # Auxiliary heads help to train from random weights, and are no part of the classifier.
         options = {"aux_logits": False, "init_weights": False} if name in _WITH_AUXILIARY_HEADS else {}
         module = models.get_model(name, weights=record if weights == PRETRAINED else None, **options)
-    except Exception as error:  # whatever its download or cache raises
+    except Exception as error:  # of its download or its cache
         raise _weights_not_fetched(f"torchvision/{name}", error) from error
     preset = record.transforms()
     crop, short = preset.crop_size[0], preset.resize_size[0]

@@ -43,7 +43,7 @@ def extract_features(
     processes: Distributed = SINGLE_PROCESS,
     images: Images | None = None,
 ) -> Tensor:
-    """Run the body over every view of every training image: float16 [views, N, width].
+    """Run the body over every view of every training image: float16 [views, N, embedding_dim].
 
     They are on the device, where it is a GPU that has the room, of the main process; else on the CPU.
 
