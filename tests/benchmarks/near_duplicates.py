@@ -21,7 +21,7 @@ import torch
 
 from tests.benchmarks.hardware import machine, versions
 from trainer.catalog import read_catalog
-from trainer.data.prepare import Prepared, prepare
+from trainer.data import Decoding, Prepared, prepare
 from trainer.diagnosis.embeddings import embed_images
 from trainer.diagnosis.near_duplicates import nearest, whiten
 from trainer.model import load_backbone
@@ -45,7 +45,7 @@ def main() -> None:
         random, own = (
             prepare(
                 read_catalog(options.train, valid=valid),
-                pixels=pixels, seed=0, cache=options.cache or Path(temporary), threads=2, progress=NoProgress(),
+                pixels, seed=0, decoding=Decoding(options.cache or Path(temporary), threads=2),
             )
             for valid in (None, options.valid)
         )  # fmt: skip

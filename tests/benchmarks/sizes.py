@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from trainer.training.coarse import sum_coarse
 
 from service.cores import usable_cores
 from tests.benchmarks.hardware import machine, versions
@@ -30,14 +31,13 @@ from tests.benchmarks.training.errors import clustered_mean
 from tests.benchmarks.training.last_epoch import last_model
 from tests.benchmarks.training.results import markdown, percent
 from trainer.catalog import Catalog
-from trainer.data.prepare import prepare_validation
+from trainer.data import Decoding, prepare_validation
 from trainer.model import load_backbone
-from trainer.progress import NoProgress
 from trainer.recipe import RANDOM_WEIGHTS
 from trainer.run.folder import own_catalog, recipe_of
 from trainer.training.calibration import calibrate
 from trainer.training.evaluate import BATCH_SIZE, predict_logits
-from trainer.training.metrics import activate, compute_metrics, sum_coarse
+from trainer.training.metrics import activate, measure
 
 _COLUMNS = {
     "size": "size",
@@ -95,10 +95,10 @@ def main() -> None:
 def answer(run: Path, catalog: Catalog, *, size: int, cache: Path, threads: int) -> Answers:
     """Answer for every validation image."""
     backbone = load_backbone(recipe_of(run).backbone, size=size, weights=RANDOM_WEIGHTS)  # the run has its own
-    _, images = prepare_validation(catalog, pixels=backbone.pixels, cache=cache, threads=threads, progress=NoProgress())
+    _, images = prepare_validation(catalog, backbone.pixels, decoding=Decoding(cache, threads))
     device = torch.device("cpu")
     model = last_model(run, backbone, class_count=len(catalog.classes), device=device)
-    predict_logits(model, images.take(range(min(BATCH_SIZE, len(images)))), device=device)  # the first pass is slow
+    predict_logits(model, images.select(range(min(BATCH_SIZE, len(images)))), device=device)  # the first pass is slow
     start = time.perf_counter()
     logits = predict_logits(model, images, device=device)
     seconds = time.perf_counter() - start
@@ -113,8 +113,8 @@ def answer(run: Path, catalog: Catalog, *, size: int, cache: Path, threads: int)
     return Answers(
         size=size,
         right={name: each.astype(np.float64) for name, each in right.items()},
-        loss=compute_metrics(calibrated, targets, task=catalog.task)["loss"],
-        plain_loss=compute_metrics(plain, targets, task=catalog.task)["loss"],
+        loss=measure(calibrated, targets, task=catalog.task)["loss"],
+        plain_loss=measure(plain, targets, task=catalog.task)["loss"],
         temperature=calibration.temperature,
         images_per_second=len(images) / seconds,
     )

@@ -10,7 +10,7 @@ import torch
 
 from trainer.catalog import read_catalog
 from trainer.cli.exit import leaving_at_once
-from trainer.data.prepare import prepare
+from trainer.data import Decoding, prepare
 from trainer.model import Classifier, load_backbone
 from trainer.progress import NoProgress
 from trainer.recipe import FinetuneRecipe, Recipe
@@ -22,9 +22,7 @@ def main(photos: Path, folder: Path) -> None:
     """Train on the photos with norms that learn, two images a step; write folder/RANK.safetensors."""
     backbone = load_backbone("tiny")
     with init_distributed() as processes:
-        data = prepare(
-            read_catalog(photos), pixels=backbone.pixels, seed=0, cache=folder, threads=1, progress=NoProgress()
-        ).data
+        data = prepare(read_catalog(photos), backbone.pixels, seed=0, decoding=Decoding(folder, threads=1)).data
         model = Classifier(backbone, class_count=data.class_count, dropout=0.2)
         with torch.no_grad():
             model.head.weight.fill_(float(processes.rank))

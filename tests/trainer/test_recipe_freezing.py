@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared
 from trainer.errors import RecipeError
 from trainer.model import Backbone, Classifier
 from trainer.progress import NoProgress

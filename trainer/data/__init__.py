@@ -1,19 +1,25 @@
 """Images as arrays: decoded once into a cache on disk, augmented in whole batches on the device."""
 
-from trainer.data.augment import augment
-from trainer.data.cache import PixelCache, fill_cache
-from trainer.data.images import Images, ResidentImages, StreamedImages, has_room, open_images, to_device
-from trainer.data.uniforms import uniforms
+from trainer.data.augment import augment, uniforms
+from trainer.data.cache import Decoding, PixelCache, fill_cache
+from trainer.data.images import Images, PreloadedImages, StreamedImages, fits_on_gpu, open_images, to_device
+from trainer.data.prepare import Prepared, TrainingData, cache_spec, prepare, prepare_validation
 
 __all__ = [
+    "Decoding",
     "Images",
     "PixelCache",
-    "ResidentImages",
+    "PreloadedImages",
+    "Prepared",
     "StreamedImages",
+    "TrainingData",
     "augment",
+    "cache_spec",
     "fill_cache",
-    "has_room",
+    "fits_on_gpu",
     "open_images",
+    "prepare",
+    "prepare_validation",
     "to_device",
     "uniforms",
 ]

@@ -1,12 +1,13 @@
-"""Decodes every image once, into a memory-mapped file of equal arrays that later runs find again.
+"""Decode every image once, into a memory-mapped file of equal arrays that later runs find again.
 
-A cache folder holds, for one PixelSpec and one Pillow,
+A cache folder belongs to one PixelSpec and one version of Pillow. It holds
 
     pixels.u8     uint8 [slots, size, size, 3], appended to
-    index.jsonl   one line an image: its content's SHA-256 and its slot and upright size, or why it has none
+    index.jsonl   one line per image: the SHA-256 of its content, and its slot and upright size, or why it has none
 
 The folder itself is locked while it is filled.
-An index line is written after its pixels are on the disk, so whatever is killed when, what the index names is whole.
+An index line is written after its pixels are on the disk: whenever a process is killed, all that the index names is
+complete.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,28 +29,36 @@ import PIL
 
 from service.pixels import DECODER_VERSION, ImageError, Limits, Picture, PixelSpec, UInt8Array, formats, load
 from trainer.errors import CacheError
+from trainer.progress import NoProgress, Progress
 
-_RECORDS_A_SYNC = 256
+_IMAGES_PER_SYNC = 256
+_IN_FLIGHT_PER_THREAD = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Entry:
-    """An image in the index: its slot and upright size in pixels, or the reason why it has no pixels."""
+@dataclass(frozen=True)
+class Decoding:
+    """How images are decoded, and where the decoded images are kept.
 
-    slot: int = -1
-    width: int = 0
-    height: int = 0
-    error: str | None = None
+    Attributes:
+        cache: Folder of all caches, shared by all runs.
+        threads: Images that are hashed or decoded at the same time.
+        progress: Is advanced by every image.
+    """
+
+    cache: Path
+    threads: int
+    progress: Progress = field(default_factory=NoProgress)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PixelCache:
-    """The arrays of a sequence of images, in its order.
+    """The decoded arrays of a sequence of images.
 
-    pixels   uint8 [slots, size, size, 3], memory-mapped: reading costs page cache, not process memory
-    slots    int64 [N], where each image lies; -1 for one that could not be decoded
-    aspects  float32 [N], upright width / height
-    errors   position -> why it could not be decoded
+    Attributes:
+        pixels: uint8 [slots, size, size, 3], memory-mapped: reading fills the page cache, not the process's memory.
+        slots: int64 [N], position of each image in `pixels`; -1 if it could not be decoded.
+        aspects: float32 [N], upright width / height.
+        errors: Position of an image -> why it could not be decoded.
     """
 
     pixels: UInt8Array
@@ -64,51 +73,66 @@ class PixelCache:
         """Copy the images at these positions: int64 [B] -> uint8 [B, size, size, 3]."""
         return self.pixels[self.slots[positions]]
 
-    def take(self, positions: Sequence[int]) -> PixelCache:
-        """The cache of some of the images, in the given order; shares the arrays."""
-        kept = np.asarray(positions, dtype=np.int64)
+    def select(self, positions: Sequence[int]) -> PixelCache:
+        """Return some of the images, in the given order; `pixels` is shared."""
+        indices = np.asarray(positions, dtype=np.int64)
         errors = {new: self.errors[old] for new, old in enumerate(positions) if old in self.errors}
-        return PixelCache(pixels=self.pixels, slots=self.slots[kept], aspects=self.aspects[kept], errors=errors)
+        return PixelCache(pixels=self.pixels, slots=self.slots[indices], aspects=self.aspects[indices], errors=errors)
 
 
-def fill_cache(
-    folder: Path,
-    files: Sequence[tuple[str, Path]],
-    *,
-    spec: PixelSpec,
-    threads: int,
-    limits: Limits | None = None,
-    on_progress: Callable[[int], None] = lambda _: None,
-) -> PixelCache:
-    """Decode what the cache does not hold yet, and map it.
+def fill_cache(files: Sequence[tuple[str, Path]], spec: PixelSpec, decoding: Decoding) -> PixelCache:
+    """Decode the images that the cache does not hold yet, and map all of them.
 
-    folder       the root of all caches; this one lies in a folder named for its settings
-    files        (SHA-256 of the content in hex, path) of every image
-    on_progress  called with the number of images done since the last call
+    Memory stays bounded by a few images per thread.
 
-    Memory stays bounded by a few images a thread. Images that cannot be decoded are in `errors`. Raises CacheError
-    where the cache cannot be written.
+    Args:
+        files: (SHA-256 of the content in hex, path) of every image. An image that the cache holds is not read.
+        spec: How an image becomes an array. Each spec has its own folder in `decoding.cache`.
+        decoding: Where and how.
+
+    Returns:
+        The images in the order of `files`; `errors` names those that cannot be decoded.
+
+    Raises:
+        CacheError: If the cache cannot be written, or a file cannot be read or has changed since it was hashed.
     """
-    home = folder / _name(spec, limits or Limits())
+    home = decoding.cache / _folder_name(spec)
     try:
         with _locked(home):
-            index = _read_index(home, spec)
-            missing = {digest: path for digest, path in files if digest not in index}
-            on_progress(len(files) - len(missing))
-            # Held open until it is mapped: whoever deletes the cache meanwhile takes its name, not its content.
-            with open(home / "pixels.u8", "a+b") as pixels:
-                slot_count = len(_slots_of(index))
-                index |= _append(home, pixels, missing, slot_count, spec, limits, threads, on_progress)
-                return _map(pixels, files, index, spec)
+            entries = _read_index(home, spec)
+            missing = {digest: path for digest, path in files if digest not in entries}
+            decoding.progress.advance(len(files) - len(missing))
+            # Held open until it is mapped: if the cache is deleted meanwhile, the name is gone, but not the content.
+            with open(home / "pixels.u8", "a+b") as pixels, open(home / "index.jsonl", "ab") as index:
+                writer = _Writer(pixels, index, entries)
+                for digest, decoded in _decode(missing.items(), spec, decoding.threads):
+                    writer.add(digest, decoded)
+                    decoding.progress.advance(1)
+                writer.sync()
+                return _map(pixels, [writer.entries[digest] for digest, _ in files], writer.slot_count, spec)
     except OSError as error:
         raise CacheError(
             f"the image cache in {home} cannot be written ({error.strerror or error}); "
-            "free space there, or name another folder with --cache"
+            "free space there, or give another folder as `cache`"
         ) from error
 
 
-def _name(spec: PixelSpec, limits: Limits) -> str:
-    """A folder for everything that decides what an image decodes to, or that it does not."""
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """An image in the index: its slot and upright size in pixels, or the reason why it has no pixels.
+
+    The names are those of the keys in index.jsonl.
+    """
+
+    slot: int = -1
+    width: int = 0
+    height: int = 0
+    error: str | None = None
+
+
+def _folder_name(spec: PixelSpec) -> str:
+    """A name that changes with everything that decides what an image decodes to, or whether it does."""
+    limits = Limits()  # those that `load` applies
     settings = {
         **spec.to_json(),
         "limits": [limits.max_pixels, limits.max_side_ratio],
@@ -121,13 +145,13 @@ def _name(spec: PixelSpec, limits: Limits) -> str:
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    """Hold a cache folder; one that is not there, or was deleted while we waited for it, is made."""
+    """Lock a cache folder; it is made if it does not exist, or was deleted while this process waited for the lock."""
     while True:
         home.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(home, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if not _is_still(home, descriptor):
+            if not _is_same_folder(home, descriptor):
                 continue
             yield
             return
@@ -135,28 +159,21 @@ def _locked(home: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _is_still(home: Path, descriptor: int) -> bool:
-    """Whether the folder of this name is the one that was opened."""
+def _is_same_folder(home: Path, descriptor: int) -> bool:
+    """Whether the folder of this name is still the one that was opened."""
     try:
         return os.path.samestat(os.fstat(descriptor), home.stat())
     except FileNotFoundError:
         return False
 
 
-def _record_bytes(spec: PixelSpec) -> int:
-    return spec.size * spec.size * 3
-
-
-def _slots_of(index: dict[str, _Entry]) -> list[int]:
-    return [entry.slot for entry in index.values() if entry.slot >= 0]
-
-
 def _read_index(home: Path, spec: PixelSpec) -> dict[str, _Entry]:
-    """What is whole; cuts off what a killed process left behind it."""
-    index: dict[str, _Entry] = {}
-    whole_bytes = 0
+    """Read the complete entries by SHA-256; cut off what a killed process left behind them, in both files."""
+    entries: dict[str, _Entry] = {}
+    complete_bytes = 0
     path, pixels = home / "index.jsonl", home / "pixels.u8"
-    slots = pixels.stat().st_size // _record_bytes(spec) if pixels.exists() else 0
+    bytes_per_image = spec.size * spec.size * 3
+    slot_count = pixels.stat().st_size // bytes_per_image if pixels.exists() else 0
     if path.exists():
         with open(path, "rb") as file:
             for line in file:
@@ -165,69 +182,69 @@ def _read_index(home: Path, spec: PixelSpec) -> dict[str, _Entry]:
                     entry = _Entry(**values["entry"])
                 except (ValueError, KeyError, TypeError):
                     break
-                if entry.slot >= slots or not line.endswith(b"\n"):
+                if entry.slot >= slot_count or not line.endswith(b"\n"):
                     break
-                index[values["sha256"]] = entry
-                whole_bytes += len(line)
-        os.truncate(path, whole_bytes)
+                entries[values["sha256"]] = entry
+                complete_bytes += len(line)
+        os.truncate(path, complete_bytes)
     if pixels.exists():
-        os.truncate(pixels, len(_slots_of(index)) * _record_bytes(spec))
-    return index
+        os.truncate(pixels, _slot_count(entries) * bytes_per_image)
+    return entries
 
 
-def _append(
-    home: Path,
-    pixels: BinaryIO,
-    missing: dict[str, Path],
-    next_slot: int,
-    spec: PixelSpec,
-    limits: Limits | None,
-    threads: int,
-    on_progress: Callable[[int], None],
-) -> dict[str, _Entry]:
-    added: dict[str, _Entry] = {}
-    pending: dict[str, _Entry] = {}
-    with open(home / "index.jsonl", "ab") as lines:
-        for digest, result in _decode(missing.items(), spec, limits, threads):
-            if isinstance(result, Picture):
-                pixels.write(result.pixels.tobytes())
-                pending[digest] = _Entry(slot=next_slot, width=result.width, height=result.height)
-                next_slot += 1
-            else:
-                pending[digest] = _Entry(error=result)
-            on_progress(1)
-            if len(pending) >= _RECORDS_A_SYNC:
-                added |= _commit(pending, pixels, lines)
-        added |= _commit(pending, pixels, lines)
-    return added
+def _slot_count(entries: Mapping[str, _Entry]) -> int:
+    return sum(entry.slot >= 0 for entry in entries.values())
 
 
-def _commit(pending: dict[str, _Entry], pixels: BinaryIO, lines: BinaryIO) -> dict[str, _Entry]:
-    """Sync the pixels, then name them in the index; empties `pending` and returns what was in it."""
-    pixels.flush()
-    os.fsync(pixels.fileno())
-    for digest, entry in pending.items():
-        lines.write(json.dumps({"sha256": digest, "entry": vars(entry)}).encode() + b"\n")
-    lines.flush()
-    committed = dict(pending)
-    pending.clear()
-    return committed
+class _Writer:
+    """Appends images to the two files of a cache folder.
+
+    Attributes:
+        entries: SHA-256 -> entry, of all images whose pixels and index line are written.
+        slot_count: Arrays in the pixels file.
+    """
+
+    def __init__(self, pixels: BinaryIO, index: BinaryIO, entries: dict[str, _Entry]) -> None:
+        self.entries = entries
+        self._pixels = pixels
+        self._index = index
+        self._pending: dict[str, _Entry] = {}
+        self.slot_count = _slot_count(entries)
+
+    def add(self, digest: str, decoded: Picture | str) -> None:
+        """Append an image, or the reason why it cannot be decoded; now and then `sync`."""
+        if isinstance(decoded, Picture):
+            self._pixels.write(decoded.pixels.tobytes())
+            self._pending[digest] = _Entry(slot=self.slot_count, width=decoded.width, height=decoded.height)
+            self.slot_count += 1
+        else:
+            self._pending[digest] = _Entry(error=decoded)
+        if len(self._pending) >= _IMAGES_PER_SYNC:
+            self.sync()
+
+    def sync(self) -> None:
+        """Sync the pixels to the disk, then name them in the index."""
+        self._pixels.flush()
+        os.fsync(self._pixels.fileno())
+        for digest, entry in self._pending.items():
+            self._index.write(json.dumps({"sha256": digest, "entry": vars(entry)}).encode() + b"\n")
+        self._index.flush()
+        self.entries |= self._pending
+        self._pending.clear()
 
 
-def _decode(
-    files: Iterable[tuple[str, Path]], spec: PixelSpec, limits: Limits | None, threads: int
-) -> Iterator[tuple[str, Picture | str]]:
-    """(digest, picture or error), in order, with a few images a thread in flight."""
+def _decode(files: Iterable[tuple[str, Path]], spec: PixelSpec, threads: int) -> Iterator[tuple[str, Picture | str]]:
+    """Yield (SHA-256, picture or why it cannot be decoded), in order, with a few images per thread in flight."""
 
     def decode(digest: str, path: Path) -> tuple[str, Picture | str]:
         try:
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise CacheError(f"{path} cannot be read: {error.strerror}") from error
-            if hashlib.sha256(data).hexdigest() != digest:
-                raise CacheError(f"{path} was changed while it was being read; start again when it is still")
-            return digest, load(data, spec, limits=limits)
+            data = path.read_bytes()
+        except OSError as error:
+            raise CacheError(f"{path} cannot be read: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise CacheError(f"{path} was changed while it was being read; start again when it no longer changes")
+        try:
+            return digest, load(data, spec)
         except ImageError as error:
             return digest, str(error)
 
@@ -235,18 +252,16 @@ def _decode(
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         for digest, path in files:
             waiting.append(pool.submit(decode, digest, path))
-            if len(waiting) >= 4 * threads:
+            if len(waiting) >= _IN_FLIGHT_PER_THREAD * threads:
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
 
 
-def _map(pixels: BinaryIO, files: Sequence[tuple[str, Path]], index: dict[str, _Entry], spec: PixelSpec) -> PixelCache:
-    entries = [index[digest] for digest, _ in files]
-    count = len(_slots_of(index))
-    shape = (count, spec.size, spec.size, 3)
+def _map(pixels: BinaryIO, entries: Sequence[_Entry], slot_count: int, spec: PixelSpec) -> PixelCache:
+    shape = (slot_count, spec.size, spec.size, 3)
     return PixelCache(
-        pixels=np.memmap(pixels, np.uint8, "r", shape=shape) if count else np.empty(shape, np.uint8),
+        pixels=np.memmap(pixels, np.uint8, "r", shape=shape) if slot_count else np.empty(shape, np.uint8),
         slots=np.array([entry.slot for entry in entries], dtype=np.int64),
         aspects=np.array([entry.width / max(1, entry.height) for entry in entries], dtype=np.float32),
         errors={position: entry.error for position, entry in enumerate(entries) if entry.error is not None},

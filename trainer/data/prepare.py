@@ -1,31 +1,69 @@
-"""From a catalog to arrays: every image hashed, decoded once, and those that cannot be left out."""
+"""From a catalog to what training learns from: every image is hashed, decoded once, and left out if it cannot be."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from service.bundle.spec import Task
 from service.pixels import PixelSpec
 from trainer.catalog import Catalog, Row, hash_files, require_readable
-from trainer.data import PixelCache, fill_cache
-from trainer.data.subset import choose_subset
-from trainer.data.training_data import TrainingData
-from trainer.progress import Progress
+from trainer.data.cache import Decoding, PixelCache, fill_cache
 
 # Training images are kept larger than the model's input, so that a crop of them still has its detail: 288 for 224.
 _CACHE_MARGIN = 9 / 7
 
+# To evaluate an image costs about a third of training on it: an eighth of the images adds a few percent to an epoch.
+_SUBSET_MIN = 64
+_SUBSET_MAX = 512
+_SUBSET_DIVISOR = 8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingData:
+    """Images and targets of the train and valid splits. N is the number of images of a split, K of classes.
+
+    Attributes:
+        task: `classification` or `multilabel`.
+        class_count: K.
+        coarse_indices: int64 [K], position of each class's coarse label; [0] without coarse labels.
+        train: Whole images, squished to squares, larger than the model's input: see `cache_spec`.
+        train_targets: int64 [N] for classification, float32 [N, K] for multilabel.
+        valid: Images as the service decodes them.
+        valid_targets: As `train_targets`.
+        subset: Some training images, decoded as `valid` is, to compute the same metrics on both.
+        subset_positions: int64 [M], their positions among the training images, rising.
+    """
+
+    task: Task
+    class_count: int
+    coarse_indices: npt.NDArray[np.int64]
+    train: PixelCache
+    train_targets: npt.NDArray[Any]
+    valid: PixelCache
+    valid_targets: npt.NDArray[Any]
+    subset: PixelCache
+    subset_positions: npt.NDArray[np.int64]
+
+    @property
+    def subset_targets(self) -> npt.NDArray[Any]:
+        """int64 [M] or float32 [M, K]."""
+        return np.asarray(self.train_targets[self.subset_positions])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prepared:
-    """What can be trained on.
+    """A catalog that can be trained on.
 
-    catalog     the readable images, with their hashes
-    data        their pixels and targets
-    unreadable  row -> why it was left out
+    Attributes:
+        catalog: The readable images, with their hashes.
+        data: Their pixels and targets, in the order of the catalog.
+        unreadable: Row -> why it was left out.
     """
 
     catalog: Catalog
@@ -33,93 +71,120 @@ class Prepared:
     unreadable: dict[Row, str]
 
 
-def prepare(
-    catalog: Catalog,
-    *,
-    pixels: PixelSpec,
-    seed: int,
-    cache: Path,
-    threads: int,
-    progress: Progress,
-    hashed: bool = False,
-) -> Prepared:
-    """Hash and decode the images of both sides.
+def prepare(catalog: Catalog, pixels: PixelSpec, *, seed: int, decoding: Decoding, hashed: bool = False) -> Prepared:
+    """Hash and decode the images of the train and valid splits.
 
-    pixels  what the service will do to an image
-    seed    decides which training images are measured as the validation images are
-    cache   folder of decoded images, shared by all fits
-    hashed  whether the catalog has the hashes of now; images that the cache holds are not read then
+    Args:
+        catalog: Images with labels and splits.
+        pixels: How the service decodes an image.
+        seed: Chooses the subset of training images that is evaluated as the validation images are.
+        decoding: Where and how.
+        hashed: Whether the hashes in the catalog are up to date. Images that the cache holds are then not read.
 
-    Raises CatalogError where more than a tenth cannot be decoded or too few are left, CacheError where the cache
-    cannot be written.
+    Returns:
+        The readable images; those that cannot be decoded are left out.
+
+    Raises:
+        CatalogError: If more than a tenth of the images cannot be decoded, or too few are left.
+        CacheError: If the cache cannot be written.
     """
     if not hashed:
-        progress.start("hash", len(catalog.rows))
-        files = [catalog.file_of(row) for row in catalog.rows]
-        catalog = catalog.with_hashes(hash_files(files, threads=threads, on_progress=progress.advance))
+        catalog = catalog.with_hashes(_hash(catalog, catalog.rows, decoding))
     train_rows, valid_rows = catalog.split("train"), catalog.split("valid")
-    progress.start("decode", len(train_rows) + len(valid_rows))
-    train = _decode(catalog, train_rows, cache_spec(pixels), cache, threads, progress)
-    valid = _decode(catalog, valid_rows, pixels, cache, threads, progress)
-    unreadable = {
-        rows[position]: reason
-        for rows, decoded in ((train_rows, train), (valid_rows, valid))
-        for position, reason in decoded.errors.items()
-    }
+    decoding.progress.start("decode", len(train_rows) + len(valid_rows))
+    train = _decode(catalog, train_rows, cache_spec(pixels), decoding)
+    valid = _decode(catalog, valid_rows, pixels, decoding)
+    unreadable = _unreadable(train_rows, train) | _unreadable(valid_rows, valid)
     require_readable(len(train_rows) + len(valid_rows), unreadable)
-    readable = catalog.without(unreadable.keys())
-    kept = readable.split("train")
-    positions = choose_subset(kept, seed=seed)
-    progress.start("decode again", len(positions))
-    subset = _decode(readable, tuple(kept[position] for position in positions), pixels, cache, threads, progress)
+    catalog = catalog.without(unreadable.keys())
+    kept_train, kept_valid = catalog.split("train"), catalog.split("valid")
+    subset_positions = choose_subset(kept_train, seed=seed)
+    decoding.progress.start("decode again", len(subset_positions))
+    subset = _decode(catalog, [kept_train[position] for position in subset_positions], pixels, decoding)
     decoded = np.flatnonzero(subset.slots >= 0)
     return Prepared(
-        catalog=readable,
+        catalog=catalog,
         data=TrainingData(
-            task=readable.task,
-            class_count=len(readable.classes),
-            coarse_indices=readable.coarse_indices,
-            train=_only(train, train_rows, kept),
-            train_targets=readable.targets(kept),
-            valid=_only(valid, valid_rows, readable.split("valid")),
-            valid_targets=readable.targets(readable.split("valid")),
-            subset=subset.take(decoded.tolist()),
-            subset_positions=positions[decoded],
+            task=catalog.task,
+            class_count=len(catalog.classes),
+            coarse_indices=catalog.coarse_indices,
+            train=_select(train, train_rows, kept_train),
+            train_targets=catalog.targets(kept_train),
+            valid=_select(valid, valid_rows, kept_valid),
+            valid_targets=catalog.targets(kept_valid),
+            subset=subset.select(decoded.tolist()),
+            subset_positions=subset_positions[decoded],
         ),
         unreadable=unreadable,
     )
 
 
 def prepare_validation(
-    catalog: Catalog, *, pixels: PixelSpec, cache: Path, threads: int, progress: Progress
+    catalog: Catalog, pixels: PixelSpec, *, decoding: Decoding
 ) -> tuple[tuple[Row, ...], PixelCache]:
-    """Hash and decode the validation images alone: their rows with the hashes of now, and their pixels.
+    """Hash and decode the validation images alone.
 
-    Raises CatalogError where one of them cannot be decoded, CacheError where the cache cannot be written.
+    Args:
+        catalog: Images with labels and splits.
+        pixels: How the service decodes an image.
+        decoding: Where and how.
+
+    Returns:
+        The validation rows with up-to-date hashes, and their pixels.
+
+    Raises:
+        CatalogError: If one of them cannot be decoded.
+        CacheError: If the cache cannot be written.
     """
     rows = catalog.split("valid")
-    progress.start("hash", len(rows))
-    hashes = hash_files([catalog.file_of(row) for row in rows], threads=threads, on_progress=progress.advance)
-    hashed = tuple(replace(row, sha256=digest) for row, digest in zip(rows, hashes, strict=True))
-    progress.start("decode", len(rows))
-    decoded = _decode(catalog, hashed, pixels, cache, threads, progress)
-    require_readable(len(rows), {rows[position]: why for position, why in decoded.errors.items()}, max_fraction=0)
-    return hashed, decoded
+    hashes = _hash(catalog, rows, decoding)
+    rows = tuple(replace(row, sha256=digest) for row, digest in zip(rows, hashes, strict=True))
+    decoding.progress.start("decode", len(rows))
+    valid = _decode(catalog, rows, pixels, decoding)
+    require_readable(len(rows), _unreadable(rows, valid), max_fraction=0)
+    return rows, valid
 
 
 def cache_spec(pixels: PixelSpec) -> PixelSpec:
-    """How training images are kept: whole, squished to a square with room for crops."""
+    """Return how training images are cached: whole, squished to a square that is large enough for crops."""
     side = math.ceil(pixels.size * _CACHE_MARGIN)
     return PixelSpec(size=side, resize_short=side, mode="squish", filter=pixels.filter)
 
 
-def _decode(
-    catalog: Catalog, rows: tuple[Row, ...], spec: PixelSpec, cache: Path, threads: int, progress: Progress
-) -> PixelCache:
-    files = [(row.sha256 or "", catalog.file_of(row)) for row in rows]
-    return fill_cache(cache, files, spec=spec, threads=threads, on_progress=progress.advance)
+def choose_subset(rows: Sequence[Row], *, seed: int) -> npt.NDArray[np.int64]:
+    """Choose the training images that are evaluated after every epoch, as the validation images are.
+
+    It is a systematic sample of the rows in the order of their labels, shuffled within each label: every class has its
+    proportion, rounded up or down. The same rows and seed give the same subset on every machine.
+
+    Args:
+        rows: Training images.
+        seed: Of the fit.
+
+    Returns:
+        Positions of an eighth of the rows, but at least 64 (or all) and at most 512: int64 [M], rising.
+    """
+    count = min(len(rows), _SUBSET_MAX, max(_SUBSET_MIN, len(rows) // _SUBSET_DIVISOR))
+    shuffled = np.random.default_rng(seed).permutation(len(rows))
+    order = np.array(sorted(shuffled, key=lambda position: sorted(rows[position].labels)), dtype=np.int64)
+    return np.sort(order[(2 * np.arange(count) + 1) * len(rows) // (2 * max(1, count))])
 
 
-def _only(cache: PixelCache, rows: tuple[Row, ...], kept: tuple[Row, ...]) -> PixelCache:
+def _hash(catalog: Catalog, rows: Sequence[Row], decoding: Decoding) -> list[str]:
+    decoding.progress.start("hash", len(rows))
+    files = [catalog.file_of(row) for row in rows]
+    return hash_files(files, threads=decoding.threads, on_progress=decoding.progress.advance)
+
+
+def _decode(catalog: Catalog, rows: Sequence[Row], spec: PixelSpec, decoding: Decoding) -> PixelCache:
+    return fill_cache([(row.sha256 or "", catalog.file_of(row)) for row in rows], spec, decoding)
+
+
+def _unreadable(rows: Sequence[Row], cache: PixelCache) -> dict[Row, str]:
+    return {rows[position]: reason for position, reason in cache.errors.items()}
+
+
+def _select(cache: PixelCache, rows: Sequence[Row], kept: Sequence[Row]) -> PixelCache:
+    """The images of the kept rows; `rows` are those of the whole cache."""
     positions = {row.path: position for position, row in enumerate(rows)}
-    return cache.take([positions[row.path] for row in kept])
+    return cache.select([positions[row.path] for row in kept])

@@ -11,7 +11,7 @@ import torch
 from service.pixels import PixelSpec
 from trainer.atomic import atomic_write_text
 from trainer.catalog import Catalog, Row, lost_classes
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared
 from trainer.diagnosis.commands import Commands
 from trainer.diagnosis.curve import draw_curve
 from trainer.diagnosis.diagnose import Evidence, NearestTrainImages, diagnose, to_json

@@ -1,7 +1,13 @@
-"""Backbones, the classifier on top of one, and what of it learns how fast."""
+"""Backbones, the classifier on top of one, and its parameter groups."""
 
-from trainer.model.backbones import Backbone, load_backbone
-from trainer.model.classifier import Classifier
-from trainer.model.groups import parameter_groups
+from trainer.model.backbones import Backbone, is_pretrained, load_backbone
+from trainer.model.classifier import Classifier, parameter_groups, set_frozen
 
-__all__ = ["Backbone", "Classifier", "load_backbone", "parameter_groups"]
+__all__ = [
+    "Backbone",
+    "Classifier",
+    "is_pretrained",
+    "load_backbone",
+    "parameter_groups",
+    "set_frozen",
+]

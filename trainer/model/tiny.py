@@ -1,4 +1,4 @@
-"""A network of under 100,000 parameters for 32-pixel images: keeps tests fast, and small datasets honest."""
+"""A network of under 100,000 parameters for 32-pixel images: it keeps tests fast."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Tiny(nn.Module):
         self.fc = nn.Linear(channels, class_count)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of normalised images."""
+        """Compute logits of normalised images."""
         return self.fc(self.pool(self.layers(x)).flatten(1))  # type: ignore[no-any-return]

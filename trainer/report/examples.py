@@ -11,8 +11,7 @@ import torch
 from service.pixels import PixelSpec, UInt8Array, load
 from trainer.catalog import Catalog, Row
 from trainer.catalog.labels import natural_key
-from trainer.data import augment
-from trainer.data.prepare import cache_spec
+from trainer.data import augment, cache_spec
 from trainer.recipe import Recipe
 from trainer.report.images import read_image, thumbnail
 

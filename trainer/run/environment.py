@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from trainer.data.training_data import TrainingData
+from trainer.data import Decoding, TrainingData
 from trainer.progress import Progress
 from trainer.training.distributed import SINGLE_PROCESS, Distributed
 from trainer.training.history import History
@@ -31,6 +31,11 @@ class Environment:
     cache: Path
     progress: Progress
     distributed: Distributed = SINGLE_PROCESS
+
+    @property
+    def decoding(self) -> Decoding:
+        """How images are decoded, and where they are kept."""
+        return Decoding(cache=self.cache, threads=self.threads, progress=self.progress)
 
     def open_session(self, data: TrainingData, history: History) -> Session:
         """A session of training on these images. Raises FitError if the device has not enough memory."""

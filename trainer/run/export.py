@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import Bundle
-from trainer.data.prepare import prepare_validation
+from trainer.data import prepare_validation
 from trainer.export import Exportable, export_bundle
 from trainer.model import Classifier, load_backbone
 from trainer.recipe import RANDOM_WEIGHTS
@@ -48,13 +48,7 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
     run.require(run.catalog, run.best, run.last)
     catalog = run.read_catalog(recipe, options.root)
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)  # the run has its own
-    hashed, valid = prepare_validation(
-        catalog,
-        pixels=backbone.pixels,
-        cache=environment.cache,
-        threads=environment.threads,
-        progress=environment.progress,
-    )
+    hashed, valid = prepare_validation(catalog, backbone.pixels, decoding=environment.decoding)
     run.require_unchanged(catalog.split("valid"), hashed)
     classifier = Classifier(backbone, class_count=len(catalog.classes), dropout=recipe.dropout)
     load_weights(classifier, run.best)

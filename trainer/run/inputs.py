@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainer.catalog import Catalog, Columns, read_catalog
-from trainer.data.prepare import Prepared, prepare
+from trainer.data import Prepared, prepare
 from trainer.model import Backbone, load_backbone
 from trainer.model.backbones import is_pretrained
 from trainer.recipe import RANDOM_WEIGHTS, Recipe
@@ -57,12 +57,4 @@ def prepare_images(
         environment: Where decoded images are kept.
         hashed: Whether the catalog's hashes are those of now.
     """
-    return prepare(
-        catalog,
-        pixels=backbone.pixels,
-        seed=recipe.seed,
-        cache=environment.cache,
-        threads=environment.threads,
-        progress=environment.progress,
-        hashed=hashed,
-    )
+    return prepare(catalog, backbone.pixels, seed=recipe.seed, decoding=environment.decoding, hashed=hashed)

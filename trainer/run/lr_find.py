@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from trainer.data.training_data import TrainingData
+from trainer.data import TrainingData
 from trainer.model import Backbone
 from trainer.recipe import Recipe
 from trainer.run.environment import Environment

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from service.bundle.spec import Task
-from trainer.data.training_data import TrainingData
+from trainer.data import TrainingData
 from trainer.recipe import Recipe
 
 

@@ -9,8 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from trainer.data import augment, to_device
-from trainer.data.training_data import TrainingData
+from trainer.data import TrainingData, augment, to_device
 from trainer.recipe import Recipe
 from trainer.training.balance import balance_of, epoch_order
 from trainer.training.mixing import Mix, draw_mix, mix_pixels, mix_targets, mix_weights

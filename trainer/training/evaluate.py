@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from service.bundle.spec import Task
-from trainer.data import PixelCache, StreamedImages
-from trainer.data.training_data import TrainingData
+from trainer.data import PixelCache, StreamedImages, TrainingData
 from trainer.errors import FitError
 from trainer.model import Classifier
 from trainer.progress import NoProgress, Progress
@@ -125,7 +124,7 @@ def predict_distributed(
     shard = distributed.shard(len(cache))
     logits = torch.zeros(len(cache), model.head.out_features)
     if shard.start < shard.stop:
-        own = cache.take(range(shard.start, shard.stop))
+        own = cache.select(range(shard.start, shard.stop))
         found = predict_logits(model, own, device=device, progress=progress, micro_batch=micro_batch)
         logits[shard] = torch.from_numpy(found)
     distributed.all_reduce(logits)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer.data.training_data import TrainingData
+from trainer.data import TrainingData
 from trainer.errors import FitError
 from trainer.model import Classifier
 from trainer.recipe import Recipe

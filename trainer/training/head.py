@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainer.data import augment, has_room, to_device
-from trainer.data.training_data import TrainingData
+from trainer.data import TrainingData, augment, fits_on_gpu, to_device
 from trainer.errors import FitError
 from trainer.model import Classifier
 from trainer.recipe import Recipe
@@ -83,7 +82,7 @@ def extract_features(model: Classifier, data: TrainingData, recipe: Recipe, sess
     distributed.all_reduce(features)
     if distributed.is_main:
         _require_finite(features, recipe)
-        if has_room(device, features.nbytes):
+        if fits_on_gpu(features.nbytes, device):
             return features.to(device)
     return features
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from service.bundle.spec import Task
-from trainer.model import Classifier, parameter_groups
-from trainer.model.groups import set_frozen
+from trainer.model import Classifier, parameter_groups, set_frozen
 from trainer.recipe import PARAMETER_GROUPS, Recipe
 from trainer.training.batches import Batch
 from trainer.training.device import autocast, training_dtype

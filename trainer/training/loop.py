@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from trainer.data.training_data import TrainingData
+from trainer.data import TrainingData
 from trainer.model import Backbone, Classifier
 from trainer.recipe import Recipe
 from trainer.training.calibration import Calibration, calibrate

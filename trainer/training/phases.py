@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from trainer.data.training_data import TrainingData
+from trainer.data import TrainingData
 from trainer.errors import RecipeError
 from trainer.model import Backbone
 from trainer.recipe import FinetuneRecipe, Recipe
@@ -62,7 +62,7 @@ def crop_size(size: int, scale: float) -> int:
 
 def for_backbone(recipe: Recipe, backbone: Backbone) -> Recipe:
     """The recipe as this backbone can follow it: one that accepts a single size gets whole crops."""
-    if not backbone.fixed_size:
+    if not backbone.fixed_input_size:
         return recipe
     return dataclasses.replace(recipe, finetune=dataclasses.replace(recipe.finetune, crop_scale=1.0))
 
@@ -96,7 +96,7 @@ def require_trainable(recipe: Recipe, backbone: Backbone) -> None:
 
 
 def _require_sizes(sizes: list[int], backbone: Backbone) -> None:
-    if sizes and backbone.fixed_size:
+    if sizes and backbone.fixed_input_size:
         raise RecipeError(f"{backbone.name} accepts only images of {backbone.pixels.size} pixels; leave out `sizes`")
     backbone.body.eval()
     for size in sorted(set(sizes)):

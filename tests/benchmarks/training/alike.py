@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from trainer.catalog import hash_files
-from trainer.data import StreamedImages, fill_cache
+from trainer.data import Decoding, StreamedImages, fill_cache
 from trainer.diagnosis.near_duplicates import near_duplicate_groups
 from trainer.model import Classifier, load_backbone
 from trainer.recipe import DEFAULT_BACKBONE
@@ -29,7 +29,7 @@ def alike_groups(files: Sequence[Path], *, least_similarity: float, cache: Path,
     """
     backbone = load_backbone(DEFAULT_BACKBONE)
     digests = hash_files(files, threads=threads)
-    pixels = fill_cache(cache, list(zip(digests, files, strict=True)), spec=backbone.pixels, threads=threads)
+    pixels = fill_cache(list(zip(digests, files, strict=True)), backbone.pixels, Decoding(cache, threads))
     model = Classifier(backbone, class_count=1).eval()
     images = StreamedImages(pixels, torch.device("cpu"))
     features = [model.embed(to_pixels(images.batch(part))) for part in batches(len(files), BATCH_SIZE)]

@@ -8,10 +8,9 @@ import torch
 
 from service.cores import usable_cores
 from tests.benchmarks.training.tables import Row, read_rows
-from trainer.data.prepare import prepare_validation
+from trainer.data import Decoding, prepare_validation
 from trainer.model import Backbone, Classifier, load_backbone
 from trainer.predictions import write_predictions
-from trainer.progress import NoProgress
 from trainer.recipe import RANDOM_WEIGHTS
 from trainer.run.folder import own_catalog, recipe_of
 from trainer.training.calibration import calibrate
@@ -27,9 +26,7 @@ def predict_last(run: Path, *, cache: Path, device: torch.device) -> list[Row]:
     recipe = recipe_of(run)
     catalog = own_catalog(run, recipe, None)
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)  # the run has its own
-    _, valid = prepare_validation(
-        catalog, pixels=backbone.pixels, cache=cache, threads=usable_cores(), progress=NoProgress()
-    )
+    _, valid = prepare_validation(catalog, backbone.pixels, decoding=Decoding(cache, usable_cores()))
     model = last_model(run, backbone, class_count=len(catalog.classes), device=device)
     logits = predict_logits(model, valid, device=device)
     calibration = calibrate(logits, catalog.targets(catalog.split("valid")), task=catalog.task)

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from trainer.training.sizes import crop_size
 
 from service.cores import usable_cores
 from trainer.catalog import read_catalog
-from trainer.data.prepare import prepare
-from trainer.data.training_data import TrainingData
+from trainer.data import Decoding, TrainingData, prepare
 from trainer.model import Backbone, Classifier, load_backbone, parameter_groups
 from trainer.progress import NoProgress
 from trainer.recipe import Recipe
 from trainer.training.device import autocast, training_dtype
 from trainer.training.finetune import Finetuner
-from trainer.training.loss import compute_loss
-from trainer.training.phases import crop_size
+from trainer.training.loss import loss_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,11 +47,9 @@ def make_setting(table: Path, *, root: Path, recipe: Recipe, cache: Path, device
     pixels = _backbone(recipe).pixels
     prepared = prepare(
         read_catalog(table, root=root),
-        pixels=pixels,
+        pixels,
         seed=recipe.seed,
-        cache=cache,
-        threads=usable_cores(),
-        progress=NoProgress(),
+        decoding=Decoding(cache, usable_cores()),
     )
     size = crop_size(pixels.size, recipe.finetune.crop_scale)
     return Setting(recipe=recipe, data=prepared.data, device=device, size=size, passes=passes)
@@ -106,7 +103,7 @@ class SyntheticLoop:
         self._optimizer.zero_grad()
         with autocast(self._setting.device, self._dtype):
             logits = self._network(self._pixels)
-        loss = compute_loss(logits, self._targets, task=self._setting.data.task, smoothing=recipe.label_smoothing)
+        loss = loss_of(logits, self._targets, task=self._setting.data.task, smoothing=recipe.label_smoothing)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.step(self._optimizer)
         self._scaler.update()

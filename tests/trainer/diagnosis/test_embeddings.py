@@ -10,8 +10,7 @@ from sklearn.datasets import load_sample_image
 
 from service.pixels import Mode, PixelSpec
 from trainer.catalog import hash_files
-from trainer.data import PixelCache, fill_cache
-from trainer.data.prepare import cache_spec
+from trainer.data import Decoding, PixelCache, cache_spec, fill_cache
 from trainer.diagnosis.embeddings import embed_images
 from trainer.progress import NoProgress
 
@@ -28,7 +27,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def cached(files: list[Path], spec: PixelSpec, folder: Path) -> PixelCache:
-    return fill_cache(folder, list(zip(hash_files(files, threads=1), files, strict=True)), spec=spec, threads=1)
+    return fill_cache(list(zip(hash_files(files, threads=1), files, strict=True)), spec, Decoding(folder, threads=1))
 
 
 @pytest.mark.parametrize("mode", ["crop", "squish", "pad"])

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trainer.catalog import read_catalog
-from trainer.data.prepare import prepare
+from trainer.data import Decoding, prepare
 from trainer.diagnosis.embeddings import embed_images
 from trainer.diagnosis.near_duplicates import ALIKE, near_duplicate_groups, nearest, whiten
 from trainer.model import load_backbone
@@ -101,7 +101,7 @@ def test_a_random_split_of_photos_from_one_shop_leaks_and_an_honest_one_does_not
     for name, valid in (("random", None), ("honest", DATA / "val.csv")):
         prepared = prepare(
             read_catalog(DATA / "train.csv", valid=valid),
-            pixels=pixels, seed=0, cache=tmp_path, threads=2, progress=NoProgress(),
+            pixels, seed=0, decoding=Decoding(tmp_path, threads=2),
         )  # fmt: skip
         data = prepared.data
         units = whiten(embed_images(data.train, data.valid, pixels, device=torch.device("cpu"), progress=NoProgress()))
@@ -118,7 +118,7 @@ def test_few_photos_leak_as_many_do(tmp_path: Path) -> None:
     pixels = load_backbone("efficientnet_lite0").pixels
     prepared = prepare(
         read_catalog(DATA / "train.csv", valid=DATA / "val.csv"),
-        pixels=pixels, seed=0, cache=tmp_path, threads=2, progress=NoProgress(),
+        pixels, seed=0, decoding=Decoding(tmp_path, threads=2),
     )  # fmt: skip
     data, random = prepared.data, np.random.default_rng(0)
     embedded = embed_images(data.train, data.valid, pixels, device=torch.device("cpu"), progress=NoProgress())

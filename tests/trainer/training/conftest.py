@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.photos import write_folder, write_tagged_csv
-from trainer.catalog import Columns, read_catalog
-from trainer.data.prepare import Prepared, prepare
+from trainer.catalog import read_catalog
+from trainer.data import Decoding, Prepared, prepare
 from trainer.model import Backbone, load_backbone
-from trainer.progress import NoProgress
 
 
 @pytest.fixture
@@ -24,12 +23,12 @@ def backbone() -> Backbone:
 def prepared(tmp_path: Path, backbone: Backbone) -> Prepared:
     """36 images of three classes, some of them held out."""
     catalog = read_catalog(write_folder(tmp_path / "photos"))
-    return prepare(catalog, pixels=backbone.pixels, seed=0, cache=tmp_path / "cache", threads=2, progress=NoProgress())
+    return prepare(catalog, backbone.pixels, seed=0, decoding=Decoding(tmp_path / "cache", threads=2))
 
 
 @pytest.fixture
 def tagged(tmp_path: Path, backbone: Backbone) -> Prepared:
     """36 images with none, one or two of three labels, some of them held out."""
     table = write_tagged_csv(tmp_path / "tagged")
-    catalog = read_catalog(table, columns=Columns(label="tags", label_delimiter=";"))
-    return prepare(catalog, pixels=backbone.pixels, seed=0, cache=tmp_path / "cache", threads=2, progress=NoProgress())
+    catalog = read_catalog(table, label_column="tags", label_delimiter=";")
+    return prepare(catalog, backbone.pixels, seed=0, decoding=Decoding(tmp_path / "cache", threads=2))

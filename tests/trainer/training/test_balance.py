@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared
 from trainer.model import Backbone, Classifier
 from trainer.progress import NoProgress
 from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe
@@ -28,7 +28,7 @@ def uneven(prepared: Prepared) -> Prepared:
     kept = [*np.flatnonzero(targets != FEW), *np.flatnonzero(targets == FEW)[:2]]
     data = dataclasses.replace(
         prepared.data,
-        train=prepared.data.train.take([int(position) for position in kept]),
+        train=prepared.data.train.select([int(position) for position in kept]),
         train_targets=targets[kept],
     )
     return dataclasses.replace(prepared, data=data)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.data import augment
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared, augment
 from trainer.recipe import FinetuneRecipe, Recipe
 from trainer.training.balance import image_weights
 from trainer.training.batches import Batch, Batches

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared
 from trainer.model import Backbone, Classifier
 from trainer.progress import NoProgress
 from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe

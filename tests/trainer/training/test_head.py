@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared
 from trainer.errors import FitError
 from trainer.model import Backbone, Classifier
 from trainer.progress import NoProgress
@@ -25,7 +25,7 @@ def features_of(prepared: Prepared, backbone: Backbone, recipe: Recipe = RECIPE)
 
 def test_the_frozen_body_sees_the_same_crops_in_every_precision(prepared: Prepared, backbone: Backbone) -> None:
     """In bf16 they were up to a pixel off."""
-    mirror = dataclasses.replace(backbone, body=nn.Flatten(), width=3 * 32 * 32)  # its embedding is what it sees
+    mirror = dataclasses.replace(backbone, body=nn.Flatten(), embedding_dim=3 * 32 * 32)  # embeds the pixels
     full, half = (
         features_of(prepared, mirror, dataclasses.replace(RECIPE, precision=precision))
         for precision in ("fp32", "bf16")
@@ -40,9 +40,9 @@ def test_more_images_than_are_copied_at_once_all_get_their_features(
     data = prepared.data
     positions = [place % len(data.train) for place in range(4200)]
     targets = data.train_targets[positions]
-    many = dataclasses.replace(data, train=data.train.take(positions), train_targets=targets)
+    many = dataclasses.replace(data, train=data.train.select(positions), train_targets=targets)
     body = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
-    model = Classifier(dataclasses.replace(backbone, body=body, width=12), class_count=3)
+    model = Classifier(dataclasses.replace(backbone, body=body, embedding_dim=12), class_count=3)
     recipe = dataclasses.replace(RECIPE, head=HeadRecipe(views=1))
     features = extract_features(model, many, recipe, size=16, device=CPU, progress=NoProgress())
     few = extract_features(model, data, recipe, size=16, device=CPU, progress=NoProgress())
@@ -60,7 +60,7 @@ def test_features_that_are_no_finite_numbers_are_said(prepared: Prepared, backbo
     with pytest.raises(FitError, match=message + r".* try --precision fp32"):
         features_of(
             prepared,
-            dataclasses.replace(backbone, body=body, width=4),
+            dataclasses.replace(backbone, body=body, embedding_dim=4),
             dataclasses.replace(RECIPE, weights="weights.pt"),
         )
 

@@ -14,8 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.data.prepare import Prepared
-from trainer.data.training_data import TrainingData
+from trainer.data import Prepared, TrainingData
 from trainer.model import Backbone, Classifier
 from trainer.progress import NoProgress
 from trainer.recipe import FinetuneRecipe, Recipe

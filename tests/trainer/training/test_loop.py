@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.support.photos import COLOURS
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared
 from trainer.errors import FitError
 from trainer.model import Backbone, Classifier, load_backbone
 from trainer.progress import NoProgress

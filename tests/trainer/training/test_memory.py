@@ -16,8 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainer.data.prepare import Prepared
-from trainer.data.training_data import TrainingData
+from trainer.data import Prepared, TrainingData
 from trainer.errors import FitError
 from trainer.model import Backbone, Classifier
 from trainer.progress import NoProgress

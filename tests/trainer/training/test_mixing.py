@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from service.bundle.spec import Task
-from trainer.training.loss import compute_loss
+from trainer.training.loss import loss_of
 from trainer.training.mixing import Mix, draw_mix, mix_pixels, mix_targets, mix_weights
 
 
@@ -61,7 +61,7 @@ def test_the_loss_of_a_mixed_image_is_the_mixed_loss(smoothing: float) -> None:
     expected = shares * F.cross_entropy(logits, own, label_smoothing=smoothing, reduction="none") + (
         1 - shares
     ) * F.cross_entropy(logits, other, label_smoothing=smoothing, reduction="none")
-    loss = compute_loss(logits, targets, task="classification", smoothing=smoothing)
+    loss = loss_of(logits, targets, task="classification", smoothing=smoothing)
     assert loss.item() == pytest.approx(expected.mean().item(), rel=1e-5)
 
 
@@ -78,15 +78,14 @@ def test_the_loss_of_a_mixed_image_counts_each_label_by_the_weight_of_its_image(
 
     def each(targets: torch.Tensor) -> torch.Tensor:
         parts = [
-            compute_loss(logits[[place]], targets[[place]], task=task, smoothing=smoothing)
-            for place in range(len(targets))
+            loss_of(logits[[place]], targets[[place]], task=task, smoothing=smoothing) for place in range(len(targets))
         ]
         return torch.stack(parts)
 
     weights, of_targets = mix_weights(first, second, shares=shares)
     targets = mix_targets(own, other, shares=of_targets, task=task, class_count=4)
     expected = (shares * first * each(own) + (1 - shares) * second * each(other)).mean()
-    loss = compute_loss(logits, targets, task=task, smoothing=smoothing, weights=weights)
+    loss = loss_of(logits, targets, task=task, smoothing=smoothing, weights=weights)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 

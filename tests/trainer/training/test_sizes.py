@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.data.prepare import Prepared
+from trainer.data import Prepared
 from trainer.errors import RecipeError
 from trainer.model import Backbone
 from trainer.progress import NoProgress
@@ -76,6 +76,6 @@ def test_a_size_that_the_network_does_not_take_is_said_before_anything_is_traine
 
 
 def test_a_backbone_of_one_size_takes_no_sizes(backbone: Backbone) -> None:
-    fixed = dataclasses.replace(backbone, fixed_size=True)
+    fixed = dataclasses.replace(backbone, fixed_input_size=True)
     with pytest.raises(RecipeError, match="tiny takes images of 32 pixels only; leave --sizes out"):
         require_training(Recipe(finetune=FinetuneRecipe(sizes="64:1,96:1")), fixed)

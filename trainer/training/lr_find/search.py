@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from trainer.data.training_data import TrainingData
+from trainer.data import TrainingData
 from trainer.errors import FitError
 from trainer.model import Classifier
 from trainer.recipe import Freeze, Recipe, Sizes

@@ -12,7 +12,7 @@ import torch
 
 from tests.support.photos import write_folder
 from trainer.catalog import read_catalog
-from trainer.data.prepare import Prepared, prepare
+from trainer.data import Decoding, Prepared, prepare
 from trainer.errors import FitError
 from trainer.model import Backbone, Classifier, load_backbone
 from trainer.progress import NoProgress
@@ -37,7 +37,7 @@ def load() -> Backbone:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     folder = tmp_path_factory.mktemp("sweeps")
     catalog = read_catalog(write_folder(folder / "photos"))
-    return prepare(catalog, pixels=load().pixels, seed=0, cache=folder / "cache", threads=2, progress=NoProgress())
+    return prepare(catalog, load().pixels, seed=0, decoding=Decoding(folder / "cache", threads=2))
 
 
 def whole(model: Classifier, prepared: Prepared, recipe: Recipe = RECIPE) -> LRFindResult:
