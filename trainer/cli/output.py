@@ -19,7 +19,7 @@ def command(program: str, *words: str | Path) -> str:
 
 def summary(outcome: Outcome, run: Path) -> dict[str, Any]:
     """What a fit gave: a JSON object."""
-    from trainer.diagnosis import to_json
+    from trainer.diagnosis import findings_to_json
 
     return {
         "run": str(run),
@@ -27,7 +27,7 @@ def summary(outcome: Outcome, run: Path) -> dict[str, Any]:
         "report": str(run / "report.html"),
         "digest": outcome.bundle.digest,
         "validation": outcome.bundle.metrics["validation"],
-        "diagnosis": to_json(outcome.findings),
+        "diagnosis": findings_to_json(outcome.findings, outcome.render_remedy),
         "stages_s": {stage: round(seconds, 2) for stage, seconds in outcome.fitted.stage_seconds.items()},
         "unreadable": {row.path: reason for row, reason in outcome.unreadable.items()},
         "warnings": list(outcome.warnings),
@@ -36,14 +36,14 @@ def summary(outcome: Outcome, run: Path) -> dict[str, Any]:
 
 def story(outcome: Outcome, run: Path) -> str:
     """The same in lines for people."""
-    from trainer.diagnosis import tell
+    from trainer.diagnosis import findings_to_text
 
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in outcome.fitted.stage_seconds.items())
     lines = [
         *_left_out(outcome.unreadable),
         f"stages: {stages}",
         figures("validation", outcome.bundle.metrics["validation"]),
-        tell(outcome.findings),
+        findings_to_text(outcome.findings, outcome.render_remedy),
         f"bundle: {run / 'bundle'} ({outcome.bundle.digest[:19]}...)",
         f"report: {run / 'report.html'}",
         f"next:   {command('service', 'serve', run / 'bundle')}",

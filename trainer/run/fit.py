@@ -12,7 +12,7 @@ from pathlib import Path
 from service.bundle import Bundle
 from trainer.catalog import Row
 from trainer.data.prepare import Prepared
-from trainer.diagnosis import Finding, diagnose_run
+from trainer.diagnosis import Finding, Render, diagnose, embed_images, gather_evidence, write_findings
 from trainer.errors import RunError
 from trainer.export import Exportable, export_bundle
 from trainer.model import Backbone
@@ -33,18 +33,24 @@ from trainer.run.folder import (
 )
 from trainer.run.inputs import backbone_of, backbone_of_run, catalog_of, prepared_for
 from trainer.run.lr_find import plot_lr_find
+from trainer.run.next_command import REGROUPED, NextCommand, next_run
+from trainer.training.history import read_history
 from trainer.training.loop import fit, require_training
-from trainer.training.lr_find.result import LR_FIND
+from trainer.training.lr_find.result import LR_FIND, read_lr_find
 from trainer.training.result import FitResult
 from trainer.training.tensorboard import TensorBoard, require_tensorboard
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """What a fit gave; `unreadable` images (row -> reason) were left out."""
+    """What a fit gave; `unreadable` images (row -> reason) were left out.
+
+    `render_remedy` turns the remedy of a finding into a command line.
+    """
 
     fitted: FitResult
     findings: tuple[Finding, ...]
+    render_remedy: Render
     bundle: Bundle
     unreadable: dict[Row, str]
     warnings: tuple[str, ...]
@@ -161,9 +167,7 @@ def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, e
         fitted.calibration.activate(fitted.logits),
         thresholds=fitted.calibration.thresholds,
     )
-    findings = diagnose_run(
-        run, recipe, prepared, fitted, pixels=backbone.pixels, device=environment.device, progress=progress
-    )
+    findings, render = _diagnose(run, recipe, backbone, prepared, fitted, environment)
     trained = Exportable(
         classifier=fitted.model,
         pixels=backbone.pixels,
@@ -183,5 +187,34 @@ def _finish(run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, e
         shutil.rmtree(staged, ignore_errors=True)
     environment.processes.barrier()
     return Outcome(
-        fitted=fitted, findings=findings, bundle=bundle, unreadable=unreadable, warnings=prepared.catalog.warnings
+        fitted=fitted,
+        findings=findings,
+        render_remedy=render,
+        bundle=bundle,
+        unreadable=unreadable,
+        warnings=prepared.catalog.warnings,
     )
+
+
+def _diagnose(
+    run: Path, recipe: Recipe, backbone: Backbone, prepared: Prepared, fitted: FitResult, environment: Environment
+) -> tuple[tuple[Finding, ...], Render]:
+    """Diagnose the run and write RUN/diagnosis.json, and RUN/regrouped.csv if a better split of the images exists."""
+    data, catalog = prepared.data, prepared.catalog
+    evidence = gather_evidence(
+        recipe,
+        prepared,
+        fitted,
+        history=read_history(run / "history.jsonl"),
+        lr_find=read_lr_find(run / LR_FIND).get("finetune"),
+        embeddings=embed_images(
+            data.train, data.valid, backbone.pixels, device=environment.device, progress=environment.progress
+        ),
+    )
+    if evidence.regrouped is not None:
+        (run / REGROUPED).unlink(missing_ok=True)  # left by a diagnosis that was interrupted
+        evidence.regrouped.write_csv(run / REGROUPED)
+    findings = diagnose(evidence)
+    render = NextCommand(run=run, recipe=recipe, root=catalog.root, out=next_run(run)).render
+    write_findings(run / "diagnosis.json", findings, render)
+    return findings, render
