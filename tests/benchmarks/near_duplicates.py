@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.near_duplicates TRAIN.csv VALID.csv [--sides 96 160 224] [--cache FOLDER]
 
-This is what `trainer/insight/duplicates.py` and `embeddings.py` are based on. For each side of the images, in pixels,
-and each least similarity, printed: the share of a random fifth of TRAIN.csv that has a near duplicate among the rest,
-the share of VALID.csv that has one in TRAIN.csv, the share of TRAIN.csv's photos whose nearest photo of another class
-is as near, and the images embedded a second.
+This is what `trainer/diagnosis/near_duplicates.py` and `embeddings.py` are based on. For each side of the images, in
+pixels, and each least similarity, printed: the fraction of a random fifth of TRAIN.csv that has a near duplicate among
+the rest, the fraction of VALID.csv that has one in TRAIN.csv, the fraction of TRAIN.csv whose nearest photo of another
+class is as near, and the images embedded per second.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def similarities(prepared: Prepared, *, side: int) -> tuple[npt.NDArray[np.float
     data, pixels = prepared.data, load_backbone(DEFAULT_BACKBONE).pixels
     start = time.perf_counter()
     features = embed_images(
-        data.train, data.valid, pixels, side=side, device=torch.device("cpu"), progress=NoProgress()
+        data.train, data.valid, pixels, size=side, device=torch.device("cpu"), progress=NoProgress()
     )
     rate = len(features) / (time.perf_counter() - start)
     units, targets = whiten(features), data.train_targets

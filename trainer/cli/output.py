@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do
 
 def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
     """The result of a fit as a JSON object."""
-    from trainer.diagnosis import to_json
+    from trainer.diagnosis import findings_to_json
 
     return {
         "run": str(run),
@@ -23,7 +23,7 @@ def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
         "report": str(run.report),
         "digest": result.bundle.digest,
         "validation": result.bundle.metrics["validation"],
-        "diagnosis": to_json(result.findings),
+        "diagnosis": findings_to_json(result.findings, result.render_remedy),
         "stages_s": {stage: round(seconds, 2) for stage, seconds in result.fit.stage_seconds.items()},
         "unreadable": {row.path: reason for row, reason in result.unreadable.items()},
         "warnings": list(result.warnings),
@@ -32,14 +32,14 @@ def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
 
 def fit_text(result: RunResult, run: RunFolder) -> str:
     """The result of a fit in lines for people."""
-    from trainer.diagnosis import tell
+    from trainer.diagnosis import findings_to_text
 
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in result.fit.stage_seconds.items())
     lines = [
         *_left_out(result.unreadable),
         f"stages: {stages}",
         metrics_text("validation", result.bundle.metrics["validation"]),
-        tell(result.findings),
+        findings_to_text(result.findings, result.render_remedy),
         f"bundle: {run.bundle} ({result.bundle.digest[:19]}...)",
         f"report: {run.report}",
         f"next:   {command_line('service', 'serve', run.bundle)}",

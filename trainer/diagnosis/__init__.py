@@ -1,8 +1,31 @@
-"""What stands out in a run, how sure that is, and what to try next; one rule or family of rules a module."""
+"""What stands out in a run, how sure that is, and what to try next."""
 
-from trainer.diagnosis.diagnose import to_json
-from trainer.diagnosis.evidence import diagnose_run
-from trainer.diagnosis.finding import Confidence, Finding
-from trainer.diagnosis.wording import tell
+from trainer.diagnosis.diagnose import diagnose
+from trainer.diagnosis.embeddings import embed_images
+from trainer.diagnosis.evidence import Evidence
+from trainer.diagnosis.finding import (
+    Confidence,
+    Finding,
+    Remedy,
+    Render,
+    findings_to_json,
+    findings_to_text,
+    read_findings,
+    write_findings,
+)
+from trainer.diagnosis.gather import gather_evidence
 
-__all__ = ["Confidence", "Finding", "diagnose_run", "tell", "to_json"]
+__all__ = [
+    "Confidence",
+    "Evidence",
+    "Finding",
+    "Remedy",
+    "Render",
+    "diagnose",
+    "embed_images",
+    "findings_to_json",
+    "findings_to_text",
+    "gather_evidence",
+    "read_findings",
+    "write_findings",
+]

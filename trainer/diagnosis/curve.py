@@ -1,10 +1,10 @@
-"""What the rules know of how a run learned: losses and errors as plain arrays."""
+"""How a run learned: the losses and errors of its epochs and steps as plain arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,124 +15,198 @@ from trainer.training.metrics import PRIMARY_METRIC
 
 FloatArray = npt.NDArray[np.float64]
 
-_WINDOW_SHARE, _LEAST_WINDOW = 20, 3
-_ROSE = 0.05  # of the loss of guessing
-_DEVIATIONS = 3.0
-_DEVIATION_OF_MEDIAN = 1.4826  # of a normal distribution: its standard deviation over its median absolute deviation
+_SMOOTHING_WINDOWS = 20  # the step losses are averaged over a twentieth of the steps
+_MIN_WINDOW_STEPS = 3
+_SD_PER_MAD = 1.4826  # of a normal distribution: standard deviation / median absolute deviation
+
+# Fractions of the chance loss.
+_DIVERGED_RISE = 0.05
+_WORSE_THAN_START = 0.05
+_STILL_GUESSING = 0.95
+_LEARNED_LITTLE = 0.7
+
+_DIVERGED_DEVIATIONS = 3.0
+_MIN_TRAIN_ERROR = 0.05  # with less, there is nothing left to learn from the training images
+_MIN_ERROR_RATIO = 0.5  # training error / validation error; with less, the training images are known much better
+_MAX_VALID_ERROR_RISE = 0.02
+_MIN_FALL = 0.03
+_FALL_PARTS = 3  # the fall is measured over the last third of the epochs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Curve:
-    """How the whole network learned. NaN stands where nothing was measured.
+class LearningCurve:
+    """How the fine-tuning went. NaN means that a value was not measured.
 
-    numbers      int64 [E], of the epochs that were measured, rising; 0 is the end of the head stage
-    train_loss, valid_loss    [E], of some training images as they are, and of the validation images
-    train_error, valid_error  [E], 1 - accuracy; multilabel: 1 - mean average precision
-    step_losses  [S], of each step: with augmentation and dropout, so only to be compared with each other
-    max_lr    highest learning rate of the steps, 0 where there were none
-    kept         number of the epoch whose weights were exported; None where the history does not have it
-    chance_loss  of an answer that knows how frequent each class is and nothing of the image
-    valid_count  number of validation images
+    Attributes:
+        epoch_numbers: int64 [E], the measured epochs in rising order; 0 is the end of the head stage.
+        train_loss: [E], of some training images, decoded as validation images are.
+        valid_loss: [E], of the validation images.
+        train_error: [E], 1 - accuracy; multilabel: 1 - mean average precision.
+        valid_error: [E], the same for the validation images.
+        step_losses: [S], the loss of each step. Augmentation and dropout are on, so compare them only with each other.
+        max_lr: Highest learning rate of the steps; 0 if there were none.
+        kept_epoch: Number of the epoch whose weights were exported; None if the history does not contain it.
+        chance_loss: Loss of a prediction that knows how frequent each class is and nothing about the image.
+        valid_count: Number of validation images.
     """
 
-    numbers: npt.NDArray[np.int64]
+    epoch_numbers: npt.NDArray[np.int64]
     train_loss: FloatArray
     valid_loss: FloatArray
     train_error: FloatArray
     valid_error: FloatArray
     step_losses: FloatArray
     max_lr: float
-    kept: int | None
+    kept_epoch: int | None
     chance_loss: float
     valid_count: int
 
-    @property
-    def epochs(self) -> int:
-        """Of the whole network."""
-        return int((self.numbers > 0).sum())
+    @classmethod
+    def from_history(
+        cls, history: TrainingHistory, *, task: Task, train_targets: npt.NDArray[Any], valid_count: int
+    ) -> LearningCurve:
+        """Build the curve of a history; the history may lack its first epochs.
+
+        Args:
+            history: Epochs and steps of the run.
+            task: Decides which metric is the error.
+            train_targets: int64 [N]; multilabel: [N, K] of 0 and 1.
+            valid_count: Number of validation images.
+        """
+        return cls(
+            epoch_numbers=np.array([epoch.number for epoch in history.epochs], dtype=np.int64),
+            train_loss=_metric(history.epochs, "train", "loss"),
+            valid_loss=_metric(history.epochs, "valid", "loss"),
+            train_error=1 - _metric(history.epochs, "train", PRIMARY_METRIC[task]),
+            valid_error=1 - _metric(history.epochs, "valid", PRIMARY_METRIC[task]),
+            step_losses=np.array([step.loss for step in history.steps], dtype=np.float64),
+            max_lr=max((step.lr for step in history.steps), default=0.0),
+            kept_epoch=history.kept.number if history.kept else None,
+            chance_loss=chance_loss(train_targets, task=task),
+            valid_count=valid_count,
+        )
 
     @property
-    def head_trained(self) -> bool:
-        """Whether the whole network began with a trained head."""
-        return bool(len(self.numbers) and self.numbers[0] == 0)
+    def epoch_count(self) -> int:
+        """Number of measured fine-tuning epochs."""
+        return int((self.epoch_numbers > 0).sum())
+
+    @property
+    def starts_with_trained_head(self) -> bool:
+        """Whether a head stage came before the fine-tuning."""
+        return bool(len(self.epoch_numbers) and self.epoch_numbers[0] == 0)
 
     @property
     def start_loss(self) -> float:
-        """Training loss before the whole network learned: of the trained head, or of a new one, which guesses."""
-        return float(self.train_loss[0]) if self.head_trained else self.chance_loss
+        """Training loss before fine-tuning: that of the trained head, or of a new head, which only guesses."""
+        return float(self.train_loss[0]) if self.starts_with_trained_head else self.chance_loss
 
     @property
-    def rise(self) -> tuple[float, float]:
-        """Between which losses the steps rose most: the lowest mean of neighbours, a twentieth of all, and a later one.
+    def largest_rise(self) -> tuple[float, float]:
+        """Smoothed step loss before and after its largest rise.
 
-        The first step counts as such a mean. Raises ValueError where there are no steps.
+        The loss is smoothed over a twentieth of the steps. The first step counts as a smoothed value of its own.
+
+        Raises:
+            ValueError: If there are no steps.
         """
-        means = _means(self.step_losses)
+        means = _moving_mean(self.step_losses)
         before = np.minimum.accumulate(np.append(self.step_losses[0], means[:-1]))
-        most = int((means - before).argmax())
-        return float(before[most]), float(means[most])
+        largest = int((means - before).argmax())
+        return float(before[largest]), float(means[largest])
 
     @property
-    def burst(self) -> bool:
-        """Whether the loss of the steps rose well over what it had been, if only back to that of guessing.
+    def diverged(self) -> bool:
+        """Whether the step loss rose far above an earlier value, even if only back to the chance loss.
 
-        By a twentieth of the loss of guessing, and by three standard deviations of the steps. A new head answers every
-        image alike, so its first loss is exact: no deviations are asked for over that one.
+        The rise must be at least a twentieth of the chance loss, beyond three standard deviations of the steps. A new
+        head predicts the same for every image, so its first loss is exact: a rise above that one needs no deviations.
         """
         if not len(self.step_losses):
             return False
-        before, after = self.rise
-        rises = [after - before - _DEVIATIONS * _deviation(self.step_losses)]
-        if not self.head_trained:
-            rises.append(float(_means(self.step_losses).max() - self.step_losses[0]))
-        return max(rises) >= _ROSE * self.chance_loss
+        before, after = self.largest_rise
+        rises = [after - before - _DIVERGED_DEVIATIONS * _step_deviation(self.step_losses)]
+        if not self.starts_with_trained_head:
+            rises.append(float(_moving_mean(self.step_losses).max() - self.step_losses[0]))
+        return max(rises) >= _DIVERGED_RISE * self.chance_loss
 
+    @property
+    def failure(self) -> Literal["guessing", "worse"] | None:
+        """How fine-tuning failed, if it did.
 
-def draw_curve(learning: TrainingHistory, *, task: Task, train_targets: npt.NDArray[Any], valid_count: int) -> Curve:
-    """The curve of a history; its first epochs may be missing.
+        `guessing`: the training loss ended near the chance loss. `worse`: it ended clearly above `start_loss`. None
+        also if nothing was measured.
+        """
+        if not self.epoch_count:
+            return None
+        end = float(self.train_loss[-1])
+        if end >= _STILL_GUESSING * self.chance_loss:
+            return "guessing"
+        return "worse" if end > self.start_loss + _WORSE_THAN_START * self.chance_loss else None
 
-    train_targets  int64 [N], or for multilabel [N, K] of 0 and 1
-    """
-    rates = [step.lr for step in learning.steps]
-    return Curve(
-        numbers=np.array([epoch.number for epoch in learning.epochs], dtype=np.int64),
-        train_loss=_figures(learning.epochs, "train", "loss"),
-        valid_loss=_figures(learning.epochs, "valid", "loss"),
-        train_error=1 - _figures(learning.epochs, "train", PRIMARY_METRIC[task]),
-        valid_error=1 - _figures(learning.epochs, "valid", PRIMARY_METRIC[task]),
-        step_losses=np.array([step.loss for step in learning.steps], dtype=np.float64),
-        max_lr=max(rates, default=0.0),
-        kept=learning.kept.number if learning.kept else None,
-        chance_loss=chance_loss(train_targets, task=task),
-        valid_count=valid_count,
-    )
+    @property
+    def fall_in_last_third(self) -> float:
+        """By which fraction the training loss fell in the last third of the epochs; 0 if that was not measured."""
+        return _fall(self.train_loss)
+
+    def is_slow(self, *, explained_error: float) -> bool:
+        """Whether learning was slow and had not finished at the end.
+
+        That means: the training images themselves are poorly known and hardly better than other images, and this was
+        still changing. Everything is measured on images without augmentation; the step losses, with dropout and
+        augmentation, say nothing here. A model that learned next to nothing counts too, since nobody can tell from its
+        loss whether it is falling. A model that diverged, or whose validation error is rising, does not count.
+
+        Args:
+            explained_error: Part of the error that wrong labels explain, 0 to 1.
+        """
+        if not self.epoch_count or not np.isfinite([self.train_error[-1], self.train_loss[-1]]).all():
+            return False
+        if self.diverged or self.valid_error[-1] > np.nanmin(self.valid_error) + _MAX_VALID_ERROR_RISE:
+            return False
+        train_error, valid_error = self.train_error[-1] - explained_error, self.valid_error[-1] - explained_error
+        can_learn_more = train_error >= max(_MIN_TRAIN_ERROR, _MIN_ERROR_RATIO * valid_error)
+        learned_little = self.train_loss[-1] >= _LEARNED_LITTLE * self.chance_loss
+        is_falling = min(_fall(self.train_loss), _fall(self.valid_loss)) >= _MIN_FALL
+        return bool(can_learn_more and (learned_little or is_falling))
 
 
 def chance_loss(targets: npt.NDArray[Any], *, task: Task) -> float:
-    """Mean loss of the best answer that is the same for every image: the entropy of the labels, in nats.
+    """Compute the mean loss of the best prediction that is the same for every image: the entropy of the labels.
 
-    classification: int64 [N]; multilabel: [N, K] of 0 and 1, the mean over the classes
+    Args:
+        targets: int64 [N]; multilabel: [N, K] of 0 and 1.
+        task: Which of the two it is.
+
+    Returns:
+        The entropy in nats; multilabel: the mean over the classes.
     """
     if task == "classification":
-        shares = np.bincount(targets) / len(targets)
-        return float(_surprise(shares).sum())
-    shares = (targets > 0).mean(axis=0)
-    return float((_surprise(shares) + _surprise(1 - shares)).mean())
+        frequencies = np.bincount(targets) / len(targets)
+        return float(_entropy_terms(frequencies).sum())
+    frequencies = (targets > 0).mean(axis=0)
+    return float((_entropy_terms(frequencies) + _entropy_terms(1 - frequencies)).mean())
 
 
-def _surprise(shares: FloatArray) -> FloatArray:
-    return -shares * np.log(np.where(shares > 0, shares, 1))
+def _entropy_terms(frequencies: FloatArray) -> FloatArray:
+    return -frequencies * np.log(np.where(frequencies > 0, frequencies, 1))
 
 
-def _figures(epochs: Sequence[EpochRecord], side: str, name: str) -> FloatArray:
-    return np.array([getattr(epoch, side).get(name, np.nan) for epoch in epochs], dtype=np.float64)
+def _metric(epochs: Sequence[EpochRecord], split: Literal["train", "valid"], name: str) -> FloatArray:
+    return np.array([getattr(epoch, split).get(name, np.nan) for epoch in epochs], dtype=np.float64)
 
 
-def _means(losses: FloatArray) -> FloatArray:
-    window = min(len(losses), max(_LEAST_WINDOW, len(losses) // _WINDOW_SHARE))
+def _moving_mean(losses: FloatArray) -> FloatArray:
+    window = min(len(losses), max(_MIN_WINDOW_STEPS, len(losses) // _SMOOTHING_WINDOWS))
     return np.convolve(losses, np.full(window, 1 / window), "valid")
 
 
-def _deviation(losses: FloatArray) -> float:
-    """Standard deviation of the steps about their course, from what lies between neighbours; outliers do not count."""
-    return float(_DEVIATION_OF_MEDIAN * np.median(np.abs(np.diff(losses))) / np.sqrt(2)) if len(losses) > 1 else 0.0
+def _step_deviation(losses: FloatArray) -> float:
+    """Standard deviation of the step losses about their trend, from differences of neighbours; robust to outliers."""
+    return float(_SD_PER_MAD * np.median(np.abs(np.diff(losses))) / np.sqrt(2)) if len(losses) > 1 else 0.0
+
+
+def _fall(losses: FloatArray) -> float:
+    """By which fraction a loss fell in the last third of the epochs; 0 if that was not measured."""
+    before = losses[max(0, len(losses) - 1 - max(1, len(losses) // _FALL_PARTS))]
+    return float((before - losses[-1]) / before) if np.isfinite(before) and before > 0 else 0.0

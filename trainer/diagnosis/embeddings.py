@@ -1,4 +1,4 @@
-"""Embeddings of a run's images by the default backbone as it comes: what tells near duplicates."""
+"""Embeddings of a run's images by the pretrained default backbone, for finding near duplicates."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from trainer.recipe import DEFAULT_BACKBONE
 from trainer.training.device import autocast, frozen_dtype
 from trainer.training.evaluate import BATCH_SIZE, batches
 
-# With 224 pixels, which the backbone was made for, little more is found at twice the cost; with 96 images of different
-# things begin to look alike: `tests/benchmarks/near_duplicates.py` measures it.
-SIDE = 160
-_LEAST_SIDE = 96
+# With 224 pixels, the backbone's own size, few more near duplicates are found at twice the cost; with 96 pixels, images
+# of different things begin to look similar: `tests/benchmarks/near_duplicates.py` measures it.
+EMBEDDED_SIZE = 160
+_MIN_EMBEDDED_SIZE = 96
 
-Shares = npt.NDArray[np.float32]
+Fractions = npt.NDArray[np.float32]
 
 
 @torch.inference_mode()
@@ -32,56 +32,64 @@ def embed_images(
     *,
     device: torch.device,
     progress: Progress,
-    side: int = SIDE,
+    size: int = EMBEDDED_SIZE,
 ) -> npt.NDArray[np.float16]:
-    """float16 [N + M, C] of the training images (squished squares) and then the validation images.
+    """Embed the training images and then the validation images.
 
-    pixels  what the validation images were decoded with; of a training image the same part is looked at
-    side    pixels of an image that are looked at; less where they are kept no larger
+    The network is always the default backbone, whatever the run trains, because the similarity of near duplicates was
+    measured with it.
 
-    It is always the default backbone, whatever the run trains, since how alike the embeddings of near duplicates are
-    was measured for this one.
+    Args:
+        train: Whole training images, squished to squares.
+        valid: Validation images, decoded with `pixels`.
+        pixels: How the service decodes an image; of a training image the same part is embedded.
+        device: Where the network runs.
+        progress: Is advanced by every image.
+        size: Side of the embedded images in pixels; less if the validation images are smaller.
+
+    Returns:
+        float16 [N + M, C].
     """
-    side = min(side, max(_LEAST_SIDE, pixels.size))
+    size = min(size, max(_MIN_EMBEDDED_SIZE, pixels.size))
     network = Classifier(load_backbone(DEFAULT_BACKBONE), class_count=1).eval()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     progress.start("near duplicates", len(train) + len(valid))
-    found: list[npt.NDArray[np.float16]] = []
+    embeddings: list[npt.NDArray[np.float16]] = []
     with autocast(device, frozen_dtype(device, "auto")):
         for cache, (widths, heights) in (
-            (train, _kept_of_whole(train.aspects, pixels)),
-            (valid, _whole_in_kept(valid.aspects, pixels)),
+            (train, _visible_part(train.aspects, pixels)),
+            (valid, _unpadded_part(valid.aspects, pixels)),
         ):
             for positions in batches(len(cache), BATCH_SIZE):
-                views = [
-                    _view(image, width, height, side=side)
+                centres = [
+                    _centre(image, width, height, size=size)
                     for image, width, height in zip(
                         cache.batch(positions), widths[positions], heights[positions], strict=True
                     )
                 ]
-                inputs = torch.cat(views).to(device).float().contiguous(memory_format=torch.channels_last)
-                found.append(network.embed(inputs).to("cpu", torch.float16).numpy())
+                inputs = torch.cat(centres).to(device).float().contiguous(memory_format=torch.channels_last)
+                embeddings.append(network.embed(inputs).to("cpu", torch.float16).numpy())
                 progress.advance(len(positions))
-    return np.concatenate(found)
+    return np.concatenate(embeddings)
 
 
-def _kept_of_whole(aspects: npt.NDArray[np.float32], pixels: PixelSpec) -> tuple[Shares, Shares]:
-    """Of the width and the height of whole images, the middle share that the service looks at."""
+def _visible_part(aspects: npt.NDArray[np.float32], pixels: PixelSpec) -> tuple[Fractions, Fractions]:
+    """Fractions of the width and the height of whole images that the service looks at, about the centre."""
     if pixels.mode != "crop":
         return np.ones_like(aspects), np.ones_like(aspects)
-    share = np.float32(pixels.size / pixels.resize_short)
-    return share * np.minimum(1, 1 / aspects), share * np.minimum(1, aspects)
+    fraction = np.float32(pixels.size / pixels.resize_short)
+    return fraction * np.minimum(1, 1 / aspects), fraction * np.minimum(1, aspects)
 
 
-def _whole_in_kept(aspects: npt.NDArray[np.float32], pixels: PixelSpec) -> tuple[Shares, Shares]:
-    """Of the width and the height of what the service looks at, the middle share that is no padding."""
+def _unpadded_part(aspects: npt.NDArray[np.float32], pixels: PixelSpec) -> tuple[Fractions, Fractions]:
+    """Fractions of the width and the height of what the service looks at that are no padding, about the centre."""
     if pixels.mode != "pad":
         return np.ones_like(aspects), np.ones_like(aspects)
     return np.minimum(1, aspects), np.minimum(1, 1 / aspects)
 
 
-def _view(image: npt.NDArray[np.uint8], width: float, height: float, *, side: int) -> Tensor:
-    """The middle of an image, uint8 [S, S, 3], as uint8 [1, 3, side, side]."""
-    left, top = (round((1 - share) * len(image) / 2) for share in (width, height))
-    middle = torch.from_numpy(image[top : len(image) - top, left : len(image) - left]).permute(2, 0, 1)[None]
-    return F.interpolate(middle, size=(side, side), mode="bilinear", antialias=True)
+def _centre(image: npt.NDArray[np.uint8], width: float, height: float, *, size: int) -> Tensor:
+    """The centre of an image, uint8 [S, S, 3] -> uint8 [1, 3, size, size]; width and height are fractions."""
+    left, top = (round((1 - fraction) * len(image) / 2) for fraction in (width, height))
+    centre = torch.from_numpy(image[top : len(image) - top, left : len(image) - left]).permute(2, 0, 1)[None]
+    return F.interpolate(centre, size=(size, size), mode="bilinear", antialias=True)

@@ -1,113 +1,174 @@
-"""From a fitted run to what stands out in it: RUN/diagnosis.json."""
+"""Everything that the rules look at, with the quantities that several of them need."""
 
 from __future__ import annotations
 
-import itertools
-import json
-from pathlib import Path
+import functools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
-from service.pixels import PixelSpec
-from trainer.atomic import atomic_write_text
-from trainer.catalog import Catalog, Row, lost_classes
-from trainer.data import Prepared
-from trainer.diagnosis.commands import Commands
-from trainer.diagnosis.curve import draw_curve
-from trainer.diagnosis.diagnose import Evidence, NearestTrainImages, diagnose, to_json
-from trainer.diagnosis.embeddings import embed_images
-from trainer.diagnosis.finding import Finding
-from trainer.diagnosis.judged import Predictions
-from trainer.diagnosis.leak import leaks
-from trainer.diagnosis.lr_evidence import read_sweep
-from trainer.diagnosis.near_duplicates import MANY, FloatArray, nearest, whiten
-from trainer.diagnosis.regroup import regroup
-from trainer.progress import Progress
+from service.bundle.spec import Task
+from trainer.catalog import Catalog, Split
+from trainer.diagnosis.curve import LearningCurve
+from trainer.diagnosis.label_noise import LabelNoise, find_label_noise
+from trainer.diagnosis.near_duplicates import NEAR_DUPLICATE_SIMILARITY
+from trainer.diagnosis.predictions import Collapse, Predictions, find_collapse
 from trainer.recipe import Recipe
-from trainer.training.history import read_history
-from trainer.training.loop import FitResult
-from trainer.training.metrics import activate
+from trainer.training.lr_find.result import LRFindResult
+from trainer.training.lr_find.suggestions import Rule
+
+_CLEARLY_OTHER_LR = 3.0  # ratio of two learning rates
+_MIN_LEAKED_IMAGES = 3
+_MIN_LEAKED_FRACTION = 0.10
 
 
-def diagnose_run(
-    run: Path,
-    recipe: Recipe,
-    prepared: Prepared,
-    fitted: FitResult,
-    *,
-    pixels: PixelSpec,
-    device: torch.device,
-    progress: Progress,
-) -> tuple[Finding, ...]:
-    """Diagnose a run that has its history and, where a sweep was made, lr_find.json; write RUN/diagnosis.json.
+@dataclass(frozen=True, kw_only=True)
+class LRSuggestion:
+    """What the learning rate finder suggests for fine-tuning.
 
-    pixels  what the service will do to an image
-
-    Where many validation images have a near duplicate among the training images, RUN/regrouped.csv is written too: the
-    same images, split so that near duplicates stand on one side. Files that are there are replaced, whole or not at
-    all.
+    Attributes:
+        lowest: The lowest learning rate that it suggests. By the rule `edge` the loss hardly fell, and what is read
+            from its fall is noise; `lowest` and `highest` are then both the learning rate above which the loss began
+            to rise.
+        highest: The highest one.
+        lr: The one that `lr='auto'` uses.
+        rule: How `lr` was chosen.
     """
-    data, catalog = prepared.data, prepared.catalog
-    # Not calibrated for one label an image: where many are wrong, that makes the network unsure of what it knows.
-    calibrated = data.task == "multilabel"
-    probabilities, subset_probabilities = (
-        fitted.calibration.activate(logits) if calibrated else activate(logits, data.task)
-        for logits in (fitted.logits, fitted.subset_logits)
-    )
-    rows = catalog.split("train")
-    features = embed_images(data.train, data.valid, pixels, device=device, progress=progress)
-    twins = _find_twins(features, rows, catalog.split("valid"))
-    commands = Commands(run=run, recipe=recipe, root=catalog.root, out=_next_run(run))
-    facts = Evidence(
-        catalog=catalog,
-        lost=lost_classes(prepared.unreadable, catalog.classes),
-        curve=draw_curve(
-            read_history(run / "history.jsonl"),
-            task=data.task,
-            train_targets=data.train_targets,
-            valid_count=len(data.valid),
-        ),
-        sweep=read_sweep(run / "lr_find.json"),
-        valid=Predictions(
-            names=[row.path for row in catalog.split("valid")],
-            probabilities=probabilities,
-            targets=data.valid_targets,
-        ),
-        trained=Predictions(
-            names=[rows[position].path for position in data.subset_positions.tolist()],
-            probabilities=subset_probabilities,
-            targets=data.subset_targets,
-        ),
-        thresholds=fitted.calibration.thresholds,
-        twins=twins,
-        commands=commands,
-        split_command=_split_anew(catalog, features, commands) if leaks(twins.similarities) else "",
-    )
-    findings = diagnose(facts)
-    with atomic_write_text(run / "diagnosis.json") as file:
-        file.write(json.dumps(to_json(findings), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    return findings
+
+    lowest: float
+    highest: float
+    lr: float
+    rule: Rule
+
+    @classmethod
+    def from_result(cls, result: LRFindResult | None) -> LRSuggestion | None:
+        """Read the result for fine-tuning; None if there is none, or if it does not say anything."""
+        if result is None or result.rule == "recipe":
+            return None
+        found = result.suggestions
+        lrs = (found.valley, found.steepest, found.minimum_tenth) if result.rule == "mean" else (result.suggestion,)
+        return cls(lowest=min(lrs), highest=max(lrs), lr=result.suggestion, rule=result.rule)
+
+    def is_too_low(self, lr: float) -> bool:
+        """Whether a learning rate is less than a third of the lowest one."""
+        return lr * _CLEARLY_OTHER_LR < self.lowest
+
+    def is_near(self, lr: float) -> bool:
+        """Whether a learning rate is at least a third and at most three times `self.lr`."""
+        return self.lr <= lr * _CLEARLY_OTHER_LR and lr <= self.lr * _CLEARLY_OTHER_LR
 
 
-def _find_twins(features: FloatArray, train: tuple[Row, ...], valid: tuple[Row, ...]) -> NearestTrainImages:
-    units = whiten(features)
-    positions, similarities = nearest(units[len(train) :], units[: len(train)])
-    pairs = [(row.path, train[position].path) for row, position in zip(valid, positions.tolist(), strict=True)]
-    return NearestTrainImages(similarities=similarities, pairs=pairs, few=len(features) < MANY)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NearestTrainImages:
+    """The most similar training image of each validation image.
+
+    Attributes:
+        similarities: float32 [M], -1 to 1; see `near_duplicates.nearest`.
+        pairs: M pairs of paths: the validation image and the training image.
+        few: Whether there are so few images that some different ones seem similar; see `near_duplicates.whiten`.
+    """
+
+    similarities: npt.NDArray[np.float32]
+    pairs: Sequence[tuple[str, str]]
+    few: bool
+
+    @property
+    def is_near_duplicate(self) -> npt.NDArray[np.bool_]:
+        """Whether each validation image has a near duplicate among the training images, bool [M]."""
+        return self.similarities >= NEAR_DUPLICATE_SIMILARITY
+
+    @property
+    def leaked(self) -> bool:
+        """Whether a tenth of the validation images, and at least three, have a near duplicate."""
+        found = self.is_near_duplicate
+        return bool(found.sum() >= _MIN_LEAKED_IMAGES and found.mean() >= _MIN_LEAKED_FRACTION)
 
 
-def _split_anew(catalog: Catalog, features: FloatArray, commands: Commands) -> str:
-    regrouped = regroup(catalog, features, seed=commands.recipe.seed)
-    if regrouped is None:
-        return ""
-    table = commands.run / "regrouped.csv"
-    table.unlink(missing_ok=True)  # of a diagnosis that was interrupted
-    regrouped.write_csv(table)
-    return commands.fit_table(table)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """Everything that the rules look at.
+
+    Attributes:
+        recipe: Of the run.
+        catalog: The images of the run that could be decoded.
+        lost_classes: Classes that were left out, because none of their training images could be decoded.
+        curve: How the fine-tuning went.
+        lr_suggestion: What the learning rate finder suggests; None if it was not run, or does not say anything.
+        valid: What the best model predicts for the validation images.
+        train_subset: What it predicts for some training images, without augmentation.
+        thresholds: Multilabel: one for each class; a label is predicted at this probability or above.
+        nearest: The most similar training image of each validation image.
+        regrouped: The same images, split so that near duplicates stay together. None if too few validation images have
+            a near duplicate, or if no such split exists.
+    """
+
+    recipe: Recipe
+    catalog: Catalog
+    lost_classes: Sequence[str]
+    curve: LearningCurve
+    lr_suggestion: LRSuggestion | None
+    valid: Predictions
+    train_subset: Predictions
+    thresholds: Sequence[float]
+    nearest: NearestTrainImages
+    regrouped: Catalog | None
+
+    @property
+    def task(self) -> Task:
+        """Of the catalog."""
+        return self.catalog.task
+
+    @functools.cached_property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Whether each validation image is predicted correctly, bool [M]."""
+        return self.valid.correct(task=self.task, thresholds=self.thresholds)
+
+    @functools.cached_property
+    def train_counts(self) -> dict[str, int]:
+        """Number of training images of each class, in the order of the classes."""
+        return _image_counts(self.catalog, "train")
+
+    @functools.cached_property
+    def valid_counts(self) -> dict[str, int]:
+        """Number of validation images of each class, in the order of the classes; may be 0."""
+        return _image_counts(self.catalog, "valid")
+
+    @functools.cached_property
+    def collapse(self) -> Collapse | None:
+        """The classes that the model predicts for nearly all images; None if it does not, and for multilabel."""
+        return find_collapse(self.valid) if self.task == "classification" else None
+
+    @functools.cached_property
+    def label_noise(self) -> LabelNoise | None:
+        """Labels that are probably wrong; None if there are few, or if the model cannot judge labels.
+
+        A model that collapsed, or that a learning rate ruined, is sure of things that it does not know.
+        """
+        ruined = self.curve.diverged and self.curve.failure is not None
+        if self.task != "classification" or self.collapse is not None or ruined:
+            return None
+        return find_label_noise(self.valid, self.train_subset)
+
+    @property
+    def explained_error(self) -> float:
+        """Part of the error that wrong labels explain, 0 to 1."""
+        noise = self.label_noise
+        return noise.valid_fraction if noise and noise.confidence != "low" else 0.0
+
+    @functools.cached_property
+    def is_slow(self) -> bool:
+        """Whether learning was slow and had not finished at the end; see `LearningCurve.is_slow`."""
+        return self.curve.is_slow(explained_error=self.explained_error)
+
+    @property
+    def lr_is_too_low(self) -> bool:
+        """Whether the learning rate finder says that the learning rate was too low."""
+        return self.lr_suggestion is not None and self.lr_suggestion.is_too_low(self.curve.max_lr)
 
 
-def _next_run(run: Path) -> Path:
-    """RUN-2, or the first of RUN-3, ... that is not there."""
-    place = run.resolve() if run.name in ("", "..") else run
-    names = (place.with_name(f"{place.name}-{number}") for number in itertools.count(2))
-    return next(path for path in names if not path.exists())
+def _image_counts(catalog: Catalog, split: Split) -> dict[str, int]:
+    counts = Counter(label for row in catalog.split(split) for label in row.labels)
+    return {label: counts[label] for label in catalog.classes}

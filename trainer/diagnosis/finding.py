@@ -1,37 +1,100 @@
-"""One thing that is worth saying of a run."""
+"""What a diagnosis finds, as objects, as diagnosis.json and as text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
+
+from trainer.atomic import atomic_write_text
 
 Confidence = Literal["low", "medium", "high"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What stands out in a run, and what to do about it.
+class Remedy:
+    """What to try next.
 
-    name        in kebab case; what may be found has fixed names
-    confidence  how sure it is that this is so
-    summary     one sentence
-    evidence    what was measured: JSON values
-    command     what to try next; empty where no command would change it before the images are others
+    Attributes:
+        command: `fit` the same images again, or `lr_find`: look for a learning rate first.
+        changes: Options that differ from those of the diagnosed run, under their names in the Python API.
+        regrouped: Whether to use the split that keeps near duplicates together, `Evidence.regrouped`.
+    """
+
+    command: Literal["fit", "lr_find"]
+    changes: Mapping[str, float | str] = field(default_factory=dict)
+    regrouped: bool = False
+
+
+# Turns a remedy into the command line that a user can paste.
+Render = Callable[[Remedy], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that stands out in a run, and what to do about it.
+
+    Attributes:
+        name: In kebab case, one fixed name per rule.
+        confidence: How sure the rule is.
+        summary: One sentence.
+        evidence: What the rule looked at, as JSON values.
+        remedy: What to try next; None if no command helps as long as the images stay the same.
     """
 
     name: str
     confidence: Confidence
     summary: str
     evidence: Mapping[str, Any]
-    command: str
+    remedy: Remedy | None
 
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in diagnosis.json; the command is called `try`."""
-        return {
-            "name": self.name,
-            "confidence": self.confidence,
-            "summary": self.summary,
-            "evidence": dict(self.evidence),
-            "try": self.command,
-        }
+
+def findings_to_json(findings: Sequence[Finding], render: Render) -> dict[str, Any]:
+    """Convert findings to the JSON object of diagnosis.json.
+
+    Returns:
+        {"findings": [{"name", "confidence", "summary", "evidence", "try"}]}; `try` is the command line, or empty.
+    """
+    return {
+        "findings": [
+            {
+                "name": finding.name,
+                "confidence": finding.confidence,
+                "summary": finding.summary,
+                "evidence": dict(finding.evidence),
+                "try": _command_of(finding, render),
+            }
+            for finding in findings
+        ]
+    }
+
+
+def write_findings(path: Path, findings: Sequence[Finding], render: Render) -> None:
+    """Write diagnosis.json, completely or not at all; an existing file is replaced."""
+    document = json.dumps(findings_to_json(findings, render), indent=1, ensure_ascii=False, allow_nan=False)
+    with atomic_write_text(path) as file:
+        file.write(document + "\n")
+
+
+def read_findings(path: Path) -> list[dict[str, Any]]:
+    """Read the findings of a diagnosis.json, each a dict with the keys of `findings_to_json`."""
+    findings: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["findings"]
+    return findings
+
+
+def findings_to_text(findings: Sequence[Finding], render: Render) -> str:
+    """Format findings for a terminal: one line for each, and a second line with its command if there is one."""
+    return "\n".join(("diagnosis:", *_lines(findings, render))) if findings else "diagnosis: nothing stands out"
+
+
+def _lines(findings: Sequence[Finding], render: Render) -> Iterator[str]:
+    for finding in findings:
+        yield f"  {finding.name} (confidence: {finding.confidence}): {finding.summary}"
+        if command := _command_of(finding, render):
+            yield f"    try: {command}"
+
+
+def _command_of(finding: Finding, render: Render) -> str:
+    return render(finding.remedy) if finding.remedy else ""

@@ -12,13 +12,14 @@ from pathlib import Path
 from service.bundle import Bundle
 from trainer.catalog import Row
 from trainer.data.prepare import Prepared
-from trainer.diagnosis import Finding, diagnose_run
+from trainer.diagnosis import Finding, Render
 from trainer.errors import FitError, RunError
 from trainer.export import Exportable, export_bundle
 from trainer.model import Backbone
 from trainer.predictions import write_predictions
 from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS, Recipe
 from trainer.report import write_report
+from trainer.run.diagnose import diagnose_run
 from trainer.run.environment import Environment
 from trainer.run.folder import RunFolder
 from trainer.run.inputs import load_recipe_backbone, load_run_backbone, prepare_images, read_recipe_catalog
@@ -36,6 +37,7 @@ class RunResult:
     Attributes:
         fit: The best model and how it was trained.
         findings: What stands out.
+        render_remedy: Turns the remedy of a finding into a command line.
         bundle: What was exported.
         unreadable: Row -> why it was left out.
         warnings: About the images.
@@ -43,6 +45,7 @@ class RunResult:
 
     fit: FitResult
     findings: tuple[Finding, ...]
+    render_remedy: Render
     bundle: Bundle
     unreadable: dict[Row, str]
     warnings: tuple[str, ...]
@@ -165,9 +168,7 @@ def _train_and_export(
         fitted.calibration.activate(fitted.logits),
         thresholds=fitted.calibration.thresholds,
     )
-    findings = diagnose_run(
-        run.path, recipe, prepared, fitted, pixels=backbone.pixels, device=environment.device, progress=progress
-    )
+    findings, render = diagnose_run(run, recipe, backbone, prepared, fitted, environment)
     trained = Exportable(
         classifier=fitted.model,
         pixels=backbone.pixels,
@@ -186,7 +187,12 @@ def _train_and_export(
         shutil.rmtree(run.bundle_draft, ignore_errors=True)
     environment.distributed.barrier()
     return RunResult(
-        fit=fitted, findings=findings, bundle=bundle, unreadable=unreadable, warnings=prepared.catalog.warnings
+        fit=fitted,
+        findings=findings,
+        render_remedy=render,
+        bundle=bundle,
+        unreadable=unreadable,
+        warnings=prepared.catalog.warnings,
     )
 
 

@@ -17,12 +17,12 @@ from trainer.progress import NoProgress
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two photos, each lying and standing."""
+    """Two photos, each in landscape and portrait format."""
     folder = tmp_path_factory.mktemp("photos")
     for name in ("china", "flower"):
         photo = Image.fromarray(load_sample_image(f"{name}.jpg"))
-        photo.save(folder / f"{name}-lying.jpg")
-        photo.crop((100, 0, 350, 427)).save(folder / f"{name}-standing.jpg")
+        photo.save(folder / f"{name}-landscape.jpg")
+        photo.crop((100, 0, 350, 427)).save(folder / f"{name}-portrait.jpg")
     return sorted(folder.iterdir())
 
 
@@ -31,7 +31,7 @@ def cached(files: list[Path], spec: PixelSpec, folder: Path) -> PixelCache:
 
 
 @pytest.mark.parametrize("mode", ["crop", "squish", "pad"])
-def test_an_image_is_known_again_on_the_other_side_of_the_split(files: list[Path], tmp_path: Path, mode: Mode) -> None:
+def test_an_image_is_recognised_in_the_other_split(files: list[Path], tmp_path: Path, mode: Mode) -> None:
     """There it was decoded in another way."""
     pixels = PixelSpec(size=128, resize_short=160 if mode == "crop" else 128, mode=mode)
     train, valid = (cached(files, spec, tmp_path) for spec in (cache_spec(pixels), pixels))

@@ -12,14 +12,14 @@ import torch
 from trainer.catalog import read_catalog
 from trainer.data import Decoding, prepare
 from trainer.diagnosis.embeddings import embed_images
-from trainer.diagnosis.near_duplicates import ALIKE, near_duplicate_groups, nearest, whiten
+from trainer.diagnosis.near_duplicates import NEAR_DUPLICATE_SIMILARITY, near_duplicate_groups, nearest, whiten
 from trainer.model import load_backbone
 from trainer.progress import NoProgress
 
 DATA = Path(os.environ.get("FIELDGUIDE_REAL_DATA", "nowhere"))
 
 
-def features(count: int, *, copies: int = 0, width: int = 64, noise: float = 0.05) -> npt.NDArray[np.float32]:
+def random_embeddings(count: int, *, copies: int = 0, width: int = 64, noise: float = 0.05) -> npt.NDArray[np.float32]:
     """Random directions; the last `copies` are nearly the first ones again."""
     random = np.random.default_rng(count)
     found = random.normal(size=(count, width)).astype(np.float32)
@@ -28,19 +28,19 @@ def features(count: int, *, copies: int = 0, width: int = 64, noise: float = 0.0
 
 
 @pytest.mark.parametrize("count", [12, 300, 2500])  # fewer images than directions, more, and more than a block
-def test_near_copies_are_alike_and_others_are_not(count: int) -> None:
-    units = whiten(features(count, copies=3))
+def test_near_copies_are_similar_and_others_are_not(count: int) -> None:
+    units = whiten(random_embeddings(count, copies=3))
     assert np.linalg.norm(units, axis=1) == pytest.approx(1.0, abs=1e-5)
     positions, similarities = nearest(units[-3:], units[:-3])
     assert positions.tolist() == [0, 1, 2]
     assert similarities.min() > 0.9
     others = units[:-3] @ units[:-3].T - 2 * np.eye(count - 3)
-    assert others.max() < ALIKE
+    assert others.max() < NEAR_DUPLICATE_SIMILARITY
 
 
 @pytest.mark.parametrize("count", [40, 80, 200, 600, 3000])
 def test_the_same_pairs_are_found_among_few_images_and_among_many(count: int) -> None:
-    """A pair among few makes up much of a direction, and whitening that would tear it apart."""
+    """Among few images, a pair makes up much of a direction, and whitening this direction would separate the pair."""
     random = np.random.default_rng(0)
     kinds = random.normal(size=(4, 256))
     found = (kinds[np.arange(count) % 4] + random.normal(size=(count, 256))).astype(np.float32)
@@ -48,22 +48,22 @@ def test_the_same_pairs_are_found_among_few_images_and_among_many(count: int) ->
     units = whiten(found)
     positions, similarities = nearest(units[-3:], units[:-3])
     assert positions.tolist() == [0, 1, 2]
-    assert similarities.min() >= ALIKE
-    assert nearest(units[:3], units[3:-3])[1].max() < ALIKE
+    assert similarities.min() >= NEAR_DUPLICATE_SIMILARITY
+    assert nearest(units[:3], units[3:-3])[1].max() < NEAR_DUPLICATE_SIMILARITY
 
 
-def test_what_all_images_of_a_kind_share_does_not_make_them_alike() -> None:
-    """The embeddings of any two digits point nearly the same way."""
-    own = features(400, copies=2)
-    alike = own + 30 * np.random.default_rng(0).normal(size=64).astype(np.float32)
-    assert (alike[0] @ alike[1]) / np.linalg.norm(alike[0]) / np.linalg.norm(alike[1]) > 0.95
-    groups = near_duplicate_groups(alike)
+def test_what_all_images_have_in_common_does_not_make_them_similar() -> None:
+    """The embeddings of any two digits point nearly in the same direction."""
+    own = random_embeddings(400, copies=2)
+    similar = own + 30 * np.random.default_rng(0).normal(size=64).astype(np.float32)
+    assert (similar[0] @ similar[1]) / np.linalg.norm(similar[0]) / np.linalg.norm(similar[1]) > 0.95
+    groups = near_duplicate_groups(similar)
     assert groups.max() + 1 == 398
     assert (groups[398], groups[399]) == (groups[0], groups[1])
 
 
 def test_groups_are_linked_and_numbered_in_order() -> None:
-    found = features(1100)
+    found = random_embeddings(1100)
     between = found[5] + found[1099]
     chained = np.concatenate([found, between[np.newaxis], found[7:8]])
     groups = near_duplicate_groups(chained, threshold=0.6)
@@ -74,7 +74,7 @@ def test_groups_are_linked_and_numbered_in_order() -> None:
     assert near_duplicate_groups(chained, threshold=1.1).tolist() == list(range(1102))
 
 
-def test_images_that_are_all_the_same_are_one_group_or_none() -> None:
+def test_identical_images_are_one_group() -> None:
     same = np.ones((5, 8), dtype=np.float32)
     same[4] = 2
     assert near_duplicate_groups(same).tolist() == [0, 0, 0, 0, 1]
@@ -83,7 +83,7 @@ def test_images_that_are_all_the_same_are_one_group_or_none() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_hundred_thousand_images_take_little_memory() -> None:
-    found = features(100_000, copies=1000).astype(np.float16)
+    found = random_embeddings(100_000, copies=1000).astype(np.float16)
     found[50_000:60_000] = found[50_000]  # every pair of ten thousand
     tracemalloc.start()
     groups = near_duplicate_groups(found)
@@ -95,9 +95,9 @@ def test_a_hundred_thousand_images_take_little_memory() -> None:
 
 @pytest.mark.real_data
 @pytest.mark.skipif(not (DATA / "train.csv").is_file(), reason="FIELDGUIDE_REAL_DATA names no folder of photos")
-def test_a_random_split_of_photos_from_one_shop_leaks_and_an_honest_one_does_not(tmp_path: Path) -> None:
+def test_a_random_split_of_photos_from_one_shop_leaks_and_photos_of_their_own_do_not(tmp_path: Path) -> None:
     pixels = load_backbone("efficientnet_lite0").pixels
-    shares = {}
+    fractions = {}
     for name, valid in (("random", None), ("honest", DATA / "val.csv")):
         prepared = prepare(
             read_catalog(DATA / "train.csv", valid=valid),
@@ -106,15 +106,15 @@ def test_a_random_split_of_photos_from_one_shop_leaks_and_an_honest_one_does_not
         data = prepared.data
         units = whiten(embed_images(data.train, data.valid, pixels, device=torch.device("cpu"), progress=NoProgress()))
         _, similarities = nearest(units[len(data.train) :], units[: len(data.train)])
-        shares[name] = float((similarities >= ALIKE).mean())
-    assert shares["random"] > 0.3
-    assert shares["honest"] < 0.05
+        fractions[name] = float((similarities >= NEAR_DUPLICATE_SIMILARITY).mean())
+    assert fractions["random"] > 0.3
+    assert fractions["honest"] < 0.05
 
 
 @pytest.mark.real_data
 @pytest.mark.skipif(not (DATA / "train.csv").is_file(), reason="FIELDGUIDE_REAL_DATA names no folder of photos")
-def test_few_photos_leak_as_many_do(tmp_path: Path) -> None:
-    """From 3 classes, a hundred photos, on: the verdict, from a tenth on, does not hang on their number."""
+def test_a_leak_is_found_among_few_photos_as_among_many(tmp_path: Path) -> None:
+    """From a hundred photos of 3 classes upwards, a leak of a tenth is found, however many photos there are."""
     pixels = load_backbone("efficientnet_lite0").pixels
     prepared = prepare(
         read_catalog(DATA / "train.csv", valid=DATA / "val.csv"),
@@ -124,12 +124,12 @@ def test_few_photos_leak_as_many_do(tmp_path: Path) -> None:
     embedded = embed_images(data.train, data.valid, pixels, device=torch.device("cpu"), progress=NoProgress())
     count, targets = len(data.train), np.append(data.train_targets, data.valid_targets)
     for classes in (3, 6, 12, 24):
-        alike: dict[str, list[float]] = {"random": [], "honest": []}
+        similar: dict[str, list[float]] = {"random": [], "honest": []}
         for _ in range(48 // classes):
             chosen = np.flatnonzero(np.isin(targets, random.choice(data.class_count, classes, replace=False)))
             units, held = whiten(embedded[chosen]), chosen >= count
             drawn = ~held & (random.random(len(chosen)) < 0.2)
-            alike["random"] += nearest(units[drawn], units[~held & ~drawn])[1].tolist()
-            alike["honest"] += nearest(units[held], units[~held])[1].tolist() if held.any() else []
-        assert np.mean(np.array(alike["random"]) >= ALIKE) >= 0.1
-        assert np.mean(np.array(alike["honest"]) >= ALIKE) < 0.05
+            similar["random"] += nearest(units[drawn], units[~held & ~drawn])[1].tolist()
+            similar["honest"] += nearest(units[held], units[~held])[1].tolist() if held.any() else []
+        assert np.mean(np.array(similar["random"]) >= NEAR_DUPLICATE_SIMILARITY) >= 0.1
+        assert np.mean(np.array(similar["honest"]) >= NEAR_DUPLICATE_SIMILARITY) < 0.05

@@ -1,4 +1,4 @@
-"""Each finding is provoked by a real training run, by the command line; sound runs are left in peace."""
+"""Real training runs, started on the command line, that provoke each finding; a sound run provokes none."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.support.photos import write_folder, write_tagged_csv
 from tests.support.trainer import trainer
 
 ALL = range(10)
-# What an image is, is learned as it is: no regularisation stands between the network and the labels.
-BY_HEART = """
+# No regularisation: the model can memorise the labels of the images.
+MEMORISE = """
 dropout = 0.0
 label_smoothing = 0.0
 [finetune]
@@ -73,97 +73,97 @@ def digits(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def slow(digits: Path, fit: Fit) -> dict[str, Any]:
-    """A rate that is far too low."""
-    return fit("slow", digits, "--epochs", "3", "--lr", "1e-5", recipe=BY_HEART)
+    """A learning rate that is far too low."""
+    return fit("slow", digits, "--epochs", "3", "--lr", "1e-5", recipe=MEMORISE)
 
 
 @pytest.fixture(scope="module")
 def few(digits: Path, fit: Fit) -> dict[str, Any]:
-    """A good rate, but too few epochs."""
-    return fit("few", digits, "--epochs", "3", "--lr", "0.01", recipe=BY_HEART)
+    """A good learning rate, but too few epochs."""
+    return fit("few", digits, "--epochs", "3", "--lr", "0.01", recipe=MEMORISE)
 
 
 def again(command: str, cache: Path, *options: str | Path) -> Result:
-    """Run what a finding tells to try, with another cache and on the CPU."""
+    """Run the command of a finding, with another cache and on the CPU."""
     python, _, package, *arguments = shlex.split(command)
     assert (python, package) == ("python", "trainer")
     return trainer(*arguments, "--cache", cache, "--device", "cpu", *options)
 
 
-def test_of_a_sound_run_nothing_stands_out(folder: Path, fit: Fit) -> None:
+def test_in_a_sound_run_nothing_stands_out(folder: Path, fit: Fit) -> None:
     photos = write_folder(folder / "photos", each=70)
     assert fit("sound", photos, "--epochs", "5", "--lr", "0.02") == {}
 
 
 def test_training_loss_under_validation_loss_is_never_called_overfitting(folder: Path, digits: Path, fit: Fit) -> None:
-    """It is how it should be: what was learned from is known better."""
-    findings = fit("by-heart", digits, "--epochs", "14", "--lr", "0.03", recipe=BY_HEART)
-    lines = (folder / "by-heart" / "history.jsonl").read_text().splitlines()
+    """It is normal: the model knows the training images better."""
+    findings = fit("memorised", digits, "--epochs", "14", "--lr", "0.03", recipe=MEMORISE)
+    lines = (folder / "memorised" / "history.jsonl").read_text().splitlines()
     last = [event for event in map(json.loads, lines) if event["event"] == "epoch"][-1]
     assert last["train"]["loss"] < last["valid"]["loss"] / 3
     assert findings == {}
 
 
-def test_a_validation_error_that_gets_worse_for_long_is(folder: Path, fit: Fit) -> None:
-    """Labels of which two fifths are wrong are first seen through, then learned by heart."""
+def test_a_validation_error_that_gets_worse_for_long_is_overfitting(folder: Path, fit: Fit) -> None:
+    """Two fifths of the labels are wrong: at first the model does not follow them, then it memorises them."""
     data = folder / "wrong"
     write_digits(data / "train", dict.fromkeys(ALL, 20), wrong=0.4)
     write_digits(data / "valid", dict.fromkeys(ALL, 25), first=20)
-    findings = fit("many", data, "--epochs", "25", "--lr", "0.02", "--batch-size", "16", recipe=BY_HEART)
+    findings = fit("many", data, "--epochs", "25", "--lr", "0.02", "--batch-size", "16", recipe=MEMORISE)
     found = findings["too-many-epochs"]
     assert found["evidence"]["final_valid_error"] > found["evidence"]["lowest_valid_error"] + 0.03
     assert f"--epochs {found['evidence']['kept_epoch']} " in found["try"]
-    assert not {"rate-too-high", "rate-too-low", "too-few-epochs", "prediction-collapse"} & set(findings)
+    assert not {"lr-too-high", "lr-too-low", "too-few-epochs", "prediction-collapse"} & set(findings)
 
 
 @pytest.fixture(scope="module")
 def high(digits: Path, fit: Fit) -> dict[str, Any]:
-    """A rate that is far too high."""
+    """A learning rate that is far too high."""
     return fit("high", digits, "--epochs", "3", "--lr", "3")
 
 
-def test_too_high_a_rate(high: dict[str, Any]) -> None:
-    found = high["rate-too-high"]
+def test_too_high_a_learning_rate(high: dict[str, Any]) -> None:
+    found = high["lr-too-high"]
     assert found["confidence"] == "high"
     assert found["evidence"]["max_lr"] == pytest.approx(3, rel=0.1)
     assert found["evidence"]["step_loss_after"] > found["evidence"]["step_loss_before"]
     assert "--lr 0.3 " in found["try"]
-    assert not {"rate-too-low", "too-few-epochs", "too-many-epochs", "noisy-labels"} & set(high)
+    assert not {"lr-too-low", "too-few-epochs", "too-many-epochs", "noisy-labels"} & set(high)
 
 
-def test_too_low_a_rate_and_too_few_epochs_look_alike(slow: dict[str, Any], few: dict[str, Any]) -> None:
+def test_too_low_a_learning_rate_and_too_few_epochs_look_the_same(slow: dict[str, Any], few: dict[str, Any]) -> None:
     for findings in (slow, few):
-        assert {"rate-too-low", "too-few-epochs"} <= set(findings)
-        assert not {"rate-too-high", "too-many-epochs", "noisy-labels", "near-duplicates"} & set(findings)
-        for name in ("rate-too-low", "too-few-epochs"):
+        assert {"lr-too-low", "too-few-epochs"} <= set(findings)
+        assert not {"lr-too-high", "too-many-epochs", "noisy-labels", "near-duplicates"} & set(findings)
+        for name in ("lr-too-low", "too-few-epochs"):
             assert findings[name]["confidence"] == "low"
-            assert "look alike" in findings[name]["summary"]
+            assert "only the learning rate finder can tell which" in findings[name]["summary"]
     assert "--epochs 9 " in few["too-few-epochs"]["try"]
 
 
-def test_a_sweep_tells_too_low_a_rate_from_too_few_epochs(
+def test_the_lr_finder_distinguishes_too_low_a_learning_rate_from_too_few_epochs(
     folder: Path, slow: dict[str, Any], few: dict[str, Any]
 ) -> None:
     for run in ("slow", "few"):
         shutil.rmtree(folder / run / "bundle")
-    swept = again(slow["rate-too-low"]["try"], folder / "cache", "--out", folder / "slow")
+    swept = again(slow["lr-too-low"]["try"], folder / "cache", "--out", folder / "slow")
     assert swept.exit_code == 0, swept.output
     shutil.copy(folder / "slow" / "lr_find.json", folder / "few")
     resume = ("--cache", folder / "cache", "--device", "cpu")
     found = json.loads(trainer("resume", folder / "slow", *resume, "--json").stdout)["diagnosis"]["findings"]
-    told = {finding["name"]: finding for finding in found}
-    assert told["rate-too-low"]["confidence"] == "high"
-    assert told["rate-too-low"]["evidence"]["lowest_rate_of_sweep"] > 1e-4
-    assert "too-few-epochs" not in told
+    slow_findings = {finding["name"]: finding for finding in found}
+    assert slow_findings["lr-too-low"]["confidence"] == "high"
+    assert slow_findings["lr-too-low"]["evidence"]["lowest_suggested_lr"] > 1e-4
+    assert "too-few-epochs" not in slow_findings
     lines = trainer("resume", folder / "few", *resume).stdout.split("diagnosis:\n")[1].splitlines()
     assert lines[0].startswith(
-        "  too-few-epochs (confidence: medium): Learning was not over after 3 epochs: they were "
+        "  too-few-epochs (confidence: medium): Learning had not finished after 3 epochs: they were "
     )
     assert lines[1].startswith("    try: python -m trainer fit ")
-    assert not [line for line in lines if "rate-too-low" in line]
+    assert not [line for line in lines if "lr-too-low" in line]
 
 
-def test_the_least_frequent_classes_are_never_found(folder: Path, fit: Fit) -> None:
+def test_a_model_that_never_predicts_the_rare_classes_has_collapsed(folder: Path, fit: Fit) -> None:
     data = write_digits(folder / "unequal", {0: 150, **dict.fromkeys(range(1, 6), 6)})
     found = fit("collapsed", data, "--epochs", "3", "--lr", "0.01")
     assert found["prediction-collapse"]["evidence"]["favoured_classes"] == ["0"]
@@ -172,20 +172,20 @@ def test_the_least_frequent_classes_are_never_found(folder: Path, fit: Fit) -> N
 
 
 def test_a_class_that_is_not_measured_and_images_that_are_too_few(folder: Path, fit: Fit) -> None:
-    data = folder / "sided"
+    data = folder / "given"
     write_folder(data / "train", each=12)
     shutil.rmtree(write_folder(data / "valid", each=5, first=50) / "red")
-    findings = fit("sided-run", data, "--epochs", "5", "--lr", "0.02", "--batch-size", "8")
+    findings = fit("given-run", data, "--epochs", "5", "--lr", "0.02", "--batch-size", "8")
     assert findings["class-missing"]["evidence"]["missing"] == ["red"]
     assert findings["class-missing"]["try"] == ""  # the same images would give it again
     few = findings["few-validation-images"]
     assert few["evidence"]["images"] == 10
     low, high = few["evidence"]["interval"]
-    assert low < few["evidence"]["right"] / 10 <= high + 1e-9
+    assert low < few["evidence"]["correct"] / 10 <= high + 1e-9
     assert f"from {100 * low:.0f} to {100 * high:.0f} %" in few["summary"]
 
 
-def test_a_class_of_which_no_training_image_can_be_decoded(folder: Path, fit: Fit) -> None:
+def test_a_class_without_a_training_image_that_can_be_decoded(folder: Path, fit: Fit) -> None:
     photos = write_folder(folder / "broken", each=10)
     (photos / "black").mkdir()
     (photos / "black" / "0.jpg").write_bytes(b"no image")
@@ -194,8 +194,8 @@ def test_a_class_of_which_no_training_image_can_be_decoded(folder: Path, fit: Fi
     assert found["summary"].startswith("1 of 4 classes have no training image that can be decoded")
 
 
-def test_a_run_is_taken_up_again_in_its_own_folder(folder: Path, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next run, which a finding tells to try, has its name from that of this one."""
+def test_a_run_is_resumed_in_its_own_folder(folder: Path, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of the next run, in the commands of the findings, comes from the name of this one."""
     fit("own", write_folder(folder / "few-photos", each=10), "--epochs", "1")
     shutil.rmtree(folder / "own" / "bundle")
     monkeypatch.chdir(folder / "own")
@@ -209,7 +209,7 @@ def test_a_run_is_taken_up_again_in_its_own_folder(folder: Path, fit: Fit, monke
 def test_near_duplicates_and_a_split_that_keeps_them_together(folder: Path, fit: Fit) -> None:
     data = add_near_duplicates(write_digits(folder / "alike", dict.fromkeys(ALL, 8)))
     found = fit("leaking", data, "--epochs", "1")["near-duplicates"]
-    assert found["evidence"]["share"] > 0.15
+    assert found["evidence"]["fraction"] > 0.15
     assert all(pair.split(" = ")[0][:6] == pair.split(" = ")[1][:6] for pair in found["evidence"]["pairs"][:5])
     result = again(found["try"], folder / "cache", "--epochs", "1", "--json")
     assert result.exit_code == 0, result.output
@@ -218,7 +218,7 @@ def test_near_duplicates_and_a_split_that_keeps_them_together(folder: Path, fit:
     assert summary["validation"]["images"] == pytest.approx(64, abs=16)
 
 
-def test_wrong_labels_on_both_sides(folder: Path, fit: Fit) -> None:
+def test_wrong_labels_in_both_splits(folder: Path, fit: Fit) -> None:
     photos = write_folder(folder / "strayed", each=70)
     for label, other in (("blue", "green"), ("green", "red"), ("red", "blue")):
         for number in range(0, 70, 6):
@@ -228,24 +228,24 @@ def test_wrong_labels_on_both_sides(folder: Path, fit: Fit) -> None:
     assert found["validation_suspects"] >= 3
     assert found["training_suspects"] >= 1
     for line in found["worst"]:
-        path, _, told = line.partition(": ")
-        assert f"looks like '{Path(path).stem.split('-')[0]}'" in told
-    assert not {"rate-too-high", "too-many-epochs", "rate-too-low", "too-few-epochs"} & set(findings)
+        path, _, description = line.partition(": ")
+        assert f"looks like '{Path(path).stem.split('-')[0]}'" in description
+    assert not {"lr-too-high", "too-many-epochs", "lr-too-low", "too-few-epochs"} & set(findings)
 
 
-def test_rules_for_one_label_an_image_are_left_out_of_multilabel_runs(folder: Path, fit: Fit) -> None:
+def test_rules_for_classification_are_left_out_of_multilabel_runs(folder: Path, fit: Fit) -> None:
     table = write_tagged_csv(folder / "tagged", images=48)
     findings = fit("tags", table, "--label-column", "tags", "--label-delimiter", ";", "--epochs", "2")
-    assert set(findings) <= {"rate-too-low", "too-few-epochs", "near-duplicates", "few-validation-images"}
+    assert set(findings) <= {"lr-too-low", "too-few-epochs", "near-duplicates", "few-validation-images"}
     assert "few-validation-images" in findings
 
 
-def test_near_duplicates_are_found_among_a_few_images_too(folder: Path, fit: Fit) -> None:
-    """Of 48 pictures each is drawn three times, with other noise."""
+def test_near_duplicates_are_found_among_few_images_too(folder: Path, fit: Fit) -> None:
+    """16 pictures are drawn three times each, with different noise."""
     table = write_tagged_csv(folder / "drawn-thrice", images=48)
     options = ("--label-column", "tags", "--label-delimiter", ";", "--epochs", "1")
     found = fit("thrice", table, *options)["near-duplicates"]["evidence"]
-    assert found["share"] > 0.3
+    assert found["fraction"] > 0.3
     for pair in found["pairs"]:
         one, other = (int(Path(name).stem) % 16 for name in pair.split(" = "))
         assert one == other

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from trainer.diagnosis import Finding, Remedy, findings_to_text, read_findings, write_findings
+
+LOW = Finding(
+    name="lr-too-low",
+    confidence="low",
+    summary="It is slow.",
+    evidence={"max_lr": 0.1, "classes": ["björn"]},
+    remedy=Remedy(command="lr_find"),
+)
+MISSING = Finding(name="class-missing", confidence="high", summary="Add images.", evidence={}, remedy=None)
+
+
+def render(remedy: Remedy) -> str:
+    return f"python -m trainer {remedy.command}"
+
+
+def test_a_finding_is_two_lines_of_text_and_no_finding_is_one() -> None:
+    assert findings_to_text((), render) == "diagnosis: nothing stands out"
+    assert findings_to_text((LOW,), render).splitlines() == [
+        "diagnosis:",
+        "  lr-too-low (confidence: low): It is slow.",
+        "    try: python -m trainer lr_find",
+    ]
+
+
+def test_without_a_remedy_no_command_is_shown() -> None:
+    assert findings_to_text((MISSING,), render).splitlines() == [
+        "diagnosis:",
+        "  class-missing (confidence: high): Add images.",
+    ]
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "diagnosis.json"
+    write_findings(path, (LOW, MISSING), render)
+    assert read_findings(path) == [
+        {
+            "name": "lr-too-low",
+            "confidence": "low",
+            "summary": "It is slow.",
+            "evidence": {"max_lr": 0.1, "classes": ["björn"]},
+            "try": "python -m trainer lr_find",
+        },
+        {"name": "class-missing", "confidence": "high", "summary": "Add images.", "evidence": {}, "try": ""},
+    ]
+    assert list(json.loads(path.read_text(encoding="utf-8"))) == ["findings"]
+    assert "björn" in path.read_text(encoding="utf-8")

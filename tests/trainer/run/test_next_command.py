@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from trainer.diagnosis import Remedy
+from trainer.recipe import DataSource, FinetuneRecipe, Recipe
+from trainer.run.next_command import NextCommand, next_run
+
+FIT = Remedy(command="fit")
+REGROUPED = Remedy(command="fit", regrouped=True)
+
+
+def command_of(recipe: Recipe, *, root: Path) -> NextCommand:
+    return NextCommand(run=Path("run"), recipe=recipe, root=root, out=Path("run-2"))
+
+
+def test_a_command_uses_the_same_images_and_quotes_what_needs_it() -> None:
+    data = DataSource(
+        path="my photos/all.csv", valid="other.csv", root="my photos", base="/my photos", coarse_column="genus"
+    )
+    command = NextCommand(
+        run=Path("runs/first one"), recipe=Recipe(data=data), root=Path("/my photos"), out=Path("runs/first one-2")
+    )
+    assert shlex.split(command.render(Remedy(command="fit", changes={"lr": 0.1}))) == [
+        "python", "-m", "trainer", "fit", "my photos/all.csv", "--valid", "other.csv", "--root", "my photos",
+        "--recipe", "runs/first one/recipe.toml", "--lr", "0.1", "--out", "runs/first one-2",
+    ]  # fmt: skip
+    assert shlex.split(command.render(Remedy(command="lr_find"))) == [
+        "python", "-m", "trainer", "lr-find", "my photos/all.csv", "--valid", "other.csv", "--root", "my photos",
+        "--recipe", "runs/first one/recipe.toml",
+    ]  # fmt: skip
+    assert "'my photos/all.csv'" in command.render(FIT)
+    assert shlex.split(command.render(REGROUPED)) == [
+        "python", "-m", "trainer", "fit", "runs/first one/regrouped.csv", "--root", "/my photos",
+        "--path-column", "path", "--label-column", "label", "--coarse-column", "coarse",
+        "--recipe", "runs/first one/recipe.toml", "--out", "runs/first one-2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({"lr": 1e-05}, "--lr 1e-05"),
+        ({"lr": 0.032}, "--lr 0.032"),
+        ({"epochs": 9}, "--epochs 9"),
+        ({"epochs": 0}, "--epochs 0"),
+        ({"balance": "sampler"}, "--balance sampler"),
+        ({"valid_fraction": 0.4}, "--valid-fraction 0.4"),
+    ],
+)
+def test_changes_are_options(changes: dict[str, float | str], options: str) -> None:
+    command = command_of(Recipe(data=DataSource(path="photos")), root=Path("/photos"))
+    line = command.render(Remedy(command="fit", changes=changes))
+    assert line == f"python -m trainer fit photos --recipe run/recipe.toml {options} --out run-2"
+
+
+def test_epochs_are_spread_over_the_sizes_in_proportion() -> None:
+    sized = Recipe(data=DataSource(path="photos"), finetune=FinetuneRecipe(sizes="128:3,224:2"))
+    command = command_of(sized, root=Path("/photos"))
+    assert " --sizes 128:5,224:4 --out" in command.render(Remedy(command="fit", changes={"epochs": 9}))
+    # The sizes of the recipe would ask for epochs.
+    assert " --sizes '' --epochs 0 --out" in command.render(Remedy(command="fit", changes={"epochs": 0}))
+
+
+def test_the_next_run_has_the_first_free_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    assert next_run(run) == tmp_path / "run-2"
+    (tmp_path / "run-2").mkdir()
+    assert next_run(run) == tmp_path / "run-3"
+    monkeypatch.chdir(run)
+    assert next_run(Path()) == tmp_path / "run-3"
+
+
+def test_a_name_that_was_given_is_given_again(tmp_path: Path) -> None:
+    """`fit` uses no name from a recipe file, because that may belong to other images."""
+    photos = tmp_path / "photos.2026"
+    photos.mkdir()
+    data = DataSource(path=str(photos), base=str(photos))
+    given = command_of(Recipe(data=data, name="my bears"), root=photos)
+    assert " --name 'my bears' " in given.render(FIT)
+    default = command_of(Recipe(data=data, name="photos.2026"), root=photos)
+    assert "--name" not in default.render(FIT)
+    assert " --name photos.2026 " in default.render(REGROUPED)  # the default would be the name of the table
+
+
+def test_after_the_images_were_moved_a_command_says_where_they_are(tmp_path: Path) -> None:
+    """`resume --root` says where they are; the recipe says where they were."""
+    now = tmp_path / "now"
+    (now / "photos").mkdir(parents=True)
+    (now / "others").mkdir()
+    folders = DataSource(path="/then/photos", valid="/then/others", base="/then/photos")
+    moved = command_of(Recipe(data=folders), root=now / "photos")
+    assert shlex.split(moved.render(FIT))[4:7] == [str(now / "photos"), "--valid", str(now / "others")]
+    assert f" {now / 'photos'} " in moved.render(Remedy(command="lr_find"))
+    assert f" --root {now / 'photos'} " in moved.render(REGROUPED)
+
+    (now / "all.csv").touch()
+    beside = command_of(Recipe(data=DataSource(path="/then/all.csv", base="/then")), root=now)
+    assert shlex.split(beside.render(FIT))[4:6] == [str(now / "all.csv"), "--recipe"]
+    apart = command_of(Recipe(data=DataSource(path="/tables/some.csv", root="/then", base="/then")), root=now)
+    assert shlex.split(apart.render(FIT))[4:7] == ["/tables/some.csv", "--root", str(now)]
+    # The images were moved, the table was not.
+    left = command_of(Recipe(data=DataSource(path="/then/some.csv", base="/then")), root=now)
+    assert shlex.split(left.render(FIT))[4:7] == ["/then/some.csv", "--root", str(now)]

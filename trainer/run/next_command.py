@@ -1,0 +1,95 @@
+"""Command lines that say what to try next after a run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.catalog import COARSE_COLUMN
+from trainer.diagnosis import Remedy
+from trainer.recipe import Recipe
+from trainer.run.folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextCommand:
+    """Renders remedies as command lines that can be pasted into a shell.
+
+    Attributes:
+        run: The run that was diagnosed; its recipe is used again.
+        recipe: Of that run.
+        root: Folder that the paths of the run's catalog start from now.
+        out: Where the next run goes; see `next_run`.
+    """
+
+    run: RunFolder
+    recipe: Recipe
+    root: Path
+    out: Path
+
+    def render(self, remedy: Remedy) -> str:
+        """Return `python -m trainer ...` for a remedy, with every word quoted that needs it."""
+        words = ["python", "-m", "trainer", remedy.command.replace("_", "-")]
+        words += self._regrouped_images() if remedy.regrouped else self._same_images()
+        words += ["--recipe", str(self.run.recipe)]
+        if remedy.command == "fit":
+            words += self._name(regrouped=remedy.regrouped)
+        for option, value in self._options(remedy).items():
+            words += [f"--{option.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}"]
+        if remedy.command == "fit":
+            words += ["--out", str(self.out)]
+        return shlex.join(words)
+
+    def _options(self, remedy: Remedy) -> dict[str, float | str]:
+        """The changes of a remedy as options; epochs are spread over the recipe's `sizes`, if it has some."""
+        options, recipe = dict(remedy.changes), self.recipe.finetune
+        if "epochs" not in options or not recipe.sizes:
+            return options
+        epochs = float(options.pop("epochs"))
+        if not epochs:
+            return {"sizes": "", "epochs": 0, **options}
+        parts = [f"{size}:{max(1, round(own * epochs / recipe.epochs))}" for size, own in recipe.sizes.steps]
+        return {"sizes": ",".join(parts), **options}
+
+    def _regrouped_images(self) -> list[str]:
+        columns = ["--path-column", "path", "--label-column", "label"]
+        if self.recipe.data.coarse_column:
+            columns += ["--coarse-column", COARSE_COLUMN]
+        return [str(self.run.regrouped), "--root", str(self.root), *columns]
+
+    def _same_images(self) -> list[str]:
+        """The images of the run, where they are now; a recipe file never says which images to use."""
+        data = self.recipe.data
+        path, valid, root = self._current(data.path), self._current(data.valid), self._current(data.root)
+        if self._was_moved and path == data.path and not root:  # the images were moved, but not their table
+            root = str(self.root)
+        options = (("--valid", valid), ("--root", root))
+        return [path, *(word for option, value in options if value for word in (option, value))]
+
+    @property
+    def _was_moved(self) -> bool:
+        base = self.recipe.data.base
+        return bool(base) and Path(base) != self.root
+
+    def _current(self, path: str) -> str:
+        """Where a folder or table is now: in the same place relative to the root, if it exists there."""
+        if not path or not self._was_moved:
+            return path
+        current = os.path.normpath(self.root / os.path.relpath(path, self.recipe.data.base))
+        return current if Path(current).exists() else path
+
+    def _name(self, *, regrouped: bool) -> list[str]:
+        """`--name`, unless `fit` would choose the same name: that of the images' folder or table."""
+        path = Path(self._current(self.recipe.data.path))
+        default = "" if regrouped else path.name if path.is_dir() else path.stem
+        return ["--name", self.recipe.name] if self.recipe.name not in ("", default) else []
+
+
+def next_run(run: Path) -> Path:
+    """Return RUN-2, or the first of RUN-3, RUN-4, ... that does not exist."""
+    run = run.resolve() if run.name in ("", "..") else run
+    candidates = (run.with_name(f"{run.name}-{number}") for number in itertools.count(2))
+    return next(path for path in candidates if not path.exists())
