@@ -19,7 +19,6 @@ from trainer.model import Backbone
 from trainer.model.backbones import PRETRAINED, RANDOM
 from trainer.predictions import write_predictions
 from trainer.recipe import Recipe
-from trainer.report import write_report
 from trainer.run.environment import Environment
 from trainer.run.folder import (
     create,
@@ -33,6 +32,7 @@ from trainer.run.folder import (
 )
 from trainer.run.inputs import backbone_of, backbone_of_run, catalog_of, prepared_for
 from trainer.run.lr_find import plot_lr_find
+from trainer.run.report import write_report
 from trainer.training.loop import fit, require_training
 from trainer.training.lr_find.result import LR_FIND
 from trainer.training.result import FitResult

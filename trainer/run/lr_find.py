@@ -40,6 +40,6 @@ def find_lr(recipe: Recipe, environment: Environment, *, folder: Path | None) ->
 
 def plot_lr_find(folder: Path) -> None:
     """Draw the lr_find.json of a folder beside it."""
-    from trainer.report.lr_find_plot import draw_sweeps  # matplotlib takes a second to import
+    from trainer.report.lr_find_plot import write_lr_find_plot  # matplotlib takes a second to import
 
-    draw_sweeps(folder / PLOT, read_lr_find(folder / LR_FIND))
+    write_lr_find_plot(folder / PLOT, read_lr_find(folder / LR_FIND))
