@@ -26,7 +26,7 @@ _LR_FIND_TITLES: Mapping[Stage, str] = {
 }
 _SUGGESTION_NAMES = {"minimum_tenth": "minimum / 10"}
 _LR_FIND_RULES = {
-    "mean": "the mean of the suggestions",
+    "mean": "the geometric mean of the three methods",
     "edge": "the point where the loss begins to rise",
     "recipe": "the value of the recipe, because this curve gives no clear answer",
 }

@@ -173,7 +173,7 @@ def test_learning_rate_finder_and_findings_are_shown(with_findings: Path, run: P
     assert "steepest: 8.5e-4, valley: 1.3e-3, minimum / 10: 2.0e-3" in charts[-2]
     assert "minimum / 10: 5.0e-8, valley: 7.0e-4, steepest: 1.0e-3" in charts[-1]
     assert "suggestion: 1.3e-3" in page.text
-    assert "Suggestion: 1.3e-3, the mean of the suggestions." in page.text
+    assert "Suggestion: 1.3e-3, the geometric mean of the three methods." in page.text
     assert "Suggestion: 8.0e-1, the point where the loss begins to rise." in page.text
     assert page.text.count("The three methods disagree") == 1
     (run / "diagnosis.json").write_text(json.dumps({"findings": []}))
