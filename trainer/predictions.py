@@ -1,9 +1,9 @@
-"""predictions.csv: a line for every image that was judged, the worst mistakes first."""
+"""predictions.csv: one line per predicted image, the highest loss first."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,90 +15,146 @@ from trainer.atomic import atomic_write_text
 from trainer.catalog import Catalog, Row, Split
 from trainer.training.metrics import sum_coarse
 
+FloatArray = npt.NDArray[np.floating[Any]]
+
 _COLUMNS = ("path", "label", "predicted", "probability", "correct", "loss")
-_GROUP_COLUMNS = ("group", "predicted_group", "group_probability")
+_COARSE_COLUMNS = ("coarse", "predicted_coarse", "coarse_probability")
+_SMALLEST_PROBABILITY = 1e-12  # keeps the logarithm finite
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A line of predictions.csv: what an image is, what it was called, and the loss of that."""
+class PredictionRow:
+    """One line of predictions.csv.
+
+    Attributes:
+        path: Path of the image, from the catalog's root.
+        labels: True labels: one for classification, any number for multilabel.
+        predicted: Predicted labels.
+        probability: Probability of the most probable class.
+        loss: Cross-entropy; for multilabel the mean binary cross-entropy over the classes.
+        coarse: True coarse label; empty if the catalog has no coarse labels.
+        predicted_coarse: Predicted coarse label; empty if the catalog has no coarse labels.
+        coarse_probability: Probability of the predicted coarse label; None if the catalog has no coarse labels.
+    """
 
     path: str
     labels: frozenset[str]
     predicted: frozenset[str]
+    probability: float
     loss: float
+    coarse: str = ""
+    predicted_coarse: str = ""
+    coarse_probability: float | None = None
+
+    @property
+    def correct(self) -> bool:
+        """Whether the predicted labels are exactly the true ones."""
+        return self.predicted == self.labels
 
 
 def write_predictions(
     path: Path,
     catalog: Catalog,
-    probabilities: npt.NDArray[np.floating[Any]],
+    probabilities: FloatArray,
     *,
     thresholds: Sequence[float],
     split: Split = "valid",
 ) -> None:
-    """Write what was predicted for the rows of one split of a catalog, by falling loss; whole or not at all.
+    """Write the predictions for one split of a catalog, the highest loss first; an existing file is replaced.
 
-    probabilities  [N, K], in the rows' order
-    thresholds     multilabel: one a class, at and over which a label is predicted; classification: not looked at
+    Columns: path; label (several labels are joined by the catalog's delimiter); predicted; probability (of the most
+    probable class); correct (1 or 0); loss. If the catalog has coarse labels: coarse; predicted_coarse;
+    coarse_probability (the sum over the classes of the predicted coarse label).
 
-    Columns: path; label (several stand with the catalog's delimiter); predicted; probability (of the best class);
-    correct (1 or 0); loss (cross-entropy, or mean binary cross-entropy over the classes). Where the catalog has groups:
-    group; predicted_group; group_probability (of the best group, summed over its classes).
+    Args:
+        path: File to write; the file appears only once it is complete.
+        catalog: Catalog of the images.
+        probabilities: [N, K], one row per image of the split, in the catalog's order.
+        thresholds: For multilabel one per class: a class is predicted if its probability is at least this. Not used
+            for classification.
+        split: Split of the catalog that the probabilities belong to.
     """
-    rows = catalog.split(split)
-    targets = catalog.targets(rows)
-    clipped = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-12)
-    if catalog.task == "classification":
-        loss = -np.log(clipped[np.arange(len(rows)), targets])
-    else:
-        loss = -np.where(targets > 0, np.log(clipped), np.log(1 - clipped)).mean(axis=1)
+    delimiter = catalog.label_delimiter or ""
+    rows = sorted(_prediction_rows(catalog, probabilities, thresholds, split), key=lambda row: -row.loss)
     with atomic_write_text(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*_COLUMNS, *(_GROUP_COLUMNS if catalog.coarse_labels else ())))
-        for number in np.argsort(-loss, kind="stable"):
-            writer.writerow(_line(rows[number], catalog, probabilities[number], thresholds, float(loss[number])))
+        writer.writerow((*_COLUMNS, *(_COARSE_COLUMNS if catalog.coarse_labels else ())))
+        writer.writerows(_cells(row, delimiter) for row in rows)
 
 
-def read_predictions(path: Path, *, label_delimiter: str | None) -> tuple[Answer, ...]:
-    """What `write_predictions` wrote for a catalog with this delimiter, the worst first."""
+def read_predictions(path: Path, *, label_delimiter: str | None) -> tuple[PredictionRow, ...]:
+    """Read a file that `write_predictions` wrote.
+
+    Args:
+        path: File to read.
+        label_delimiter: The catalog's: the text between the labels of one cell; None for classification.
+
+    Returns:
+        The rows of the file, the highest loss first.
+    """
     with open(path, encoding="utf-8", newline="") as file:
-        return tuple(
-            Answer(
-                path=line["path"],
-                labels=_labels(line["label"], label_delimiter),
-                predicted=_labels(line["predicted"], label_delimiter),
-                loss=float(line["loss"]),
-            )
-            for line in csv.DictReader(file)
+        return tuple(_parse(cells, label_delimiter) for cells in csv.DictReader(file))
+
+
+def _prediction_rows(
+    catalog: Catalog, probabilities: FloatArray, thresholds: Sequence[float], split: Split
+) -> Iterator[PredictionRow]:
+    rows = catalog.split(split)
+    losses = _losses(catalog, rows, probabilities)
+    coarse = sum_coarse(probabilities, catalog.coarse_indices) if catalog.coarse_labels else None
+    for index, row in enumerate(rows):
+        yield PredictionRow(
+            path=row.path,
+            labels=row.labels,
+            predicted=_predicted_labels(catalog, probabilities[index], thresholds),
+            probability=float(probabilities[index].max()),
+            loss=float(losses[index]),
+            coarse=row.coarse_label if coarse is not None else "",
+            predicted_coarse=catalog.coarse_labels[int(coarse[index].argmax())] if coarse is not None else "",
+            coarse_probability=float(coarse[index].max()) if coarse is not None else None,
         )
 
 
-def _labels(cell: str, delimiter: str | None) -> frozenset[str]:
-    return frozenset({cell} if delimiter is None else filter(None, cell.split(delimiter)))
-
-
-def _line(
-    row: Row, catalog: Catalog, probabilities: npt.NDArray[Any], thresholds: Sequence[float], loss: float
-) -> Sequence[str]:
+def _losses(catalog: Catalog, rows: Sequence[Row], probabilities: FloatArray) -> npt.NDArray[np.float64]:
+    targets = catalog.targets(rows)
+    clipped = np.clip(probabilities.astype(np.float64), _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
     if catalog.task == "classification":
-        predicted = {catalog.classes[int(probabilities.argmax())]}
-    else:
-        predicted = {catalog.classes[index] for index in np.flatnonzero(probabilities >= np.asarray(thresholds))}
-    delimiter = catalog.label_delimiter or ""
-    return (
+        return np.asarray(-np.log(clipped[np.arange(len(rows)), targets]))
+    return np.asarray(-np.where(targets > 0, np.log(clipped), np.log(1 - clipped)).mean(axis=1))
+
+
+def _predicted_labels(catalog: Catalog, probabilities: FloatArray, thresholds: Sequence[float]) -> frozenset[str]:
+    if catalog.task == "classification":
+        return frozenset({catalog.classes[int(probabilities.argmax())]})
+    return frozenset(catalog.classes[index] for index in np.flatnonzero(probabilities >= np.asarray(thresholds)))
+
+
+def _cells(row: PredictionRow, delimiter: str) -> Sequence[str]:
+    cells = (
         row.path,
         delimiter.join(sorted(row.labels)),
-        delimiter.join(sorted(predicted)),
-        f"{probabilities.max():.6f}",
-        str(int(predicted == row.labels)),
-        f"{loss:.6f}",
-        *_group_cells(row, catalog, probabilities),
+        delimiter.join(sorted(row.predicted)),
+        f"{row.probability:.6f}",
+        str(int(row.correct)),
+        f"{row.loss:.6f}",
+    )
+    if row.coarse_probability is None:
+        return cells
+    return (*cells, row.coarse, row.predicted_coarse, f"{row.coarse_probability:.6f}")
+
+
+def _parse(cells: Mapping[str, str], delimiter: str | None) -> PredictionRow:
+    return PredictionRow(
+        path=cells["path"],
+        labels=_split_labels(cells["label"], delimiter),
+        predicted=_split_labels(cells["predicted"], delimiter),
+        probability=float(cells["probability"]),
+        loss=float(cells["loss"]),
+        coarse=cells.get("coarse", ""),
+        predicted_coarse=cells.get("predicted_coarse", ""),
+        coarse_probability=float(cells["coarse_probability"]) if "coarse_probability" in cells else None,
     )
 
 
-def _group_cells(row: Row, catalog: Catalog, probabilities: npt.NDArray[Any]) -> Sequence[str]:
-    if not catalog.coarse_labels:
-        return ()
-    (summed,) = sum_coarse(probabilities[np.newaxis], catalog.coarse_indices)
-    return row.coarse_label, catalog.coarse_labels[int(summed.argmax())], f"{summed.max():.6f}"
+def _split_labels(cell: str, delimiter: str | None) -> frozenset[str]:
+    return frozenset({cell} if delimiter is None else filter(None, cell.split(delimiter)))

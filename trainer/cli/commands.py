@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.cores import usable_cores
-from trainer.cli.exit import as_command_line, clear_errors, command_line
+from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import (
     AS_JSON,
     CACHE,
@@ -31,6 +31,7 @@ from trainer.cli.options import (
 )
 from trainer.cli.output import evaluation_json, evaluation_text, fit_json, fit_text, metrics_text, written
 from trainer.cli.overrides import recipe_overrides
+from trainer.command_line import command_line
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do not need it
     from trainer.run import Environment

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from trainer.command_line import command_line
 from trainer.errors import ProcessLost, TrainerError
 
 WORK_FAILED = 1
@@ -66,11 +67,6 @@ def as_command_line(message: str) -> str:
     `export('run', out='BUNDLE')` becomes python -m trainer export run --out BUNDLE.
     """
     return _PYTHON_NAME.sub(lambda match: _as_shell(match[1]), message)
-
-
-def command_line(program: str, *words: object) -> str:
-    """A command line that can be pasted into a shell, whatever the names in it."""
-    return shlex.join(["python", "-m", program, *map(str, words)])
 
 
 def _as_shell(code: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.cli.exit import command_line
+from trainer.command_line import command_line
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do not need it
     from trainer.catalog import Row

@@ -1,5 +1,5 @@
-"""report.html: what a run learned, how well, and where it fails, in one file that needs no network."""
+"""The training report: one self-contained HTML page about a run, which needs no network."""
 
-from trainer.report.page import write_report
+from trainer.report.page import ReportData, render_report
 
-__all__ = ["write_report"]
+__all__ = ["ReportData", "render_report"]

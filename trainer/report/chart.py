@@ -1,25 +1,99 @@
-"""A line chart as plain numbers; chart.svg.jinja draws it."""
+"""A line chart as numbers: axes, lines, a band and marks. chart.svg.jinja draws it."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from trainer.report.axis import Axis
+Point = tuple[float, float]  # (x, y)
+Scale = Literal["linear", "log", "fraction", "count"]
 
-Point = tuple[float, float]
+_ROUND_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_AXIS_MARGIN = 0.06  # fraction of the span, so that no dot lies on the border
+_MARK_TEXT_PERCENT = 45  # width that the text of a mark needs on a phone, in percent of the chart
 
-# Percent of the way from a mark to the border, which its word needs on a phone.
-_ROOM = 45
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One axis of a chart.
+
+    Attributes:
+        low: First value.
+        high: Last value, greater than `low`.
+        scale: `linear`; `log` (`low` is over 0); `fraction` (linear, 1 is shown as 100 %); `count` (linear, ticks only
+            at whole numbers).
+    """
+
+    low: float
+    high: float
+    scale: Scale = "linear"
+
+    def percent(self, value: float) -> float:
+        """Position of a value: 0 at `low`, 100 at `high`."""
+        low, high, value = (math.log(x) if self.scale == "log" else x for x in (self.low, self.high, value))
+        return round(100 * (value - low) / (high - low), 3)
+
+    def ticks(self, max_count: int = 6) -> list[tuple[float, str]]:
+        """Choose round values on the axis.
+
+        Args:
+            max_count: Upper limit of their number; rounding may add one or two.
+
+        Returns:
+            Position in percent and text of each tick, in rising order.
+        """
+        if self.scale == "log":
+            first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
+            stride = max(1, math.ceil((last - first + 1) / max_count))
+            return [
+                (self.percent(10.0**power), _format_number(10.0**power)) for power in range(first, last + 1, stride)
+            ]
+        step = _round_up_to_step((self.high - self.low) / max_count)
+        step = max(1.0, round(step)) if self.scale == "count" else step
+        top = min(self.high, 1.0) if self.scale == "fraction" else self.high
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(top / step + 1e-9)
+        decimals = 2 - math.floor(math.log10(step))  # enough to tell neighbours apart
+        values = [round(number * step, decimals) for number in range(first, last + 1)]
+        return [(self.percent(value), self.format(value, digits=12)) for value in values]
+
+    def format(self, value: float, *, digits: int = 4) -> str:
+        """Text of a value with at most this number of significant digits."""
+        if self.scale == "fraction":
+            return f"{100 * value:.{digits}g}\N{NO-BREAK SPACE}%"
+        return _format_number(value, digits=digits)
+
+
+def fit_axis(
+    values: Iterable[float], *, minimum: float = -math.inf, maximum: float = math.inf, scale: Scale = "linear"
+) -> Axis:
+    """Make an axis that shows all values, with a margin on both sides.
+
+    Args:
+        values: At least one.
+        minimum: The axis starts here or higher.
+        maximum: The axis ends here or lower.
+        scale: Scale of the axis; `log` gets no margin, and both limits are ignored.
+    """
+    found = list(values)
+    lowest, highest = min(found), max(found)
+    if scale == "log":
+        return Axis(low=lowest, high=highest if highest > lowest else 10 * lowest, scale=scale)
+    margin = _AXIS_MARGIN * (highest - lowest) or abs(highest) * _AXIS_MARGIN or 1.0
+    return Axis(low=max(minimum, lowest - margin), high=min(maximum, highest + margin), scale=scale)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line.
+    """One line of a chart.
 
-    style  class of the style sheet: `valid`, `train`, `steps`, `plain`, with `second` or `third` after it for dashes
-    dots   whether each point is marked and tells its value
+    Attributes:
+        name: Text in the legend.
+        style: CSS classes: `valid`, `train`, `steps` or `plain`; for a dashed line with `second` or `third` after it.
+        points: From left to right.
+        dots: Whether each point has a dot with its value as a tooltip.
     """
 
     name: str
@@ -30,7 +104,12 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """What lies between two lines: (x, least, most)."""
+    """The area between two lines.
+
+    Attributes:
+        name: Text in the legend.
+        points: (x, lowest y, highest y), from left to right.
+    """
 
     name: str
     points: Sequence[tuple[float, float, float]]
@@ -38,24 +117,47 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A place on the x axis that is worth a word; a strong one stands out among others."""
+    """A vertical line with a text at one x value; `strong` makes it stand out among others."""
 
-    name: str
+    text: str
     x: float
     strong: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedMark:
+    """A mark in its chart.
+
+    Attributes:
+        mark: The mark.
+        percent: Position on the x axis.
+        text_on_left: Whether the text stands on the left of the line, or else on its right.
+    """
+
+    mark: Mark
+    percent: float
+    text_on_left: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
     """A line chart.
 
-    says  what it shows, in a sentence or two: read out where the chart cannot be seen
-    note  what must be known to read it; shown under it
-    low   whether it needs little height
+    Attributes:
+        title: Heading of the chart.
+        description: What the chart shows, in one or two sentences for people who cannot see it.
+        x: Horizontal axis.
+        y: Vertical axis.
+        x_name: Text under the horizontal axis.
+        lines: Drawn in this order, the last one on top.
+        band: Area behind the lines.
+        marks: Vertical lines, in any order.
+        note: What a reader must know to read the chart; shown under it.
+        half_height: Whether the chart is drawn at half of the usual height.
     """
 
     title: str
-    says: str
+    description: str
     x: Axis
     y: Axis
     x_name: str
@@ -63,38 +165,52 @@ class Chart:
     band: Band | None = None
     marks: Sequence[Mark] = ()
     note: str = ""
-    low: bool = False
+    half_height: bool = False
 
-    def path(self, points: Sequence[Point]) -> str:
-        """The points of an SVG polyline in a box of 100 x 100."""
-        return " ".join(f"{self.x.place(x):g},{100 - self.y.place(y):g}" for x, y in points)
+    def polyline(self, points: Sequence[Point]) -> str:
+        """`points` attribute of an SVG polyline in a box of 100 x 100."""
+        return " ".join(f"{self.x.percent(x):g},{100 - self.y.percent(y):g}" for x, y in points)
+
+    def polygon(self, band: Band) -> str:
+        """`points` attribute of an SVG polygon around a band, in a box of 100 x 100."""
+        upper = [(x, highest) for x, _, highest in band.points]
+        lower = [(x, lowest) for x, lowest, _ in band.points]
+        return self.polyline([*upper, *reversed(lower)])
 
     @property
-    def flags(self) -> list[tuple[Mark, float, bool]]:
-        """(mark, percent of the way, whether its word stands on its left), from the top row to the lowest.
+    def placed_marks(self) -> list[PlacedMark]:
+        """The marks in the order of their texts, from the top row to the lowest.
 
-        In this order no line runs through a word that stands on the same side of its own line, and where there is room
-        all words stand on one side.
+        In this order no line crosses the text of another mark that stands on the same side. All texts stand on one side
+        if there is room for that.
         """
-        placed = sorted(((mark, self.x.place(mark.x)) for mark in self.marks), key=lambda entry: entry[1])
-        places = [place for _, place in placed]
-        turn = 0 if places and places[-1] > 100 - _ROOM and places[0] >= _ROOM else 100 - _ROOM
-        on_the_right = [(mark, place, False) for mark, place in placed if place <= turn]
-        on_the_left = [(mark, place, True) for mark, place in reversed(placed) if place > turn]
-        return [*on_the_right, *on_the_left]
-
-    def outline(self, band: Band) -> str:
-        """The points of an SVG polygon about a band."""
-        there = [(x, most) for x, _, most in band.points]
-        return self.path([*there, *((x, least) for x, least, _ in reversed(band.points))])
+        placed = sorted(((mark, self.x.percent(mark.x)) for mark in self.marks), key=lambda pair: pair[1])
+        positions = [percent for _, percent in placed]
+        all_fit_on_left = positions and positions[-1] > 100 - _MARK_TEXT_PERCENT and positions[0] >= _MARK_TEXT_PERCENT
+        last_on_right = 0 if all_fit_on_left else 100 - _MARK_TEXT_PERCENT
+        return [
+            *(PlacedMark(mark=mark, percent=x, text_on_left=False) for mark, x in placed if x <= last_on_right),
+            *(PlacedMark(mark=mark, percent=x, text_on_left=True) for mark, x in reversed(placed) if x > last_on_right),
+        ]
 
 
-def thinned(points: Sequence[Point], *, most: int) -> list[Point]:
-    """At most `most` points: the means of neighbours, so that a million steps draw one line."""
-    bins = min(most, len(points))
-    cuts = [len(points) * number // bins for number in range(bins + 1)] if bins else []
-    return [_mean(points[start:end]) for start, end in itertools.pairwise(cuts)]
+def downsample(points: Sequence[Point], *, max_points: int) -> list[Point]:
+    """Reduce a line to at most `max_points` points: the means of neighbours, so that a million steps stay small."""
+    bins = min(max_points, len(points))
+    edges = [len(points) * number // bins for number in range(bins + 1)] if bins else []
+    return [_mean_point(points[start:end]) for start, end in itertools.pairwise(edges)]
 
 
-def _mean(points: Sequence[Point]) -> Point:
+def _mean_point(points: Sequence[Point]) -> Point:
     return sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
+
+
+def _format_number(value: float, *, digits: int = 4) -> str:
+    """The number as 1e-5, not as 1e-05."""
+    return f"{value:.{digits}g}".replace("e-0", "e-")
+
+
+def _round_up_to_step(least: float) -> float:
+    """The smallest of 1, 2, 2.5, 5, 10, 20 ... (and their tenths) that is at least `least`."""
+    scale = 10.0 ** math.floor(math.log10(least))
+    return next(step * scale for step in _ROUND_STEPS if step * scale >= least * (1 - 1e-9))

@@ -1,4 +1,4 @@
-"""Which classes are told apart, and which are taken for which: from what the images are and what they were called."""
+"""How well each class is predicted, and which classes are confused: true and predicted labels in, numbers out."""
 
 from __future__ import annotations
 
@@ -13,69 +13,107 @@ Labels = frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
-    """How one class fares, in images: that have it, that were given it, and both."""
+class ClassScore:
+    """Precision, recall and F1 of one class.
+
+    Attributes:
+        label: The class.
+        true_count: Number of images that have the label.
+        predicted_count: Number of images for which it is predicted.
+        correct_count: Number of images for which both hold.
+    """
 
     label: str
-    wanted: int
-    given: int
-    right: int
+    true_count: int
+    predicted_count: int
+    correct_count: int
 
     @property
     def precision(self) -> float | None:
-        """Share of those given it that have it; None where none was given it."""
-        return self.right / self.given if self.given else None
+        """Fraction of the images predicted as this class that have it; None if it is never predicted."""
+        return self.correct_count / self.predicted_count if self.predicted_count else None
 
     @property
     def recall(self) -> float | None:
-        """Share of those that have it that were given it; None where none has it."""
-        return self.right / self.wanted if self.wanted else None
+        """Fraction of the images of this class for which it is predicted; None if there are none."""
+        return self.correct_count / self.true_count if self.true_count else None
 
     @property
     def f1(self) -> float | None:
-        """Harmonic mean of precision and recall; None where no image has it."""
-        return 2 * self.right / (self.wanted + self.given) if self.wanted else None
+        """Harmonic mean of precision and recall; None if no image has the class."""
+        return 2 * self.correct_count / (self.true_count + self.predicted_count) if self.true_count else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Confusion:
-    """In `count` images a label was missed and another stood in its place."""
+class ConfusedPair:
+    """Two classes, and the number of images for which the first was missed and the second wrongly predicted."""
 
     label: str
-    taken_for: str
+    predicted: str
     count: int
 
 
-def score_classes(classes: Sequence[str], wanted: Sequence[Labels], given: Sequence[Labels]) -> tuple[Score, ...]:
-    """A score for each class, in their order.
+def score_classes(classes: Sequence[str], true: Sequence[Labels], predicted: Sequence[Labels]) -> list[ClassScore]:
+    """Compute precision, recall and F1 of every class.
 
-    wanted, given  the labels of each image, and those it was given: one each for classification, any number for
-                   multilabel
+    Args:
+        classes: Every label.
+        true: True labels of each image: one for classification, any number for multilabel.
+        predicted: Predicted labels of each image.
+
+    Returns:
+        One score per class, in the order of `classes`.
     """
-    counts = [
-        Counter(label for labels in sets for label in labels)
-        for sets in (wanted, given, [has & got for has, got in zip(wanted, given, strict=True)])
-    ]
-    return tuple(
-        Score(label=label, wanted=counts[0][label], given=counts[1][label], right=counts[2][label]) for label in classes
+    correct = [labels & guesses for labels, guesses in zip(true, predicted, strict=True)]
+    true_counts, predicted_counts, correct_counts = (
+        Counter(label for labels in sets for label in labels) for sets in (true, predicted, correct)
     )
+    return [
+        ClassScore(
+            label=label,
+            true_count=true_counts[label],
+            predicted_count=predicted_counts[label],
+            correct_count=correct_counts[label],
+        )
+        for label in classes
+    ]
 
 
-def confused_pairs(wanted: Sequence[Labels], given: Sequence[Labels]) -> tuple[Confusion, ...]:
-    """Every pair of a label that was missed and one wrongly given to the same image, the most frequent first."""
+def most_confused(true: Sequence[Labels], predicted: Sequence[Labels]) -> list[ConfusedPair]:
+    """Count the pairs of a missed label and a wrongly predicted one on the same image.
+
+    Args:
+        true: True labels of each image.
+        predicted: Predicted labels of each image.
+
+    Returns:
+        Every pair that occurs, the most frequent first; ties in alphabetical order.
+    """
     pairs = Counter(
-        (label, other) for has, got in zip(wanted, given, strict=True) for label in has - got for other in got - has
+        (missed, wrong)
+        for labels, guesses in zip(true, predicted, strict=True)
+        for missed in labels - guesses
+        for wrong in guesses - labels
     )
     ranked = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(Confusion(label=label, taken_for=other, count=count) for (label, other), count in ranked)
+    return [ConfusedPair(label=missed, predicted=wrong, count=count) for (missed, wrong), count in ranked]
 
 
 def confusion_matrix(
-    classes: Sequence[str], wanted: Sequence[Labels], given: Sequence[Labels]
+    classes: Sequence[str], true: Sequence[Labels], predicted: Sequence[Labels]
 ) -> npt.NDArray[np.int64]:
-    """int64 [K, K]: images of each class (row) by the class that they were given (column); one label an image."""
+    """Count the images of each class by their predicted class.
+
+    Args:
+        classes: Every label.
+        true: True label of each image, exactly one.
+        predicted: Predicted label of each image, exactly one.
+
+    Returns:
+        int64 [K, K]: a row for each true class, a column for each predicted class.
+    """
     index = {label: number for number, label in enumerate(classes)}
     matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    for (label,), (other,) in zip(wanted, given, strict=True):
-        matrix[index[label], index[other]] += 1
+    for (label,), (guess,) in zip(true, predicted, strict=True):
+        matrix[index[label], index[guess]] += 1
     return matrix

@@ -18,12 +18,12 @@ from trainer.export import Exportable, export_bundle
 from trainer.model import Backbone
 from trainer.predictions import write_predictions
 from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS, Recipe
-from trainer.report import write_report
 from trainer.run.diagnose import diagnose_run
 from trainer.run.environment import Environment
 from trainer.run.folder import RunFolder
 from trainer.run.inputs import load_recipe_backbone, load_run_backbone, prepare_images, read_recipe_catalog
 from trainer.run.lr_find import plot_lr_find
+from trainer.run.report import write_report
 from trainer.training.history import History
 from trainer.training.loop import FitResult, fit
 from trainer.training.phases import require_trainable
@@ -181,7 +181,7 @@ def _train_and_export(
     try:
         bundle = export_bundle(trained, run.bundle_draft, version="1", threads=environment.threads, progress=progress)
         progress.start("report", 1)
-        write_report(run.path, prepared.catalog, recipe, bundle, unreadable_count=len(unreadable))
+        write_report(run, recipe, prepared.catalog, bundle, unreadable_count=len(unreadable))
         run.bundle_draft.rename(run.bundle)  # last of all: if it is there, nothing is left to do
     finally:
         shutil.rmtree(run.bundle_draft, ignore_errors=True)

@@ -49,9 +49,9 @@ def find_lr(recipe: Recipe, environment: Environment, *, out: Path | None) -> di
 
 def plot_lr_find(folder: RunFolder) -> None:
     """Draw lr_find.json of a folder as lr_find.png."""
-    from trainer.report.lr_find_plot import draw_sweeps  # matplotlib takes a second to import
+    from trainer.report.lr_find_plot import write_lr_find_plot  # matplotlib takes a second to import
 
-    draw_sweeps(folder.lr_find_plot, read_lr_find(folder.lr_find))
+    write_lr_find_plot(folder.lr_find_plot, read_lr_find(folder.lr_find))
 
 
 def _sweep_stages(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.catalog import COARSE_COLUMN
+from trainer.command_line import command_line
 from trainer.diagnosis import Remedy
 from trainer.recipe import Recipe
 from trainer.run.folder import RunFolder
@@ -32,7 +32,7 @@ class NextCommand:
 
     def render(self, remedy: Remedy) -> str:
         """Return `python -m trainer ...` for a remedy, with every word quoted that needs it."""
-        words = ["python", "-m", "trainer", remedy.command.replace("_", "-")]
+        words = [remedy.command.replace("_", "-")]
         words += self._regrouped_images() if remedy.regrouped else self._same_images()
         words += ["--recipe", str(self.run.recipe)]
         if remedy.command == "fit":
@@ -41,7 +41,7 @@ class NextCommand:
             words += [f"--{option.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}"]
         if remedy.command == "fit":
             words += ["--out", str(self.out)]
-        return shlex.join(words)
+        return command_line("trainer", *words)
 
     def _options(self, remedy: Remedy) -> dict[str, float | str]:
         """The changes of a remedy as options; epochs are spread over the recipe's `sizes`, if it has some."""

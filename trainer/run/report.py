@@ -1,12 +1,20 @@
-"""The report of a finished run, written again."""
+"""The report of a run: everything that the page shows, from the files of the run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from service.bundle import read_bundle
-from trainer.report import write_report
+from service.bundle import Bundle, read_bundle
+from trainer.atomic import atomic_write_text
+from trainer.catalog import Catalog
+from trainer.command_line import command_line
+from trainer.diagnosis import read_findings
+from trainer.predictions import read_predictions
+from trainer.recipe import Recipe
+from trainer.report import ReportData, render_report
 from trainer.run.folder import RunFolder
+from trainer.training.history import read_history
+from trainer.training.lr_find.result import read_lr_find
 
 
 def report_run(path: Path, *, root: Path | None) -> Path:
@@ -15,6 +23,9 @@ def report_run(path: Path, *, root: Path | None) -> Path:
     Args:
         path: RUN.
         root: Folder of the images, if they were moved.
+
+    Returns:
+        Path of the report.
 
     Raises:
         RunError: The run is not finished.
@@ -25,4 +36,33 @@ def report_run(path: Path, *, root: Path | None) -> Path:
     recipe = run.read_recipe()
     run.require(run.catalog, run.predictions, run.bundle)
     catalog, bundle = run.read_catalog(recipe, root), read_bundle(run.bundle)
-    return write_report(run.path, catalog, recipe, bundle, unreadable_count=len(run.read_unreadable(recipe)))
+    write_report(run, recipe, catalog, bundle, unreadable_count=len(run.read_unreadable(recipe)))
+    return run.report
+
+
+def write_report(run: RunFolder, recipe: Recipe, catalog: Catalog, bundle: Bundle, *, unreadable_count: int) -> None:
+    """Write RUN/report.html; see `render_report` for errors.
+
+    Args:
+        run: Has a history and predictions, maybe found learning rates and a diagnosis.
+        recipe: Of the run.
+        catalog: Of the run.
+        bundle: Of the run, wherever it is now; the page says that it is RUN/bundle.
+        unreadable_count: Number of images that were left out because they cannot be decoded.
+    """
+    page = render_report(
+        ReportData(
+            catalog=catalog,
+            recipe=recipe,
+            bundle=bundle,
+            history=read_history(run.history),
+            predictions=read_predictions(run.predictions, label_delimiter=catalog.label_delimiter),
+            lr_find=read_lr_find(run.lr_find),
+            findings=read_findings(run.diagnosis) if run.diagnosis.exists() else None,
+            unreadable_count=unreadable_count,
+            predictions_name=run.predictions.name,
+            serve_command=command_line("service", "serve", run.bundle),
+        )
+    )
+    with atomic_write_text(run.report) as file:
+        file.write(page)

@@ -45,8 +45,8 @@ class FitProcess:
 def verdicts(predictions: Sequence[Row]) -> dict[str, str]:
     """`correct`, and `group_correct` where there are groups: `1` or `0` an image."""
     given = {"correct": "".join(row["correct"] for row in predictions)}
-    if predictions and "group" in predictions[0]:
-        right = (row["group"] == row["predicted_group"] for row in predictions)
+    if predictions and "coarse" in predictions[0]:
+        right = (row["coarse"] == row["predicted_coarse"] for row in predictions)
         given["group_correct"] = "".join("01"[hit] for hit in right)
     return given
 

@@ -46,9 +46,9 @@ def test_groups_are_told_and_kept_by_export_and_resume(tmp_path: Path) -> None:
     assert told["coarse_accuracy"] >= told["accuracy"]
 
     lines = table(run / "predictions.csv")
-    assert {line["path"]: line["predicted_group"] for line in lines} == predicted
-    assert all(line["group"] == WARMTH[line["label"]] for line in lines)
-    assert all(0.5 <= float(line["group_probability"]) <= 1.000001 for line in lines)
+    assert {line["path"]: line["predicted_coarse"] for line in lines} == predicted
+    assert all(line["coarse"] == WARMTH[line["label"]] for line in lines)
+    assert all(0.5 <= float(line["coarse_probability"]) <= 1.000001 for line in lines)
 
     again = trainer("export", run, "--out", tmp_path / "again", "--cache", cache)
     assert again.exit_code == 0, again.output
@@ -78,7 +78,7 @@ def test_the_accuracy_of_groups_is_measured_after_every_epoch_and_after_a_kill(t
     best = next(epoch for epoch in reversed(epochs) if epoch["best"])
     exported = read_bundle(run / "bundle").metrics["validation"]
     assert best["valid"]["coarse_accuracy"] == exported["coarse_accuracy"]
-    assert "group accuracy, validation" in (run / "report.html").read_text()
+    assert "coarse accuracy, validation" in (run / "report.html").read_text()
 
     killed = tmp_path / "killed"
     kill_once_there_is(killed / "checkpoints" / "best.safetensors", command(*fit, "--out", killed), delay_s=0.05)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
+from PIL import Image
 
 from tests.support.photos import COLOURS, draw
 from tests.support.trainer import trainer
@@ -15,7 +18,7 @@ from trainer.training.lr_find.result import LRFindResult, write_lr_find
 from trainer.training.lr_find.suggestions import Suggestions
 from trainer.training.lr_find.sweep import SweepCurve
 
-# Names that a page must show and never obey; the images of a class are of one colour.
+# Labels that the page must show as text and never run; the images of a label have one colour.
 NAMES = {
     "blue": "<script>document.title = 'taken'</script>",
     "green": '"><img src=http://example.com/x onerror=alert(1)> {{ 7 * 7 }}',
@@ -24,7 +27,7 @@ NAMES = {
 
 FINDING = {
     "name": "too-few-epochs",
-    "evidence": {"share_of_error": 0.1234567, "classes": ["<u>a", "b"]},
+    "evidence": {"fraction_of_error": 0.1234567, "classes": ["<u>a", "b"]},
     "confidence": "high",
     "summary": "It was <em>still</em> learning.",
     "try": "python -m trainer fit DATA --epochs 16 --out RUN",
@@ -36,8 +39,13 @@ def fit(data: Path, run: Path, *more: str | Path) -> Result:
     return trainer("fit", data, "--out", run, "--cache", run.parent / "cache", *options, *more)
 
 
+def decode(data_url: str | None) -> Image.Image:
+    assert data_url is not None
+    return Image.open(io.BytesIO(base64.b64decode(data_url.partition(",")[2])))
+
+
 def write_table(root: Path) -> Path:
-    """A CSV of strange names, in which every fifth image is mislabelled, so that there are mistakes to show."""
+    """A CSV with unusual labels. Every fifth image has a wrong label, so that there are wrong predictions to show."""
     root.mkdir()
     colours = list(COLOURS)
     with open(root / "table.csv", "w", encoding="utf-8", newline="") as file:
@@ -54,7 +62,7 @@ def write_table(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the table, its images and a finished run of them in `run`; to be read only."""
+    """A folder with a table, its images, and a finished run in `run`. Do not change it."""
     home = tmp_path_factory.mktemp("report")
     result = fit(write_table(home / "data"), home / "run", "--name", "<i>Colours</i> & more")
     assert result.exit_code == 0, result.output
@@ -63,44 +71,42 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(finished: Path, tmp_path: Path) -> Path:
-    """A copy of the finished run; its images are where they were."""
+    """A copy of the finished run; its images have not moved."""
     return Path(shutil.copytree(finished / "run", tmp_path / "run"))
 
 
 @pytest.fixture(scope="session")
-def dressed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the finished run that was swept and diagnosed; to be read only."""
+def with_findings(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished run with results of the learning rate finder and a finding. Do not change it."""
     run = Path(shutil.copytree(finished / "run", tmp_path_factory.mktemp("report") / "run"))
-    write_lr_find(run / "lr_find.json", {"head": steep(), "finetune": flat()})
+    write_lr_find(run / "lr_find.json", {"head": steep_lr_find(), "finetune": flat_lr_find()})
     (run / "diagnosis.json").write_text(json.dumps({"findings": [FINDING]}))
     result = trainer("report", run)
     assert result.exit_code == 0, result.output
     return run
 
 
-def steep() -> LRFindResult:
-    """A sweep whose suggestions lie near each other."""
-    rates = np.geomspace(1e-7, 10, 100)
-    losses = 2 - 1 / (1 + (rates / 1e-3) ** -2) + rates**2
+def steep_lr_find() -> LRFindResult:
+    """A result whose methods agree."""
+    lrs = np.geomspace(1e-7, 10, 100)
+    losses = 2 - 1 / (1 + (lrs / 1e-3) ** -2) + lrs**2
     suggestions = Suggestions(valley=1.25e-3, steepest=8.5e-4, minimum_tenth=2e-3)
     return LRFindResult(
-        curve=SweepCurve(
-            lrs=rates, losses=losses, lowest=0.9 * losses, highest=1.1 * losses, diverged=True, seconds=1.0
-        ),
+        curve=SweepCurve(lrs=lrs, losses=losses, lowest=0.9 * losses, highest=1.1 * losses, diverged=True, seconds=1.0),
         suggestions=suggestions,
         suggestion=suggestions.mean,
         rule="mean",
     )
 
 
-def flat() -> LRFindResult:
-    """A sweep of a model that is trained already, least at its beginning: a suggestion lies before the curve."""
-    rates = np.geomspace(5e-7, 5, 80)
-    losses = 0.4 + 0.004 * np.sin(5 * np.log(rates)) + 0.02 * rates + 0.1 * rates**3
+def flat_lr_find() -> LRFindResult:
+    """A result for a trained model: its lowest loss is the first, so that one suggestion is left of the curve."""
+    lrs = np.geomspace(5e-7, 5, 80)
+    losses = 0.4 + 0.004 * np.sin(5 * np.log(lrs)) + 0.02 * lrs + 0.1 * lrs**3
     losses[0] = losses.min() - 1e-3
     return LRFindResult(
         curve=SweepCurve(
-            lrs=rates, losses=losses, lowest=losses - 0.01, highest=losses + 0.01, diverged=True, seconds=1.0
+            lrs=lrs, losses=losses, lowest=losses - 0.01, highest=losses + 0.01, diverged=True, seconds=1.0
         ),
         suggestions=Suggestions(valley=7e-4, steepest=1e-3, minimum_tenth=5e-8),
         suggestion=0.8,

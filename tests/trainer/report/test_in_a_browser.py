@@ -1,4 +1,4 @@
-"""The report opened from the disk in a real browser: nothing leaves the page, nothing fails, everyone can read it."""
+"""The report in a real browser, opened from the disk: no request, no error, accessible to everyone."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.trainer.report.conftest import NAMES
 
 pytestmark = pytest.mark.browser
 
-HALOS = 4  # pixels: the boxes of two words of marks have an edge of 2 each
+HALO_PIXELS = 4  # the boxes of two texts of marks have an edge of 2 pixels each
 
-# Contrast (WCAG 2.2) of the text of a cell of the matrix with what is behind it, for each kind and eleven shares.
+# Contrast (WCAG 2.2) of the text of a cell of the matrix with what is behind it, for each kind and eleven fractions.
 CONTRASTS = """() => {
   const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const luminance = (colour) => {
@@ -30,9 +30,9 @@ CONTRASTS = """() => {
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
   const cell = document.querySelector(".matrix tbody td");
-  return ["none", "right", "wrong"].flatMap((kind) => Array.from({ length: 11 }, (_, tenths) => {
+  return ["none", "correct", "wrong"].flatMap((kind) => Array.from({ length: 11 }, (_, tenths) => {
     cell.className = kind;
-    cell.style.setProperty("--share", tenths / 10);
+    cell.style.setProperty("--fraction", tenths / 10);
     const { color, backgroundColor } = getComputedStyle(cell);
     const [less, more] = [luminance(color), luminance(backgroundColor)].sort((one, other) => one - other);
     return (more + 0.05) / (less + 0.05);
@@ -41,28 +41,28 @@ CONTRASTS = """() => {
 
 
 @pytest.fixture
-def opened(browser: Browser, dressed: Path) -> Iterator[Callable[..., Page]]:
-    """Opens the report; at the end nothing but the file was asked for, and the console has not said a word."""
-    address = (dressed / "report.html").as_uri()
+def opened(browser: Browser, with_findings: Path) -> Iterator[Callable[..., Page]]:
+    """Opens the report; at the end only the file was requested, and the console is empty."""
+    address = (with_findings / "report.html").as_uri()
     contexts: list[BrowserContext] = []
-    asked: list[str] = []
-    complaints: list[str] = []
+    requested: list[str] = []
+    messages: list[str] = []
 
     def open_page(**window: Any) -> Page:
         contexts.append(browser.new_context(**{**DESKTOP, **window}))
         page = contexts[-1].new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("request", lambda request: requested.append(request.url))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("dialog", lambda dialog: messages.append(dialog.message))
         page.goto(address)
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    assert {url for url in asked if not url.startswith("data:")} == {address}
-    assert complaints == []
+    assert {url for url in requested if not url.startswith("data:")} == {address}
+    assert messages == []
 
 
 def violations(page: Page) -> list[tuple[str, str, str]]:
@@ -72,14 +72,16 @@ def violations(page: Page) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("window", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_axe_finds_nothing_and_the_page_fits(opened: Callable[..., Page], window: dict[str, Any], scheme: str) -> None:
+def test_the_page_is_accessible_and_fits_the_window(
+    opened: Callable[..., Page], window: dict[str, Any], scheme: str
+) -> None:
     page = opened(**window, color_scheme=scheme, reduced_motion="reduce")
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_names_are_only_text(opened: Callable[..., Page]) -> None:
+def test_names_are_shown_as_text(opened: Callable[..., Page]) -> None:
     page = opened()
     assert page.title() == "<i>Colours</i> & more – training report"
     expect(page.locator("h1")).to_have_text("<i>Colours</i> & more")
@@ -93,20 +95,20 @@ def test_names_are_only_text(opened: Callable[..., Page]) -> None:
     ]
 
 
-def test_every_picture_is_there_and_lies_where_it_should(opened: Callable[..., Page]) -> None:
+def test_every_image_loads_and_the_heatmap_covers_its_photo(opened: Callable[..., Page]) -> None:
     page = opened()
     sizes = page.locator("img").evaluate_all("(images) => images.map((image) => image.naturalWidth)")
     assert sizes
     assert min(sizes) > 0
     photo = page.locator(".photo").first
-    picture, layer = (photo.locator("img").nth(number).bounding_box() for number in (0, 1))
-    assert picture == layer
+    image, heatmap = (photo.locator("img").nth(number).bounding_box() for number in (0, 1))
+    assert image == heatmap
 
 
 def test_charts_show_their_lines(opened: Callable[..., Page]) -> None:
     page = opened()
-    charts = ["Loss", "Accuracy", "Learning rate", "Momentum", "Learning rate sweep of the head"]
-    expect(page.locator(".chart h3")).to_have_text([*charts, "Learning rate sweep of the whole network"])
+    charts = ["Loss", "Accuracy", "Learning rate", "Momentum", "Learning rate finder: head"]
+    expect(page.locator(".chart h3")).to_have_text([*charts, "Learning rate finder: fine-tuning"])
     for number in range(6):
         chart = page.locator(".chart").nth(number)
         plot, line = chart.locator(".plot > svg").bounding_box(), chart.locator("polyline").last.bounding_box()
@@ -125,60 +127,60 @@ def boxes(found: Locator) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("window", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_marks_and_their_words_stay_in_the_chart_and_do_not_collide(
+def test_marks_and_their_texts_stay_in_the_chart_and_do_not_overlap(
     opened: Callable[..., Page], window: dict[str, Any]
 ) -> None:
-    """A suggestion before the first rate of the sweep lay a decade outside of the chart."""
+    """A suggestion below the first learning rate of the sweep was a decade outside of the chart."""
     charts = opened(**window).locator(".chart").all()
     for chart, count in zip(charts, (1, 1, 0, 0, 4, 4), strict=True):
         (frame,), (plot,) = boxes(chart), boxes(chart.locator(".plot > svg"))
-        lines, words = boxes(chart.locator("line.mark")), boxes(chart.locator("text.mark, text.x, h3, .legend li"))
+        lines, texts = boxes(chart.locator("line.mark")), boxes(chart.locator("text.mark, text.x, h3, .legend li"))
         assert len(lines) == count
         for line in lines:
             assert plot["x"] - 2 <= line["x"] + line["width"] / 2 <= plot["x"] + plot["width"] + 2
-        for word in words:
-            assert frame["x"] <= word["x"]
-            assert word["x"] + word["width"] <= frame["x"] + frame["width"]
-        for one, other in itertools.combinations(words, 2):
+        for text in texts:
+            assert frame["x"] <= text["x"]
+            assert text["x"] + text["width"] <= frame["x"] + frame["width"]
+        for one, other in itertools.combinations(texts, 2):
             assert (
                 one["x"] + one["width"] <= other["x"]
                 or other["x"] + other["width"] <= one["x"]
-                or one["y"] + one["height"] <= other["y"] + HALOS
-                or other["y"] + other["height"] <= one["y"] + HALOS
+                or one["y"] + one["height"] <= other["y"] + HALO_PIXELS
+                or other["y"] + other["height"] <= one["y"] + HALO_PIXELS
             )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_shade_of_the_matrix_can_be_read(opened: Callable[..., Page], scheme: str) -> None:
-    """The text of a dark page had a contrast of 2.5 on the darkest cells."""
+def test_every_shade_of_the_matrix_is_readable(opened: Callable[..., Page], scheme: str) -> None:
+    """On a dark page the text of the strongest cells had a contrast of 2.5."""
     ratios = opened(color_scheme=scheme).evaluate(CONTRASTS)
     assert len(ratios) == 3 * 11
     assert min(ratios) >= 4.5, ratios
 
 
-def test_keyboard_only(opened: Callable[..., Page]) -> None:
+def test_the_page_works_with_the_keyboard_alone(opened: Callable[..., Page]) -> None:
     page = opened(reduced_motion="reduce")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#diagnosis"
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.locator("#mistakes")).to_be_in_viewport()
-    heat = page.locator(".heat").first
-    expect(heat).to_have_css("opacity", "1")
+    expect(page.locator("#top-losses")).to_be_in_viewport()
+    heatmap = page.locator(".heatmap").first
+    expect(heatmap).to_have_css("opacity", "1")
     page.get_by_role("checkbox").focus()
     page.keyboard.press("Space")
-    expect(heat).to_have_css("opacity", "0")
-    summary = page.get_by_text("The numbers of each epoch").first
-    numbers = page.get_by_role("region", name="The numbers of each epoch")
-    expect(numbers).to_be_hidden()
+    expect(heatmap).to_have_css("opacity", "0")
+    summary = page.get_by_text("Metrics of each epoch").first
+    table = page.get_by_role("region", name="Metrics of each epoch")
+    expect(table).to_be_hidden()
     summary.focus()
     page.keyboard.press("Enter")
-    expect(numbers).to_be_visible()
-    expect(numbers.locator("tbody tr")).to_have_count(3)
+    expect(table).to_be_visible()
+    expect(table.locator("tbody tr")).to_have_count(3)
 
 
-def test_on_paper_the_page_is_light(opened: Callable[..., Page]) -> None:
+def test_a_printed_page_is_light(opened: Callable[..., Page]) -> None:
     page = opened(color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

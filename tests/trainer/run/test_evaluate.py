@@ -130,8 +130,8 @@ def test_groups_are_those_of_the_run(tmp_path: Path) -> None:
     others = write_folder(tmp_path / "others", each=5, first=100)
     found = judged(run, others, "--out", tmp_path / "lines.csv")
     lines = table(tmp_path / "lines.csv")
-    assert all(line["group"] == WARMTH[line["label"]] for line in lines)
-    right = sum(line["group"] == line["predicted_group"] for line in lines)
+    assert all(line["coarse"] == WARMTH[line["label"]] for line in lines)
+    right = sum(line["coarse"] == line["predicted_coarse"] for line in lines)
     assert found["test"]["coarse_accuracy"] == right / 15
 
 

@@ -1,9 +1,7 @@
-"""The report by the command line: what is in the file, and that the file is all there is to it."""
+"""The report as the command line writes it."""
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import shlex
 import shutil
@@ -14,15 +12,12 @@ import numpy as np
 from PIL import Image
 
 from service.bundle import read_bundle
-from service.pixels import PixelSpec
 from service.predictor import Predictor
 from tests.support.full_disk import no_file_over
-from tests.support.photos import write_folder, write_tagged_csv
+from tests.support.photos import write_tagged_csv
 from tests.support.trainer import table, trainer
-from tests.trainer.report.conftest import FINDING, NAMES, fit
-from trainer.catalog import hash_files, read_catalog
-from trainer.recipe import Augmentation, Recipe
-from trainer.report.examples import draw_examples
+from tests.trainer.report.conftest import FINDING, NAMES, decode, fit
+from trainer.recipe import Recipe
 from trainer.training.metrics import wilson_interval
 
 
@@ -49,32 +44,27 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def decode(address: str | None) -> Image.Image:
-    assert address is not None
-    return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
-
-
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def squeezed(text: str) -> str:
+def collapse_spaces(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_the_page_says_what_the_files_of_the_run_say(finished: Path) -> None:
+def test_the_page_shows_the_numbers_of_the_run(finished: Path) -> None:
     run = finished / "run"
     page, bundle = Page(run / "report.html"), read_bundle(run / "bundle")
     accuracy, images = bundle.metrics["validation"]["accuracy"], bundle.metrics["validation"]["images"]
     low, high = wilson_interval(accuracy, images)
     text = page.text
-    assert f"{100 * accuracy:.1f} % of {images} validation images get the right label" in text
-    assert f"between {100 * low:.1f} % and {100 * high:.1f} %" in text
+    assert f"{100 * accuracy:.1f} % of {images} validation images are classified correctly" in text
+    assert f"confidence interval is {100 * low:.1f} % to {100 * high:.1f} %" in text
     assert bundle.digest in text
     assert bundle.manifest.producer["torch"] in text
     assert f"finetune.lr 0.02 {Recipe().finetune.lr:g}" in text
     for name in NAMES.values():
-        assert squeezed(name) in text
+        assert collapse_spaces(name) in text
 
 
 def test_the_page_is_one_file_without_code(finished: Path) -> None:
@@ -90,20 +80,20 @@ def test_the_page_is_one_file_without_code(finished: Path) -> None:
     assert all("alt" in image for image in page.all("img"))
 
 
-def test_the_worst_mistakes_are_shown_as_the_bundle_makes_them(finished: Path) -> None:
+def test_the_top_losses_are_shown_as_the_bundle_predicts_them(finished: Path) -> None:
     run = finished / "run"
     page = Page(run / "report.html")
     wrong = [row for row in table(run / "predictions.csv") if row["correct"] == "0"][:16]
     assert wrong
     shown = [image for image in page.all("img") if (image["alt"] or "").endswith("as the model sees it")]
     assert [image["alt"] for image in shown] == [f"{row['path']}, as the model sees it" for row in wrong]
-    layers = [image for image in page.all("img") if image.get("class") == "heat"]
+    layers = [image for image in page.all("img") if image.get("class") == "heatmap"]
     assert len(layers) == len(shown)
     predictor = Predictor(read_bundle(run / "bundle"))
     prediction = predictor.predict((finished / "data" / wrong[0]["path"]).read_bytes(), heatmap=True)
     picture = np.asarray(decode(shown[0]["src"]), dtype=float)
     assert np.abs(picture - prediction.picture.pixels).mean() < 12  # JPEG
-    assert f"{squeezed(prediction.best.label)} ({100 * prediction.best.probability:.1f} %)" in page.text
+    assert f"{collapse_spaces(prediction.best.label)} ({100 * prediction.best.probability:.1f} %)" in page.text
     assert prediction.heatmap is not None
     opacity = np.asarray(decode(layers[0]["src"]).convert("RGBA").resize((4, 4), Image.Resampling.BOX))[..., 3]
     coarse = Image.fromarray(prediction.heatmap.values).resize((4, 4), Image.Resampling.BOX)
@@ -114,22 +104,22 @@ def test_the_matrix_counts_every_validation_image(finished: Path) -> None:
     run = finished / "run"
     predictions = table(run / "predictions.csv")
     text = (run / "report.html").read_text(encoding="utf-8")
-    for kind, correct in (("right", "1"), ("wrong", "0")):
+    for kind, correct in (("correct", "1"), ("wrong", "0")):
         cells = [piece.split(">")[1].split("<")[0] for piece in text.split(f'<td class="{kind}"')[1:]]
         assert sum(map(int, cells)) == sum(row["correct"] == correct for row in predictions)
 
 
-def test_the_same_run_gives_the_same_page_and_nothing_else_changes(finished: Path, run: Path) -> None:
+def test_the_same_run_gives_the_same_page_and_no_other_file_changes(finished: Path, run: Path) -> None:
     before = files(run)
-    (run / "report.html").write_text("of an older version")
+    (run / "report.html").write_text("an older report")
     result = trainer("report", run, "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"report": str(run / "report.html")}
-    served = [f"serve {place}/bundle".encode() for place in (finished / "run", run)]
-    assert files(run) == {**before, "report.html": before["report.html"].replace(*served)}
+    commands = [f"serve {folder}/bundle".encode() for folder in (finished / "run", run)]
+    assert files(run) == {**before, "report.html": before["report.html"].replace(*commands)}
 
 
-def test_images_that_were_moved_or_changed(finished: Path, run: Path, tmp_path: Path) -> None:
+def test_images_may_move_but_not_change(finished: Path, run: Path, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(finished / "data", tmp_path / "moved"))
     assert trainer("report", run, "--root", moved).exit_code == 0
     worst = table(run / "predictions.csv")[0]["path"]
@@ -137,11 +127,11 @@ def test_images_that_were_moved_or_changed(finished: Path, run: Path, tmp_path: 
     before = files(run)
     result = trainer("report", run, "--root", moved)
     assert result.exit_code == 1
-    assert "has changed since the run was begun" in result.stderr
+    assert "has changed since the run started" in result.stderr
     assert files(run) == before
 
 
-def test_what_has_no_report_is_said(run: Path, tmp_path: Path) -> None:
+def test_a_run_without_what_the_report_needs_is_refused(run: Path, tmp_path: Path) -> None:
     assert trainer("report", tmp_path / "nothing").exit_code == 2
     (run / "bundle" / "head.npy").write_bytes(b"damaged")
     damaged = trainer("report", run)
@@ -153,7 +143,7 @@ def test_what_has_no_report_is_said(run: Path, tmp_path: Path) -> None:
     assert f"has no bundle yet; go on with it: python -m trainer resume {run}" in unfinished.stderr
 
 
-def test_a_report_that_cannot_be_written_leaves_the_old_one(run: Path) -> None:
+def test_a_failed_write_keeps_the_old_report(run: Path) -> None:
     before = files(run)
     with no_file_over(10_000):
         result = trainer("report", run)
@@ -162,30 +152,30 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(run: Path) -> None:
     assert files(run) == before
 
 
-def test_the_command_of_a_run_with_a_space_in_its_name_can_be_pasted(run: Path) -> None:
-    """It was written without quotes."""
+def test_the_serve_command_of_a_run_with_a_space_in_its_name_can_be_pasted(run: Path) -> None:
+    """It had no quotes."""
     spaced = run.rename(run.with_name("my run"))
     assert trainer("report", spaced).exit_code == 0
     command = next(piece for piece in Page(spaced / "report.html").pieces if "-m service serve" in piece)
     assert shlex.split(command) == ["python", "-m", "service", "serve", str(spaced / "bundle")]
 
 
-def test_a_sweep_and_findings_are_shown_where_there_are_any(dressed: Path, run: Path) -> None:
-    page = Page(dressed / "report.html")
-    for said in ("Too few epochs", "0.1235", "<u>a, b", FINDING["summary"], FINDING["try"]):
-        assert said in page.text
+def test_learning_rate_finder_and_findings_are_shown(with_findings: Path, run: Path) -> None:
+    page = Page(with_findings / "report.html")
+    for text in ("Too few epochs", "0.1235", "<u>a, b", FINDING["summary"], FINDING["try"]):
+        assert text in page.text
     assert not page.all("em")
     charts = [svg["aria-label"] or "" for svg in page.all("svg") if "aria-label" in svg]
     assert [label.partition(".")[0] for label in charts][-2:] == [
-        "Learning rate sweep of the head",
-        "Learning rate sweep of the whole network",
+        "Learning rate finder: head",
+        "Learning rate finder: fine-tuning",
     ]
     assert "steepest: 8.5e-4, valley: 1.3e-3, minimum / 10: 2.0e-3" in charts[-2]
     assert "minimum / 10: 5.0e-8, valley: 7.0e-4, steepest: 1.0e-3" in charts[-1]
-    assert "chosen: 1.3e-3" in page.text
-    assert "Automatic choice: 1.3e-3, the mean of the suggestions." in page.text
-    assert "Automatic choice: 8.0e-1, where the loss begins to rise." in page.text
-    assert page.text.count("The suggestions lie far apart") == 1
+    assert "suggestion: 1.3e-3" in page.text
+    assert "Suggestion: 1.3e-3, the geometric mean of the three methods." in page.text
+    assert "Suggestion: 8.0e-1, the point where the loss begins to rise." in page.text
+    assert page.text.count("The three methods disagree") == 1
     (run / "diagnosis.json").write_text(json.dumps({"findings": []}))
     assert trainer("report", run).exit_code == 0
     assert "Nothing stands out." in Page(run / "report.html").text
@@ -197,57 +187,41 @@ def test_multilabel(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     page = Page(tmp_path / "run" / "report.html")
     predictions = table(tmp_path / "run" / "predictions.csv")
-    right = sum(row["correct"] == "1" for row in predictions)
+    correct = sum(row["correct"] == "1" for row in predictions)
     text = page.text
-    share = f"{100 * right / len(predictions):.1f} %"
-    assert f"{share} of {len(predictions)} validation images get exactly the right labels" in text
+    fraction = f"{100 * correct / len(predictions):.1f} %"
+    assert f"{fraction} of {len(predictions)} validation images get exactly the right labels" in text
     assert "Mean average precision" in text
     assert "Confusion matrix" not in text
     shown = [image for image in page.all("img") if (image["alt"] or "").endswith("as the model sees it")]
-    assert len(shown) == min(16, len(predictions) - right)
+    assert len(shown) == min(16, len(predictions) - correct)
 
 
-def test_many_classes_are_cut_to_what_can_be_read(tmp_path: Path) -> None:
+def test_many_classes_are_cut_to_a_readable_number(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     random = np.random.default_rng(0)
     lines = ["path,label,split"]
     for number in range(300):
-        for name, side in (("a", "train"), ("b", "train"), ("c", "valid")):
+        for name, split in (("a", "train"), ("b", "train"), ("c", "valid")):
             pixels = random.integers(0, 256, (8, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "images" / f"{number}-{name}.png")
-            lines.append(f"images/{number}-{name}.png,species {number},{side}")
+            lines.append(f"images/{number}-{name}.png,species {number},{split}")
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
     result = fit(tmp_path / "table.csv", tmp_path / "run", "--epochs", "1", "--batch-size", "100")
     assert result.exit_code == 0, result.output
     page = tmp_path / "run" / "report.html"
     assert page.stat().st_size < 500_000
-    assert "200 more are not listed" in Page(page).text
+    assert "200 more classes are not listed" in Page(page).text
     assert 100 <= page.read_text().count('<th scope="row">species') <= 120
 
 
-def test_what_the_examples_leave_out_is_said(finished: Path, tmp_path: Path) -> None:
-    assert "mixed with another image" not in (finished / "run" / "report.html").read_text()
+def test_the_page_names_the_augmentation_that_the_examples_do_not_show(finished: Path, tmp_path: Path) -> None:
+    assert "mixes images" not in (finished / "run" / "report.html").read_text()
     options = ("--mixup", "0.4", "--sizes", "16:1,32:1")
     assert trainer(
         "fit", finished / "data" / "table.csv", "--out", tmp_path / "run", "--cache", finished / "cache",
         "--backbone", "tiny", "--batch-size", "8", "--device", "cpu", *options,
     ).exit_code == 0  # fmt: skip
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "In the second stage each is then mixed with another image, which is not shown." in page
-    assert "They have the size of the model; the second stage used others." in page
-
-
-def test_examples_are_what_augmentation_gives_and_the_same_every_time(tmp_path: Path) -> None:
-    catalog = read_catalog(write_folder(tmp_path / "photos"))
-    catalog = catalog.with_hashes(hash_files([catalog.file_of(row) for row in catalog.rows], threads=1))
-    spec = PixelSpec(size=32, resize_short=32)
-    still = Augmentation(flip=0, rotation_degrees=0, scale_min=1, aspect_max=1, lighting=0)
-    for example in draw_examples(catalog, Recipe(augmentation=still), spec):
-        quarters = np.asarray(decode(example.picture), dtype=float).reshape(2, 32, 2, 32, 3).transpose(0, 2, 1, 3, 4)
-        assert np.abs(quarters - quarters[0, 0]).mean() < 9  # JPEG; noise that differs would give 27
-        colour = quarters.mean(axis=(0, 1, 2, 3))
-        assert int(colour.argmax()) == {"red": 0, "green": 1, "blue": 2}[example.labels[0]]
-    first, again, other = (draw_examples(catalog, Recipe(seed=seed), spec) for seed in (0, 0, 1))
-    assert first == again != other
-    assert {example.labels[0] for example in first[:3]} == {"blue", "green", "red"}
-    assert len(first) == 12
+    assert "Fine-tuning also mixes images with each other, which is not shown." in page
+    assert "The views have the input size of the model. Fine-tuning used other sizes, too." in page

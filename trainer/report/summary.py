@@ -1,0 +1,166 @@
+"""The numbers on the page: metrics, classes, images, and changed settings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from service.bundle.spec import Task
+from trainer.catalog import Catalog
+from trainer.predictions import PredictionRow
+from trainer.recipe import Recipe, settings_of
+from trainer.report.confusion import ClassScore, ConfusedPair, confusion_matrix, most_confused, score_classes
+from trainer.training.metrics import wilson_interval
+
+_MAX_CLASSES = 100
+_MAX_PAIRS = 12
+_MAX_MATRIX_CLASSES = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsSummary:
+    """The fraction of validation images that are predicted correctly, and the other metrics.
+
+    Attributes:
+        fraction: Of the validation images, 0..1.
+        text: What is true of this fraction, to be read after "98 % of 300 validation images".
+        interval: Wilson's 95 % confidence interval of the fraction.
+        image_count: Number of validation images.
+        mistake_count: Number of images whose prediction is wrong.
+        others: All other metrics of the exported model, by name.
+    """
+
+    fraction: float
+    text: str
+    interval: tuple[float, float]
+    image_count: int
+    mistake_count: int
+    others: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassSummary:
+    """How well the classes are predicted, cut to what a person can read.
+
+    Attributes:
+        scores: The classes with the lowest F1, each with its number of training images; classes without a
+            validation image come last.
+        hidden_count: Number of classes that are not in `scores`.
+        pairs: The most confused pairs, each with the number of images that have the missed label.
+        matrix: Confusion matrix; empty for multilabel or many classes.
+    """
+
+    scores: Sequence[tuple[ClassScore, int]]
+    hidden_count: int
+    pairs: Sequence[tuple[ConfusedPair, int]]
+    matrix: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSummary:
+    """The images that a run was trained and validated on.
+
+    Attributes:
+        task: `classification` or `multilabel`.
+        classes: Every label, in the order of the model's output.
+        train_count: Number of training images.
+        valid_count: Number of validation images.
+        test_count: Number of images that were set aside for testing.
+        unreadable_count: Number of images that could not be decoded.
+        images_per_class: Smallest, median and largest number of training images of a class.
+        random_split: Whether the validation images were drawn at random from the data.
+        warnings: Warnings of the catalog, as sentences.
+    """
+
+    task: Task
+    classes: Sequence[str]
+    train_count: int
+    valid_count: int
+    test_count: int
+    unreadable_count: int
+    images_per_class: tuple[int, float, int]
+    random_split: bool
+    warnings: Sequence[str]
+
+
+def summarize_metrics(task: Task, metrics: Mapping[str, Any], predictions: Sequence[PredictionRow]) -> MetricsSummary:
+    """Summarize the metrics of the exported model.
+
+    Args:
+        task: For classification the fraction is the accuracy. The metrics of multilabel hold no such fraction, so it
+            is computed from `predictions`.
+        metrics: metrics.json of the bundle.
+        predictions: Of all validation images.
+    """
+    others = dict(metrics["validation"])
+    image_count = others.pop("images")
+    correct_count = sum(row.correct for row in predictions)
+    if task == "classification":
+        fraction, text = others.pop("accuracy"), "are classified correctly"
+    else:
+        fraction, text = correct_count / len(predictions), "get exactly the right labels"
+    return MetricsSummary(
+        fraction=fraction,
+        text=text,
+        interval=wilson_interval(fraction, image_count),
+        image_count=image_count,
+        mistake_count=len(predictions) - correct_count,
+        others=others,
+    )
+
+
+def summarize_classes(catalog: Catalog, predictions: Sequence[PredictionRow]) -> ClassSummary:
+    """Summarize the predictions for all validation images by class."""
+    true, predicted = [row.labels for row in predictions], [row.predicted for row in predictions]
+    scores = score_classes(catalog.classes, true, predicted)
+    true_counts = {score.label: score.true_count for score in scores}
+    train_counts = _train_counts(catalog)
+    worst = sorted(scores, key=_by_f1)[:_MAX_CLASSES]
+    has_matrix = catalog.task == "classification" and len(catalog.classes) <= _MAX_MATRIX_CLASSES
+    return ClassSummary(
+        scores=[(score, train_counts[score.label]) for score in worst],
+        hidden_count=len(scores) - len(worst),
+        pairs=[(pair, true_counts[pair.label]) for pair in most_confused(true, predicted)[:_MAX_PAIRS]],
+        matrix=confusion_matrix(catalog.classes, true, predicted).tolist() if has_matrix else [],
+    )
+
+
+def summarize_dataset(catalog: Catalog, *, unreadable_count: int, random_split: bool) -> DatasetSummary:
+    """Count the images of a catalog."""
+    counts = sorted(_train_counts(catalog).values())
+    return DatasetSummary(
+        task=catalog.task,
+        classes=catalog.classes,
+        train_count=len(catalog.split("train")),
+        valid_count=len(catalog.split("valid")),
+        test_count=len(catalog.split("test")),
+        unreadable_count=unreadable_count,
+        images_per_class=(counts[0], median(counts), counts[-1]),
+        random_split=random_split,
+        warnings=catalog.warnings,
+    )
+
+
+def changed_settings(recipe: Recipe) -> dict[str, tuple[Any, Any]]:
+    """List the settings that differ from their default: key -> (value, default). Where the images are is left out."""
+    return {
+        item.key: (_plain(item.default), _plain(default.default))
+        for item, default in zip(settings_of(recipe), settings_of(Recipe()), strict=True)
+        if item.default != default.default and not item.key.startswith("data.")
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _train_counts(catalog: Catalog) -> Counter[str]:
+    return Counter(label for row in catalog.split("train") for label in row.labels)
+
+
+def _by_f1(score: ClassScore) -> tuple[bool, float, int]:
+    """Sort key: lowest F1 first, then most images first; classes without a validation image last."""
+    return score.f1 is None, score.f1 or 0.0, -score.true_count
