@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The bundle that `make serve` serves: the newest of `make demo`, or BUNDLE=...
 BUNDLE ?= $(lastword $(sort $(wildcard demo/*/run/bundle)))
 
-.PHONY: demo serve test test-slow fuzz soak lint format
+.PHONY: demo serve test test-slow fuzz soak lint format docs
 
 demo: $(VENV)/.trainer-installed
 	$(BIN)/python deploy/demo.py
@@ -39,6 +39,10 @@ lint: $(VENV)/.dev-installed
 format: $(VENV)/.dev-installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The reference of all settings, from the code.
+docs: $(VENV)/.trainer-installed
+	$(BIN)/python docs/generate.py
 
 $(VENV)/.trainer-installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
