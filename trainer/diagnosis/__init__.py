@@ -1,5 +1,6 @@
 """What stands out in a run, how sure that is, and what to try next."""
 
+from trainer.diagnosis.collect import collect_evidence
 from trainer.diagnosis.diagnose import diagnose
 from trainer.diagnosis.embeddings import embed_images
 from trainer.diagnosis.evidence import Evidence
@@ -13,7 +14,6 @@ from trainer.diagnosis.finding import (
     read_findings,
     write_findings,
 )
-from trainer.diagnosis.gather import gather_evidence
 
 __all__ = [
     "Confidence",
@@ -21,11 +21,11 @@ __all__ = [
     "Finding",
     "Remedy",
     "Render",
+    "collect_evidence",
     "diagnose",
     "embed_images",
     "findings_to_json",
     "findings_to_text",
-    "gather_evidence",
     "read_findings",
     "write_findings",
 ]

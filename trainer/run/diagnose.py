@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainer.data import Prepared
-from trainer.diagnosis import Finding, Render, diagnose, embed_images, gather_evidence, write_findings
+from trainer.diagnosis import Finding, Render, collect_evidence, diagnose, embed_images, write_findings
 from trainer.model import Backbone
 from trainer.recipe import Recipe
 from trainer.run.environment import Environment
@@ -23,7 +23,7 @@ def diagnose_run(
         The findings, and a function that turns their remedies into command lines.
     """
     data, catalog = prepared.data, prepared.catalog
-    evidence = gather_evidence(
+    evidence = collect_evidence(
         recipe,
         prepared,
         fitted,

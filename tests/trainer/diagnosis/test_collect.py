@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.support.photos import write_folder
 from trainer.catalog import read_catalog
-from trainer.diagnosis.gather import regroup
+from trainer.diagnosis.collect import regroup
 
 
 def test_regrouping_puts_near_duplicates_into_one_split(tmp_path: Path) -> None:

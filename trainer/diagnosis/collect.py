@@ -22,7 +22,7 @@ from trainer.training.metrics import activate
 _LINK_SIMILARITY = 0.7
 
 
-def gather_evidence(
+def collect_evidence(
     recipe: Recipe,
     prepared: Prepared,
     result: FitResult,
