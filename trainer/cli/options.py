@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from trainer.cli.exit import as_command_line
 from trainer.recipe import GROUPS, Recipe, Setting, settings_of
 
 Command = Callable[..., Any]
@@ -121,5 +122,9 @@ def _option(item: Setting) -> Callable[[Command], Command]:
         attributes["type"] = type(item.default)
     shown = f"  [default: {default}]" if default and type(item.default) is not bool else ""
     return click.option(
-        f"--{rules.option}", cls=_RecipeOption, group=rules.group, help=f"{rules.help}{shown}", **attributes
+        f"--{rules.option}",
+        cls=_RecipeOption,
+        group=rules.group,
+        help=as_command_line(f"{rules.help}{shown}"),
+        **attributes,
     )

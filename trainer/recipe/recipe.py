@@ -90,7 +90,7 @@ class FinetuneRecipe:
         option="epochs",
         low=0,
         high=10_000,
-        default_text=f"{_DEFAULT_EPOCHS}, or those of --sizes",
+        default_text=f"{_DEFAULT_EPOCHS}, or those of `sizes`",
     )
     batch_size: int = knob(32, "Images in a batch.", group=_FINETUNE, option="batch-size", low=1, high=65_536)
     lr: float = knob(4e-3, "Maximum learning rate of the head.", group=_FINETUNE, low=1e-9, high=10)
@@ -323,7 +323,7 @@ class Recipe:
     seed: int = knob(0, "Seed of everything random.", group=_MODEL, option="seed", low=0, high=2**63 - 1)
     valid_fraction: float = knob(
         0.2,
-        "Fraction of the images that is held out for validation without --valid.",
+        "Fraction of the images that is held out for validation without `valid`.",
         group=_DATA,
         option="valid-fraction",
         low=0.01,
