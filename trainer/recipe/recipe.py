@@ -101,7 +101,7 @@ class FinetuneRecipe:
         low=1,
         high=1e6,
         accepts_zero=True,
-        default_text=f"0: {_PRETRAINED_LR_SPREAD:g} for pretrained weights, 1 for random ones",
+        default_text=f"0, {_PRETRAINED_LR_SPREAD:g} for pretrained weights, 1 for random ones",
     )
     freeze: Freeze = knob(
         Freeze(),
@@ -130,7 +130,7 @@ class FinetuneRecipe:
         option="patience",
         low=0,
         high=10_000,
-        default_text="0: never",
+        default_text="0, never",
         only_fit=True,
     )
     ema_decay: float = knob(
@@ -150,7 +150,7 @@ class FinetuneRecipe:
         option="mixup",
         low=0,
         high=100,
-        default_text="0: off",
+        default_text="0, off",
     )
     cutmix: float = knob(
         0.0,
@@ -159,7 +159,7 @@ class FinetuneRecipe:
         option="cutmix",
         low=0,
         high=100,
-        default_text="0: off",
+        default_text="0, off",
     )
     clip_norm: float = knob(
         0.0,
@@ -168,7 +168,7 @@ class FinetuneRecipe:
         option="clip-norm",
         low=0,
         high=1e9,
-        default_text="0: any",
+        default_text="0, any",
     )
     accumulate: int = knob(
         1,
@@ -294,7 +294,7 @@ class Recipe:
     )
     tensorboard: bool = knob(
         False,
-        "Write RUN/tensorboard too; needs the extra `tensorboard`.",
+        "Write RUN/tensorboard too; needs pip install 'fieldguide[tensorboard]'.",
         group=_OUTPUT,
         option="tensorboard",
         only_fit=True,
