@@ -101,7 +101,7 @@ class FinetuneRecipe:
         low=1,
         high=1e6,
         accepts_zero=True,
-        default_text=f"0, {_PRETRAINED_LR_SPREAD:g} for pretrained weights, 1 for random ones",
+        default_text=f"0 ({_PRETRAINED_LR_SPREAD:g} for pretrained weights, 1 for random ones)",
     )
     freeze: Freeze = knob(
         Freeze(),
