@@ -238,6 +238,8 @@ class Predictor:
             service.pixels.ImageError: If the image cannot be decoded.
             NoHeatmap: If a heatmap is requested and the model has none.
         """
+        if heatmap and self._head is None:
+            raise NoHeatmap("this model gives no heatmaps")
         start = time.perf_counter()
         picture = self.load(data)
         return self.classify(picture, heatmap=heatmap, decode_ms=1e3 * (time.perf_counter() - start))

@@ -1,4 +1,4 @@
-"""Folders and tables of images, for the trainer's catalog and for prediction on many files.
+"""Folders and tables of images, as rows; without torch, so that both programs can read them.
 
 errors   InputError
 text     names that a table can hold, and lists in messages

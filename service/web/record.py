@@ -7,11 +7,9 @@ library: the handlers between them need not pass it on.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import re
 import time
-from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -114,16 +112,8 @@ class Record:
         """Stop the clock."""
         self._finished = time.perf_counter()
 
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time the block as a stage. It counts from the end of the stage before it, so that no time is lost."""
-        try:
-            yield
-        finally:
-            self.lap(name)
-
     def lap(self, stage: str) -> None:
-        """Count the time since the last lap for a stage."""
+        """Finish a stage: the time since the last lap counts for it."""
         now = time.perf_counter()
         self.stages_ms[stage] = self.stages_ms.get(stage, 0.0) + 1e3 * (now - self._lap_start)
         self._lap_start = now

@@ -145,5 +145,7 @@ class Engine:
 def _timed(work: Callable[[], Result], request: Record) -> Result:
     """Run on a worker thread. The time before the work is `queue`; the time after its last stage is `encode`."""
     request.lap("queue")
-    with request.stage("encode"):
+    try:
         return work()
+    finally:
+        request.lap("encode")

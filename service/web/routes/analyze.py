@@ -42,6 +42,6 @@ class AnalyzeHandler:
 
 def _respond(upload: Upload, predictor: Predictor) -> Response:
     """Run on a worker thread: from the body of the request to the response."""
-    with record.current().stage("parse"):
-        data = upload.take_image()
+    data = upload.take_image()
+    record.current().lap("parse")
     return JSONResponse(analyze_response(classify_image(data, predictor)))

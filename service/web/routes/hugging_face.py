@@ -81,8 +81,8 @@ class HuggingFaceHandler:
 
 def _respond(body: bytes, is_json: bool, predictor: Predictor) -> Response:
     """Run on a worker thread: from the body of the request to the response."""
-    with record.current().stage("parse"):
-        data, top_k = _parse_json(body, predictor) if is_json else (body, DEFAULT_TOP_K)
+    data, top_k = _parse_json(body, predictor) if is_json else (body, DEFAULT_TOP_K)
+    record.current().lap("parse")
     return JSONResponse(_scores(classify_image(data, predictor), top_k=top_k))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.pixels import Picture
 from service.predictor import Prediction, Predictor
 from service.web import record
 from service.web.record import PredictionSummary
@@ -21,11 +22,22 @@ def classify_image(data: bytes, predictor: Predictor, *, heatmap: bool = False) 
         service.pixels.ImageError: If the image cannot be decoded.
     """
     request = record.current()
-    with request.stage("decode"):
-        picture = predictor.load(data)
-    with request.stage("infer"):
-        prediction = predictor.classify(
-            picture, heatmap=heatmap, run_options=request.run_options, decode_ms=request.stages_ms["decode"]
-        )
+    picture = load_image(data, predictor)
+    prediction = predictor.classify(
+        picture, heatmap=heatmap, run_options=request.run_options, decode_ms=request.stages_ms["decode"]
+    )
+    request.lap("infer")
     request.prediction = PredictionSummary.of(prediction)
     return prediction
+
+
+def load_image(data: bytes, predictor: Predictor) -> Picture:
+    """Decode an encoded image for the current request, whose record times the stage, even if it fails.
+
+    Raises:
+        service.pixels.ImageError: If the image cannot be decoded.
+    """
+    try:
+        return predictor.load(data)
+    finally:
+        record.current().lap("decode")

@@ -18,7 +18,7 @@ from service.settings import Settings
 from service.web import record
 from service.web.engine import Engine
 from service.web.routes.endpoint import UPLOAD_PROBLEMS, Operation, describe
-from service.web.routes.inference import classify_image
+from service.web.routes.inference import classify_image, load_image
 from service.web.routes.query import QUERY_PARAMETERS, Query
 from service.web.upload.upload import UPLOAD_BODY, Upload, read_upload
 
@@ -54,11 +54,10 @@ class PredictHandler:
 def _respond(upload: Upload, query: Query, predictor: Predictor, received: float) -> Response:
     """Run on a worker thread: from the body of the request to the response."""
     request = record.current()
-    with request.stage("parse"):
-        data = upload.take_image()
+    data = upload.take_image()
+    request.lap("parse")
     if query.return_input:
-        with request.stage("decode"):
-            pixels = predictor.load(data).pixels
+        pixels = load_image(data, predictor).pixels
         return Response(_png(pixels), media_type="image/png", headers={"X-Content-Type-Options": "nosniff"})
     prediction = classify_image(data, predictor, heatmap=query.heatmap)
     total_ms = 1e3 * (time.perf_counter() - received)

@@ -8,6 +8,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from service.problem import Problem
 
 FILE_FIELD = "file"
+_MAX_CONTENT_TYPE_CHARACTERS = 1000
 _MAX_BOUNDARY_BYTES = 70  # RFC 2046, 5.1.1
 _MAX_PARTS = 16
 _MAX_HEADERS_PER_PART = 8
@@ -17,8 +18,9 @@ _CRLF = b"\r\n"
 
 def parse_boundary(content_type: str) -> bytes:
     """Return the boundary in a multipart Content-Type; raises Problem 400 if there is no valid one."""
-    _, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary", b"")
+    boundary = b""
+    if len(content_type) <= _MAX_CONTENT_TYPE_CHARACTERS:  # this runs on the event loop, and parsing is slow
+        boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     if not 1 <= len(boundary) <= _MAX_BOUNDARY_BYTES:
         raise Problem(
             400,
@@ -38,7 +40,13 @@ def parse_file(body: bytes, *, boundary: bytes) -> bytes:
         Problem: 400 if the form is malformed, has no such part or more than one, has a file under another name, has an
             empty file, or has too many parts or headers.
     """
-    _check_delimiters(body, boundary)
+    delimiter = b"--" + boundary
+    preamble = 0 if body.startswith(delimiter) else body.find(_CRLF + delimiter) + len(_CRLF)
+    if preamble == 1:
+        raise _malformed("its boundary is missing")
+    if preamble:  # text before the first boundary, which nearly nobody sends, is ignored (RFC 2046, 5.1.1)
+        body = body[preamble:]
+    _check_delimiters(body, delimiter)
     form = _Form()
     parser = MultipartParser(
         boundary,
@@ -98,9 +106,8 @@ class _Form:
         if disposition is None:
             raise _malformed("a part has no Content-Disposition")
         disposition_type, options = parse_options_header(disposition)
-        if (
-            disposition_type != b"form-data" or b"name" not in options or options[b"name"].startswith(b'"')
-        ):  # a quote without its end
+        # A name that still starts with a quote has no end of it.
+        if disposition_type.lower() != b"form-data" or options.get(b"name", b'"').startswith(b'"'):
             raise _malformed("the Content-Disposition of a part is not form-data with a name")
         name = options[b"name"].decode("utf-8", "replace")
         self._is_file = name == FILE_FIELD
@@ -126,17 +133,14 @@ class _Form:
         return values[0] if values else None
 
 
-def _check_delimiters(body: bytes, boundary: bytes) -> None:
+def _check_delimiters(body: bytes, delimiter: bytes) -> None:
     """Check what python-multipart does not: what follows each boundary, the last boundary, the number of parts.
 
-    It treats a line that only starts with the boundary as content, and reads it byte by byte.
+    The body starts with the first boundary. The parser treats a line that only starts with the boundary as content, and
+    reads it byte by byte. A boundary
+    counts only after the headers of its part, as for the parser.
     """
-    delimiter = b"--" + boundary
-    position = body.find(delimiter)
-    if position < 0:
-        raise _malformed("its boundary is missing")
-    if position > 0 and body[position - 2 : position] != _CRLF:
-        raise _malformed("its first boundary is not at the start of a line")
+    position = 0
     for _ in range(_MAX_PARTS + 1):
         position += len(delimiter)
         ending = body[position : position + 2]
@@ -144,7 +148,10 @@ def _check_delimiters(body: bytes, boundary: bytes) -> None:
             return
         if ending != _CRLF:
             raise _malformed("a boundary is not followed by a line break")
-        position = body.find(_CRLF + delimiter, position) + len(_CRLF)
+        headers_end = body.find(_CRLF + _CRLF, position)
+        if headers_end < 0:
+            raise _malformed("its end is missing")
+        position = body.find(_CRLF + delimiter, headers_end + 2 * len(_CRLF)) + len(_CRLF)
         if position < len(_CRLF):
             raise _malformed("its end is missing")
     raise _too_much()

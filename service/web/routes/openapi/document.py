@@ -16,8 +16,8 @@ from service.problem import TITLES, ProblemDetails
 from service.web.routes.endpoint import Endpoint, Operation, Parameter, describe, operation_of
 from service.web.routes.openapi.schema import Schema, Schemas
 
-_PATH_PARAMETER = re.compile(r"{(\w+)}")
-_PATH_PARAMETERS = {"name": "the model's name", "version": "the model's version"}
+_PATH_PARAMETER_PATTERN = re.compile(r"{(\w+)}")
+_PATH_PARAMETER_DESCRIPTIONS = {"name": "the model's name", "version": "the model's version"}
 _HEADERS = {
     "Server-Timing": {"description": "Duration of each stage, in milliseconds.", "type": "string"},
     "X-Request-ID": {
@@ -26,8 +26,6 @@ _HEADERS = {
     },
 }
 _RETRY_AFTER = {"Retry-After": {"description": "When to try again, in seconds.", "type": "integer"}}
-
-
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -80,8 +78,8 @@ def document(routes: Iterable[Route], info: DocumentInfo) -> dict[str, Any]:
             raise TypeError(f"the route {route.path} is not an Endpoint")
         path = re.sub(r":\w+}", "}", route.path)
         path_parameters = [
-            Parameter(name=name, annotation=str, description=_PATH_PARAMETERS[name], location="path")
-            for name in _PATH_PARAMETER.findall(path)
+            Parameter(name=name, annotation=str, description=_PATH_PARAMETER_DESCRIPTIONS[name], location="path")
+            for name in _PATH_PARAMETER_PATTERN.findall(path)
         ]
         paths[path] = {
             **(
