@@ -266,4 +266,4 @@ def _print_warning(line: str) -> None:
 
 
 def _print(value: Mapping[str, Any], text: str, as_json: bool) -> None:
-    click.echo(json.dumps(value, allow_nan=False) if as_json else text)
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)

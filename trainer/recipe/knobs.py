@@ -98,7 +98,7 @@ def check_settings(recipe: Any, prefix: str = "") -> None:
         if type(value) not in (int, float) or (rules.accepts_zero and value == 0):
             continue
         if not rules.low <= value <= rules.high:  # NaN fails too
-            raise RecipeError(f"{key} is {value}; it must be from {rules.low:g} to {rules.high:g}")
+            raise RecipeError(f"{key} is {value}; it must be from {_number(rules.low)} to {_number(rules.high)}")
 
 
 def build_section(kind: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
@@ -129,6 +129,11 @@ def build_section(kind: Any, values: Mapping[str, Any], prefix: str = "") -> Any
 def to_plain(recipe: Any) -> dict[str, Any]:
     """The recipe as nested values that TOML and JSON can hold."""
     return {field.name: _plain(getattr(recipe, field.name)) for field in dataclasses.fields(recipe)}
+
+
+def _number(value: float) -> str:
+    """A bound as people write it: 10000, 1e-09."""
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"
 
 
 def _plain(value: Any) -> Any:

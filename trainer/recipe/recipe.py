@@ -141,7 +141,7 @@ class FinetuneRecipe:
         high=0.99999,
     )
     weight_decay: float = knob(
-        0.05, "Weight decay of AdamW.", group=_REGULARIZATION, option="weight-decay", low=0, high=10
+        0.05, "Weight decay of AdamW in fine-tuning.", group=_REGULARIZATION, option="weight-decay", low=0, high=10
     )
     mixup: float = knob(
         0.0,
@@ -249,7 +249,7 @@ class LRFindRecipe:
 
     lr_min: float = knob(
         0.0,
-        "First learning rate of a sweep.",
+        "First learning rate of the sweeps, of `lr-find` or with `lr='auto'`.",
         group=_FINETUNE,
         option="lr-min",
         low=1e-12,
@@ -259,7 +259,7 @@ class LRFindRecipe:
     )
     lr_max: float = knob(
         0.0,
-        "Last learning rate of a sweep.",
+        "Last learning rate of the sweeps, of `lr-find` or with `lr='auto'`.",
         group=_FINETUNE,
         option="lr-max",
         low=1e-12,

@@ -157,7 +157,7 @@ def _train_and_export(
         try:
             fitted = fit(backbone, prepared.data, recipe, session, run.training_files)
         except FitError as error:
-            if run.best.exists():
+            if run.best.exists() and run.last.exists():
                 error.hint = f"the best epoch until then can be exported with `export({str(run)!r}, out='BUNDLE')`"
             raise
     if run.lr_find.exists():

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -19,11 +19,9 @@ from torch import Tensor, nn
 
 from service.bundle.spec import Task
 from trainer.atomic import atomic_write_bytes
+from trainer.training.finetune import Finetuner
 from trainer.training.metrics import PRIMARY_METRIC
 from trainer.training.session import Session
-
-if TYPE_CHECKING:
-    from trainer.training.finetune import Finetuner
 
 _METADATA_KEY = "state"
 
@@ -71,12 +69,12 @@ class BestCheckpoint:
 
         The primary metric decides; if it is equal, the lower loss.
         """
-        if state.best and self._rank(metrics) <= self._rank(state.best):
-            return False
-        if self._is_main:
-            save_weights(model, self._path)
-        state.best = metrics
-        return True
+        is_best = not state.best or self._rank(metrics) > self._rank(state.best)
+        if is_best:
+            if self._is_main:
+                save_weights(model, self._path)
+            state.best = metrics
+        return is_best
 
     def _rank(self, metrics: Mapping[str, float]) -> tuple[float, float]:
         return metrics[self._metric], -metrics["loss"]

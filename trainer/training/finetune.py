@@ -53,7 +53,7 @@ class Finetuner:
     Every random number comes from (seed, epoch, step, sample), so that the weights, the optimizer's moments, the moving
     average, the gradient scaler, the micro-batch and the number of the step are all there is to save.
 
-    With several processes each processes its shard of every batch, and all take the same step.
+    Of several processes each handles its shard of every batch, and all take the same step.
 
     Attributes:
         model: Trained in place.
@@ -189,13 +189,16 @@ class Finetuner:
             return torch.stack(losses).sum()
 
         count = shard.stop - shard.start
+        compile_error = None
         try:
             loss = self._micro_batch.run(accumulate_gradients, count, warn=self._warn)
         except RuntimeError as error:
             if not learner.is_compiled or is_out_of_memory(error):
                 raise
+            compile_error = first_line(error)
+        if compile_error is not None:  # not in the handler: the error refers to the tensors of the failed attempt
             learner.disable_compile()
-            self._warn(f"continuing without `compile`, which failed here: {first_line(error)}")
+            self._warn(f"continuing without `compile`, which failed here: {compile_error}")
             loss = self._micro_batch.run(accumulate_gradients, count, warn=self._warn)
         with oom_as_fit_error(self._session.device):
             loss = learner.all_reduce(loss, distributed, fraction=count / len(samples))

@@ -149,7 +149,7 @@ def train_head(
     The head is trained on the main process, then sent to the others.
 
     Returns:
-        Seconds of both parts, on the main process; elsewhere nothing.
+        Seconds of both parts; empty on processes that are not the main one.
     """
     start = time.perf_counter()
     features = extract_features(model, data, recipe, session)

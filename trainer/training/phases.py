@@ -61,7 +61,7 @@ def crop_size(size: int, scale: float) -> int:
 
 
 def for_backbone(recipe: Recipe, backbone: Backbone) -> Recipe:
-    """The recipe as this backbone can follow it: one that accepts a single size gets whole crops."""
+    """The recipe as this backbone can follow it: one that accepts a single size is not given smaller crops."""
     if not backbone.fixed_input_size:
         return recipe
     return dataclasses.replace(recipe, finetune=dataclasses.replace(recipe.finetune, crop_scale=1.0))

@@ -31,7 +31,7 @@ Stage = Literal["head", "finetune"]
 
 _RULES: Mapping[Rule, str] = {
     "mean": "their geometric mean",
-    "edge": "where the loss, which hardly falls, starts to rise",
+    "edge": "the learning rate at which the loss starts to rise, because it hardly falls",
     "recipe": "the recipe's learning rate, because the loss neither falls nor rises",
 }
 

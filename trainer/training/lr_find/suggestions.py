@@ -65,7 +65,7 @@ def choose_lr(curve: SweepCurve, *, recipe_lr: float) -> tuple[float, Rule]:
 
     mean    The geometric mean of the suggestions, if the curve falls: its longest valley has at least half of its
             points, and at its lowest point all sweeps are lower than at the start. The valley suggests a low learning
-            rate, the others high ones; between them trains well.
+            rate and the two others high ones; a learning rate between them trains well.
     edge    The last learning rate at which the loss is at most a tenth over its lowest, if the curve does not fall: the
             model is trained already, a higher learning rate can only do harm, and the suggestions read noise.
     recipe  The recipe's, if the curve neither falls nor rises up to the last learning rate: the network knows nothing
