@@ -122,7 +122,7 @@ class RunFolder:
                 raise RunError(f"{self} has no {name} yet; continue the run with `resume({str(self)!r})`")
 
     def require_outside(self, *folders: str) -> None:
-        """Raise RunError if the run would be inside one of these folders: its own images would be read as training images."""
+        """Raise RunError if the run would be inside one of these folders, where its images would be read as data."""
         for folder in filter(None, folders):
             if Path(folder).is_dir() and self.path.resolve().is_relative_to(Path(folder).resolve()):
                 raise RunError(f"{self} is in {folder}, among the images; give a folder elsewhere for `out`")

@@ -1,10 +1,14 @@
 """history.jsonl: what happens in a training, one JSON object a line, written as it happens.
 
-{"event": "step", "epoch", "lr", "momentum", "loss"}          every step of fine-tuning
-{"event": "epoch", "stage", "epoch", "train", "valid", "best"} the metrics after every epoch; epoch 0 is the head's
-{"event": "stage", "stage", "seconds"}                        a stage is over
-{"event": "change", "epoch", "size", "frozen"}                another image size, or other groups are frozen
-{"event": "warning", "text"}, {"event": "stop", "epoch", "wait"}
+The events and their values:
+
+    step     every step of fine-tuning: epoch, lr, momentum, loss
+    epoch    the metrics after every epoch: stage, epoch (0 is the head's), train, valid, best; of fine-tuning also
+             train_loss, images_per_second
+    stage    a stage is over: stage, seconds; of the features also images_per_second
+    change   another image size, or other groups are frozen: epoch, size, frozen
+    warning  stage, step, micro_batch, text
+    stop     early stopping: stage, epoch, wait
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class SweepCurve:
 
     @property
     def ceiling(self) -> float:
-        """The highest loss that is worth drawing: the fall of the loss matters, how far it diverges after it does not."""
+        """The highest loss that is worth drawing: the fall of the loss matters, not how far it diverges after that."""
         first, lowest = float(self.losses[0]), float(self.lowest.min())
         return min(float(self.highest.max()), max(first + 0.35 * (first - lowest), 1.35 * first))
 
