@@ -1,8 +1,8 @@
-# Needs Python 3.11 to 3.13 and make; everything else goes into .venv.
+# Needs Python 3.11 to 3.13 and make. Everything else is installed in .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The bundle that `make serve` serves: the newest of `make demo`, or BUNDLE=...
+# The bundle for `make serve`: the newest that `make demo` made, or BUNDLE=...
 BUNDLE ?= $(lastword $(sort $(wildcard demo/*/run/bundle)))
 
 .PHONY: demo serve test test-slow fuzz soak lint format docs
@@ -17,16 +17,16 @@ serve: $(VENV)/.trainer-installed
 test: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest
 
-# Minutes to an hour: many images, many seeds.
+# Takes minutes to an hour: many images, many seeds.
 test-slow: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest -m slow --timeout 7200
 
-# About an hour: INPUTS to each fuzzer.
+# Takes about an hour. INPUTS is the number of inputs for each fuzzer.
 INPUTS ?= 300000
 fuzz: $(VENV)/.dev-installed
 	FIELDGUIDE_FUZZ_INPUTS=$(INPUTS) $(BIN)/python -m pytest tests/service/test_fuzz.py --timeout 0
 
-# 100,000 good and bad requests: whether memory, files and threads stay what they were.
+# Sends 100,000 good and bad requests, and checks that memory, open files and threads do not grow.
 soak: $(VENV)/.dev-installed
 	@test -n "$(BUNDLE)" -a -n "$(IMAGES)" || { echo "type 'make soak BUNDLE=path IMAGES=folder'" >&2; exit 2; }
 	$(BIN)/python -m tests.benchmarks.soak $(BUNDLE) $(IMAGES)
@@ -40,7 +40,7 @@ format: $(VENV)/.dev-installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The reference of all settings, from the code.
+# Writes docs/reference.md, the list of all settings, from the code.
 docs: $(VENV)/.trainer-installed
 	$(BIN)/python docs/generate.py
 
