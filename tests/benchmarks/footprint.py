@@ -78,13 +78,13 @@ def start(python: Path, bundle: Path) -> tuple[subprocess.Popen[bytes], int, flo
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    begun = time.perf_counter()
+    started = time.perf_counter()
     command = ["-m", "service", "serve", str(bundle.resolve()), "--port", str(port), "--log-level", "warning"]
     service = subprocess.Popen([str(python), *command], cwd="/")
     while service.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
-                return service, port, time.perf_counter() - begun
+                return service, port, time.perf_counter() - started
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.005)
     raise SystemExit("the service ended before it was ready")

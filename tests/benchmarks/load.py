@@ -122,30 +122,30 @@ async def closed_loop(
     """
     responses: list[Response] = []
     source = itertools.cycle(requests)
-    begun = time.perf_counter()
+    started = time.perf_counter()
 
     async def client() -> None:
         connection = await Connection.open(address)
-        while (start := time.perf_counter()) < begun + seconds:
+        while (start := time.perf_counter()) < started + seconds:
             status = await connection.send_and_wait(next(source))
             responses.append(Response(status=status, latency_s=time.perf_counter() - start))
         connection.close()
 
     await asyncio.gather(*(client() for _ in range(clients)))
-    return len(responses) / (time.perf_counter() - begun), responses
+    return len(responses) / (time.perf_counter() - started), responses
 
 
 async def open_loop(address: Address, requests: Sequence[bytes], due_s: npt.NDArray[np.float64]) -> list[Response]:
     """Send one request at each of the times, on a free connection or a new one; responses in the order of requests."""
     free: list[Connection] = []
-    begun = time.perf_counter()
+    started = time.perf_counter()
 
     async def one(request: bytes, at: float) -> Response:
         while free and free[-1].ended:  # the service closed it after its keep-alive time
             free.pop()
         connection = free.pop() if free else await Connection.open(address)
         status = await connection.send_and_wait(request)
-        response = Response(status=status, latency_s=time.perf_counter() - begun - at)
+        response = Response(status=status, latency_s=time.perf_counter() - started - at)
         if status and not connection.is_last:
             free.append(connection)
         else:
@@ -154,7 +154,7 @@ async def open_loop(address: Address, requests: Sequence[bytes], due_s: npt.NDAr
 
     tasks = []
     for request, at in zip(itertools.cycle(requests), due_s.tolist(), strict=False):
-        await asyncio.sleep(max(0.0, begun + at - time.perf_counter()))
+        await asyncio.sleep(max(0.0, started + at - time.perf_counter()))
         tasks.append(asyncio.create_task(one(request, at)))
     responses = await asyncio.gather(*tasks)
     for connection in free:

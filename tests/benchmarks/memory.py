@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.memory BUNDLE [--threads 2] [--max-pixels 50000000] [--queue-per-slot 4] [--rounds 3]
 
-The service holds at most
+The service uses at most
 
     base + model                            its memory when it is ready
     + (slots + queue) x 2 x max_body        a body, and a copy of it while a form is parsed

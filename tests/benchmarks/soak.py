@@ -44,7 +44,7 @@ def main() -> int:
     statuses: collections.Counter[int] = collections.Counter()
     samples = []
     print("| requests | resident MB | peak MB | files | threads | seconds |\n|---|---|---|---|---|---|")
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with RunningServer(options.bundle, "--log-format", "json") as server:
         for number in range(1, SAMPLES + 1):
             count = options.requests // SAMPLES
@@ -54,7 +54,7 @@ def main() -> int:
             samples.append(sample)
             print(
                 f"| {number * count} | {sample.resident_bytes / 1e6:.1f} | {sample.peak_bytes / 1e6:.1f} "
-                f"| {sample.files} | {sample.threads} | {time.perf_counter() - begun:.0f} |",
+                f"| {sample.files} | {sample.threads} | {time.perf_counter() - started:.0f} |",
                 flush=True,
             )
     print("statuses (0: the connection ended):", dict(sorted(statuses.items())))
