@@ -1,9 +1,10 @@
-"""onnxruntime's memory arena, with and without: how fast, and what it holds in the end.
+"""onnxruntime with and without its memory arena: speed, and memory at the end.
 
     python -m tests.benchmarks.arena BUNDLE [--images 20000] [--rounds 3]
 
-Each measurement is a process of its own: one session as the service makes it, the arena aside, and a thread a core. The
-two settings take turns. Prints a table: images a second, and resident memory after a tenth of the images and after all.
+Each measurement is a process of its own: one session as the service makes it, apart from the arena, and one thread for
+each core. The two settings take turns. The table shows images per second, and resident memory after a tenth of the
+images and after all.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ import onnxruntime as ort
 
 from service.bundle import read_bundle
 from service.cores import usable_cores
-from tests.benchmarks.process import holdings
+from tests.benchmarks.process import process_usage
 
 
 def main() -> None:
-    """Measure both settings in turns and print them."""
+    """Measure both settings in turns, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--images", type=int, default=20_000)
@@ -46,13 +47,13 @@ def main() -> None:
         command += ["--images", str(options.images), "--one", arena]
         found[arena].append(tuple(json.loads(subprocess.run(command, capture_output=True, check=True).stdout)))
     for arena, rows in found.items():
-        rates, early, late = zip(*rows, strict=True)
-        spread = f"{statistics.median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f})"
+        speeds, early, late = zip(*rows, strict=True)
+        spread = f"{statistics.median(speeds):.1f} ({min(speeds):.1f} to {max(speeds):.1f})"
         print(f"| {arena} | {spread} | {statistics.median(early):.1f} | {statistics.median(late):.1f} |")
 
 
 def soak(path: Path, *, images: int, arena: bool) -> tuple[float, float, float]:
-    """(images a second, resident MB after a tenth, resident MB after all)."""
+    """Return images per second, resident MB after a tenth of the images, and resident MB after all."""
     bundle = read_bundle(path)
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -61,11 +62,11 @@ def soak(path: Path, *, images: int, arena: bool) -> tuple[float, float, float]:
     session = ort.InferenceSession(bundle.models["model.onnx"], options, providers=["CPUExecutionProvider"])
     size = bundle.spec.pixels.size
     batch = np.random.default_rng(0).integers(0, 256, size=(1, size, size, 3), dtype=np.uint8)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     _run(session, batch, images // 10)
-    early = holdings(os.getpid()).resident_bytes / 1e6
+    early = process_usage(os.getpid()).resident_bytes / 1e6
     _run(session, batch, images - images // 10)
-    return images / (time.perf_counter() - begun), early, holdings(os.getpid()).resident_bytes / 1e6
+    return images / (time.perf_counter() - start), early, process_usage(os.getpid()).resident_bytes / 1e6
 
 
 def _run(session: ort.InferenceSession, batch: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], count: int) -> None:

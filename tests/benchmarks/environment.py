@@ -1,4 +1,4 @@
-"""Virtual environments that a benchmark makes for itself, each with the requirements that it names."""
+"""Virtual environments that a benchmark makes for itself."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ class Environment:
         return self.program("python")
 
     def program(self, name: str) -> Path:
-        """A command that a package of it installed."""
+        """A command that one of its packages installed."""
         return self.folder / "bin" / name
 
     def versions(self) -> dict[str, str]:
-        """Its packages, names as on the package index, in lower case."""
+        """Version of each of its packages; names as on the package index, in lower case."""
         command = [str(self.python), "-m", "pip", "list", "--format=json"]
         listing = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         return {package["name"].lower(): package["version"] for package in listing}
 
     def installed_bytes(self) -> int:
-        """All its files together, pip among them; what is only linked to is not counted."""
+        """Size of all its files, pip included; targets of links are not counted."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def make_environment(folder: Path, requirements: Sequence[str]) -> Environment:
-    """Make one with the running Python's version, or take the one that stands there with the same requirements.
+    """Make one with the running Python's version, or use the one in this folder if its requirements are the same.
 
-    A requirement is what pip takes: `fastai~=2.8`, or the path of a checkout (`f"{ROOT}[service]"`). Checkouts are
-    installed anew each time, without what they depend on, since their code may have changed. What an interrupted call
-    left is completed.
+    A requirement is anything that pip accepts: `fastai~=2.8`, or the path of a checkout (`f"{ROOT}[service]"`).
+    Checkouts are installed again each time, without their dependencies, since their code may have changed. An
+    environment that an interrupted call left is completed.
 
-    Raises ValueError where the folder holds something else, CalledProcessError where pip cannot install.
+    Raises ValueError if the folder holds something else, CalledProcessError if pip cannot install.
     """
     environment = Environment(folder=folder.absolute())
     stamp, wanted = environment.folder / _STAMP, "".join(f"{requirement}\n" for requirement in requirements)

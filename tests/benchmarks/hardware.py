@@ -1,4 +1,4 @@
-"""The machine that a benchmark ran on, in words."""
+"""Descriptions of the machine and the software that a benchmark ran on."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from service.cores import usable_cores
 
 
 def machine(device: str) -> str:
-    """Processor, usable cores, memory; the GPU where the device is one."""
+    """Return processor, usable cores and memory; also the GPU if the device is one."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    words = [_processor(), f"{usable_cores()} cores", f"{memory_bytes / 2**30:.0f} GiB"]
+    parts = [_processor(), f"{usable_cores()} cores", f"{memory_bytes / 2**30:.0f} GiB"]
     if device.startswith("cuda"):
         import torch
 
-        words.append(torch.cuda.get_device_name(device))
-    return ", ".join(words)
+        parts.append(torch.cuda.get_device_name(device))
+    return ", ".join(parts)
 
 
 def versions(*packages: str) -> str:
-    """Of Python and of packages, as they are installed beside this process."""
+    """Return the versions of Python and of packages of this environment."""
     installed = [f"{name} {metadata.version(name)}" for name in packages]
     return ", ".join([f"Python {platform.python_version()}", *installed])
 

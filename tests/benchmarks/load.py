@@ -16,20 +16,20 @@ _BOUNDARY = "benchmark"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """Status and latency of one request; the latency is counted from when the request was due."""
+class Response:
+    """Status and latency of one request; the latency starts when the request was due."""
 
     status: int
     latency_s: float
 
 
 def raw_request(path: str, image: bytes) -> bytes:
-    """The image as the body."""
+    """Make a request with the image as the body."""
     return _request(path, "application/octet-stream", image)
 
 
 def multipart_request(path: str, image: bytes) -> bytes:
-    """The image as the part `file` of a form."""
+    """Make a request with the image as the part `file` of a form."""
     head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="photo.jpg"\r\n\r\n'
     body = head.encode() + image + f"\r\n--{_BOUNDARY}--\r\n".encode()
     return _request(path, f"multipart/form-data; boundary={_BOUNDARY}", body)
@@ -51,7 +51,8 @@ def _request(path: str, content_type: str, body: bytes) -> bytes:
 class Connection(asyncio.Protocol):
     """One keep-alive connection, one request at a time.
 
-    head  status line and headers of the latest answer
+    Attributes:
+        head: Status line and headers of the latest response.
     """
 
     def __init__(self) -> None:
@@ -62,7 +63,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_last(self) -> bool:
-        """Whether the latest answer says that the connection ends with it."""
+        """Whether the connection ends with the latest response."""
         return b"connection: close" in self.head.lower()
 
     @property
@@ -75,8 +76,8 @@ class Connection(asyncio.Protocol):
         _, connection = await asyncio.get_running_loop().create_connection(cls, *address)
         return connection
 
-    async def ask(self, request: bytes) -> int:
-        """Send, wait for the whole answer, return its status; 0 where the connection ended first."""
+    async def send_and_wait(self, request: bytes) -> int:
+        """Send a request, wait for the whole response, return its status; 0 if the connection ended first."""
         self._waiter = asyncio.get_running_loop().create_future()
         self.send(request)
         return await self._waiter
@@ -101,72 +102,76 @@ class Connection(asyncio.Protocol):
         start = lowered.index(b"content-length:") + len(b"content-length:")
         if len(body) >= int(lowered[start:].split(b"\r\n", 1)[0]):
             self._data, self.head = b"", head
-            self._answer(int(head[9:12]))
+            self._finish(int(head[9:12]))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._answer(0)
+        self._finish(0)
 
-    def _answer(self, status: int) -> None:
+    def _finish(self, status: int) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(status)
 
 
 async def closed_loop(
     address: Address, requests: Sequence[bytes], *, clients: int, seconds: float
-) -> tuple[float, list[Answer]]:
-    """`clients` connections, each of which asks again as soon as it has its answer; returns (answers a second, all)."""
-    answers: list[Answer] = []
+) -> tuple[float, list[Response]]:
+    """Send from `clients` connections, each the next request as soon as it has its response.
+
+    Returns:
+        Responses per second, and all responses.
+    """
+    responses: list[Response] = []
     source = itertools.cycle(requests)
-    begun = time.perf_counter()
+    started = time.perf_counter()
 
     async def client() -> None:
         connection = await Connection.open(address)
-        while (start := time.perf_counter()) < begun + seconds:
-            status = await connection.ask(next(source))
-            answers.append(Answer(status=status, latency_s=time.perf_counter() - start))
+        while (start := time.perf_counter()) < started + seconds:
+            status = await connection.send_and_wait(next(source))
+            responses.append(Response(status=status, latency_s=time.perf_counter() - start))
         connection.close()
 
     await asyncio.gather(*(client() for _ in range(clients)))
-    return len(answers) / (time.perf_counter() - begun), answers
+    return len(responses) / (time.perf_counter() - started), responses
 
 
-async def open_loop(address: Address, requests: Sequence[bytes], due_s: npt.NDArray[np.float64]) -> list[Answer]:
-    """One request at each of the times, on a connection that is free or new; answers in the order of the requests."""
+async def open_loop(address: Address, requests: Sequence[bytes], due_s: npt.NDArray[np.float64]) -> list[Response]:
+    """Send one request at each of the times, on a free connection or a new one; responses in the order of requests."""
     free: list[Connection] = []
-    begun = time.perf_counter()
+    started = time.perf_counter()
 
-    async def one(request: bytes, at: float) -> Answer:
-        while free and free[-1].ended:  # one that had been idle for the service's keep-alive time
+    async def one(request: bytes, at: float) -> Response:
+        while free and free[-1].ended:  # the service closed it after its keep-alive time
             free.pop()
         connection = free.pop() if free else await Connection.open(address)
-        status = await connection.ask(request)
-        answer = Answer(status=status, latency_s=time.perf_counter() - begun - at)
+        status = await connection.send_and_wait(request)
+        response = Response(status=status, latency_s=time.perf_counter() - started - at)
         if status and not connection.is_last:
             free.append(connection)
         else:
             connection.close()
-        return answer
+        return response
 
     tasks = []
     for request, at in zip(itertools.cycle(requests), due_s.tolist(), strict=False):
-        await asyncio.sleep(max(0.0, begun + at - time.perf_counter()))
+        await asyncio.sleep(max(0.0, started + at - time.perf_counter()))
         tasks.append(asyncio.create_task(one(request, at)))
-    answers = await asyncio.gather(*tasks)
+    responses = await asyncio.gather(*tasks)
     for connection in free:
         connection.close()
-    return answers
+    return responses
 
 
-def poisson_arrivals(rate: float, seconds: float, *, seed: int) -> npt.NDArray[np.float64]:
-    """Times in seconds, ascending."""
+def poisson_arrivals(per_second: float, seconds: float, *, seed: int) -> npt.NDArray[np.float64]:
+    """Draw times in seconds, ascending."""
     random = np.random.default_rng(seed)
-    return np.cumsum(random.exponential(1 / rate, size=int(rate * seconds)))
+    return np.cumsum(random.exponential(1 / per_second, size=int(per_second * seconds)))
 
 
 def simulate_queue(
     due_s: npt.NDArray[np.float64], service_s: npt.NDArray[np.float64], *, servers: int
 ) -> npt.NDArray[np.float64]:
-    """Latencies of a first-in-first-out queue without limit: seconds, one for each arrival."""
+    """Return the latencies of a first-in-first-out queue without limit: seconds, one for each arrival."""
     free_at = [0.0] * servers
     latencies = []
     for due, service in zip(due_s.tolist(), itertools.cycle(service_s.tolist()), strict=False):
@@ -176,5 +181,5 @@ def simulate_queue(
     return np.array(latencies)
 
 
-def percentile_ms(answers: Sequence[Answer], share: float) -> float:
-    return 1e3 * float(np.percentile([answer.latency_s for answer in answers], share))
+def percentile_ms(responses: Sequence[Response], percent: float) -> float:
+    return 1e3 * float(np.percentile([response.latency_s for response in responses], percent))

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.precision [--size 224] [--batch-size 32] [--rounds 5]
 
-This is what `trainer/fitting/hardware/devices.py` is based on. Every row is a process of its own, since the
-allocator's settings cannot be taken back; the rows take turns, round after round, so that a noisy machine harms all of
-them alike. Printed: the median over the rounds, the smallest and the largest.
+`trainer/training/device.py` is based on this. Every row is a process of its own, since the allocator's settings cannot
+be undone; the rows take turns, round after round, so that a noisy machine harms all of them equally. The table shows
+the median over the rounds, the smallest and the largest.
 """
 
 from __future__ import annotations
@@ -29,23 +29,25 @@ def main() -> None:
     parser.add_argument("--row", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.row is not None:
-        print(rate(*ROWS[options.row], size=options.size, batch_size=options.batch_size))
+        print(images_per_second(*ROWS[options.row], size=options.size, batch_size=options.batch_size))
         return
-    rates: dict[int, list[float]] = {row: [] for row in range(len(ROWS))}
+    speeds: dict[int, list[float]] = {row: [] for row in range(len(ROWS))}
     for _ in range(options.rounds):
-        for row, found in rates.items():
+        for row, found in speeds.items():
             command = [sys.executable, "-m", "tests.benchmarks.precision", "--row", str(row)]
             command += ["--size", str(options.size), "--batch-size", str(options.batch_size)]
             found.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     print("| pass | precision | memory format | freed memory | images/s, median | least | most |")
     print("|---|---|---|---|---|---|---|")
-    for row, found in rates.items():
+    for row, found in speeds.items():
         middle = statistics.median(found)
         print(f"| {' | '.join(ROWS[row])} | {middle:.1f} | {min(found):.1f} | {max(found):.1f} |")
 
 
-def rate(kind: str, precision: str, memory_format: str, allocator: str, *, size: int, batch_size: int) -> float:
-    """Images per second: the median of five steps after two."""
+def images_per_second(
+    kind: str, precision: str, memory_format: str, allocator: str, *, size: int, batch_size: int
+) -> float:
+    """Return the median of five steps after two."""
     import torch
 
     from trainer.model import Classifier, load_backbone

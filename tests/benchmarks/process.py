@@ -1,4 +1,4 @@
-"""What a process holds, as Linux tells it (proc(5))."""
+"""Memory, processor time, files and threads of processes, from Linux's /proc; see proc(5)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holdings:
-    """Resident memory now and at most so far, open files, threads."""
+class ProcessUsage:
+    """Resident memory now and its peak so far, open files, threads."""
 
     resident_bytes: int
     peak_bytes: int
@@ -19,11 +19,11 @@ class Holdings:
     threads: int
 
 
-def holdings(pid: int) -> Holdings:
-    """Of a running process of the same user."""
+def process_usage(pid: int) -> ProcessUsage:
+    """Read the usage of a running process of the same user."""
     root = Path(f"/proc/{pid}")
     status = dict(line.split(":", 1) for line in (root / "status").read_text().splitlines())
-    return Holdings(
+    return ProcessUsage(
         resident_bytes=1024 * int(status["VmRSS"].split()[0]),
         peak_bytes=1024 * int(status["VmHWM"].split()[0]),
         files=len(list((root / "fd").iterdir())),
@@ -32,10 +32,10 @@ def holdings(pid: int) -> Holdings:
 
 
 def process_tree(pid: int) -> list[int]:
-    """A process and everything that it and its children started and that still runs."""
+    """Return a process and all its running descendants."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with contextlib.suppress(OSError):  # it has ended meanwhile
             if folder.name.isdecimal():
                 children.setdefault(int(_stat(folder)[1]), []).append(int(folder.name))
     tree = [pid]
@@ -45,7 +45,7 @@ def process_tree(pid: int) -> list[int]:
 
 
 def proportional_bytes(pids: Sequence[int]) -> int:
-    """Resident memory of processes together: a page that several hold counts once in all."""
+    """Return the resident memory of processes together: a page that several share counts once."""
     found = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -55,7 +55,7 @@ def proportional_bytes(pids: Sequence[int]) -> int:
 
 
 def processor_s(pids: Sequence[int]) -> float:
-    """Processor time that processes took so far, in user and kernel mode."""
+    """Return the processor time of processes so far, in user and kernel mode."""
     ticks = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -65,27 +65,27 @@ def processor_s(pids: Sequence[int]) -> float:
 
 
 def thread_processor_s(pid: int) -> dict[int, float]:
-    """Processor time that each thread of a process took so far; the key of the first thread is `pid`."""
+    """Return the processor time of each thread of a process so far; the key of the first thread is `pid`."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return {int(task.name): int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks}
 
 
 @contextlib.contextmanager
-def stolen_share() -> Iterator[Callable[[], float]]:
-    """Gives a function that says, at the end, which share of all processor time the host gave to other guests."""
+def stolen_fraction() -> Iterator[Callable[[], float]]:
+    """Yield a function that returns, after the block, the fraction of processor time that went to other guests."""
 
-    def look() -> tuple[int, int]:
+    def read_ticks() -> tuple[int, int]:
         first = Path("/proc/stat").read_text().splitlines()[0]
         ticks = [int(field) for field in first.split()[1:9]]  # user to steal; guest time is in user already
         return ticks[7], sum(ticks)
 
-    stolen, all_ = look()
-    latest = [0.0]
-    yield lambda: latest[0]
-    stolen_now, all_now = look()
-    latest[0] = (stolen_now - stolen) / max(1, all_now - all_)
+    stolen_before, all_before = read_ticks()
+    fraction = 0.0
+    yield lambda: fraction
+    stolen, all_ = read_ticks()
+    fraction = (stolen - stolen_before) / max(1, all_ - all_before)
 
 
 def _stat(folder: Path) -> list[str]:
-    """Fields of `stat` from the third on: the second, the command, is in parentheses and may hold anything."""
+    """Fields of `stat` from the third on: the second, the command, is in parentheses and may contain anything."""
     return (folder / "stat").read_text().rpartition(")")[2].split()

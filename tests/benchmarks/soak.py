@@ -1,11 +1,11 @@
-"""Very many mixed requests: does anything grow?
+"""Very many mixed requests: does the service use more and more memory, files or threads?
 
     python -m tests.benchmarks.soak BUNDLE IMAGE... [--requests 100000]
 
-Photos of every size and encoding as raw bodies and as forms, heatmaps, what the model saw, cut images, nonsense,
-unknown paths, wrong methods, bodies that are too large, clients that leave in the middle. Prints resident memory, open
-files and threads ten times on the way. Exits with 1 where the last sample has more than the first one after the
-warm-up (more than 5 % and 8 MB of memory, or any more files or threads), or any answer was 500.
+Photos of every size and encoding as raw bodies and as forms, heatmaps, the input of the model, truncated images,
+nonsense, unknown paths, wrong methods, bodies that are too large, clients that disconnect in the middle of a request.
+Prints resident memory, open files and threads ten times. Exits with 1 if the last sample has more than the first one
+after the warm-up (more than 5 % and 8 MB of memory, or any more files or threads), or any response was 500.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from PIL import Image
 from tests.benchmarks import load
 from tests.benchmarks.images import read_images
 from tests.benchmarks.load import Address, Connection
-from tests.benchmarks.process import Holdings, holdings
+from tests.benchmarks.process import ProcessUsage, process_usage
 from tests.support.server import RunningServer
 
 SAMPLES = 10
 
 
 def main() -> int:
-    """Ask, sample, judge."""
+    """Send requests, sample, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("images", type=Path, nargs="+")
@@ -44,25 +44,25 @@ def main() -> int:
     statuses: collections.Counter[int] = collections.Counter()
     samples = []
     print("| requests | resident MB | peak MB | files | threads | seconds |\n|---|---|---|---|---|---|")
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with RunningServer(options.bundle, "--log-format", "json") as server:
         for number in range(1, SAMPLES + 1):
             count = options.requests // SAMPLES
-            statuses += uvloop.run(ask(server.address, requests, count=count, clients=options.clients))
+            statuses += uvloop.run(send(server.address, requests, count=count, clients=options.clients))
             time.sleep(1)  # for connections that have ended
-            sample = holdings(server.process.pid)
+            sample = process_usage(server.process.pid)
             samples.append(sample)
             print(
                 f"| {number * count} | {sample.resident_bytes / 1e6:.1f} | {sample.peak_bytes / 1e6:.1f} "
-                f"| {sample.files} | {sample.threads} | {time.perf_counter() - begun:.0f} |",
+                f"| {sample.files} | {sample.threads} | {time.perf_counter() - started:.0f} |",
                 flush=True,
             )
     print("statuses (0: the connection ended):", dict(sorted(statuses.items())))
     return int(grew(samples[1], samples[-1]) or 500 in statuses)
 
 
-def grew(first: Holdings, last: Holdings) -> bool:
-    """Whether anything did, from the second sample on: the first tenth warms up."""
+def grew(first: ProcessUsage, last: ProcessUsage) -> bool:
+    """Return whether memory, files or threads grew between two samples; the first tenth of the requests warms up."""
     more_bytes = last.resident_bytes - first.resident_bytes
     return (
         more_bytes > max(8e6, 0.05 * first.resident_bytes) or last.files > first.files or last.threads > first.threads
@@ -70,7 +70,7 @@ def grew(first: Holdings, last: Holdings) -> bool:
 
 
 def mixed_requests(photos: Sequence[bytes]) -> list[bytes]:
-    """One round of everything; mostly photos."""
+    """Make one round of all kinds of requests; mostly photos."""
     requests = [
         request
         for photo in photos
@@ -93,15 +93,15 @@ def mixed_requests(photos: Sequence[bytes]) -> list[bytes]:
 
 
 def encoded(photo: bytes, kind: str, *, scale: int) -> bytes:
-    """The same photo, larger and in another format."""
+    """Encode the same photo, larger and in another format."""
     image = Image.open(io.BytesIO(photo)).convert("RGB")
     file = io.BytesIO()
     image.resize((scale * image.width, scale * image.height)).save(file, kind)
     return file.getvalue()
 
 
-async def ask(address: Address, requests: Sequence[bytes], *, count: int, clients: int) -> collections.Counter[int]:
-    """`count` requests in all; every fiftieth client leaves in the middle of its request."""
+async def send(address: Address, requests: Sequence[bytes], *, count: int, clients: int) -> collections.Counter[int]:
+    """Send `count` requests; in every fiftieth the client disconnects in the middle."""
     statuses: collections.Counter[int] = collections.Counter()
     source = zip(range(count), itertools.cycle(requests), strict=False)
 
@@ -113,7 +113,7 @@ async def ask(address: Address, requests: Sequence[bytes], *, count: int, client
                 await asyncio.sleep(0.01)
                 status = 0
             else:
-                status = await connection.ask(request)
+                status = await connection.send_and_wait(request)
             statuses[status] += 1
             if status not in (200, 304):
                 connection.close()

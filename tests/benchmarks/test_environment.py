@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.environment import make_environment
 
 
-def test_an_environment_with_the_same_requirements_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_an_environment_with_the_same_requirements_is_used_again(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("one\ntwo~=2.0\n")
     (tmp_path / "link").symlink_to("requirements.txt")
     environment = make_environment(tmp_path, ["one", "two~=2.0"])

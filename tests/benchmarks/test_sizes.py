@@ -11,7 +11,7 @@ from tests.support.photos import write_grouped_csv
 from tests.support.trainer import trainer
 
 
-def test_the_same_weights_are_judged_at_every_size(
+def test_the_same_weights_are_evaluated_at_every_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, cache = tmp_path / "run", tmp_path / "cache"
@@ -25,8 +25,8 @@ def test_the_same_weights_are_judged_at_every_size(
     header, _, own, larger = (line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:])
     bundle = read_bundle(run / "bundle")
     assert (own[0], larger[0]) == ("| 32", "| 64")
-    # One epoch alone is the last one and the best one.
+    # A single epoch is both the last and the best one.
     assert own[header.index("temperature")] == f"{bundle.spec.temperature:.2f}"
     assert own[1] == f"{100 * bundle.metrics['validation']['accuracy']:.1f} %"
-    assert own[header.index("groups")] == f"{100 * bundle.metrics['validation']['coarse_accuracy']:.1f} %"
+    assert own[header.index("coarse")] == f"{100 * bundle.metrics['validation']['coarse_accuracy']:.1f} %"
     assert "±" in larger[2]

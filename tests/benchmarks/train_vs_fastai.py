@@ -1,21 +1,21 @@
-"""`trainer fit` against fastai's `fine_tune`: how soon it is as good, and how much better when as long has passed.
+"""`trainer fit` against fastai's `fine_tune`: how soon it is as good, and how much better after the same time.
 
     python -m tests.benchmarks.train_vs_fastai TRAIN.csv VALID.csv --work FOLDER [--device cpu] [--epochs 3]
-        [--rates 2e-3 5e-3 1e-2] [--long 10]
+        [--lrs 2e-3 5e-3 1e-2] [--long 10]
 
 Both start from the same weights, on the same images, one after another on the same machine, each as a process whose
 time counts from its start: imports, decoding, training, validation after every epoch. fastai runs in an environment of
-its own (fastai 2.8, the other libraries in our versions): `--epochs` at each of the `--rates`, then `--long` epochs at
-the rate that ended best (0: not); on a GPU in fp16 where `trainer fit` multiplies in bf16 or fp16. `trainer fit` runs
-once with its defaults (`--set` changes them), and decodes every image anew unless `--cache` names what an earlier run
-decoded.
+its own (fastai 2.8, the other libraries in our versions): `--epochs` with each learning rate of `--lrs`, then `--long`
+epochs with the one that ended best (0: not); on a GPU in fp16 if `trainer fit` multiplies in bf16 or fp16. `trainer
+fit` runs once with its defaults (`--set` changes them), and decodes every image again unless `--cache` is the cache of
+an earlier run.
 
-"As good" is the first epoch with at least the accuracy of fastai's last one. "In the same time" is our last epoch that
-was over by then, be it the best or not.
+"As good" is the first epoch with at least the accuracy of fastai's last one. "After the same time" is our last epoch
+that had ended by then, even if it is not the best.
 
 Every part is written to FOLDER/results.jsonl when it is done, and not run again: the command can be stopped, repeated,
-and called for some parts only (`--only fastai`, `--only trainer`). What is there of the same machine, images and seed
-is printed as tables; of our own trainer, what the present source gave.
+and called for some parts only (`--only fastai`, `--only trainer`). All results of the same machine, images and seed are
+printed as tables; those of our own trainer only if they are of the present source code.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.hardware import machine, versions
+from tests.benchmarks.training.fastai_comparison import report
 from tests.benchmarks.training.fastai_process import Fastai, add_fastai_options, set_up_fastai
 from tests.benchmarks.training.fit_process import run_fit
-from tests.benchmarks.training.race import report
 from tests.benchmarks.training.recipes import change_recipe, parse_changes
 from tests.benchmarks.training.results import Results, Values
 from tests.benchmarks.training.sources import code_digest
-from tests.benchmarks.training.tables import digest, read_rows, sided, write_rows
+from tests.benchmarks.training.tables import digest, read_rows, with_splits, write_rows
 from trainer.model import load_backbone
 from trainer.recipe import DEFAULT_BACKBONE
 
 
 def main() -> None:
-    """Run the parts that are missing, then print every part that there is."""
+    """Run the parts that are missing, then print all parts."""
     options = _options()
-    rows = sided(read_rows(options.train), read_rows(options.valid))
+    rows = with_splits(read_rows(options.train), read_rows(options.valid))
     results = Results(options.work / "results.jsonl")
     common = {"machine": machine(options.device), "device": options.device, "images": digest(rows)}
     common |= {"seed": options.seed}
@@ -54,15 +54,15 @@ def main() -> None:
         fastai = set_up_fastai(options, precision=recipe.recipe.precision)
         key = common | {"part": "fastai", "fp16": fastai.fp16, "batch_size": fastai.batch_size}
 
-        def accuracy(epochs: int, rate: float) -> float:
-            part = key | {"epochs": epochs, "rate": rate}
-            values = results.once(part, lambda: fine_tune(fastai, table, options, epochs=epochs, rate=rate))
+        def accuracy(epochs: int, lr: float) -> float:
+            part = key | {"epochs": epochs, "lr": lr}
+            values = results.once(part, lambda: fine_tune(fastai, table, options, epochs=epochs, lr=lr))
             return float(values["epochs"][-1]["accuracy"])
 
-        accuracies = {rate: accuracy(options.epochs, rate) for rate in options.rates}
+        accuracies = {lr: accuracy(options.epochs, lr) for lr in options.lrs}
         if options.long:
             accuracy(options.long, max(accuracies, key=accuracies.__getitem__))
-    parts = [part for held in ({"part": "fastai"}, ours) for part in results.matching(common | held)]
+    parts = [part for kind in ({"part": "fastai"}, ours) for part in results.matching(common | kind)]
     print(f"{common['machine']}\n\n{report(parts)}")
 
 
@@ -71,14 +71,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("train", type=Path)
     parser.add_argument("valid", type=Path)
     add_fastai_options(parser)
-    parser.add_argument("--root", type=Path, help="where the paths start from; by default the folder of TRAIN.csv")
+    parser.add_argument("--root", type=Path, help="folder that paths are relative to; by default that of TRAIN.csv")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rates", type=float, nargs="+", default=[2e-3, 5e-3, 1e-2])
+    parser.add_argument("--lrs", type=float, nargs="+", default=[2e-3, 5e-3, 1e-2])
     parser.add_argument("--long", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, help="decoded images of an earlier run")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="recipe keys other than by default")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="changes of the default recipe")
     parser.add_argument("--only", choices=["fastai", "trainer"])
     options = parser.parse_args()
     options.root = (options.root or options.train.parent).resolve()
@@ -87,11 +87,11 @@ def _options() -> argparse.Namespace:
 
 
 def fit(table: Path, recipe: Path, options: argparse.Namespace, *, code: str) -> Values:
-    """The part `trainer`: accuracy and seconds after every epoch."""
-    load_backbone(DEFAULT_BACKBONE)  # as for fastai: what is read from the disk was read before
+    """Measure the part `trainer`: accuracy and seconds after every epoch."""
+    load_backbone(DEFAULT_BACKBONE)  # as for fastai: the weights must not come from a cold disk
     with tempfile.TemporaryDirectory(dir=options.work) as empty:
         cache = options.cache or Path(empty)
-        done = run_fit(
+        measured = run_fit(
             [table, "--root", options.root, "--recipe", recipe],
             work=options.work,
             cache=cache,
@@ -101,26 +101,26 @@ def fit(table: Path, recipe: Path, options: argparse.Namespace, *, code: str) ->
     return {
         "epochs": [
             {"seconds": epoch["at_s"], "accuracy": epoch["valid"]["accuracy"], "stage": epoch["stage"]}
-            for epoch in done.epochs
+            for epoch in measured.epochs
         ],
-        "seconds": done.seconds,
-        "exported_accuracy": done.summary["validation"]["accuracy"],
+        "seconds": measured.seconds,
+        "exported_accuracy": measured.summary["validation"]["accuracy"],
         "versions": versions("torch", "torchvision", "timm"),
     }
 
 
-def fine_tune(fastai: Fastai, table: Path, options: argparse.Namespace, *, epochs: int, rate: float) -> Values:
-    """A part `fastai`: accuracy and seconds after every epoch, the frozen one first."""
-    verb = ["fine-tune", "--epochs", str(epochs), "--rate", str(rate)]
+def fine_tune(fastai: Fastai, table: Path, options: argparse.Namespace, *, epochs: int, lr: float) -> Values:
+    """Measure a part `fastai`: accuracy and seconds after every epoch, the frozen one first."""
+    command = ["fine-tune", "--epochs", str(epochs), "--lr", str(lr)]
     records = []
-    with fastai.start(table, *verb, root=options.root, device=options.device, seed=options.seed) as process:
+    with fastai.start(table, *command, root=options.root, device=options.device, seed=options.seed) as process:
         while record := process.read():
             records.append(record)
-    ready, *told = records
+    ready, *ended = records
     return {
         "epochs": [
             {"seconds": epoch["at_s"], **{name: epoch[name] for name in ("accuracy", "train_loss", "valid_loss")}}
-            for epoch in told
+            for epoch in ended
         ],
         "ready_seconds": ready["at_s"],
         "versions": ", ".join(f"{name} {version}" for name, version in ready["versions"].items()),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.memory import Load, ask_for_the_most, enforce
+from tests.benchmarks.memory import Load, enforce, send_largest_requests
 from tests.support.memory_limit import ControlGroup, memory_limit
 from tests.support.server import RunningServer
 
@@ -21,7 +21,7 @@ def test_the_largest_requests_stay_within_the_memory_bound(bundle_path: Path) ->
         if not isinstance(limit, ControlGroup):
             pytest.skip("this machine lets us make no control group that limits memory")
         bound = enforce(limit, server, asked, spare_bytes=SPARE_BYTES)
-        rounds = list(ask_for_the_most(server, asked))
+        rounds = list(send_largest_requests(server, asked))
         killed = limit.times_exceeded()
     assert killed == 0
     assert len(rounds) >= 11

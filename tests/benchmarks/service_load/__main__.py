@@ -1,11 +1,11 @@
-"""How near the service comes to the speed of its own decoder and network, and how it behaves under too much load.
+"""How close the service comes to the speed of its own decoder and network, and what it does under too much load.
 
     python -m tests.benchmarks.service_load BUNDLE IMAGE... [--seconds 10] [--rounds 3] [--only one-client ...]
 
-IMAGE may be a folder: its images, at any depth. At most `--most-images` of them are taken. All figures are ratios
-within one run; what is compared takes turns, round after round, and the median of the rounds counts. Prints a table of
-what was measured, the least and the most in parentheses, and of the goals; at the end, how much of the processors' time
-went to other guests of the same host.
+IMAGE may be a folder: its images, at any depth. At most `--most-images` of them are used. All results are ratios within
+one run; the servers that are compared take turns, round after round, and the median of the rounds counts. Prints a
+table of the medians, the least and the most in parentheses, and of the goals; at the end, how much processor time went
+to other guests of the same host.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from service.bundle import read_bundle
 from service.cores import usable_cores
 from service.predictor import Predictor
 from tests.benchmarks.images import read_images
-from tests.benchmarks.process import stolen_share
+from tests.benchmarks.process import stolen_fraction
 from tests.benchmarks.service_load.arrivals import overload, poisson
-from tests.benchmarks.service_load.figures import row
 from tests.benchmarks.service_load.one_client import one_client
+from tests.benchmarks.service_load.table import print_row
 from tests.benchmarks.service_load.throughput import throughput
 
 
@@ -32,15 +32,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of every measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--most-images", type=int, default=64)
-    parser.add_argument("--only", choices=["throughput", "one-client", "arrivals"], help="a part alone")
+    parser.add_argument("--only", choices=["throughput", "one-client", "arrivals"], help="only this part")
     options = parser.parse_args()
     images = read_images(options.images, most=options.most_images)
     slots = usable_cores()
     print(f"{len(images)} images, {sum(map(len, images)) / len(images) / 1e3:.0f} kB on average, {slots} slots\n")
     bundle, predictor = options.bundle, Predictor(read_bundle(options.bundle))
     timing = {"seconds": options.seconds, "rounds": options.rounds}
-    print("| figure | measured | goal |\n|---|---|---|")
-    with stolen_share() as stolen:
+    print("| quantity | measured | goal |\n|---|---|---|")
+    with stolen_fraction() as stolen:
         if options.only != "one-client":
             costs = throughput(bundle, predictor, images, slots=slots, **timing)
         if options.only in (None, "one-client"):
@@ -48,7 +48,7 @@ def main() -> None:
         if options.only in (None, "arrivals"):
             poisson(bundle, predictor, images, costs=costs, slots=slots, **timing)
             overload(bundle, predictor, images, costs=costs, slots=slots, seconds=options.seconds)
-    row("processor time that went to other guests of the host", f"{100 * stolen():.2f} %")
+    print_row("processor time that went to other guests of the host", f"{100 * stolen():.2f} %")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Decoding and inference without HTTP: what the service is held against."""
+"""Decoding and inference without HTTP: what the service is compared with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.predictor import Prediction, Predictor
 def predict_for(
     predictor: Predictor, images: Sequence[bytes], *, threads: int, seconds: float
 ) -> list[tuple[float, Prediction]]:
-    """That many threads predict at once, for as long: each prediction, and how many seconds it took."""
+    """Predict in several threads for some time; returns (seconds, prediction) of each image."""
     source, done, deadline = itertools.cycle(images), [], time.perf_counter() + seconds
 
     def work() -> None:
@@ -30,5 +30,5 @@ def predict_for(
 
 
 def durations(predictor: Predictor, images: Sequence[bytes], *, threads: int, seconds: float) -> list[float]:
-    """The seconds alone."""
+    """Return only the seconds."""
     return [took for took, _ in predict_for(predictor, images, threads=threads, seconds=seconds)]

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.side_by_side RUN IMAGES [--seconds 10] [--rounds 5] [--environments DIR]
 
 RUN is a folder that `trainer fit` wrote. Each server is installed into an environment of its own under DIR, which is
-kept and used again where it is given. Where a server can be configured in several ways, each is tried once and the
-fastest one is compared. Then all take turns, round after round: started anew, asked for one prediction, warmed up,
-loaded. All get the same uploads to the same route from the same number of clients on this machine.
+kept and used again if it is given. If a server can be configured in several ways, each is tried once and the fastest
+one is compared. Then all take turns, round after round: each is started again, sends one prediction, is warmed up and
+put under load. All get the same uploads to the same route from the same number of clients on this machine.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from service.cores import usable_cores
 from tests.benchmarks.environment import Environment, make_environment
 from tests.benchmarks.images import read_images
 from tests.benchmarks.side_by_side.artifacts import export
-from tests.benchmarks.side_by_side.contender import Configuration, Contender
-from tests.benchmarks.side_by_side.contenders import OURS, contenders
-from tests.benchmarks.side_by_side.measure import Load, Turn, take_turn
-from tests.benchmarks.side_by_side.table import RATE, advantages, figures, spread
+from tests.benchmarks.side_by_side.measure import Load, Measurement, measure_server
+from tests.benchmarks.side_by_side.server_specs import OURS, Configuration, ServerSpec, server_specs
+from tests.benchmarks.side_by_side.table import REQUESTS_PER_S, advantages_table, measurements_table, spread
 
 CLIENTS_PER_CORE = 3
 
 
 def main() -> None:
-    """Install, try, take turns, print."""
+    """Install, try, measure in turns, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("images", type=Path, nargs="+", help="images, or folders of them")
@@ -38,72 +37,74 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, help="default: a temporary folder, removed at the end")
     parser.add_argument("--clients", type=int, default=CLIENTS_PER_CORE * usable_cores())
     parser.add_argument("--most-images", type=int, default=64)
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="of the servers to compare with")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="compare with these servers only")
     options = parser.parse_args()
-    taking_part = [
-        one for one in contenders(options.run / "bundle") if not options.only or one.name in (OURS, *options.only)
+    specs = [
+        spec for spec in server_specs(options.run / "bundle") if not options.only or spec.name in (OURS, *options.only)
     ]
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         model.mkdir()
         export(options.run, model)
-        environments = install(taking_part, options.environments or Path(folder) / "environments")
+        environments = install(specs, options.environments or Path(folder) / "environments")
         images = read_images(options.images, most=options.most_images)
         load = Load(images=images, clients=options.clients, seconds=options.seconds)
         print(
             f"{len(images)} images, {sum(map(len, images)) / len(images) / 1e3:.0f} kB on average; "
             f"{options.clients} clients; {usable_cores()} cores; Python {platform.python_version()}\n"
         )
-        chosen = {one.name: fastest(one, environments[one.name], load, model=model) for one in taking_part}
-        turns = take_turns(chosen, environments, load, rounds=options.rounds, model=model)
+        chosen = {spec.name: fastest(spec, environments[spec.name], load, model=model) for spec in specs}
+        measured = measure_in_turns(chosen, environments, load, rounds=options.rounds, model=model)
         sizes = {name: environment.installed_bytes() for name, environment in environments.items()}
-    print(f"\n{figures(turns, sizes)}\n")
+    print(f"\n{measurements_table(measured, sizes)}\n")
     print(f"How many times better {OURS} is, round by round:\n")
-    print(advantages(turns, sizes, {one.name: one.goal for one in taking_part if one.goal}))
-    cost = [1e6 * turn.client_s for rounds in turns.values() for turn in rounds]
+    print(advantages_table(measured, sizes, {spec.name: spec.goal for spec in specs if spec.goal}))
+    cost = [1e6 * each.client_s for rounds in measured.values() for each in rounds]
     print(f"\nThe load generator itself: {spread(cost, 0)} µs of processor time a request.")
 
 
-def install(taking_part: Sequence[Contender], folder: Path) -> dict[str, Environment]:
-    """An environment for each."""
+def install(specs: Sequence[ServerSpec], folder: Path) -> dict[str, Environment]:
+    """Make an environment for each server."""
     environments = {}
-    for one in taking_part:
-        print(f"installing {one.name} ...", end=" ", flush=True)
-        place = folder / "-".join("".join(letter if letter.isalnum() else " " for letter in one.name.lower()).split())
-        environments[one.name] = environment = make_environment(place, one.requirements)
+    for spec in specs:
+        print(f"installing {spec.name} ...", end=" ", flush=True)
+        home = folder / "-".join("".join(letter if letter.isalnum() else " " for letter in spec.name.lower()).split())
+        environments[spec.name] = environment = make_environment(home, spec.requirements)
         versions = environment.versions()
-        print(", ".join(f"{package} {versions[package]}" for package in one.packages), flush=True)
+        print(", ".join(f"{package} {versions[package]}" for package in spec.packages), flush=True)
     return environments
 
 
-def fastest(contender: Contender, environment: Environment, load: Load, *, model: Path) -> Configuration:
-    """The configuration with the most requests a second, each tried once."""
-    rates = []
-    for configuration in contender.configurations:
-        turn = take_turn(configuration, environment, load, model=model, log=model / "log")
-        rates.append(RATE.figure(turn))
-        print(f"{contender.name}, {configuration.name}: {rates[-1]:.1f} requests/s", flush=True)
-    choice = contender.configurations[rates.index(max(rates))]
+def fastest(spec: ServerSpec, environment: Environment, load: Load, *, model: Path) -> Configuration:
+    """Try each configuration once; returns the one with the most requests per second."""
+    speeds = []
+    for configuration in spec.configurations:
+        measured = measure_server(configuration, environment, load, model=model, log=model / "log")
+        speeds.append(REQUESTS_PER_S.value(measured))
+        print(f"{spec.name}, {configuration.name}: {speeds[-1]:.1f} requests/s", flush=True)
+    choice = spec.configurations[speeds.index(max(speeds))]
     print(f"-> {choice.name}\n", flush=True)
     return choice
 
 
-def take_turns(
+def measure_in_turns(
     chosen: Mapping[str, Configuration],
     environments: Mapping[str, Environment],
     load: Load,
     *,
     rounds: int,
     model: Path,
-) -> dict[str, list[Turn]]:
-    """`rounds` turns of each; another one begins in every round."""
-    turns: dict[str, list[Turn]] = {name: [] for name in chosen}
+) -> dict[str, list[Measurement]]:
+    """Measure each server once in every round; another one starts in every round."""
+    measured: dict[str, list[Measurement]] = {name: [] for name in chosen}
     names = list(chosen)
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            turns[name].append(take_turn(chosen[name], environments[name], load, model=model, log=model / "log"))
-    return turns
+            measured[name].append(
+                measure_server(chosen[name], environments[name], load, model=model, log=model / "log")
+            )
+    return measured
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the rivals serve, written once from a run: the same network as an ONNX file and as torch weights."""
+"""The model for the other servers, written once from a run: the same network as an ONNX file and torch weights."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import timm
 from service.bundle import read_bundle
 from trainer.model import Classifier, load_backbone
 
-_ARCHITECTURES = {"efficientnet_lite0": "tf_efficientnet_lite0"}  # as timm names them
+_ARCHITECTURES = {"efficientnet_lite0": "tf_efficientnet_lite0"}  # their names in timm
 
 
 def export(run: Path, folder: Path) -> None:
     """Write into `folder`, from a folder that `trainer fit` wrote:
 
-    model.onnx          the bundle's own
-    model.safetensors   the best weights, for timm's network of `architecture` in model.json with so many classes
+    model.onnx          that of the bundle
+    model.safetensors   the best weights, for timm's network `architecture` of model.json with as many classes
     model.json          architecture, classes, resize_short, size, filter, mean, std
 
-    Raises ValueError where the run's backbone or pixels are none that every rival can be given.
+    Raises ValueError if not every server can use the run's backbone or pixels.
     """
     name = tomllib.loads((run / "recipe.toml").read_text())["backbone"]
     spec = read_bundle(run / "bundle").spec

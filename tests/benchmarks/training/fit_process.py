@@ -1,4 +1,4 @@
-"""`python -m trainer fit` as a process of its own, with a watch held beside it."""
+"""`python -m trainer fit` as a process of its own, with the time of every epoch."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from tests.benchmarks.training.sources import require_code
 from tests.benchmarks.training.tables import Row, read_rows
 from trainer.training.device import choose_device
 
-_LOOK_S = 0.02
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitProcess:
-    """What one fit did.
+    """The result of one fit.
 
-    seconds      from the start of the process to its end
-    cpu_seconds  of all its threads
-    epochs       the epoch lines of history.jsonl, each with `at_s`: seconds from the start of the process until the
-                 line was there
-    summary      what `--json` printed
-    best         the rows of predictions.csv, sorted by path: those of the epoch that was best on these very images
-    last         such rows of the last epoch's weights, which nobody chose
+    Attributes:
+        seconds: From the start of the process to its end.
+        cpu_seconds: Of all its threads.
+        epochs: The epoch lines of history.jsonl, each with `at_s`: seconds from the start of the process until the line
+            was written.
+        summary: What `--json` printed.
+        best: The rows of predictions.csv, sorted by path: those of the epoch that was best on these very images.
+        last: Such rows of the last epoch's weights, which nobody chose.
     """
 
     seconds: float
@@ -42,31 +43,35 @@ class FitProcess:
     last: list[Row]
 
 
-def verdicts(predictions: Sequence[Row]) -> dict[str, str]:
-    """`correct`, and `group_correct` where there are groups: `1` or `0` an image."""
-    given = {"correct": "".join(row["correct"] for row in predictions)}
+def hits(predictions: Sequence[Row]) -> dict[str, str]:
+    """Return `correct`, and `coarse_correct` if there are coarse labels: `1` or `0` for each image."""
+    found = {"correct": "".join(row["correct"] for row in predictions)}
     if predictions and "coarse" in predictions[0]:
-        right = (row["coarse"] == row["predicted_coarse"] for row in predictions)
-        given["group_correct"] = "".join("01"[hit] for hit in right)
-    return given
+        found["coarse_correct"] = "".join("01"[row["coarse"] == row["predicted_coarse"]] for row in predictions)
+    return found
 
 
 def run_fit(arguments: Sequence[str | Path], *, work: Path, cache: Path, device: str, code: str) -> FitProcess:
-    """Fit in a folder under `work` that is gone afterwards; `--out` and `--json` are added to the arguments.
+    """Run a fit in a folder under `work` that is removed afterwards.
 
-    cache, device  those of the trainer
-    code           the digest of the source that the figures are for
+    Args:
+        arguments: Of `python -m trainer fit`; `--cache`, `--device`, `--out` and `--json` are added.
+        work: Folder for temporary files.
+        cache: Of the trainer.
+        device: Of the trainer.
+        code: Digest of the source code that is measured.
 
-    Raises RuntimeError with what the process said where it failed, or where the source changed meanwhile.
+    Raises:
+        RuntimeError: The process failed (with the end of its output), or the source code changed meanwhile.
     """
     require_code(code)
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work, prefix="fit-") as folder:
-        run, said = Path(folder, "run"), Path(folder, "stderr")
+        run, stderr = Path(folder, "run"), Path(folder, "stderr")
         command = [sys.executable, "-m", "trainer", "fit", *map(str, arguments), "--cache", str(cache)]
         command += ["--device", device, "--out", str(run), "--json"]
-        used, start = _children_cpu_seconds(), time.perf_counter()
-        with open(said, "wb") as errors, open(Path(folder, "stdout"), "wb") as output:
+        cpu_before, start = _children_cpu_seconds(), time.perf_counter()
+        with open(stderr, "wb") as errors, open(Path(folder, "stdout"), "wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=errors)
             try:
                 epochs = _watch(process, run / "history.jsonl", start)
@@ -74,9 +79,9 @@ def run_fit(arguments: Sequence[str | Path], *, work: Path, cache: Path, device:
                 process.kill()
                 process.wait()
                 raise
-        seconds, cpu_seconds = time.perf_counter() - start, _children_cpu_seconds() - used
+        seconds, cpu_seconds = time.perf_counter() - start, _children_cpu_seconds() - cpu_before
         if process.returncode:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{said.read_text(errors='replace')[-3000:]}")
+            raise RuntimeError(f"{' '.join(command)} failed:\n{stderr.read_text(errors='replace')[-3000:]}")
         require_code(code)
         return FitProcess(
             seconds=seconds,
@@ -89,10 +94,10 @@ def run_fit(arguments: Sequence[str | Path], *, work: Path, cache: Path, device:
 
 
 def _watch(process: subprocess.Popen[bytes], history: Path, start: float) -> list[dict[str, Any]]:
-    """Read the history while it grows, to the end of the process; its epochs and when each was there."""
+    """Read the history while it grows, until the process ends; returns its epochs and when each was written."""
     epochs, rest, offset, ended = [], b"", 0, False
     while not ended:
-        ended = process.poll() is not None  # looked at first, so that the last lines are read
+        ended = process.poll() is not None  # asked first, so that the last lines are read
         now = time.perf_counter() - start
         if history.exists():
             with open(history, "rb") as file:
@@ -103,7 +108,7 @@ def _watch(process: subprocess.Popen[bytes], history: Path, start: float) -> lis
             records = [json.loads(line) for line in lines]
             epochs += [{**record, "at_s": now} for record in records if record["event"] == "epoch"]
         if not ended:
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
     return epochs
 
 

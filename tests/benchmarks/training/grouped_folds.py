@@ -1,6 +1,6 @@
-"""Cross-validation in which images that belong together stand on one side.
+"""Cross-validation in which images of one group are in one fold.
 
-A photo in the training set whose neighbour, taken a second later, is in the validation set makes any model look good.
+If a photo is in the training set and the next one, taken a second later, in the validation set, any model looks good.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from tests.benchmarks.training.tables import Row, write_rows
 
 
 def assign_folds(labels: Sequence[str], groups: Sequence[int], *, count: int, seed: int) -> list[int | None]:
-    """The fold, 0 to count - 1, in which each image is judged; None for one that is always trained on.
-
-    labels  of each image
-    groups  of each image: those with the same number stay together
+    """Assign each image to the fold, 0 to count - 1, in which it is evaluated; None: it is always trained on.
 
     Largest groups first, each goes to the fold that has least of its labels, and among those to the smallest. A group
-    that holds all images of a label is always trained on: nothing could be learned of it otherwise.
+    that holds all images of a label is always trained on: nothing could be learned about that label otherwise.
+
+    Args:
+        labels: Of each image.
+        groups: Of each image: those with the same number stay together.
+        count: Number of folds.
+        seed: Order of groups of the same size.
     """
     members: dict[int, list[int]] = defaultdict(list)
     for position, group in enumerate(groups):
@@ -42,7 +45,7 @@ def assign_folds(labels: Sequence[str], groups: Sequence[int], *, count: int, se
 
 
 def write_folds(folder: Path, rows: Sequence[Row], folds: Sequence[int | None]) -> list[tuple[Path, Path]]:
-    """(train, valid) tables of each fold."""
+    """Write the (train, valid) tables of each fold."""
     return [
         (
             write_rows(

@@ -1,4 +1,4 @@
-"""What the weights of a run's last epoch say, the choice of the best one left out."""
+"""What the weights of a run's last epoch predict, without the choice of the best epoch."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from trainer.data import Decoding, prepare_validation
 from trainer.model import Backbone, Classifier, load_backbone
 from trainer.predictions import write_predictions
 from trainer.recipe import RANDOM_WEIGHTS
-from trainer.run.folder import own_catalog, recipe_of
+from trainer.run import RunFolder
 from trainer.training.calibration import calibrate
-from trainer.training.checkpoint import load_state
+from trainer.training.checkpoint import load_tensors
 from trainer.training.evaluate import predict_logits
-from trainer.training.loop import LAST
 
-_AVERAGE = "average."  # the weights that are validated and exported, in a saved state
+_EMA = "ema."  # the weights that are validated and exported, in a checkpoint
 
 
-def predict_last(run: Path, *, cache: Path, device: torch.device) -> list[Row]:
-    """The rows that predictions.csv would have if the last epoch's weights were exported; also in RUN/last.csv."""
-    recipe = recipe_of(run)
-    catalog = own_catalog(run, recipe, None)
+def predict_last(path: Path, *, cache: Path, device: torch.device) -> list[Row]:
+    """Return the rows that predictions.csv would have if the last epoch were exported; also written to RUN/last.csv."""
+    run = RunFolder(path)
+    recipe = run.read_recipe()
+    catalog = run.read_catalog(recipe, None)
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)  # the run has its own
     _, valid = prepare_validation(catalog, backbone.pixels, decoding=Decoding(cache, usable_cores()))
     model = last_model(run, backbone, class_count=len(catalog.classes), device=device)
     logits = predict_logits(model, valid, device=device)
     calibration = calibrate(logits, catalog.targets(catalog.split("valid")), task=catalog.task)
-    write_predictions(run / "last.csv", catalog, calibration.activate(logits), thresholds=calibration.thresholds)
-    return read_rows(run / "last.csv")
+    last = path / "last.csv"
+    write_predictions(last, catalog, calibration.activate(logits), thresholds=calibration.thresholds)
+    return read_rows(last)
 
 
-def last_model(run: Path, backbone: Backbone, *, class_count: int, device: torch.device) -> Classifier:
-    """The classifier of a run with the weights of its last epoch, on a backbone of its kind."""
+def last_model(run: RunFolder, backbone: Backbone, *, class_count: int, device: torch.device) -> Classifier:
+    """Return the classifier of a run with the weights of its last epoch, on a backbone of the same kind."""
     model = Classifier(backbone, class_count=class_count)
-    weights = {name: tensor for name, tensor in load_state(run / LAST)[0].items() if name.startswith(_AVERAGE)}
-    model.load_state_dict({name.removeprefix(_AVERAGE): tensor for name, tensor in weights.items()})
+    weights = {name: tensor for name, tensor in load_tensors(run.last).items() if name.startswith(_EMA)}
+    model.load_state_dict({name.removeprefix(_EMA): tensor for name, tensor in weights.items()})
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

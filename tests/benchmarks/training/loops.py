@@ -1,4 +1,4 @@
-"""The training loop as `trainer fit` runs it, and the least loop that trains the same network."""
+"""The training loop as `trainer fit` runs it, and the smallest loop that trains the same network."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from trainer.training.sizes import crop_size
 
 from service.cores import usable_cores
 from trainer.catalog import read_catalog
 from trainer.data import Decoding, TrainingData, prepare
-from trainer.model import Backbone, Classifier, load_backbone, parameter_groups
-from trainer.progress import NoProgress
+from trainer.model import Classifier, parameter_groups
 from trainer.recipe import Recipe
+from trainer.run.inputs import load_recipe_backbone
 from trainer.training.device import autocast, training_dtype
 from trainer.training.finetune import Finetuner
-from trainer.training.loss import loss_of
+from trainer.training.loss import compute_loss
+from trainer.training.phases import crop_size
+from trainer.training.session import open_session
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Setting:
+class LoopSetting:
     """What both loops share.
 
-    size    side of the training crops, pixels
-    passes  over the images, in a round
+    Attributes:
+        recipe: Of the training.
+        data: The images.
+        device: Where the network is trained.
+        size: Side of the training crops, pixels.
+        passes: Passes over the images in a round.
     """
 
     recipe: Recipe
@@ -36,15 +41,18 @@ class Setting:
     passes: int
 
     def make_model(self) -> Classifier:
-        """A classifier of its own for each loop."""
-        model = Classifier(_backbone(self.recipe), class_count=self.data.class_count, dropout=self.recipe.dropout)
+        """Make a new classifier: each loop has its own."""
+        backbone = load_recipe_backbone(self.recipe)
+        model = Classifier(backbone, class_count=self.data.class_count, dropout=self.recipe.dropout)
         moved: Classifier = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return moved
 
 
-def make_setting(table: Path, *, root: Path, recipe: Recipe, cache: Path, device: torch.device, passes: int) -> Setting:
-    """For the images of a table with the columns path, label and split, decoded."""
-    pixels = _backbone(recipe).pixels
+def make_loop_setting(
+    table: Path, *, root: Path, recipe: Recipe, cache: Path, device: torch.device, passes: int
+) -> LoopSetting:
+    """Decode the images of a table with the columns path, label and split."""
+    pixels = load_recipe_backbone(recipe).pixels
     prepared = prepare(
         read_catalog(table, root=root),
         pixels,
@@ -52,29 +60,31 @@ def make_setting(table: Path, *, root: Path, recipe: Recipe, cache: Path, device
         decoding=Decoding(cache, usable_cores()),
     )
     size = crop_size(pixels.size, recipe.finetune.crop_scale)
-    return Setting(recipe=recipe, data=prepared.data, device=device, size=size, passes=passes)
+    return LoopSetting(recipe=recipe, data=prepared.data, device=device, size=size, passes=passes)
 
 
 class RealLoop:
-    """The second stage, an epoch a pass; all that it takes counts, the start of an epoch too."""
+    """Fine-tuning, a pass is an epoch; everything in it counts, the start of an epoch too."""
 
-    def __init__(self, setting: Setting) -> None:
-        model, size = setting.make_model(), setting.size
-        self._stage = Finetuner(model, setting.data, setting.recipe, size=size, device=setting.device)
+    def __init__(self, setting: LoopSetting) -> None:
+        session = open_session(setting.data.train, setting.device)
+        self._finetuner = Finetuner(setting.make_model(), setting.data, setting.recipe, session)
         self._passes, self._count = setting.passes, len(setting.data.train)
 
     def round(self) -> float:
-        """Images per second."""
+        """Return the images per second."""
         start = time.perf_counter()
         for _ in range(self._passes):
-            self._stage.run_epoch(progress=NoProgress(), on_step=lambda: None)  # waits for the device
+            for samples in self._finetuner.start_epoch():
+                self._finetuner.train_step(samples)
+            self._finetuner.finish_epoch()  # waits for the device
         return self._passes * self._count / (time.perf_counter() - start)
 
 
 class SyntheticLoop:
-    """As many steps a round as the real one, all on one batch of noise: forward, backward, optimizer."""
+    """As many steps a round as the real loop, all on one batch of noise: forward, backward, optimizer."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: LoopSetting) -> None:
         recipe, data, device = setting.recipe, setting.data, setting.device
         model = setting.make_model().train()
         groups = parameter_groups(model, weight_decay=recipe.finetune.weight_decay)
@@ -92,23 +102,19 @@ class SyntheticLoop:
         self._steps = setting.passes * -(-len(data.train) // batch_size)
 
     def round(self) -> float:
-        """Images per second."""
+        """Return the images per second."""
         start = time.perf_counter()
         losses = [self._step() for _ in range(self._steps)]
         torch.stack(losses).tolist()  # waits for the device
         return self._steps * len(self._pixels) / (time.perf_counter() - start)
 
     def _step(self) -> torch.Tensor:
-        recipe = self._setting.recipe
+        recipe, task = self._setting.recipe, self._setting.data.task
         self._optimizer.zero_grad()
         with autocast(self._setting.device, self._dtype):
             logits = self._network(self._pixels)
-        loss = loss_of(logits, self._targets, task=self._setting.data.task, smoothing=recipe.label_smoothing)
+        loss = compute_loss(logits, self._targets, task=task, smoothing=recipe.label_smoothing)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.step(self._optimizer)
         self._scaler.update()
         return loss.detach()
-
-
-def _backbone(recipe: Recipe) -> Backbone:
-    return load_backbone(recipe.backbone, size=recipe.size or None, weights=recipe.weights, seed=recipe.seed)

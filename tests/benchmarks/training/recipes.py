@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.recipe import Recipe, read_recipe
+from trainer.recipe import Recipe, read_recipe, recipe_to_toml
 
 Changes = dict[str, Any]
 
@@ -19,9 +19,11 @@ _NEXT = r",(?=[a-z_.]+=)"  # a value such as `128:3,224:2` has a comma of its ow
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedRecipe:
-    """The default recipe with changes laid over it.
+    """The default recipe with some changes.
 
-    name  of everything that it says: the same for the same recipe, however it was asked for
+    Attributes:
+        recipe: The whole recipe.
+        name: Digest of all its values: the same for the same recipe, in whatever way it was asked for.
     """
 
     recipe: Recipe
@@ -31,20 +33,20 @@ class ChangedRecipe:
         """Write every key into a file of the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.toml"
-        path.write_text(self.recipe.to_toml(), encoding="utf-8")
+        path.write_text(recipe_to_toml(self.recipe), encoding="utf-8")
         return path
 
 
 def change_recipe(changes: Changes) -> ChangedRecipe:
-    """The default with {"finetune.epochs": 12, ...}. Raises RecipeError where there is no such key."""
+    """Apply {"finetune.epochs": 12, ...} to the default recipe. Raises RecipeError if there is no such key."""
     recipe = read_recipe(None, changes)
-    return ChangedRecipe(recipe=recipe, name=hashlib.sha256(recipe.to_toml().encode()).hexdigest()[:12])
+    return ChangedRecipe(recipe=recipe, name=hashlib.sha256(recipe_to_toml(recipe).encode()).hexdigest()[:12])
 
 
 def parse_changes(texts: Iterable[str]) -> Changes:
     """`finetune.lr=1e-3,seed=1`, `balance=sampler` -> {"finetune.lr": 0.001, "seed": 1, "balance": "sampler"}.
 
-    What stands after the `=` is a TOML value, or else a text as it is.
+    A value is read as TOML; if it is no TOML value, it is text.
     """
     pairs = [change.partition("=") for text in texts for change in re.split(_NEXT, text)]
     return {key: _value(value) for key, _, value in pairs}

@@ -1,4 +1,4 @@
-"""What a benchmark measured, in a file of JSON lines: what is there already is not measured again."""
+"""The results of a benchmark in a file of JSON lines; what is in the file is not measured again."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Values = dict[str, Any]
 
 
 class Results:
-    """Parts of a benchmark, each with its key: everything that decides what would be measured.
+    """Parts of a benchmark, each with its key: everything that decides what is measured.
 
     A line is {"key": ..., "values": ...}. Parts may be measured by several calls, or on several machines and their
-    lines joined. Raises ValueError where a line is something else.
+    lines joined. Raises ValueError if a line is something else.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,20 +26,20 @@ class Results:
                     record = json.loads(line)
                     self._lines.append((record["key"], record["values"]))
                 except (ValueError, KeyError, TypeError) as error:
-                    raise ValueError(f"{path}, line {number}: this is no result; take the line out") from error
+                    raise ValueError(f"{path}, line {number}: this is no result; remove the line") from error
 
     def find(self, key: Mapping[str, Any]) -> Values | None:
-        """What was measured last for this key, if anything."""
+        """Return the last values for this key, or None."""
         wanted = _plain(key)
         return next((values for known, values in reversed(self._lines) if known == wanted), None)
 
     def matching(self, key: Mapping[str, Any]) -> list[tuple[Values, Values]]:
-        """(key, values) of every part whose key holds all of these, in the order in which they were measured."""
+        """Return (key, values) of every part whose key contains all of these, in the order of measurement."""
         wanted = _plain(key).items()
         return [(known, values) for known, values in self._lines if wanted <= known.items()]
 
     def once(self, key: Mapping[str, Any], measure: Callable[[], Mapping[str, Any]]) -> Values:
-        """What was measured for this key; where nothing was, it is measured now and written down."""
+        """Return the values for this key; if there are none, measure them now and write them to the file."""
         found = self.find(key)
         if found is not None:
             return found
@@ -52,15 +52,15 @@ class Results:
 
 
 def markdown(header: Mapping[str, str], rows: Sequence[Mapping[str, object]]) -> str:
-    """A table: the header's keys are the columns, its values their titles; a row may leave columns empty."""
+    """Format a table: the header's keys are the columns, its values their titles; a row may leave columns empty."""
     lines = [list(header.values()), ["---"] * len(header)]
     lines += [[str(row.get(column, "")) for column in header] for row in rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def percent(share: float) -> str:
+def percent(fraction: float) -> str:
     """0.868 -> `86.8 %`."""
-    return f"{100 * share:.1f} %"
+    return f"{100 * fraction:.1f} %"
 
 
 def _plain(values: Mapping[str, Any]) -> Values:

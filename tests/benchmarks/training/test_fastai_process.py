@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks.training.fastai_process import takes_fp16
+from tests.benchmarks.training.fastai_process import uses_fp16
 
 
 @pytest.mark.parametrize(
-    ("asked", "device", "precision", "taken"),
+    ("requested", "device", "precision", "expected"),
     [
         (None, "cpu", "auto", False),
         (None, "cpu", "bf16", False),
@@ -16,5 +16,7 @@ from tests.benchmarks.training.fastai_process import takes_fp16
         (True, "cpu", "fp32", True),
     ],
 )
-def test_fastai_multiplies_as_we_do_unless_told(asked: bool | None, device: str, precision: str, taken: bool) -> None:
-    assert takes_fp16(asked, device=device, precision=precision) is taken
+def test_fastai_multiplies_as_we_do_unless_requested_otherwise(
+    requested: bool | None, device: str, precision: str, expected: bool
+) -> None:
+    assert uses_fp16(requested, device=device, precision=precision) is expected

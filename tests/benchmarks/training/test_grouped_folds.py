@@ -7,11 +7,11 @@ from tests.benchmarks.training.grouped_folds import assign_folds, write_folds
 from tests.benchmarks.training.tables import read_rows
 
 # 8 labels, label k with groups of 1 to 5 images; group 100 has all images of its label.
-LABELS = [f"label {group % 8}" for group in range(64) for _ in range(1 + group % 5)] + ["finetune"] * 4
+LABELS = [f"label {group % 8}" for group in range(64) for _ in range(1 + group % 5)] + ["whole"] * 4
 GROUPS = [group for group in range(64) for _ in range(1 + group % 5)] + [100] * 4
 
 
-def test_groups_stay_together_and_folds_are_of_a_size() -> None:
+def test_groups_stay_together_and_folds_have_about_the_same_size() -> None:
     folds = assign_folds(LABELS, GROUPS, count=5, seed=0)
     together = defaultdict(set)
     for group, fold in zip(GROUPS, folds, strict=True):
@@ -22,18 +22,18 @@ def test_groups_stay_together_and_folds_are_of_a_size() -> None:
     assert max(sizes) - min(sizes) <= 5
 
 
-def test_every_label_that_is_judged_is_trained_on_too() -> None:
+def test_every_label_that_is_evaluated_is_trained_on_too() -> None:
     folds = assign_folds(LABELS, GROUPS, count=5, seed=1)
     for fold in range(5):
-        judged = {label for label, own in zip(LABELS, folds, strict=True) if own == fold}
+        evaluated = {label for label, own in zip(LABELS, folds, strict=True) if own == fold}
         trained = {label for label, own in zip(LABELS, folds, strict=True) if own != fold}
-        assert judged == {f"label {number}" for number in range(8)}
-        assert judged <= trained
+        assert evaluated == {f"label {number}" for number in range(8)}
+        assert evaluated <= trained
 
 
-def test_a_group_with_all_images_of_a_label_is_never_judged() -> None:
+def test_a_group_with_all_images_of_a_label_is_never_evaluated() -> None:
     folds = assign_folds(LABELS, GROUPS, count=5, seed=0)
-    assert {fold for label, fold in zip(LABELS, folds, strict=True) if label == "finetune"} == {None}
+    assert {fold for label, fold in zip(LABELS, folds, strict=True) if label == "whole"} == {None}
 
 
 def test_the_seed_decides() -> None:

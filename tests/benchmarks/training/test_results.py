@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.training.results import Results, markdown
 
 
-def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
+def test_what_is_in_the_file_is_not_measured_again(tmp_path: Path) -> None:
     path = tmp_path / "new" / "results.jsonl"
     calls: list[None] = []
 
@@ -17,21 +17,21 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
 
     for _ in range(2):
         results = Results(path)
-        assert results.once({"part": "one", "rates": (1, 2)}, measure) == {"seconds": 1.5, "epochs": [[1, 2]]}
-    results.once({"part": "two", "rates": (1, 2)}, measure)
+        assert results.once({"part": "one", "lrs": (1, 2)}, measure) == {"seconds": 1.5, "epochs": [[1, 2]]}
+    results.once({"part": "two", "lrs": (1, 2)}, measure)
     assert len(calls) == 2
-    assert [key["part"] for key, _ in Results(path).matching({"rates": [1, 2]})] == ["one", "two"]
-    assert Results(path).matching({"part": "two", "rates": [3]}) == []
+    assert [key["part"] for key, _ in Results(path).matching({"lrs": [1, 2]})] == ["one", "two"]
+    assert Results(path).matching({"part": "two", "lrs": [3]}) == []
 
 
-def test_a_part_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_part_that_fails_writes_nothing(tmp_path: Path) -> None:
     results = Results(tmp_path / "results.jsonl")
     with pytest.raises(ZeroDivisionError):
         results.once({"part": "one"}, lambda: {"seconds": 1 / 0})
     assert Results(tmp_path / "results.jsonl").find({"part": "one"}) is None
 
 
-def test_a_line_that_is_no_result_is_named(tmp_path: Path) -> None:
+def test_the_error_names_the_line_that_is_no_result(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_text('{"key": {}, "values": {}}\n{"key": {}, "val')
     with pytest.raises(ValueError, match="line 2"):

@@ -1,8 +1,8 @@
-"""The least ASGI application that answers like /v1/predict: what any service of this kind pays for HTTP and a thread.
+"""The smallest ASGI application that does the same as /v1/predict: the cost of HTTP and a thread in any service.
 
 python -m tests.benchmarks.service_load.servers.bare BUNDLE       prints the port it listens on
 
-No limit, no queue, no log, no metric, no error: a body, one of the threads, the answer.
+No limits, queue, log, metrics or errors: a body, one of the threads, the response.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Bare:
         while chunks[-1]["more_body"]:
             chunks.append(await receive())
         image = b"".join(chunk["body"] for chunk in chunks)
-        body = await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, image)
+        body = await asyncio.get_running_loop().run_in_executor(self._threads, self._respond, image)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _answer(self, image: bytes) -> bytes:
+    def _respond(self, image: bytes) -> bytes:
         prediction = self._predictor.predict(image)
         return json.dumps(prediction_response(prediction, self._predictor, top_k=5, total_ms=0)).encode()
 

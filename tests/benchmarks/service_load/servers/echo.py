@@ -1,4 +1,4 @@
-"""A route that reads its body and answers as much as /v1/predict does: what HTTP alone costs.
+"""A route that reads its body and sends as many bytes as /v1/predict does: the cost of HTTP alone.
 
 python -m tests.benchmarks.service_load.servers.echo       prints the port it listens on
 """
@@ -14,7 +14,7 @@ from starlette.routing import Route, Router
 
 
 async def echo(request: Request) -> Response:
-    """About the bytes of an answer with five classes."""
+    """Send about as many bytes as a response with five classes has."""
     body = await request.body()
     return JSONResponse({"bytes": len(body), "padding": "x" * 650})
 

@@ -1,6 +1,6 @@
-"""The service with a predictor that computes nothing: what a request costs where the network leaves the caches alone.
+"""The service with a predictor that computes nothing: the cost of a request if no network replaces the CPU caches.
 
-python -m tests.benchmarks.service_load.servers.idle serve BUNDLE ...       as `python -m service`
+python -m tests.benchmarks.service_load.servers.idle serve BUNDLE ...       like `python -m service`
 
 The first image of each length is classified, and its prediction is the response to all others of that length.
 """

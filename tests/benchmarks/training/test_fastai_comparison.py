@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.benchmarks.training.race import accuracy_after, compare, report, seconds_to
+from tests.benchmarks.training.fastai_comparison import accuracy_after, compare, report, seconds_to
 
 OURS = [
     {"seconds": 30.0, "accuracy": 0.75, "stage": "head"},
@@ -10,7 +10,7 @@ OURS = [
 
 
 def fastai(epochs: int, *ends: tuple[float, float], device: str = "cpu") -> tuple[dict[str, object], dict[str, object]]:
-    key = {"part": "fastai", "device": device, "epochs": epochs, "rate": 2e-3, "fp16": False, "batch_size": 64}
+    key = {"part": "fastai", "device": device, "epochs": epochs, "lr": 2e-3, "fp16": False, "batch_size": 64}
     return key, {"epochs": [{"seconds": at, "accuracy": accuracy} for at, accuracy in ends], "versions": "fastai 2.8"}
 
 
@@ -20,40 +20,40 @@ def test_the_first_epoch_that_was_as_good_counts() -> None:
     assert seconds_to(0.9, OURS) is None
 
 
-def test_a_tie_counts_though_fastai_rounds_to_32_bits() -> None:
+def test_an_equal_accuracy_counts_although_fastai_rounds_to_32_bits() -> None:
     epochs = [{"seconds": 30.0, "accuracy": 144 / 296}]
     assert seconds_to(0.4864864945411682, epochs) == 30  # float32 of 144 / 296
     assert seconds_to(145 / 296, epochs) is None
 
 
-def test_in_the_same_time_the_last_epoch_counts_and_not_the_best() -> None:
+def test_after_the_same_time_the_last_epoch_counts_and_not_the_best() -> None:
     assert accuracy_after(149, OURS) == 0.7
     assert accuracy_after(1000, OURS) == 0.85
     assert accuracy_after(29, OURS) is None
 
 
-def test_met_goals_are_told_from_missed_ones() -> None:
+def test_goals_that_are_met_or_missed() -> None:
     row = compare(OURS, *fastai(3, (300, 0.4), (600, 0.55)))
-    assert (row["share"], row["share_goal"]) == ("1/20.0", "1/20")
-    assert (row["equal"], row["points"], row["points_goal"]) == ("85.0 %", "+30.0", "20")
+    assert (row["fraction"], row["fraction_goal"]) == ("1/20.0", "1/20")
+    assert (row["same_time"], row["points"], row["points_goal"]) == ("85.0 %", "+30.0", "20")
     row = compare(OURS, *fastai(10, (145, 0.8)))
-    assert (row["reached"], row["share_goal"]) == ("150 s", "1/5: missed")
+    assert (row["reached"], row["fraction_goal"]) == ("150 s", "1/5: missed")
     assert (row["points"], row["points_goal"]) == ("-10.0", "5: missed")
 
 
-def test_what_was_never_reached_is_a_missed_goal() -> None:
+def test_an_accuracy_that_is_never_reached_is_a_missed_goal() -> None:
     row = compare(OURS, *fastai(3, (20, 0.9)))
-    assert (row["reached"], row["share"], row["share_goal"]) == ("never", "", "1/20: missed")
-    assert (row["equal"], row["points"], row["points_goal"]) == ("nothing yet", "", "20: missed")
+    assert (row["reached"], row["fraction"], row["fraction_goal"]) == ("never", "", "1/20: missed")
+    assert (row["same_time"], row["points"], row["points_goal"]) == ("nothing yet", "", "20: missed")
 
 
-def test_the_goals_are_for_a_processor() -> None:
+def test_the_goals_are_for_a_cpu() -> None:
     row = compare(OURS, *fastai(3, (600, 0.55), device="cuda"))
-    assert row["share"] == "1/20.0"
-    assert "share_goal" not in row
+    assert row["fraction"] == "1/20.0"
+    assert "fraction_goal" not in row
 
 
-def test_every_part_of_fastai_is_held_against_every_fit() -> None:
+def test_every_part_of_fastai_is_compared_with_every_fit() -> None:
     fit = {"epochs": OURS, "seconds": 170.0, "exported_accuracy": 0.85, "versions": "torch 2", "changes": {}}
     keys = [{"part": "trainer", "decoded_before": before} for before in (False, True)]
     parts = [(key, fit) for key in keys] + [fastai(3, (600, 0.55)), fastai(10, (1800, 0.7))]

@@ -4,7 +4,7 @@
 
 MODEL_DIR      what `artifacts.export` wrote
 ONNX_THREADS   of each session
-FAST_QUEUE     1 for ZeroMQ between the processes, which LitServe recommends for over a hundred requests a second
+FAST_QUEUE     1 for ZeroMQ between the processes, which LitServe recommends for more than a hundred requests a second
 """
 # mypy: disable-error-code="import-not-found, misc"
 

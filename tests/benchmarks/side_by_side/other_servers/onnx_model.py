@@ -1,4 +1,4 @@
-"""The exported model under onnxruntime, with Pillow and NumPy before it: what one writes where torchvision is not."""
+"""The exported model under onnxruntime, with Pillow and NumPy before it: what people write without torchvision."""
 # mypy: disable-error-code="import-untyped"
 
 import json

@@ -1,4 +1,4 @@
-"""Another server beside the service, in a process of its own."""
+"""A server that the service is compared with, in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.benchmarks.load import Address
 
 
 @contextlib.contextmanager
-def side_server(name: str, *arguments: Path) -> Iterator[Address]:
-    """`bare` or `echo`."""
+def reference_server(name: str, *arguments: Path) -> Iterator[Address]:
+    """Run `bare` or `echo` until the block ends; yields its address."""
     command = [sys.executable, "-m", f"tests.benchmarks.service_load.servers.{name}", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -51,7 +51,7 @@ def setup_learner() -> Learner:
         item_tfms=RandomResizedCrop(facts["size"], ratio=(1, 1), resamples=filters),
         batch_tfms=Normalize.from_stats(facts["mean"], facts["std"]),
     )
-    # Data to learn from are needed to make a learner, and not to predict.
+    # A learner cannot be made without training data, although it only predicts.
     images = [np.zeros((facts["resize_short"], facts["resize_short"], 3), np.uint8)] * 2
     return Learner(block.dataloaders(images, bs=1, device="cpu"), network, metrics=accuracy)
 

@@ -1,4 +1,4 @@
-"""Which photos belong together, so that no fold is judged by a model that saw the next photo of the same thing."""
+"""Which photos must stay in one fold, so that no fold is evaluated by a model that saw the next photo of the thing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LEAST_SIMILARITY = 0.6
 
 
 @torch.inference_mode()
-def alike_groups(files: Sequence[Path], *, least_similarity: float, cache: Path, threads: int) -> list[int]:
-    """A number for each image; those that are alike, directly or by way of others, have the same number.
+def group_near_duplicates(files: Sequence[Path], *, least_similarity: float, cache: Path, threads: int) -> list[int]:
+    """Return a number for each image: near duplicates, also those linked by other images, have the same number.
 
-    Judged by what the frozen default backbone gives at its own size: at the size that the trainer's diagnosis looks
-    at, where a quarter of the time matters more, photos of different things are taken for alike.
+    The features are those of the frozen default backbone at its own size. At the size that the trainer's diagnosis
+    uses, where a quarter of the time matters more, photos of different things look similar.
     """
     backbone = load_backbone(DEFAULT_BACKBONE)
     digests = hash_files(files, threads=threads)
