@@ -219,7 +219,6 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
 @click.option(
     "--golden",
     type=click.Choice(["synthetic", "validation"]),
-    default="",
     help="Images that the service checks at every start: drawn ones, or some of your validation images.  "
     "[default: as RUN's recipe says]",
 )
