@@ -294,7 +294,7 @@ class Recipe:
     )
     tensorboard: bool = knob(
         False,
-        "Write RUN/tensorboard too; needs the extra `tensorboard`.",
+        "Write RUN/tensorboard too; needs the extra 'tensorboard'.",
         group=_OUTPUT,
         option="tensorboard",
         only_fit=True,

@@ -118,7 +118,7 @@ def test_a_folder_that_cannot_be_written_is_named(photos: Path) -> None:
 
 
 def test_a_disk_that_is_full_during_an_export_loses_nothing(photos: Path, run: Path, tmp_path: Path) -> None:
-    """A limit on the size of a file stands for the full disk: what it breaks, and when, is the same."""
+    """A limit on the size of a file replaces a full disk: it makes the same writes fail."""
     assert fit(photos, run).exit_code == 0
     before = tree(run)
     script = (
@@ -171,7 +171,11 @@ def test_only_a_run_in_training_can_be_resumed(capsys: pytest.CaptureFixture[str
 
 
 def test_only_a_full_disk_in_training_names_the_command_that_resumes(capsys: pytest.CaptureFixture[str]) -> None:
-    for resumable, number, named in ((True, errno.ENOSPC, True), (False, errno.ENOSPC, False), (True, errno.EIO, False)):
+    for resumable, number, named in (
+        (True, errno.ENOSPC, True),
+        (False, errno.ENOSPC, False),
+        (True, errno.EIO, False),
+    ):
         with pytest.raises(SystemExit) as exit_, clear_errors(resumable=resumable):
             raise OSError(number, os.strerror(number), "a file")
         assert exit_.value.code == 1
@@ -255,11 +259,13 @@ def _messages() -> list[str]:
     for path in sorted(Path(package.__path__[0]).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docstrings = {
-            id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         }
-        inside = {
-            id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)
-        } - {id(node) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
+        inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)} - {
+            id(node) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)
+        }
         for node in ast.walk(tree):
             if id(node) in docstrings | inside:
                 continue
@@ -312,9 +318,7 @@ def test_the_trainer_ends_like_that(tmp_path: Path, processes: int) -> None:
     (tmp_path / "sitecustomize.py").write_text("import atexit; atexit.register(print, 'shut down')")
     paths = os.pathsep.join([str(tmp_path), str(Path(package.__path__[0]).parent)])
     environment = {**os.environ, "WORLD_SIZE": str(processes), "PYTHONPATH": paths}
-    done = subprocess.run(
-        command("--version"), env=environment, capture_output=True, text=True, timeout=60, check=True
-    )
+    done = subprocess.run(command("--version"), env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert "version" in done.stdout
     assert ("shut down" in done.stdout) == (processes == 1)
 

@@ -1,4 +1,4 @@
-"""A bundle is for others: nothing in it may tell about the machine that it was made on."""
+"""A bundle is for others: nothing in it may name the machine that it was made on."""
 
 from __future__ import annotations
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.support.photos import draw, write_folder
+from tests.support.digits import add_near_duplicates, write_digits
+from tests.support.photos import write_folder
 from tests.support.trainer import fit, table, trainer
 
 
 def test_a_better_split_is_written_beside_the_diagnosis_and_replaced_on_resume(tmp_path: Path, run: Path) -> None:
-    photos = write_folder(tmp_path / "photos", each=1)
-    for label in ("blue", "green", "red"):
-        for number in range(20):  # five pictures of each class, four times
-            draw(label, number // 4).save(photos / label / f"{number:03}.jpg", quality=70 + 5 * (number % 4))
-    assert fit(photos, run).exit_code == 0
+    digits = add_near_duplicates(write_digits(tmp_path / "digits", dict.fromkeys(range(10), 8)))
+    assert fit(digits, run, "--epochs", "1").exit_code == 0
     findings = {finding["name"]: finding for finding in json.loads((run / "diagnosis.json").read_text())["findings"]}
     assert str(run / "regrouped.csv") in findings["near-duplicates"]["try"]
     regrouped = (run / "regrouped.csv").read_bytes()

@@ -16,7 +16,9 @@ from trainer.export.golden import make_golden
 
 
 @pytest.mark.parametrize("part", ["catalog.csv", "checkpoints/best.safetensors", "checkpoints/last.safetensors"])
-def test_a_run_that_lacks_a_file_is_not_exported(photos: Path, tmp_path: Path, run: Path, cache: Path, part: str) -> None:
+def test_a_run_that_lacks_a_file_is_not_exported(
+    photos: Path, tmp_path: Path, run: Path, cache: Path, part: str
+) -> None:
     """Without its last checkpoint there was a traceback."""
     assert fit(photos, run, "--epochs", "1").exit_code == 0
     (run / part).unlink()
@@ -34,7 +36,10 @@ def test_a_bundle_that_does_not_pass_its_own_checks_is_not_left_behind(
 
     def wrong_golden(*arguments: Any, **options: Any) -> list[GoldenImage]:
         found = make_golden(*arguments, **options)
-        return [dataclasses.replace(image, probabilities={"model.onnx": 1 - image.probabilities["model.onnx"]}) for image in found]
+        return [
+            dataclasses.replace(image, probabilities={"model.onnx": 1 - image.probabilities["model.onnx"]})
+            for image in found
+        ]
 
     monkeypatch.setattr(export, "make_golden", wrong_golden)
     before = sorted(tmp_path.rglob("*"))

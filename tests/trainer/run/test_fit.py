@@ -99,7 +99,9 @@ def test_what_cannot_be_resumed_is_refused(photos: Path, tmp_path: Path, cache: 
     assert "is finished: its bundle is" in error_of(finished)
 
 
-def test_a_run_that_another_process_is_training_is_left_alone(photos: Path, tmp_path: Path, cache: Path, every_step: Path) -> None:
+def test_a_run_that_another_process_is_training_is_left_alone(
+    photos: Path, tmp_path: Path, cache: Path, every_step: Path
+) -> None:
     run = tmp_path / "run"
     arguments = command(
         "fit", photos, "--recipe", every_step, "--cache", cache, *OPTIONS, "--epochs", "10000", "--out", run
@@ -138,7 +140,9 @@ def test_a_resumed_run_still_knows_the_classes_that_were_left_out(photos: Path, 
     assert json.loads((run / "diagnosis.json").read_text()) == json.loads(before)
 
 
-def test_a_run_whose_list_of_unreadable_files_has_no_labels_continues(photos: Path, tmp_path: Path, cache: Path) -> None:
+def test_a_run_whose_list_of_unreadable_files_has_no_labels_continues(
+    photos: Path, tmp_path: Path, cache: Path
+) -> None:
     (photos / "red" / "bad.jpg").write_bytes(b"no image")
     run = tmp_path / "run"
     assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
@@ -159,7 +163,7 @@ def stop_early(photos: Path, run: Path, cache: Path, every_step: Path) -> None:
 def test_images_that_changed_are_named_on_resume(photos: Path, tmp_path: Path, cache: Path, every_step: Path) -> None:
     """Positions in the data shifted silently."""
     run = tmp_path / "run"
-    stop_early(photos, run, cache, recipe)
+    stop_early(photos, run, cache, every_step)
     draw("red", 999).save(photos / "red" / "003.jpg")
     (photos / "blue" / "004.jpg").write_bytes(b"")
     result = trainer("resume", run, "--cache", cache)

@@ -36,7 +36,9 @@ def test_what_exists_is_left_as_it_is(tmp_path: Path, kind: str) -> None:
         run.mkdir()
     else:
         run.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(FileExistsError, match=r"exists already, and nothing is overwritten; .* `out`.*`resume\('/.*'\)`"):
+    with pytest.raises(
+        FileExistsError, match=r"exists already, and nothing is overwritten; .* `out`.*`resume\('/.*'\)`"
+    ):
         RunFolder(run).create(RECIPE)
     assert list(tmp_path.iterdir()) == [run]
     assert not run.is_dir() or not list(run.iterdir())
@@ -138,5 +140,5 @@ def test_a_path_is_free_if_nothing_is_there_and_no_file_above_it(tmp_path: Path)
     (tmp_path / "file").write_text("precious")
     require_free(tmp_path / "new.csv", tmp_path / "folder" / "new.csv")
     for taken in (tmp_path, tmp_path / "file", tmp_path / "file" / "new.csv"):
-        with pytest.raises(FileExistsError, match="exists already, and nothing is overwritten; .* `out`"):
+        with pytest.raises(FileExistsError, match=r"exists already, and nothing is overwritten; .* `out`"):
             require_free(tmp_path / "new.csv", taken)

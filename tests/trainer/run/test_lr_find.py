@@ -60,7 +60,15 @@ def test_both_stages_are_swept_printed_and_plotted(photos: Path, tmp_path: Path,
         assert set(stage["suggestions"]) == {"valley", "steepest", "minimum_tenth"}
         assert stage["agree"] == (max(suggestions) <= 3 * min(suggestions))
         assert 1e-7 <= stage["suggestion"] <= 10
-    for word in ("head: sweeps of", "finetune: sweeps of", "valley", "steepest", "minimum / 10", "suggestion", "next: "):
+    for word in (
+        "head: sweeps of",
+        "finetune: sweeps of",
+        "valley",
+        "steepest",
+        "minimum / 10",
+        "suggestion",
+        "next: ",
+    ):
         assert word in result.stdout
     assert ("disagree by more than 3x" in result.stdout) == (not all(stage["agree"] for stage in found.values()))
     with Image.open(folder / "lr_find.png") as picture:
@@ -93,7 +101,9 @@ def test_what_cannot_be_swept_or_written_is_refused_at_once(photos: Path, tmp_pa
     assert (tmp_path / "file").read_text() == "precious"
 
 
-def test_fit_uses_and_records_the_learning_rates_that_it_finds(photos: Path, tmp_path: Path, cache: Path, weights: Path) -> None:
+def test_fit_uses_and_records_the_learning_rates_that_it_finds(
+    photos: Path, tmp_path: Path, cache: Path, weights: Path
+) -> None:
     run = tmp_path / "run"
     options = ("--cache", cache, *FAST, "--head-epochs", "5", "--weights", weights)
     result = trainer("fit", photos, *options, "--lr", "auto", "--out", run)
@@ -112,7 +122,9 @@ def test_fit_uses_and_records_the_learning_rates_that_it_finds(photos: Path, tmp
 @pytest.mark.parametrize(
     ("part", "delay_s"), [("catalog.csv", 0.3), ("lr_find.json", 0.0), ("checkpoints/last.safetensors", 0.02)]
 )
-def test_a_kill_during_or_after_the_sweep_gives_the_same_weights(uninterrupted: Path, part: str, delay_s: float) -> None:
+def test_a_kill_during_or_after_the_sweep_gives_the_same_weights(
+    uninterrupted: Path, part: str, delay_s: float
+) -> None:
     run = uninterrupted.parent / f"killed_{Path(part).stem}"
     kill_once_exists(run / part, command(*fit_in(uninterrupted.parent), "--out", run), delay_s=delay_s)
     assert not (run / "bundle").exists()
@@ -134,4 +146,4 @@ def test_a_run_whose_lr_find_json_is_gone_is_not_swept_again(uninterrupted: Path
     (run / "lr_find.json").unlink()
     result = trainer("resume", run, "--cache", uninterrupted.parent / "cache")
     assert result.exit_code == 1
-    assert "with the learning rate of this run is gone; put it back, or fit anew" in result.stderr
+    assert "with the learning rate of this run is gone; put it back, or start a new run" in error_of(result)

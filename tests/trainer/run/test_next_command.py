@@ -23,7 +23,10 @@ def test_a_command_uses_the_same_images_and_quotes_what_needs_quotes() -> None:
         path="my photos/all.csv", valid="other.csv", root="my photos", base="/my photos", coarse_column="genus"
     )
     command = NextCommand(
-        run=RunFolder(Path("runs/first one")), recipe=Recipe(data=data), root=Path("/my photos"), out=Path("runs/first one-2")
+        run=RunFolder(Path("runs/first one")),
+        recipe=Recipe(data=data),
+        root=Path("/my photos"),
+        out=Path("runs/first one-2"),
     )
     assert shlex.split(command.render(Remedy(command="fit", changes={"lr": 0.1}))) == [
         "python", "-m", "trainer", "fit", "my photos/all.csv", "--valid", "other.csv", "--root", "my photos",

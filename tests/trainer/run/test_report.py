@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.photos import write_folder
 from tests.support.trainer import fit
 from trainer.errors import CatalogError, RunError
 from trainer.run import RunFolder, report_run
@@ -15,8 +16,6 @@ from trainer.run import RunFolder, report_run
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images in `photos`, two of which cannot be decoded, and a run in `run`. Do not change it."""
-    from tests.support.photos import write_folder
-
     home = tmp_path_factory.mktemp("report")
     photos = write_folder(home / "photos")
     for number in range(2):
@@ -28,14 +27,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_report_is_written_again_and_counts_what_was_left_out(finished: Path, tmp_path: Path) -> None:
     run = RunFolder(Path(shutil.copytree(finished / "run", tmp_path / "run")))
     before = run.report.read_text()
-    assert "2" in before
+    assert "<dt>Unreadable, left out</dt><dd>2</dd>" in before
     run.report.unlink()
     assert report_run(run.path, root=None) == run.report
-    assert run.report.read_text() == before.replace(str(finished / "run"), str(run.path))
+    assert run.report.read_text() == before.replace(f"serve {finished}/run/bundle", f"serve {run.bundle}")
     run.diagnosis.unlink()  # a report needs none
     run.unreadable.unlink()
     report_run(run.path, root=None)
-    assert "cannot be decoded" not in run.report.read_text()
+    assert "Unreadable" not in run.report.read_text()
 
 
 @pytest.mark.parametrize("name", ["catalog.csv", "predictions.csv", "bundle"])

@@ -39,6 +39,6 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "unreadable.csv"
     path.write_text("old")
     with no_file_over(10), pytest.raises(OSError, match="File too large"):
-        write_unreadable(path, {row("a.jpg", "a"): "broken"}, label_delimiter=None)
+        write_unreadable(path, {row("a.jpg", "a", split="train"): "broken"}, label_delimiter=None)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
