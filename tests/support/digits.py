@@ -1,4 +1,4 @@
-"""Small real datasets: handwritten digits in folders, with labels as wrong and classes as unequal as is asked."""
+"""Small real datasets: handwritten digits in folders, with wrong labels and classes of unequal size if asked for."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 _SIDE = 40
-# Copies are moved by so many pixels to the right and down.
+# Pixels to the right and down by which the copies are moved.
 _MOVES = ((0, 0), (1, 0), (0, 1))
 
 
 def write_digits(folder: Path, counts: Mapping[int, int], *, first: int = 0, wrong: float = 0.0) -> Path:
-    """One folder a digit with so many scans of it, from the `first` on; a share of them in another digit's folder."""
+    """Write scans of digits, one folder for each digit.
+
+    Args:
+        folder: Where the folders are made.
+        counts: Digit -> number of its scans.
+        first: Position of the first scan of each digit; other scans give another dataset.
+        wrong: Fraction of the scans that are put into the folder of another digit.
+    """
     digits = load_digits()
-    shuffled = np.random.default_rng(0).permutation(len(digits.target))  # they come by writer
+    shuffled = np.random.default_rng(0).permutation(len(digits.target))  # they are sorted by writer
     random = np.random.default_rng((first, 1))
     for digit, count in counts.items():
         for number in shuffled[digits.target[shuffled] == digit][first : first + count].tolist():
-            strayed = random.random() < wrong
-            label = (digit + int(random.integers(1, 10))) % 10 if strayed else digit
+            is_wrong = random.random() < wrong
+            label = (digit + int(random.integers(1, 10))) % 10 if is_wrong else digit
             path = folder / str(label) / f"{number:04}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             _draw(digits.images[number]).save(path)
@@ -30,7 +37,7 @@ def write_digits(folder: Path, counts: Mapping[int, int], *, first: int = 0, wro
 
 
 def add_near_duplicates(folder: Path) -> Path:
-    """Beside every image of a folder, copies that are moved a little and saved as JPEG."""
+    """Add copies of every image of a folder, moved a little and saved as JPEG."""
     for path in sorted(folder.rglob("*.png")):
         for number, (right, down) in enumerate(_MOVES):
             with Image.open(path) as image:

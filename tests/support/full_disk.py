@@ -1,4 +1,4 @@
-"""A limit on the size of a file stands for the full disk: what it breaks, and when, is the same."""
+"""A limit on the size of a file instead of a full disk: it makes the same writes fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_file_over(limit_bytes: int) -> Iterator[None]:
-    """Let this process write no file beyond so many bytes."""
+    """Let this process write no file that is larger than this."""
     limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limits[1]))
     try:

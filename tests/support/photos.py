@@ -1,4 +1,4 @@
-"""Small generated datasets: coloured stripes that even a tiny network tells apart."""
+"""Small generated datasets: noisy colours that even a tiny network can classify."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_folder(root: Path, *, each: int = 12, first: int = 0) -> Path:
 
 
 def write_grouped_csv(folder: Path, *, each: int = 12) -> Path:
-    """`write_folder` beside a CSV whose column `warmth` is a group for each colour."""
+    """`write_folder` and a CSV whose column `warmth` is a coarse label for each colour."""
     write_folder(folder / "photos", each=each)
     table = folder / "photos.csv"
     with table.open("w", newline="") as file:
@@ -42,7 +42,7 @@ def write_grouped_csv(folder: Path, *, each: int = 12) -> Path:
 
 
 def write_tagged_csv(root: Path, *, images: int = 36) -> Path:
-    """A CSV whose images have any number of tags: two halves of a picture, each of a colour or black."""
+    """A CSV whose images have any number of tags: each half of a picture is of one colour or black."""
     root.mkdir(parents=True)
     lines = ["path,tags"]
     names = [None, *COLOURS]

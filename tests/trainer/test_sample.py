@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from trainer.fitting import read_recipe
 
 from service.pixels import PixelSpec, UndecodableImage, UnsupportedImage, load
 from trainer.catalog import read_catalog, require_readable
+from trainer.recipe import read_recipe
 from trainer.sample import Planted, Sample, write_sample
 
 SPEC = PixelSpec(size=64, resize_short=64)

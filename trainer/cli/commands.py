@@ -68,7 +68,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
     }
     text = (
         f"{sample.files} handwritten digits in {sample.folder}, {len(sample.planted)} of them with a planted fault\n"
-        f"  (listed in {sample.planted_file.name}; {sample.held_out.name} has sound ones to evaluate on)\n"
+        f"  (listed in {sample.planted_file.name}; {sample.held_out.name} has good ones to evaluate on)\n"
         f"next: {command_line('trainer', 'fit', folder, '--recipe', sample.recipe_file, '--out', 'RUN')}"
     )
     _print(value, text, as_json)
@@ -219,7 +219,6 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
 @click.option(
     "--golden",
     type=click.Choice(["synthetic", "validation"]),
-    default="",
     help="Images that the service checks at every start: drawn ones, or some of your validation images.  "
     "[default: as RUN's recipe says]",
 )

@@ -20,7 +20,8 @@ from trainer.errors import ProcessLost, TrainerError
 WORK_FAILED = 1
 WRONG_USE = 2
 BUNDLE_REFUSED = 3
-_PYTHON_NAME = re.compile(r"`([^`\n]+)`")
+_STRING = r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\""""
+_PYTHON_CODE = re.compile(rf"""`(\w+\((?:{_STRING}|[^`'"\n])*\)|[^`\n]+)`""")  # a path in a call may have backquotes
 _RESUME = "python -m trainer resume RUN"
 
 
@@ -66,33 +67,33 @@ def as_command_line(message: str) -> str:
     `valid_fraction` becomes --valid-fraction, `precision='fp32'` becomes --precision fp32, and
     `export('run', out='BUNDLE')` becomes python -m trainer export run --out BUNDLE.
     """
-    return _PYTHON_NAME.sub(lambda match: _as_shell(match[1]), message)
+    return _PYTHON_CODE.sub(lambda match: _as_shell(match[1]), message)
 
 
 def _as_shell(code: str) -> str:
     try:
-        call = ast.parse(code if code.endswith(")") else f"options({code})", mode="eval").body
-    except SyntaxError:
+        return _shell_words(ast.parse(code if code.endswith(")") else f"options({code})", mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # other text, such as a label with backquotes
         return code
+
+
+def _shell_words(call: ast.expr) -> str:
+    """The words for a call; raises ValueError if it is not one with constants."""
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-        return code
+        raise ValueError("not a call of the Python API")
+    options = [word for keyword in call.keywords for word in (_option(keyword.arg), _constant(keyword.value))]
     if call.func.id == "options":
-        names = [_option(argument.id) for argument in call.args if isinstance(argument, ast.Name)]
-        return shlex.join([*names, *_option_words(call)])
-    arguments = [str(ast.literal_eval(argument)) for argument in call.args]
-    return command_line("trainer", call.func.id.replace("_", "-"), *arguments, *_option_words(call))
+        return shlex.join([*(_option(getattr(argument, "id", None)) for argument in call.args), *options])
+    return command_line("trainer", call.func.id.replace("_", "-"), *map(_constant, call.args), *options)
 
 
-def _option_words(call: ast.Call) -> list[str]:
-    return [
-        word
-        for keyword in call.keywords
-        if keyword.arg is not None
-        for word in (_option(keyword.arg), str(ast.literal_eval(keyword.value)))
-    ]
+def _constant(node: ast.expr) -> str:
+    return str(ast.literal_eval(node))
 
 
-def _option(name: str) -> str:
+def _option(name: str | None) -> str:
+    if name is None:
+        raise ValueError("not a parameter")
     return "--" + name.replace("_", "-")
 
 

@@ -359,7 +359,7 @@ class Recipe:
     )
     checkpoint_s: float = knob(
         60.0,
-        "Seconds between two checkpoints of fine-tuning, from which `resume` continues.",
+        "Seconds between two checkpoints of fine-tuning, from which a run is resumed.",
         group=_HARDWARE,
         low=0,
         high=86_400,

@@ -24,14 +24,14 @@ class ExportOptions:
         out: Folder or .zip of the bundle.
         name: Of the bundle; empty: the run's.
         version: Of the bundle.
-        golden: Which golden images; empty: as the run's recipe says.
+        golden: Which golden images; None: as the run's recipe says.
         root: Folder of the images, if they were moved.
     """
 
     out: Path
     name: str = ""
     version: str = "1"
-    golden: str = ""
+    golden: str | None = None
     root: Path | None = None
 
 

@@ -140,7 +140,7 @@ class RunFolder:
     def read_recipe(self) -> Recipe:
         """Read what the run was asked for. Raises RunError if the folder is not a run."""
         if not self.recipe.is_file():
-            raise RunError(f"{self} is not a run: it has no recipe.toml; name a folder that `fit` wrote")
+            raise RunError(f"{self} is not a run: it has no recipe.toml; name the folder that a fit wrote")
         recipe = read_recipe(self.recipe, {})
         if not recipe.data.path:
             raise RunError(f"{self} is not a run: its recipe.toml names no images (data.path); start a new run")

@@ -31,5 +31,6 @@ def read_unreadable(path: Path, *, label_delimiter: str | None) -> dict[Row, str
 
 
 def _row(cells: Mapping[str, str], label_delimiter: str | None) -> Row:
-    labels = cells["label"].split(label_delimiter) if label_delimiter else [cells["label"]]
-    return Row(path=cells["path"], labels=frozenset(filter(None, labels)), split=SPLIT_NAMES[cells["split"]])
+    label, split = cells.get("label", ""), cells.get("split", "train")  # a list may have only paths and reasons
+    labels = label.split(label_delimiter) if label_delimiter else [label]
+    return Row(path=cells["path"], labels=frozenset(filter(None, labels)), split=SPLIT_NAMES[split])

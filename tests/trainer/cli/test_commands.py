@@ -1,4 +1,4 @@
-"""The commands that are told to be run next can be pasted; RUN may be named by dots."""
+"""The commands that the command line suggests can be pasted; RUN may be named by dots."""
 
 from __future__ import annotations
 
@@ -12,38 +12,34 @@ import pytest
 from click.testing import Result
 
 from tests.support.photos import write_tagged_csv
-from tests.support.trainer import trainer
+from tests.support.trainer import fit, trainer
 
-FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--device", "cpu")
-
-
-def fit(data: Path, run: Path | str, cache: Path) -> Result:
-    return trainer("fit", data, "--out", run, "--cache", cache, *FAST, "--lr", "0.02")
+# A fit that takes a second, without its learning rate.
+OPTIONS = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--device", "cpu")
 
 
-def told(result: Result) -> list[str]:
-    """The words of the command that stands in the last line, as a shell takes them."""
+def suggested(result: Result) -> list[str]:
+    """The words of the command in the last line, as a shell splits them."""
     assert result.exit_code == 0, result.output
     start, _, line = result.stdout.rstrip("\n").rpartition("\n")[2].partition(":")
     assert start == "next"
     return shlex.split(line)
 
 
-def test_lr_find_tells_the_fit_of_everything_that_was_asked(tmp_path: Path, cache: Path) -> None:
-    """It told a fit of DATA alone: without --valid, --label-delimiter, --recipe it trained something else."""
+def test_lr_find_suggests_a_fit_with_the_same_options(tmp_path: Path, cache: Path) -> None:
+    """It suggested a fit of DATA alone: without --valid, --label-delimiter, --recipe that trained something else."""
     data, valid = (write_tagged_csv(tmp_path / name) for name in ("my tags", "other's tags"))
     recipe, run = tmp_path / "my recipe.toml", tmp_path / "run"
     recipe.write_text("dropout = 0.125\n")
-    asked = (
+    options = (
         *("--valid", valid, "--label-column", "tags", "--label-delimiter", ";", "--recipe", recipe, "--seed", "3"),
-        *("--mixup", "0.2", "--cache", cache, *FAST),
+        *("--mixup", "0.2", "--cache", cache, *OPTIONS),
     )
-    words = told(trainer("lr-find", data, *asked, "--out", tmp_path / "found"))
+    words = suggested(trainer("lr-find", data, *options, "--out", tmp_path / "found"))
     assert words[:5] == ["python", "-m", "trainer", "fit", str(data)]
     assert words[-4:] == ["--lr", "auto", "--out", "RUN"]
-    options = words[5:-4]
-    assert sorted(options) == sorted(map(str, asked))
-    pasted = trainer(*words[3:-1], run, "--lr", "0.02")  # not to sweep once more
+    assert sorted(words[5:-4]) == sorted(map(str, options))
+    pasted = trainer(*words[3:-1], run, "--lr", "0.02")  # so that nothing is swept
     assert pasted.exit_code == 0, pasted.output
     written = tomllib.loads((run / "recipe.toml").read_text())
     assert written["data"]["valid"] == str(valid)
@@ -51,30 +47,32 @@ def test_lr_find_tells_the_fit_of_everything_that_was_asked(tmp_path: Path, cach
     assert (written["dropout"], written["seed"], written["finetune"]["mixup"]) == (0.125, 3, 0.2)
 
 
-def test_the_sample_tells_how_to_fit_it_whatever_its_name(tmp_path: Path) -> None:
+def test_sample_suggests_a_fit_that_can_be_pasted_if_its_name_has_quotes(tmp_path: Path) -> None:
     folder = tmp_path / "the teacher's digits"
-    words = told(trainer("sample", folder))
+    words = suggested(trainer("sample", folder))
     assert words == [
         *("python", "-m", "trainer", "fit", str(folder)),
         *("--recipe", f"{folder}-recipe.toml", "--out", "RUN"),
     ]
 
 
-def test_what_fit_tells_can_be_pasted_whatever_the_name_of_the_run(photos: Path, tmp_path: Path, cache: Path) -> None:
+def test_what_fit_suggests_can_be_pasted_if_the_name_of_the_run_has_spaces(
+    photos: Path, tmp_path: Path, cache: Path
+) -> None:
     run = tmp_path / "my 1st run"
-    assert told(fit(photos, run, cache)) == ["python", "-m", "service", "serve", str(run / "bundle")]
+    assert suggested(fit(photos, run)) == ["python", "-m", "service", "serve", str(run / "bundle")]
     shutil.rmtree(run / "bundle")
-    for result in (fit(photos, run, cache), trainer("report", run)):
+    for result in (fit(photos, run), trainer("report", run)):
         assert result.exit_code == 2
-        words = shlex.split(result.stderr.rpartition("go on with it:")[2])
+        words = shlex.split(result.stderr.rpartition(" with ")[2])
         assert words == ["python", "-m", "trainer", "resume", str(run)]
     assert trainer(*words[3:], "--cache", cache).exit_code == 0
 
 
 def test_a_run_may_be_named_by_dots(photos: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`resume .` ended in a traceback, and `resume ..` told a next run with the name `..-2`."""
+    """`resume .` ended in a traceback, and `resume ..` suggested a next run with the name `..-2`."""
     run = tmp_path / "run"
-    assert fit(photos, run, cache).exit_code == 0
+    assert fit(photos, run).exit_code == 0
     for inside, name in ((".", "."), ("checkpoints", "..")):
         monkeypatch.chdir(run / inside)
         shutil.rmtree(run / "bundle")
@@ -86,7 +84,7 @@ def test_a_run_may_be_named_by_dots(photos: Path, tmp_path: Path, cache: Path, m
         (run / "report.html").unlink()
         assert trainer("report", name).exit_code == 0
         assert (run / "report.html").is_file()
-        assert "exists already; nothing is overwritten" in fit(photos, name, cache).stderr
+        assert "exists already, and nothing is overwritten" in fit(photos, Path(name)).stderr
     exported = trainer("export", "..", "--out", "../../again", "--cache", cache)
     assert exported.exit_code == 0, exported.output
     assert (tmp_path / "again" / "manifest.json").is_file()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from trainer.data import augment, uniforms
 from trainer.data.augment import crop_matrices
+from trainer.errors import RecipeError
 from trainer.recipe import Augmentation
 
 UNCHANGED = Augmentation(flip=0, rotation_degrees=0, scale_min=1, aspect_max=1, lighting=0)
@@ -115,7 +116,7 @@ def test_the_crop_depends_on_the_sample_and_the_epoch_but_not_on_the_batch() -> 
     [("flip", 1.1), ("rotation_degrees", -1), ("scale_min", 0), ("aspect_max", 0.5), ("lighting", float("nan"))],
 )
 def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"augmentation.{name} must be"):
+    with pytest.raises(RecipeError, match=rf"augmentation\.{name} is {value}; it must be from"):
         Augmentation(**{name: value})
 
 

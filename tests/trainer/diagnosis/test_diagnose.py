@@ -26,13 +26,13 @@ def test_one_suspect_among_the_training_images_does_not_explain_slow_learning(su
     assert ("too-few-epochs" not in found) == explains
 
 
-@pytest.mark.parametrize(("end", "judges"), [(0.2, True), (CHANCE_LOSS, False)])
-def test_a_model_that_too_high_a_lr_ruined_does_not_judge_labels(end: float, judges: bool) -> None:
+@pytest.mark.parametrize(("end", "checks_labels"), [(0.2, True), (CHANCE_LOSS, False)])
+def test_a_model_that_too_high_a_lr_ruined_does_not_check_labels(end: float, checks_labels: bool) -> None:
     """After a fit that had diverged, right labels were called wrong with high confidence."""
     diverged = curve_of(
         train_error=[0.9, 0.1], valid_error=[0.9, 0.1], train_loss=[2.3, end], steps=[0.5, 0.5, 0.5, *[4.0] * 10]
     )
     wrong = predictions_of(wrong=6)
     found = names(evidence_of(curve=diverged, valid=wrong, train_subset=wrong))
-    assert ("noisy-labels" in found) == judges
-    assert ("lr-too-high" in found) != judges
+    assert ("noisy-labels" in found) == checks_labels
+    assert ("lr-too-high" in found) != checks_labels

@@ -248,7 +248,7 @@ def test_what_is_normal_is_not_overfitting() -> None:
 def test_a_collapse_is_met_with_a_sampler_if_the_training_images_are_unbalanced(
     train_counts: tuple[int, ...], sampler: bool
 ) -> None:
-    """Whatever the validation images are."""
+    """This does not depend on the validation images."""
     for targets in ([0] * 10 + [1] * 10, [0] * 95 + [1] * 5):
         finding = prediction_collapse(
             evidence_of(

@@ -1,4 +1,4 @@
-"""A bundle is for others: nothing in it may tell about the machine that it was made on."""
+"""A bundle is for others: nothing in it may name the machine that it was made on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from service.bundle import read_bundle
 from trainer.catalog import read_catalog
-from trainer.data.prepare import prepare_validation
+from trainer.data import Decoding, prepare_validation
 from trainer.export import Exportable, export_bundle
 from trainer.model import Classifier, load_backbone
 from trainer.progress import NoProgress
@@ -49,7 +49,8 @@ def exportable(photos: Path, cache: Path, backbone_name: str, size: int, golden:
     """An untrained classifier with a recipe that has a path wherever a recipe can have one."""
     catalog = read_catalog(photos)
     backbone = load_backbone(backbone_name, size=size, weights="none")
-    _, valid = prepare_validation(catalog, pixels=backbone.pixels, cache=cache, threads=1, progress=NoProgress())
+    decoding = Decoding(cache=cache, threads=1, progress=NoProgress())
+    _, valid = prepare_validation(catalog, backbone.pixels, decoding=decoding)
     folder = str(photos)
     recipe = Recipe(
         backbone=backbone_name,

@@ -9,7 +9,7 @@ from trainer.export.parity import check_parity
 
 
 class _Numbered:
-    """Stands for a model: gives each image the probabilities at its number."""
+    """A fake model: gives each image the probabilities at its number."""
 
     def __init__(self, probabilities: np.ndarray) -> None:
         self._probabilities = probabilities

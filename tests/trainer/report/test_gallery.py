@@ -8,8 +8,7 @@ from service.pixels import PixelSpec
 from tests.support.photos import write_folder
 from tests.trainer.report.conftest import decode
 from trainer.catalog import hash_files, read_catalog
-from trainer.data import Augmentation
-from trainer.recipe import Recipe
+from trainer.recipe import Augmentation, Recipe
 from trainer.report.gallery import draw_augmented_examples
 
 

@@ -1,4 +1,4 @@
-"""`trainer evaluate`: a finished run judged by images that it has not seen."""
+"""`trainer evaluate`: a finished run on images that it has not seen."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import pytest
 from service.bundle import read_bundle
 from service.predictor import Predictor
 from tests.support.photos import WARMTH, draw, write_folder, write_grouped_csv, write_tagged_csv
-from tests.support.trainer import table, trainer
-from tests.trainer.cli.conftest import failure, fit, tree
+from tests.support.runs import tree
+from tests.support.trainer import error_of, fit, table, trainer
 
 
-def judged(run: Path, *arguments: str | Path) -> Any:
+def evaluate(run: Path, *arguments: str | Path) -> Any:
     result = trainer("evaluate", run, *arguments, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
 
-def answers(run: Path, folder: Path) -> dict[str, str]:
-    """What the service says of every readable image of a folder."""
+def served_labels(run: Path, folder: Path) -> dict[str, str]:
+    """Path -> the label that the service predicts, for every JPEG of a folder."""
     predictor = Predictor(read_bundle(run / "bundle"))
     return {
         path.relative_to(folder).as_posix(): predictor.predict(path.read_bytes()).best.label
@@ -32,26 +32,26 @@ def answers(run: Path, folder: Path) -> dict[str, str]:
     }
 
 
-def test_images_that_were_never_seen_are_answered_as_the_service_does(photos: Path, tmp_path: Path) -> None:
+def test_images_that_were_never_seen_are_predicted_as_the_service_does(photos: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert fit(photos, run).exit_code == 0
-    shutil.rmtree(photos)  # they need not be there any more
+    shutil.rmtree(photos)  # they are not needed
     others = write_folder(tmp_path / "others", each=7, first=100)
-    (others / "red" / "100.jpg").rename(others / "blue" / "strange.jpg")  # at least one is wrong
-    served = answers(run, others)
+    (others / "red" / "100.jpg").rename(others / "blue" / "strange.jpg")  # at least one prediction is wrong
+    served = served_labels(run, others)
     (others / "green" / "broken.jpg").write_text("not an image")
-    before, bundle = tree(others), tree(run)
+    images, files = tree(others), tree(run)
 
     predictions = tmp_path / "new" / "predictions.csv"
-    found = judged(run, others, "--out", predictions)
-    assert tree(others) == before
-    assert tree(run) == bundle
-    right = sum(label == path.split("/")[0] for path, label in served.items())
-    assert right < len(served) == 21
+    found = evaluate(run, others, "--out", predictions)
+    assert tree(others) == images
+    assert tree(run) == files
+    correct = sum(label == path.split("/")[0] for path, label in served.items())
+    assert correct < len(served) == 21
     assert found["test"]["images"] == 21
-    assert found["test"]["accuracy"] == right / 21
+    assert found["test"]["accuracy"] == correct / 21
     low, high = found["accuracy_interval"]
-    assert low < right / 21 < high
+    assert low < correct / 21 < high
     assert list(found["unreadable"]) == ["green/broken.jpg"]
     assert found["warnings"] == []
 
@@ -61,57 +61,57 @@ def test_images_that_were_never_seen_are_answered_as_the_service_does(photos: Pa
     assert losses == sorted(losses, reverse=True)
     assert np.mean(losses) == pytest.approx(found["test"]["loss"], abs=1e-5)
 
-    told = trainer("evaluate", run, others)
-    assert "left out: green/broken.jpg: This is not an image" in told.stdout
-    assert f"test (21 images): accuracy {right / 21:.4f}, macro f1" in told.stdout
-    assert f"95 % interval of the accuracy: {low:.4f} to {high:.4f}" in told.stdout
+    printed = trainer("evaluate", run, others)
+    assert "left out: green/broken.jpg: This is not an image" in printed.stdout
+    assert f"test (21 images): accuracy {correct / 21:.4f}, macro f1" in printed.stdout
+    assert f"95 % interval of the accuracy: {low:.4f} to {high:.4f}" in printed.stdout
     again = trainer("evaluate", run, others, "--out", predictions)
     assert again.exit_code == 2
-    assert "nothing is overwritten" in failure(again)
+    assert "nothing is overwritten" in error_of(again)
 
 
-def test_without_data_the_images_that_were_set_aside_are_the_test(tmp_path: Path) -> None:
-    sided, run = tmp_path / "sided", tmp_path / "run"
-    write_folder(sided / "train", each=8)
-    write_folder(sided / "valid", each=3, first=50)
-    write_folder(sided / "test", each=5, first=70)
-    assert fit(sided, run).exit_code == 0
-    found = judged(run)
+def test_without_data_the_images_that_were_set_aside_are_evaluated(tmp_path: Path) -> None:
+    split, run = tmp_path / "split", tmp_path / "run"
+    write_folder(split / "train", each=8)
+    write_folder(split / "valid", each=3, first=50)
+    write_folder(split / "test", each=5, first=70)
+    assert fit(split, run).exit_code == 0
+    found = evaluate(run)
     assert found["test"]["images"] == 15
-    assert judged(run, sided)["test"] == judged(run, sided / "test")["test"] == found["test"]
+    assert evaluate(run, split)["test"] == evaluate(run, split / "test")["test"] == found["test"]
 
-    shutil.rmtree(sided / "train")  # they need not be there any more
-    assert judged(run) == found
-    sided.rename(tmp_path / "moved")
+    shutil.rmtree(split / "train")  # they are not needed
+    assert evaluate(run) == found
+    split.rename(tmp_path / "moved")
     gone = trainer("evaluate", run)
     assert gone.exit_code == 2
-    assert "15 of 15 test images are not under" in failure(gone)
-    assert judged(run, "--root", tmp_path / "moved") == found
+    assert "15 of 15 test images are not under" in error_of(gone)
+    assert error_of(gone).endswith("if they were moved, name their folder with --root")
+    assert evaluate(run, "--root", tmp_path / "moved") == found
     shutil.copy(tmp_path / "moved/test/red/070.jpg", tmp_path / "moved/test/blue/070.jpg")
     changed = trainer("evaluate", run, "--root", tmp_path / "moved")
     assert changed.exit_code == 2
-    assert "1 images have changed since" in failure(changed)
+    assert "1 images have changed since" in error_of(changed)
 
 
-def test_a_class_that_was_left_out_is_missing_from_the_test_too(tmp_path: Path) -> None:
-    """Its images were not judged, and nothing said so."""
-    sided, run = tmp_path / "sided", tmp_path / "run"
-    write_folder(sided / "train", each=12)
-    write_folder(sided / "test", each=4, first=70)
-    (sided / "train" / "grey").mkdir()
-    (sided / "test" / "grey").mkdir()
-    (sided / "train" / "grey" / "1.jpg").write_text("not an image")
-    draw("red", 900).save(sided / "test" / "grey" / "2.jpg")
-    assert fit(sided, run).exit_code == 0
-    found = judged(run)
+def test_a_class_that_was_left_out_of_the_run_is_reported(tmp_path: Path) -> None:
+    """Its images were not evaluated, and nothing said so."""
+    split, run = tmp_path / "split", tmp_path / "run"
+    write_folder(split / "train", each=12)
+    write_folder(split / "test", each=4, first=70)
+    (split / "train" / "grey").mkdir()
+    (split / "test" / "grey").mkdir()
+    (split / "train" / "grey" / "1.jpg").write_text("not an image")
+    draw("red", 900).save(split / "test" / "grey" / "2.jpg")
+    assert fit(split, run).exit_code == 0
+    found = evaluate(run)
     assert found["test"]["images"] == 12
     assert found["warnings"] == [
-        "the run left out 1 classes, and their test images with them, as no training image of them could be decoded: "
-        "grey."
+        "the run left out 1 classes and their test images, because none of their training images can be decoded: grey."
     ]
 
 
-def test_copies_of_images_that_were_there_in_training_are_told_of(photos: Path, tmp_path: Path) -> None:
+def test_copies_of_images_that_were_used_in_training_are_reported(photos: Path, tmp_path: Path) -> None:
     """Copies of the validation images, which chose the epoch, were not."""
     run = tmp_path / "run"
     assert fit(photos, run).exit_code == 0
@@ -120,58 +120,58 @@ def test_copies_of_images_that_were_there_in_training_are_told_of(photos: Path, 
         copy = tmp_path / "copies" / row["label"] / "copy.jpg"
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(photos / row["path"], copy)
-    (warning,) = judged(run, tmp_path / "copies")["warnings"]
+    (warning,) = evaluate(run, tmp_path / "copies")["warnings"]
     assert "3 test images are byte for byte also among the training or validation images" in warning
 
 
-def test_groups_are_those_of_the_run(tmp_path: Path) -> None:
+def test_coarse_labels_are_those_of_the_run(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert fit(write_grouped_csv(tmp_path / "data"), run, "--coarse-column", "warmth").exit_code == 0
     others = write_folder(tmp_path / "others", each=5, first=100)
-    found = judged(run, others, "--out", tmp_path / "lines.csv")
+    found = evaluate(run, others, "--out", tmp_path / "lines.csv")
     lines = table(tmp_path / "lines.csv")
     assert all(line["coarse"] == WARMTH[line["label"]] for line in lines)
-    right = sum(line["coarse"] == line["predicted_coarse"] for line in lines)
-    assert found["test"]["coarse_accuracy"] == right / 15
+    correct = sum(line["coarse"] == line["predicted_coarse"] for line in lines)
+    assert found["test"]["coarse_accuracy"] == correct / 15
 
 
-def test_several_labels_an_image(tmp_path: Path) -> None:
+def test_multilabel(tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ("--label-column", "tags", "--label-delimiter", ";")
     assert fit(write_tagged_csv(tmp_path / "tagged"), run, *options).exit_code == 0
-    found = judged(run, write_tagged_csv(tmp_path / "others", images=20))  # with the columns of the run
+    found = evaluate(run, write_tagged_csv(tmp_path / "others", images=20))  # with the columns of the run
     assert set(found["test"]) == {"images", "loss", "macro_f1", "mean_average_precision", "micro_f1"}
     assert "accuracy_interval" not in found
     assert "20 test images are byte for byte also among" in str(found["warnings"])
 
 
-def test_what_cannot_judge_a_run_is_said(photos: Path, tmp_path: Path) -> None:
+def test_images_that_cannot_be_evaluated_are_refused(photos: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert fit(photos, run).exit_code == 0
-    strange, sided = tmp_path / "strange", tmp_path / "sided"
+    strange, split = tmp_path / "strange", tmp_path / "split"
     (strange / "violet").mkdir(parents=True)
     draw("red", 1).save(strange / "violet" / "1.jpg")
-    write_folder(sided / "train", each=2, first=200)
+    write_folder(split / "train", each=2, first=200)
     broken = write_folder(tmp_path / "broken", each=2, first=300)
     (broken / "red" / "300.jpg").write_text("not an image")
     for arguments, code, message in (
-        ((), 2, f"{run} set no images aside for testing; name some"),
-        ((photos,), 1, "36 of its 36 images were there in training (blue/000.jpg ("),
+        ((), 2, f"{run} set no images aside for testing; name some: a folder or a CSV after {run}"),
+        ((photos,), 1, "36 of its 36 images were used in training (blue/000.jpg ("),
         ((strange,), 1, "no training image has the label 'violet' (1 images, first the test image violet/1.jpg)"),
-        ((sided,), 1, "none of its images is marked as test"),
+        ((split,), 1, "none of its images is marked as test"),
         ((broken,), 1, "1 of 6 images cannot be decoded, more than 10%"),
-        ((strange, "--root", tmp_path), 1, "a root is for the paths of a CSV"),
-        (("--label-column", "kind"), 2, "columns are those of a CSV of images to test on"),
+        ((strange, "--root", tmp_path), 1, "--root is for the paths in a CSV"),
+        (("--label-column", "kind"), 2, "columns belong to a CSV of test images"),
         ((tmp_path / "nowhere",), 1, "there is nothing here that can be read"),
     ):
         result = trainer("evaluate", run, *arguments)
         assert result.exit_code == code, result.output
-        assert message in failure(result)
+        assert message in error_of(result)
     (run / "bundle" / "card.md").write_text("another")
     damaged = trainer("evaluate", run, write_folder(tmp_path / "others", each=2, first=400))
     assert damaged.exit_code == 3
-    assert "card.md" in failure(damaged)
+    assert "card.md" in error_of(damaged)
     shutil.rmtree(run / "bundle")
     unfinished = trainer("evaluate", run, strange)
     assert unfinished.exit_code == 2
-    assert f"{run} has no bundle yet" in failure(unfinished)
+    assert f"{run} has no bundle yet" in error_of(unfinished)

@@ -1,4 +1,4 @@
-"""A run that is killed goes on to the very weights that it would have had."""
+"""A run that is killed and resumed gets the very weights that it would have had."""
 
 from __future__ import annotations
 
@@ -6,73 +6,26 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
-import sys
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import safetensors.torch
 
-from service.bundle import GoldenImage, read_bundle
+from service.bundle import read_bundle
 from tests.support.photos import draw
-from tests.support.trainer import trainer
-from trainer.export import export
-from trainer.export.golden import make_golden
+from tests.support.runs import kill_after, kill_once_exists, outcome
+from tests.support.trainer import command, error_of, trainer
 from trainer.model import load_backbone
 
-# The number of threads changes the order of sums: what is compared runs on one, as this process does.
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 OPTIONS = ("--backbone", "tiny", "--epochs", "6", "--batch-size", "4", "--lr", "0.02", "--device", "cpu")
 
-# All that there is to keep from one process to the next.
+# Everything that has to be kept from one process to the next.
 EVERYTHING = (
     "--sizes", "16:4,32:2", "--freeze", "early:3,late:1", "--mixup", "0.4", "--cutmix", "1", "--balance", "sampler",
     "--precision", "fp16", "--clip-norm", "1", "--accumulate", "2", "--patience", "4",
 )  # fmt: skip
-
-
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "trainer", *map(str, arguments)]
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    """Save a state after every step."""
-    path = tmp_path / "recipe.toml"
-    path.write_text("checkpoint_s = 0\n")
-    return path
-
-
-def outcome(run: Path) -> tuple[bytes, list[dict[str, object]]]:
-    """The best weights, and the history without its clock."""
-    events = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-    for event in events:
-        event.pop("seconds", None)
-        event.pop("images_per_second", None)
-    return (run / "checkpoints" / "best.safetensors").read_bytes(), events
-
-
-def kill_after(seconds: float, arguments: list[str]) -> bool:
-    """Whether it was killed before it ended."""
-    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ONE_THREAD) as process:
-        try:
-            process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-    return process.returncode == -signal.SIGKILL
-
-
-def kill_once_there_is(path: Path, arguments: list[str], *, delay_s: float) -> None:
-    """Kill a process some time after it has written a file."""
-    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ONE_THREAD) as process:
-        while process.poll() is None and not path.exists():
-            time.sleep(0.005)
-        time.sleep(delay_s)
-        os.kill(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
@@ -86,42 +39,42 @@ def kill_once_there_is(path: Path, arguments: list[str], *, delay_s: float) -> N
     ],
 )
 def test_kill_and_resume_give_the_same_weights(
-    photos: Path, tmp_path: Path, cache: Path, recipe: Path, part: str, delay_s: float, more: tuple[str, ...]
+    photos: Path, tmp_path: Path, cache: Path, every_step: Path, part: str, delay_s: float, more: tuple[str, ...]
 ) -> None:
-    fit = ("fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS, *more)
-    assert trainer(*fit, "--out", tmp_path / "finetune").exit_code == 0
+    fit = ("fit", photos, "--recipe", every_step, "--cache", cache, *OPTIONS, *more)
+    assert trainer(*fit, "--out", tmp_path / "whole").exit_code == 0
     run = tmp_path / "killed"
-    kill_once_there_is(run / part, command(*fit, "--out", run), delay_s=delay_s)
+    kill_once_exists(run / part, command(*fit, "--out", run), delay_s=delay_s)
     assert not (run / "bundle").exists()
     resumed = trainer("resume", run, "--cache", cache, "--device", "cpu")
     assert resumed.exit_code == 0, resumed.stderr
-    assert outcome(run) == outcome(tmp_path / "finetune")
-    assert read_bundle(run / "bundle").models == read_bundle(tmp_path / "finetune" / "bundle").models
+    assert outcome(run) == outcome(tmp_path / "whole")
+    assert read_bundle(run / "bundle").models == read_bundle(tmp_path / "whole" / "bundle").models
 
 
-def test_a_run_goes_on_without_the_weights_that_it_began_with(
-    photos: Path, tmp_path: Path, cache: Path, recipe: Path
+def test_a_run_continues_without_the_file_of_its_first_weights(
+    photos: Path, tmp_path: Path, cache: Path, every_step: Path
 ) -> None:
-    """The state has them all, yet the file, or the download, was asked for again."""
+    """The checkpoint has them all, yet the file, or the download, was needed again."""
     weights = tmp_path / "weights.safetensors"
     safetensors.torch.save_file(load_backbone("tiny", seed=1).body.state_dict(), weights)
-    recipe.write_text(f"{recipe.read_text()}weights = {os.path.relpath(weights)!r}\n")
-    fit = ("fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS)
-    assert trainer(*fit, "--out", tmp_path / "finetune").exit_code == 0
+    every_step.write_text(f"{every_step.read_text()}weights = {os.path.relpath(weights)!r}\n")
+    fit = ("fit", photos, "--recipe", every_step, "--cache", cache, *OPTIONS)
+    assert trainer(*fit, "--out", tmp_path / "whole").exit_code == 0
     run = tmp_path / "killed"
-    kill_once_there_is(run / "checkpoints" / "last.safetensors", command(*fit, "--out", run), delay_s=0.05)
+    kill_once_exists(run / "checkpoints" / "last.safetensors", command(*fit, "--out", run), delay_s=0.05)
     assert f'weights = "{weights}"' in (run / "recipe.toml").read_text()  # wherever it is resumed from
     weights.unlink()
     resumed = trainer("resume", run, "--cache", cache, "--device", "cpu")
     assert resumed.exit_code == 0, resumed.stderr
-    assert outcome(run) == outcome(tmp_path / "finetune")
+    assert outcome(run) == outcome(tmp_path / "whole")
 
 
 @pytest.mark.slow
-def test_ten_kills_at_random_moments(photos: Path, tmp_path: Path, cache: Path, recipe: Path) -> None:
-    """kill -9 again and again, in one run, until it is through; ten runs."""
-    fit = ("fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS, "--epochs", "40")
-    assert trainer(*fit, "--out", tmp_path / "finetune").exit_code == 0
+def test_ten_kills_at_random_moments(photos: Path, tmp_path: Path, cache: Path, every_step: Path) -> None:
+    """Kill a run with kill -9 again and again until it is finished; ten runs."""
+    fit = ("fit", photos, "--recipe", every_step, "--cache", cache, *OPTIONS, "--epochs", "40")
+    assert trainer(*fit, "--out", tmp_path / "whole").exit_code == 0
     moments = random.Random(0)
     for number in range(10):
         run = tmp_path / f"killed{number}"
@@ -132,24 +85,26 @@ def test_ten_kills_at_random_moments(photos: Path, tmp_path: Path, cache: Path, 
                 command("resume", run, "--cache", cache, "--device", "cpu") if started else command(*fit, "--out", run)
             )
             kills += kill_after(moments.uniform(2.0, 12.0), arguments)
-        assert outcome(run) == outcome(tmp_path / "finetune")
+        assert outcome(run) == outcome(tmp_path / "whole")
         print(f"run {number}: {kills} kills")  # noqa: T201
 
 
-def test_what_cannot_be_resumed_is_said(photos: Path, tmp_path: Path, cache: Path) -> None:
+def test_what_cannot_be_resumed_is_refused(photos: Path, tmp_path: Path, cache: Path) -> None:
     nothing = trainer("resume", tmp_path / "nothing")
     assert nothing.exit_code == 2
-    assert "is no run: there is no recipe.toml in it" in nothing.stderr
+    assert "is not a run: it has no recipe.toml" in error_of(nothing)
     assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", tmp_path / "run").exit_code == 0
     finished = trainer("resume", tmp_path / "run", "--cache", cache)
     assert finished.exit_code == 2
-    assert "is finished: its bundle is" in finished.stderr
+    assert "is finished: its bundle is" in error_of(finished)
 
 
-def test_a_run_that_is_at_work_is_left_alone(photos: Path, tmp_path: Path, cache: Path, recipe: Path) -> None:
+def test_a_run_that_another_process_is_training_is_left_alone(
+    photos: Path, tmp_path: Path, cache: Path, every_step: Path
+) -> None:
     run = tmp_path / "run"
     arguments = command(
-        "fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS, "--epochs", "10000", "--out", run
+        "fit", photos, "--recipe", every_step, "--cache", cache, *OPTIONS, "--epochs", "10000", "--out", run
     )
     with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as process:
         while not (run / "checkpoints" / "last.safetensors").exists():
@@ -157,7 +112,7 @@ def test_a_run_that_is_at_work_is_left_alone(photos: Path, tmp_path: Path, cache
         second = trainer("resume", run, "--cache", cache)
         process.kill()
     assert second.exit_code == 2
-    assert "another process is at work" in second.stderr
+    assert f"another process is working on {run}" in error_of(second)
 
 
 def test_a_bundle_that_was_half_written_is_written_again(photos: Path, tmp_path: Path, cache: Path) -> None:
@@ -170,8 +125,8 @@ def test_a_bundle_that_was_half_written_is_written_again(photos: Path, tmp_path:
     assert not list(run.glob(".*"))
 
 
-def test_a_run_that_goes_on_still_knows_the_classes_that_were_lost(photos: Path, tmp_path: Path, cache: Path) -> None:
-    """They were left out since none of their images could be decoded; the diagnosis used to forget them on resume."""
+def test_a_resumed_run_still_knows_the_classes_that_were_left_out(photos: Path, tmp_path: Path, cache: Path) -> None:
+    """None of their images could be decoded. The diagnosis forgot them on resume."""
     (photos / "odd").mkdir()
     (photos / "odd" / "one.jpg").write_bytes(b"no image")
     run = tmp_path / "run"
@@ -185,7 +140,9 @@ def test_a_run_that_goes_on_still_knows_the_classes_that_were_lost(photos: Path,
     assert json.loads((run / "diagnosis.json").read_text()) == json.loads(before)
 
 
-def test_a_run_whose_list_of_unreadable_files_has_no_labels_goes_on(photos: Path, tmp_path: Path, cache: Path) -> None:
+def test_a_run_whose_list_of_unreadable_files_has_no_labels_continues(
+    photos: Path, tmp_path: Path, cache: Path
+) -> None:
     (photos / "red" / "bad.jpg").write_bytes(b"no image")
     run = tmp_path / "run"
     assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
@@ -195,67 +152,26 @@ def test_a_run_whose_list_of_unreadable_files_has_no_labels_goes_on(photos: Path
     assert json.loads(result.stdout)["unreadable"] == {"red/bad.jpg": "It is none."}
 
 
-def test_a_bundle_that_does_not_pass_its_own_checks_is_not_left_behind(
-    photos: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = tmp_path / "run"
-    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
-
-    def wrong_golden(*arguments: Any, **options: Any) -> list[GoldenImage]:
-        found = make_golden(*arguments, **options)
-        return [replace(image, probabilities={"model.onnx": 1 - image.probabilities["model.onnx"]}) for image in found]
-
-    monkeypatch.setattr(export, "make_golden", wrong_golden)
-    before = sorted(tmp_path.rglob("*"))
-    for target in ("bundle", "bundle.zip"):
-        result = trainer("export", run, "--out", tmp_path / target, "--cache", cache)
-        assert result.exit_code == 1
-        assert "did not pass its own checks" in result.stderr
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_export_of_a_run_that_has_no_weights_yet_says_how_to_go_on(photos: Path, tmp_path: Path, cache: Path) -> None:
-    run = tmp_path / "run"
-    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
-    shutil.rmtree(run / "checkpoints")
-    result = trainer("export", run, "--out", tmp_path / "bundle", "--cache", cache)
-    assert result.exit_code == 2
-    assert f"go on with it: python -m trainer resume {run}" in result.stderr
-
-
-def stopped(photos: Path, run: Path, cache: Path, recipe: Path) -> None:
-    """A run that was killed once its second stage had begun."""
+def stop_early(photos: Path, run: Path, cache: Path, every_step: Path) -> None:
+    """A run that was killed once its fine-tuning had started."""
     arguments = command(
-        "fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS, "--epochs", "10000", "--out", run
+        "fit", photos, "--recipe", every_step, "--cache", cache, *OPTIONS, "--epochs", "10000", "--out", run
     )
-    kill_once_there_is(run / "checkpoints" / "last.safetensors", arguments, delay_s=0)
+    kill_once_exists(run / "checkpoints" / "last.safetensors", arguments, delay_s=0)
 
 
-def test_images_that_changed_are_said_on_resume(photos: Path, tmp_path: Path, cache: Path, recipe: Path) -> None:
-    """Positions in the data shifted without a word."""
+def test_images_that_changed_are_named_on_resume(photos: Path, tmp_path: Path, cache: Path, every_step: Path) -> None:
+    """Positions in the data shifted silently."""
     run = tmp_path / "run"
-    stopped(photos, run, cache, recipe)
+    stop_early(photos, run, cache, every_step)
     draw("red", 999).save(photos / "red" / "003.jpg")
     (photos / "blue" / "004.jpg").write_bytes(b"")
     result = trainer("resume", run, "--cache", cache)
     assert result.exit_code == 2
-    assert "2 images have changed since" in result.stderr
-    assert "blue/004.jpg, red/003.jpg" in result.stderr
+    assert f"2 images have changed since {run} was started (blue/004.jpg, red/003.jpg)" in error_of(result)
 
 
-def test_validation_images_that_changed_are_said_on_export(photos: Path, tmp_path: Path, cache: Path) -> None:
-    """Metrics of other images were published without a word."""
-    run = tmp_path / "run"
-    assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
-    first = next(line for line in (run / "catalog.csv").read_text().splitlines() if ",valid," in line).split(",")[0]
-    draw("red", 999).save(photos / first)
-    result = trainer("export", run, "--out", tmp_path / "bundle", "--cache", cache)
-    assert result.exit_code == 2
-    assert f"1 images have changed since {run} was begun ({first})" in result.stderr
-    assert not (tmp_path / "bundle").exists()
-
-
-def test_a_run_goes_on_and_exports_where_its_images_were_moved_to(photos: Path, tmp_path: Path, cache: Path) -> None:
+def test_a_run_is_exported_and_resumed_with_images_that_were_moved(photos: Path, tmp_path: Path, cache: Path) -> None:
     run, moved = tmp_path / "run", tmp_path / "moved"
     (photos / "red" / "broken.jpg").write_text("no image")
     assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
@@ -274,11 +190,11 @@ def test_a_run_among_the_images_is_refused(photos: Path, cache: Path) -> None:
     """The golden images of its bundle became a class of the next fit."""
     result = trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", photos / "run")
     assert result.exit_code == 2
-    assert "among the images; give --out a folder elsewhere" in result.stderr
+    assert "among the images; give a folder elsewhere for --out" in error_of(result)
     assert not (photos / "run").exists()
 
 
-def test_the_card_tells_only_of_stages_that_ran(photos: Path, tmp_path: Path, cache: Path) -> None:
+def test_the_card_names_only_stages_that_ran(photos: Path, tmp_path: Path, cache: Path) -> None:
     run = tmp_path / "run"
     assert trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run).exit_code == 0
     card = read_bundle(run / "bundle").card

@@ -1,4 +1,4 @@
-"""A disk that is full in the midst of a run: it is said, and the run goes on as if nothing had been."""
+"""A disk that is full in the middle of a run is reported, and the run continues as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ import safetensors.torch
 
 from service.bundle import read_bundle
 from tests.support.full_disk import no_file_over
-from tests.support.trainer import trainer
-from tests.trainer.run.test_fit import OPTIONS, outcome, recipe
+from tests.support.runs import outcome
+from tests.support.trainer import error_of, trainer
+from tests.trainer.run.test_fit import OPTIONS
 
-__all__ = ["recipe"]  # the fixture: a state is saved after every step
 
-
-def test_a_disk_that_is_full_while_it_trains(photos: Path, tmp_path: Path, cache: Path, recipe: Path) -> None:
-    fit = ("fit", photos, "--recipe", recipe, "--cache", cache, *OPTIONS)
-    whole, run = tmp_path / "finetune", tmp_path / "run"
+def test_a_disk_that_is_full_during_training(photos: Path, tmp_path: Path, cache: Path, every_step: Path) -> None:
+    fit = ("fit", photos, "--recipe", every_step, "--cache", cache, *OPTIONS)
+    whole, run = tmp_path / "whole", tmp_path / "run"
     assert trainer(*fit, "--out", whole).exit_code == 0
     last = Path("checkpoints", "last.safetensors")
     with no_file_over((whole / last).stat().st_size * 3 // 4):  # there is room for it without the optimizer's moments
         failed = trainer(*fit, "--out", run)
     assert failed.exit_code == 1
-    assert f"error: {run / last}: File too large" in failed.stderr
+    assert error_of(failed).startswith(f"error: {run / last}: File too large")
     assert [path.name for path in (run / "checkpoints").iterdir()] == [last.name]
     assert not any(name.startswith("optimizer") for name in safetensors.torch.load_file(run / last))
     resumed = trainer("resume", run, "--cache", cache, "--device", "cpu")
@@ -34,10 +33,10 @@ def test_a_disk_that_is_full_while_it_trains(photos: Path, tmp_path: Path, cache
     assert outcome(run) == outcome(whole)
 
 
-def test_what_ends_before_the_report_is_written_is_not_finished(
+def test_a_run_that_ends_before_its_report_is_written_is_not_finished(
     photos: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bundle was there, and resume called the run finished and left it without its report."""
+    """The bundle existed, so that resume called the run finished and left it without its report."""
     run = tmp_path / "run"
 
     def full(*_arguments: Any, **_options: Any) -> None:
@@ -47,7 +46,7 @@ def test_what_ends_before_the_report_is_written_is_not_finished(
         patch.setattr("trainer.run.fit.write_report", full)
         result = trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run)
     assert result.exit_code == 1
-    assert "go on with: python -m trainer resume RUN" in result.stderr
+    assert "; free space and continue with: python -m trainer resume RUN" in error_of(result)
     assert not list(run.glob("*bundle*"))
     resumed = trainer("resume", run, "--cache", cache, "--device", "cpu", "--json")
     assert resumed.exit_code == 0, resumed.output

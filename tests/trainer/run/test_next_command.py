@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from trainer.diagnosis import Remedy
-from trainer.recipe import DataSource, FinetuneRecipe, Recipe
+from trainer.recipe import DataSource, FinetuneRecipe, Recipe, Sizes
+from trainer.run.folder import RunFolder
 from trainer.run.next_command import NextCommand, next_run
 
 FIT = Remedy(command="fit")
@@ -14,15 +15,18 @@ REGROUPED = Remedy(command="fit", regrouped=True)
 
 
 def command_of(recipe: Recipe, *, root: Path) -> NextCommand:
-    return NextCommand(run=Path("run"), recipe=recipe, root=root, out=Path("run-2"))
+    return NextCommand(run=RunFolder(Path("run")), recipe=recipe, root=root, out=Path("run-2"))
 
 
-def test_a_command_uses_the_same_images_and_quotes_what_needs_it() -> None:
+def test_a_command_uses_the_same_images_and_quotes_what_needs_quotes() -> None:
     data = DataSource(
         path="my photos/all.csv", valid="other.csv", root="my photos", base="/my photos", coarse_column="genus"
     )
     command = NextCommand(
-        run=Path("runs/first one"), recipe=Recipe(data=data), root=Path("/my photos"), out=Path("runs/first one-2")
+        run=RunFolder(Path("runs/first one")),
+        recipe=Recipe(data=data),
+        root=Path("/my photos"),
+        out=Path("runs/first one-2"),
     )
     assert shlex.split(command.render(Remedy(command="fit", changes={"lr": 0.1}))) == [
         "python", "-m", "trainer", "fit", "my photos/all.csv", "--valid", "other.csv", "--root", "my photos",
@@ -58,10 +62,10 @@ def test_changes_are_options(changes: dict[str, float | str], options: str) -> N
 
 
 def test_epochs_are_spread_over_the_sizes_in_proportion() -> None:
-    sized = Recipe(data=DataSource(path="photos"), finetune=FinetuneRecipe(sizes="128:3,224:2"))
+    sized = Recipe(data=DataSource(path="photos"), finetune=FinetuneRecipe(sizes=Sizes.parse("128:3,224:2")))
     command = command_of(sized, root=Path("/photos"))
     assert " --sizes 128:5,224:4 --out" in command.render(Remedy(command="fit", changes={"epochs": 9}))
-    # The sizes of the recipe would ask for epochs.
+    # The sizes of the recipe would give the epochs.
     assert " --sizes '' --epochs 0 --out" in command.render(Remedy(command="fit", changes={"epochs": 0}))
 
 

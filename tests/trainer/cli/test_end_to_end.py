@@ -1,4 +1,4 @@
-"""The whole journey by the command line: photos in, bundle out, nothing of the user's changed."""
+"""From photos to a bundle on the command line; nothing of the user's is changed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from service.bundle import read_bundle
 from service.predictor import Predictor
 from tests.support.photos import COLOURS, draw, write_folder, write_tagged_csv
-from tests.support.trainer import table, trainer
-from tests.trainer.cli.conftest import failure, fit, tree
+from tests.support.runs import tree
+from tests.support.trainer import error_of, fit, table, trainer
 
 
-def test_fit_gives_a_bundle_that_answers_and_changes_nothing_of_the_users(photos: Path, run: Path) -> None:
+def test_fit_writes_a_bundle_that_predicts_and_changes_nothing_of_the_users(photos: Path, run: Path) -> None:
     (photos / "blue" / "notes.jpg").write_text("not an image")
     before = tree(photos)
     result = fit(photos, run, "--json", "--name", "stripes")
@@ -36,13 +36,13 @@ def test_fit_gives_a_bundle_that_answers_and_changes_nothing_of_the_users(photos
     rows = table(run / "catalog.csv")
     valid = [row for row in rows if row["split"] == "valid"]
     assert {row["split"] for row in rows} == {"train", "valid"}
-    answers = {row["path"]: predictor.predict((photos / row["path"]).read_bytes()).best.label for row in valid}
-    accuracy = sum(answers[row["path"]] == row["label"] for row in valid) / len(valid)
+    labels = {row["path"]: predictor.predict((photos / row["path"]).read_bytes()).best.label for row in valid}
+    accuracy = sum(labels[row["path"]] == row["label"] for row in valid) / len(valid)
     assert bundle.metrics["validation"]["accuracy"] == accuracy
     assert bundle.metrics["validation"]["images"] == len(valid)
 
     predictions = table(run / "predictions.csv")
-    assert {row["path"]: row["predicted"] for row in predictions} == answers
+    assert {row["path"]: row["predicted"] for row in predictions} == labels
     losses = [float(row["loss"]) for row in predictions]
     assert losses == sorted(losses, reverse=True)
 
@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_split_and_the_same_weights(photos: Path, t
     assert weights[0] == weights[1] != weights[2]
 
 
-def test_the_craft_of_training_is_asked_for_by_options(photos: Path, run: Path) -> None:
+def test_every_option_of_training_ends_in_the_recipe(photos: Path, run: Path) -> None:
     options = {
         "sizes": "16:1,32:1", "freeze": "early:1", "mixup": 0.2, "cutmix": 1.0, "patience": 5, "clip_norm": 1.0,
         "accumulate": 2, "balance": "loss", "precision": "bf16",
@@ -85,7 +85,7 @@ def test_the_craft_of_training_is_asked_for_by_options(photos: Path, run: Path) 
     assert {name: recipe["finetune"].get(name, recipe.get(name)) for name in options} == options
 
 
-def test_sizes_say_the_epochs_even_of_a_recipe_that_has_others(photos: Path, run: Path, tmp_path: Path) -> None:
+def test_sizes_give_the_epochs_even_if_a_recipe_has_others(photos: Path, run: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("[finetune]\nepochs = 5\nbatch_size = 8\n")
     arguments = ("--backbone", "tiny", "--device", "cpu", "--cache", tmp_path / "cache", "--sizes", "16:1")
@@ -108,35 +108,35 @@ def test_export_writes_the_same_model_again_as_a_zip(photos: Path, run: Path, tm
     assert Predictor(second).predict(image).best == Predictor(first).predict(image).best
 
 
-def test_multilabel_end_to_end(tmp_path: Path, run: Path) -> None:
+def test_multilabel(tmp_path: Path, run: Path) -> None:
     tagged = write_tagged_csv(tmp_path / "tagged", images=64)
     options = ("--label-column", "tags", "--label-delimiter", ";", "--epochs", "12", "--json")
     result = fit(tagged, run, *options)
     assert result.exit_code == 0, result.output
-    figures = json.loads(result.stdout)["validation"]
-    assert set(figures) == {"images", "loss", "macro_f1", "mean_average_precision", "micro_f1"}
-    assert figures["micro_f1"] > 0.6
+    metrics = json.loads(result.stdout)["validation"]
+    assert set(metrics) == {"images", "loss", "macro_f1", "mean_average_precision", "micro_f1"}
+    assert metrics["micro_f1"] > 0.6
     bundle = read_bundle(run / "bundle")
     assert bundle.spec.task == "multilabel"
     assert len(bundle.spec.thresholds) == 3
     predictor = Predictor(bundle)
     rows = [row for row in table(run / "catalog.csv") if row["split"] == "valid"]
-    right = given = wanted = 0
+    correct = predicted = true = 0
     for row in rows:
-        answer = {label.label for label in predictor.predict((tagged.parent / row["path"]).read_bytes()).labels}
+        labels = {label.label for label in predictor.predict((tagged.parent / row["path"]).read_bytes()).labels}
         truth = set(filter(None, row["label"].split(";")))
-        right, given, wanted = right + len(answer & truth), given + len(answer), wanted + len(truth)
-    assert figures["micro_f1"] == pytest.approx(2 * right / (given + wanted))
+        correct, predicted, true = correct + len(labels & truth), predicted + len(labels), true + len(truth)
+    assert metrics["micro_f1"] == pytest.approx(2 * correct / (predicted + true))
 
 
-def test_train_and_valid_folders_and_valid_option_are_honoured(tmp_path: Path) -> None:
-    sided = tmp_path / "sided"
-    write_folder(sided / "train", each=8)
-    write_folder(sided / "val", each=3, first=50)
-    assert fit(sided, tmp_path / "run1").exit_code == 0
+def test_folders_for_train_and_valid_and_the_valid_option_are_used(tmp_path: Path) -> None:
+    split = tmp_path / "split"
+    write_folder(split / "train", each=8)
+    write_folder(split / "val", each=3, first=50)
+    assert fit(split, tmp_path / "run1").exit_code == 0
     rows = table(tmp_path / "run1" / "catalog.csv")
     assert {row["path"].split("/")[0]: row["split"] for row in rows} == {"train": "train", "val": "valid"}
-    result = fit(sided / "train", tmp_path / "run2", "--valid", sided / "val", "--json")
+    result = fit(split / "train", tmp_path / "run2", "--valid", split / "val", "--json")
     assert json.loads(result.stdout)["validation"]["images"] == 9
 
 
@@ -158,7 +158,7 @@ def test_sample_then_its_recipe(tmp_path: Path) -> None:
     assert Path(written["recipe"]).is_file()
     again = trainer("sample", tmp_path / "digits")
     assert again.exit_code == 2
-    assert "there already" in failure(again)
+    assert "exists already" in error_of(again)
 
 
 def test_help_needs_no_torch() -> None:
@@ -172,5 +172,5 @@ def test_help_needs_no_torch() -> None:
     assert "--head-epochs" in process.stdout
 
 
-def test_classes_of_the_support_module_are_those_of_the_photos(photos: Path) -> None:
+def test_the_photos_have_the_classes_of_the_support_module(photos: Path) -> None:
     assert sorted(path.name for path in photos.iterdir()) == sorted(COLOURS)

@@ -1,0 +1,30 @@
+"""Progress on standard error."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainer.cli.console import Terminal
+
+
+def test_without_a_terminal_there_are_lines_and_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with Terminal() as progress:
+        progress.advance()  # before any stage
+        progress.start("decode", 2)
+        progress.advance()
+        progress.advance()
+        progress.info("[bold]half[/bold] done, and " + "very " * 40 + "long")
+        progress.start("head", 1)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "decode ...",
+        "[bold]half[/bold] done, and " + "very " * 40 + "long",
+        "head ...",
+    ]
+
+
+def test_a_warning_names_options_and_not_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    with Terminal() as progress:
+        progress.warn("few steps; more `epochs` or a smaller `batch_size` may help")
+    assert capsys.readouterr().err == "warning: few steps; more --epochs or a smaller --batch-size may help\n"

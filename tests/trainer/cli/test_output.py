@@ -1,0 +1,90 @@
+"""What a command prints when it is done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.trainer import fit, trainer
+from trainer.catalog import Row
+from trainer.cli.output import evaluation_json, evaluation_text, metrics_text, written
+from trainer.run import Evaluation, RunFolder
+
+METRICS = {"loss": 0.25, "accuracy": 0.8, "macro_f1": 0.75}
+BROKEN = Row(path="red/1.jpg", labels=frozenset({"red"}), split="test")
+
+
+def evaluation(**values: object) -> Evaluation:
+    given = {"digest": "sha256:0", "images": 10, "metrics": METRICS, "interval": (0.5, 0.9)}
+    return Evaluation(**{**given, "unreadable": {}, "warnings": (), **values})  # type: ignore[arg-type]
+
+
+def test_metrics_are_one_line() -> None:
+    assert metrics_text("validation", {"images": 3, **METRICS}) == (
+        "validation (3 images): loss 0.2500, accuracy 0.8000, macro f1 0.7500"
+    )
+
+
+def test_a_plot_is_named_if_it_was_written() -> None:
+    assert written(None, "lr_find.png") == []
+    assert written(Path("found"), "lr_find.png") == ["plot: found/lr_find.png"]
+
+
+def test_an_evaluation_in_lines() -> None:
+    assert evaluation_text(evaluation()).splitlines() == [
+        "test (10 images): loss 0.2500, accuracy 0.8000, macro f1 0.7500",
+        "95 % interval of the accuracy: 0.5000 to 0.9000",
+    ]
+    lines = evaluation_text(
+        evaluation(interval=None, unreadable={BROKEN: "No image."}, warnings=("Few.",))
+    ).splitlines()
+    assert lines == [
+        "warning: Few.",
+        "left out: red/1.jpg: No image.",
+        "test (10 images): loss 0.2500, accuracy 0.8000, macro f1 0.7500",
+    ]
+
+
+def test_an_evaluation_as_json() -> None:
+    value = evaluation_json(evaluation(unreadable={BROKEN: "No image."}, warnings=("Few.",)))
+    assert json.loads(json.dumps(value)) == {
+        "digest": "sha256:0",
+        "test": {"images": 10, **METRICS},
+        "accuracy_interval": [0.5, 0.9],
+        "unreadable": {"red/1.jpg": "No image."},
+        "warnings": ["Few."],
+    }
+    assert "accuracy_interval" not in evaluation_json(evaluation(interval=None))
+
+
+def test_a_fit_in_lines_and_as_json(photos: Path, tmp_path: Path) -> None:
+    (photos / "red" / "broken.jpg").write_text("not an image")
+    text, run = fit(photos, tmp_path / "text"), RunFolder(tmp_path / "text")
+    assert text.exit_code == 0, text.output
+    lines = text.stdout.splitlines()
+    assert lines[0].startswith("left out: red/broken.jpg: ")
+    assert lines[1].startswith("stages: finetune ")
+    assert lines[2].startswith("validation (7 images): ")
+    assert lines[3].startswith("diagnosis:")
+    assert lines[-3].startswith(f"bundle: {run.bundle} (sha256:")
+    assert lines[-2] == f"report: {run.report}"
+    assert lines[-1] == f"next:   python -m service serve {run.bundle}"
+
+    result = fit(photos, tmp_path / "json", "--json")
+    value = json.loads(result.stdout)
+    assert set(value) == {
+        "run", "bundle", "report", "digest", "validation", "diagnosis", "stages_s", "unreadable", "warnings"
+    }  # fmt: skip
+    assert value["diagnosis"] == json.loads((tmp_path / "json" / "diagnosis.json").read_text())
+    assert value["unreadable"].keys() == {"red/broken.jpg"}
+
+
+def test_export_prints_the_bundle_and_its_validation_metrics(photos: Path, tmp_path: Path, cache: Path) -> None:
+    run, target = tmp_path / "run", tmp_path / "bundle.zip"
+    assert fit(photos, run).exit_code == 0
+    value = json.loads(trainer("export", run, "--out", tmp_path / "first", "--cache", cache, "--json").stdout)
+    assert set(value) == {"bundle", "digest", "validation"}
+    lines = trainer("export", run, "--out", target, "--cache", cache).stdout.splitlines()
+    assert lines[0] == str(target)
+    assert lines[1].startswith("sha256:")
+    assert lines[2] == metrics_text("validation", value["validation"])
