@@ -74,7 +74,9 @@ def test_the_sampler_shows_all_classes_equally_often_and_augments_each_draw_diff
     samples = np.concatenate(batches.of_epoch(0))
     shown = np.bincount(uneven.data.train_targets[samples % count])
     assert max(shown) - min(shown) <= 2
-    assert samples.tolist() == np.concatenate(Batches(uneven.data, recipe, cpu_session(uneven.data)).of_epoch(0)).tolist()
+    assert (
+        samples.tolist() == np.concatenate(Batches(uneven.data, recipe, cpu_session(uneven.data)).of_epoch(0)).tolist()
+    )
     assert samples.tolist() != np.concatenate(batches.of_epoch(1)).tolist()
     image = samples[samples >= count][0] % count
     twice = batches.load(np.array([image, image + count]), slice(0, 2), mix=None, epoch=0, size=32)
@@ -82,7 +84,9 @@ def test_the_sampler_shows_all_classes_equally_often_and_augments_each_draw_diff
 
 
 @pytest.mark.parametrize("balance", ["sampler", "loss"])
-def test_a_balanced_head_gives_a_rare_class_a_higher_probability(uneven: Prepared, backbone: Backbone, balance: str) -> None:
+def test_a_balanced_head_gives_a_rare_class_a_higher_probability(
+    uneven: Prepared, backbone: Backbone, balance: str
+) -> None:
     """After a short training its probabilities still show how often it saw each class."""
     recipe = Recipe(head=HeadRecipe(epochs=2, views=1, lr=1e-3, batch_size=8), dropout=0)
     model, session = Classifier(backbone, class_count=3), cpu_session(uneven.data)

@@ -78,7 +78,8 @@ def test_the_loss_of_a_mixed_image_counts_each_label_by_the_weight_of_its_image(
 
     def each(targets: torch.Tensor) -> torch.Tensor:
         parts = [
-            compute_loss(logits[[position]], targets[[position]], task=task, smoothing=smoothing) for position in range(len(targets))
+            compute_loss(logits[[position]], targets[[position]], task=task, smoothing=smoothing)
+            for position in range(len(targets))
         ]
         return torch.stack(parts)
 

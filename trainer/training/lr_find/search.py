@@ -15,8 +15,10 @@ from trainer.data import TrainingData
 from trainer.errors import FitError, RecipeError
 from trainer.model import Classifier
 from trainer.recipe import Freeze, Recipe, Sizes
+from trainer.training.distributed import SINGLE_PROCESS
 from trainer.training.finetune import Finetuner
 from trainer.training.head import HeadLearner
+from trainer.training.history import History
 from trainer.training.lr_find.result import LRFindResult, Stage, read_lr_find, write_lr_find
 from trainer.training.lr_find.sweep import SweepPlan, TrainStep, sweep
 from trainer.training.phases import Phases
@@ -57,7 +59,8 @@ def find_finetune_lr(model: Classifier, data: TrainingData, recipe: Recipe, sess
     """Sweep the whole network, earlier layers slower, with the image size and freezing of the schedule's peak.
 
     On a CPU the batches are smaller, the range of learning rates is narrower and, if necessary, there are fewer steps
-    and still smaller batches: it takes about two minutes at most. The model stays as it is.
+    and still smaller batches: it takes about two minutes at most. The model stays as it is. Of several processes one
+    does all of it.
 
     Raises:
         RecipeError: The sweeps would start at or above the learning rate where they end.
@@ -68,6 +71,8 @@ def find_finetune_lr(model: Classifier, data: TrainingData, recipe: Recipe, sess
     if session.device.type == "cpu":
         plan, batch_size = _CPU_PLAN, min(batch_size, _CPU_BATCH_SIZE)
     plan = dataclasses.replace(_with_limits(plan, recipe), budget_s=_BUDGET_S)
+    # The other processes wait meanwhile, and what happens in a sweep is no part of the training.
+    session = dataclasses.replace(session, distributed=SINGLE_PROCESS, history=History(None))
 
     def start(number: int, *, batch_size: int) -> TrainStep:
         stage = dataclasses.replace(
