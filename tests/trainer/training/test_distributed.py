@@ -256,5 +256,5 @@ def rank_of(pid: int) -> int:
 def test_a_command_for_one_process_refuses_to_be_started_by_torchrun(command: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, [command, str(tmp_path / "there")], env={"WORLD_SIZE": "2", "RANK": "0"})
     assert done.exit_code == 2
-    assert f"{verb} works in one process; start it without torchrun" in done.stderr
+    assert f"{command} runs in one process; start it without torchrun" in done.stderr
     assert not (tmp_path / "there").exists()

@@ -191,7 +191,8 @@ def test_many_steps_that_fp16_skipped_are_warned_about(prepared: Prepared, backb
     progress = RecordedProgress()
     run_epoch(start(classifier(backbone, recipe, prepared.data), prepared.data, recipe, progress=progress))
     assert re.fullmatch(
-        r"\d of 8 steps were skipped because their gradients overflow in fp16; try `precision='fp32'` or a smaller `lr`",
+        r"\d of 8 steps were skipped because their gradients overflow in fp16; "
+        r"try `precision='fp32'` or a smaller `lr`",
         progress.warnings[-1],
     )
 

@@ -78,8 +78,7 @@ def test_the_loss_of_a_mixed_image_counts_each_label_by_the_weight_of_its_image(
 
     def each(targets: torch.Tensor) -> torch.Tensor:
         parts = [
-            compute_loss(logits[[position]], targets[[position]], task=task, smoothing=smoothing)
-            for position in range(len(targets))
+            compute_loss(logits[[number]], targets[[number]], task=task, smoothing=smoothing) for number in range(6)
         ]
         return torch.stack(parts)
 

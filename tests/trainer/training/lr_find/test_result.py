@@ -40,11 +40,10 @@ def test_the_explanation_says_whether_the_suggestions_agree_and_what_was_chosen(
         f"the suggestions disagree by more than 3x ({found.suggestions.disagreement:.3g}x apart); "
         "chosen: their geometric mean"
     )
-    assert found.summary_line.startswith(
-        f"learning rate {format_lr(found.suggestion)}, from sweeps of 12.3 s: valley {format_lr(found.suggestions.valley)}"
-    )
+    chosen, valley = format_lr(found.suggestion), format_lr(found.suggestions.valley)
+    assert found.summary_line.startswith(f"learning rate {chosen}, from sweeps of 12.3 s: valley {valley}, ")
     assert found.table("head")[0] == "head: sweeps of 12.3 s"
-    assert found.table("head")[4].split() == ["chosen", format_lr(found.suggestion)]
+    assert found.table("head")[4].split() == ["chosen", chosen]
 
 
 @pytest.mark.parametrize(("lr", "text"), [(4.8e-3, "4.8e-3"), (1.0, "1.0e0"), (10.0, "1.0e1"), (1e-12, "1.0e-12")])
