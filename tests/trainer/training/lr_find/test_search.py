@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.support.photos import write_folder
-from tests.support.training import copy_state, cpu_session, fit_into, read_events, run_epoch
+from tests.support.training import RecordedProgress, copy_state, cpu_session, fit_into, read_events, run_epoch
 from trainer.catalog import read_catalog
 from trainer.data import Decoding, Prepared, prepare
 from trainer.errors import FitError, RecipeError
@@ -177,18 +177,32 @@ def test_a_limit_beyond_the_default_of_the_other_is_refused(
         find(model, prepared=prepared, recipe=recipe)
 
 
-def test_of_several_processes_one_sweeps_alone_and_records_nothing(prepared: Prepared, tmp_path: Path) -> None:
+def test_of_several_processes_one_sweeps_alone(prepared: Prepared) -> None:
     """The others wait for its result: nothing may be sent to them meanwhile."""
 
     class Alone(Distributed):
         def all_reduce(self, tensor: torch.Tensor) -> None:
             raise AssertionError("no other process is here")
 
-    history = History(tmp_path / "history.jsonl")
-    session = dataclasses.replace(cpu_session(prepared.data), distributed=Alone(world_size=2), history=history)
+    session = dataclasses.replace(cpu_session(prepared.data), distributed=Alone(world_size=2))
     model = Classifier(load(), class_count=3)
     found = find_finetune_lr(model, prepared.data, RECIPE, session)
     assert without_time(found) == without_time(sweep_network(model, prepared))
+
+
+def test_a_warning_in_a_sweep_is_shown_and_not_recorded(prepared: Prepared, tmp_path: Path) -> None:
+    """The history is that of the training, in which memory may be sufficient."""
+
+    class Limited(Classifier):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            if len(pixels) > 4:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return super().forward(pixels)
+
+    progress, history = RecordedProgress(), History(tmp_path / "history.jsonl")
+    session = dataclasses.replace(cpu_session(prepared.data, progress=progress), history=history)
+    find_finetune_lr(Limited(load(), class_count=3), prepared.data, RECIPE, session)
+    assert set(progress.warnings) == {"out of memory with 8 images at once on cpu; continuing with 4"}
     assert history.length_bytes == 0
 
 
