@@ -12,7 +12,7 @@ from tests.support.photos import write_folder
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """Tiny networks are slower on several threads, much slower where the cores are busy."""
+    """Tiny networks are slower on several threads, and much slower if the cores are busy."""
     torch.set_num_threads(1)
 
 

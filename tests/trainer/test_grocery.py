@@ -1,4 +1,4 @@
-"""Real photos: 2,936 groceries in shops, where FIELDGUIDE_REAL_DATA names their folder."""
+"""Real photos: 2,936 groceries in shops, if FIELDGUIDE_REAL_DATA names their folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fit(table: Path, run: Path, *more: str | Path) -> dict[str, object]:
 
 
 def some_classes(tmp_path: Path, name: str, classes: set[str]) -> Path:
-    """The rows of a table that have one of some classes."""
+    """Write the rows of a table that have one of some coarse labels."""
     rows = list(csv.DictReader((DATA / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
     path = tmp_path / f"{name}.csv"
     with open(path, "w", encoding="utf-8", newline="") as file:
@@ -54,37 +54,37 @@ def fruit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_three_kinds_of_fruit_are_told_apart(fruit: Path) -> None:
+def test_three_kinds_of_fruit_are_recognized(fruit: Path) -> None:
     metrics = json.loads((fruit / "run" / "bundle" / "metrics.json").read_text())
     assert metrics["validation"]["accuracy"] > 0.85
 
 
-def test_accuracy_is_the_same_by_metrics_by_command_and_over_http(fruit: Path) -> None:
+def test_accuracy_is_the_same_in_the_metrics_on_the_command_line_and_over_http(fruit: Path) -> None:
     """To the last image."""
     bundle = fruit / "run" / "bundle"
     metrics = json.loads((bundle / "metrics.json").read_text())
     rows = list(csv.DictReader((fruit / "val.csv").read_text(encoding="utf-8").splitlines()))
     files = [str(DATA / row["path"]) for row in rows]
     command = [sys.executable, "-m", "service", "predict", str(bundle), "--json", *files]
-    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["images"]
-    right = sum(answer["label"] == row["coarse"] for answer, row in zip(told, rows, strict=True))
-    assert right / len(rows) == metrics["validation"]["accuracy"]
+    predicted = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["images"]
+    correct = sum(prediction["label"] == row["coarse"] for prediction, row in zip(predicted, rows, strict=True))
+    assert correct / len(rows) == metrics["validation"]["accuracy"]
 
     with RunningServer(bundle) as server, httpx.Client(base_url=server.url, timeout=30) as client:
-        for answer, file in zip(told, files, strict=True):
+        for prediction, file in zip(predicted, files, strict=True):
             content = Path(file).read_bytes()
             served = client.post("/v1/predict", content=content, headers={"Content-Type": "image/jpeg"}).json()
-            assert (served["label"], served["probability"]) == (answer["label"], answer["probability"])
+            assert (served["label"], served["probability"]) == (prediction["label"], prediction["probability"])
 
 
-def test_tags_end_to_end(tmp_path: Path) -> None:
+def test_several_labels_an_image_end_to_end(tmp_path: Path) -> None:
     classes = {"Apple", "Banana", "Milk"}
     train, valid = (some_classes(tmp_path, name, classes) for name in ("train", "val"))
     summary = fit(
         train, tmp_path / "run", "--valid", valid, "--label-column", "tags", "--label-delimiter", ";",
         "--size", "96", "--epochs", "0",
     )  # fmt: skip
-    figures = summary["validation"]
-    assert isinstance(figures, dict)
-    assert figures["micro_f1"] > 0.6
-    assert figures["mean_average_precision"] > 0.6
+    metrics = summary["validation"]
+    assert isinstance(metrics, dict)
+    assert metrics["micro_f1"] > 0.6
+    assert metrics["mean_average_precision"] > 0.6

@@ -270,6 +270,10 @@ class LRFindRecipe:
 
     def __post_init__(self) -> None:
         check_settings(self, "lr_find.")
+        if self.lr_min and self.lr_max and self.lr_min >= self.lr_max:
+            raise RecipeError(
+                f"lr_find.lr_min is {self.lr_min:g}; it must be less than lr_find.lr_max, {self.lr_max:g}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.pixels import load
-from tests.support.photos import write_folder
+from tests.support.photos import COLOURS, write_folder
 from trainer.catalog import Row, read_catalog
 from trainer.data import Decoding, prepare
 from trainer.data.prepare import choose_subset
@@ -23,6 +23,15 @@ def test_a_subset_of_the_training_images_is_decoded_as_the_service_does(tmp_path
     for number, position in enumerate(data.subset_positions.tolist()):
         served = load((photos / rows[position].path).read_bytes(), pixels).pixels
         assert np.array_equal(data.subset.batch(np.array([number]))[0], served)
+
+
+def test_training_images_are_larger_and_validation_images_are_those_of_the_service(tmp_path: Path) -> None:
+    photos, pixels = write_folder(tmp_path / "photos"), load_backbone("tiny").pixels
+    data = prepare(read_catalog(photos), pixels, seed=0, decoding=Decoding(tmp_path / "cache", threads=2)).data
+    zero = np.zeros(1, dtype=np.int64)
+    assert data.train.batch(zero).shape == (1, 42, 42, 3)  # 32 x 9 / 7, room for crops
+    assert data.valid.batch(zero).shape == (1, 32, 32, 3)
+    assert len(data.train) + len(data.valid) == 12 * len(COLOURS)
 
 
 def rows(count: int, *, classes: int) -> list[Row]:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.photos import write_folder, write_tagged_csv
-from trainer.catalog import read_catalog
+from trainer.catalog import Columns, read_catalog
 from trainer.data import Decoding, Prepared, prepare
 from trainer.model import Backbone, load_backbone
 
 
 @pytest.fixture
 def backbone() -> Backbone:
-    """The tiny backbone, taken for one that knows something: its norms are frozen and the head stage runs."""
+    """The tiny backbone, as if it were pretrained: its norms are frozen and there is a head stage."""
     return dataclasses.replace(load_backbone("tiny"), pretrained=True)
 
 
@@ -30,5 +30,5 @@ def prepared(tmp_path: Path, backbone: Backbone) -> Prepared:
 def tagged(tmp_path: Path, backbone: Backbone) -> Prepared:
     """36 images with none, one or two of three labels, some of them held out."""
     table = write_tagged_csv(tmp_path / "tagged")
-    catalog = read_catalog(table, label_column="tags", label_delimiter=";")
+    catalog = read_catalog(table, columns=Columns(label="tags", label_delimiter=";"))
     return prepare(catalog, backbone.pixels, seed=0, decoding=Decoding(tmp_path / "cache", threads=2))

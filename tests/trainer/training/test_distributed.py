@@ -1,4 +1,4 @@
-"""Distributed that torchrun starts train together as one would alone."""
+"""Processes that torchrun starts train together as one process does alone."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ import torch
 from click.testing import CliRunner
 
 from tests.support.photos import write_folder
+from tests.support.training import read_events
 from trainer.cli import main
 from trainer.model.tiny import Tiny
 from trainer.progress import WarningsOnly
 from trainer.training.distributed import Distributed
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-# Batches of 7 are uneven for any number of processes; a share ends within the partners of mixed images.
+# Batches of 7 are uneven for any number of processes; a shard ends within the partners of mixed images.
 OPTIONS = (
     "--backbone", "tiny", "--epochs", "6", "--batch-size", "7", "--lr", "0.02", "--device", "cpu", "--mixup", "0.4",
     "--cutmix", "1", "--balance", "loss", "--clip-norm", "1", "--accumulate", "3",
@@ -46,22 +47,21 @@ def tensors_of(run: Path, name: str) -> dict[str, torch.Tensor]:
     return safetensors.torch.load_file(run / "checkpoints" / f"{name}.safetensors")
 
 
-def figures_of(run: Path) -> list[Any]:
-    """Every number of the history but the clock's."""
-    events = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+def timeless_events(run: Path) -> list[Any]:
+    """Every event of the history without the values that are times."""
     clocks = ("seconds", "images_per_second")
-    return [{name: value for name, value in event.items() if name not in clocks} for event in events]
+    return [{name: value for name, value in event.items() if name not in clocks} for event in read_events(run)]
 
 
 def files_of(run: Path) -> list[str]:
     return sorted(path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file())
 
 
-def require_alike(run: Path, alone: Path) -> None:
-    """The same weights, averages, moments and metrics, rounding aside, and the same files."""
+def require_equal(run: Path, alone: Path) -> None:
+    """Require the same weights, averages, moments and metrics, up to rounding, and the same files."""
     for name in ("best", "last"):
         torch.testing.assert_close(tensors_of(run, name), tensors_of(alone, name), rtol=1e-3, atol=1e-5)
-    for event, expected in zip(figures_of(run), figures_of(alone), strict=True):
+    for event, expected in zip(timeless_events(run), timeless_events(alone), strict=True):
         nested = [key for key, value in expected.items() if isinstance(value, dict)]
         for key in nested:
             assert event.pop(key) == pytest.approx(expected.pop(key), abs=1e-4)
@@ -72,13 +72,13 @@ def require_alike(run: Path, alone: Path) -> None:
 
 @pytest.fixture(scope="module")
 def fit(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    """`fit` with everything but --out: weights that count as pretrained, no dropout, a state saved at every step."""
+    """`fit` with everything but --out: weights from a file, no dropout, a checkpoint at every step."""
     folder = tmp_path_factory.mktemp("data")
     torch.manual_seed(0)
     safetensors.torch.save_file(Tiny().state_dict(), folder / "tiny.safetensors")
     (folder / "recipe.toml").write_text("checkpoint_s = 0\ndropout = 0.0\n")
-    places = {"--weights": "tiny.safetensors", "--recipe": "recipe.toml", "--cache": "cache"}
-    options = [word for option, name in places.items() for word in (option, str(folder / name))]
+    paths = {"--weights": "tiny.safetensors", "--recipe": "recipe.toml", "--cache": "cache"}
+    options = [word for option, name in paths.items() for word in (option, str(folder / name))]
     return ("fit", str(write_folder(folder / "photos")), *OPTIONS, *options)
 
 
@@ -94,55 +94,55 @@ def alone(fit: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_two_processes_train_as_one(fit: tuple[str, ...], alone: Path, tmp_path: Path) -> None:
     done = run(torchrun(2, "trainer", *fit, "--json", "--out", tmp_path / "run"))
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["run"] == str(tmp_path / "run")  # one object: one process speaks
-    require_alike(tmp_path / "run", alone)
+    assert json.loads(done.stdout)["run"] == str(tmp_path / "run")  # one object: only the main process prints
+    require_equal(tmp_path / "run", alone)
 
 
-def test_a_process_without_an_image_takes_part_in_fp16(fit: tuple[str, ...], tmp_path: Path) -> None:
-    """Its loss scaler knew no scale yet, and it ended in a traceback."""
+def test_a_process_without_an_image_trains_along_in_fp16(fit: tuple[str, ...], tmp_path: Path) -> None:
+    """Its gradient scaler has never seen a loss."""
     more = ("--batch-size", "1", "--accumulate", "1", "--epochs", "1", "--precision", "fp16", "--mixup", "0")
     done = run(torchrun(2, "trainer", *fit, *more, "--cutmix", "0", "--out", tmp_path / "run"))
     assert done.returncode == 0, done.stderr
 
 
-def test_two_processes_take_the_rates_that_one_of_them_found(
+def test_two_processes_use_the_learning_rates_that_one_of_them_found(
     fit: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """With all that changes from one epoch to another; compared with one process that is told the rates."""
+    """With all that changes between epochs; compared with one process that was given these learning rates."""
     folder = tmp_path_factory.mktemp("found")
     more = ("--sizes", "16:1,32:2", "--freeze", "early:1,late:2", "--balance", "sampler", "--head-epochs", "3")
     asked = [*fit[:2], *more, *(word for word in fit[2:] if word not in ("--epochs", "6"))]
     done = run(torchrun(2, "trainer", *asked, "--lr", "auto", "--out", folder / "together"))
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "together" / "lr_find.json").read_text())
-    rates = {stage: found[stage]["chosen"] for stage in ("head", "finetune")}
-    told = folder / "told.toml"
-    told.write_text(f"checkpoint_s = 0\ndropout = 0.0\n[head]\nrate = {rates['head']!r}\n")
+    lrs = {stage: found[stage]["suggestion"] for stage in ("head", "finetune")}
+    recipe = folder / "given.toml"
+    recipe.write_text(f"checkpoint_s = 0\ndropout = 0.0\n[head]\nlr = {lrs['head']!r}\n")
     alone = CliRunner().invoke(
-        main, [*asked, "--recipe", str(told), "--lr", repr(rates["finetune"]), "--out", str(folder / "alone")]
+        main, [*asked, "--recipe", str(recipe), "--lr", repr(lrs["finetune"]), "--out", str(folder / "alone")]
     )
     assert alone.exit_code == 0, alone.stderr
     for name in ("lr_find.json", "lr_find.png"):
         (folder / "together" / name).unlink()
-    require_alike(folder / "together", folder / "alone")
+    require_equal(folder / "together", folder / "alone")
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
 def test_two_gpus_train_as_one(fit: tuple[str, ...], tmp_path: Path) -> None:
-    """Their gradients go through nccl."""
+    """Their gradients are sent by nccl."""
     asked = [*fit, "--precision", "fp32", "--device", "cuda"]
     alone = CliRunner().invoke(main, [*asked, "--out", str(tmp_path / "alone")])
     assert alone.exit_code == 0, alone.stderr
     done = run(torchrun(2, "trainer", *asked, "--out", tmp_path / "together"))
     assert done.returncode == 0, done.stderr
-    one, other = (figures_of(tmp_path / name) for name in ("alone", "together"))
+    one, other = (timeless_events(tmp_path / name) for name in ("alone", "together"))
     assert [event["event"] for event in one] == [event["event"] for event in other]
     losses = [[event["loss"] for event in events if event["event"] == "step"] for events in (one, other)]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
     assert files_of(tmp_path / "together") == files_of(tmp_path / "alone")
 
 
-def test_a_killed_process_ends_all_and_more_processes_go_on(fit: tuple[str, ...], alone: Path, tmp_path: Path) -> None:
+def test_a_killed_process_ends_all_and_more_processes_resume(fit: tuple[str, ...], alone: Path, tmp_path: Path) -> None:
     target = tmp_path / "run"
     with subprocess.Popen(torchrun(2, "trainer", *fit, "--out", target), env=ENVIRONMENT) as launcher:
         wait_for((target / "checkpoints" / "last.safetensors").exists, launcher)
@@ -154,10 +154,10 @@ def test_a_killed_process_ends_all_and_more_processes_go_on(fit: tuple[str, ...]
     done = run(torchrun(3, "trainer", "resume", target, *fit[-2:], "--device", "cpu"))
     assert done.returncode == 0, done.stderr
     assert "resumed at step" in done.stderr
-    require_alike(target, alone)
+    require_equal(target, alone)
 
 
-def test_what_is_wrong_is_said_once(fit: tuple[str, ...], alone: Path) -> None:
+def test_an_error_is_printed_once(fit: tuple[str, ...], alone: Path) -> None:
     before = files_of(alone)
     done = run(torchrun(2, "trainer", *fit, "--out", alone))
     assert done.returncode != 0
@@ -167,8 +167,8 @@ def test_what_is_wrong_is_said_once(fit: tuple[str, ...], alone: Path) -> None:
     assert files_of(alone) == before
 
 
-def test_processes_stay_alike_where_norms_learn_and_some_have_no_image(tmp_path: Path) -> None:
-    """Three processes, two images a step: none drifts away from the others."""
+def test_processes_keep_equal_weights_if_norms_are_trained_and_some_have_no_image(tmp_path: Path) -> None:
+    """Three processes, two images a step."""
     photos = write_folder(tmp_path / "photos", each=4)
     done = run(torchrun(3, "tests.support.replicas", photos, tmp_path))
     assert done.returncode == 0, done.stderr
@@ -183,27 +183,27 @@ def test_processes_stay_alike_where_norms_learn_and_some_have_no_image(tmp_path:
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 32])
-@pytest.mark.parametrize("size", [1, 2, 3, 8])
-def test_shares_are_everything_once(count: int, size: int) -> None:
-    shares = [range(count)[Distributed(rank=rank, world_size=size).shard(count)] for rank in range(size)]
-    assert [place for share in shares for place in share] == list(range(count))
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+@pytest.mark.parametrize("world_size", [1, 2, 3, 8])
+def test_shards_are_everything_once_in_order(count: int, world_size: int) -> None:
+    shards = [range(count)[Distributed(rank=rank, world_size=world_size).shard(count)] for rank in range(world_size)]
+    assert [number for shard in shards for number in shard] == list(range(count))
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
 
 
-def test_a_process_that_lost_another_says_how_it_found_out() -> None:
-    """Whatever had failed, it said that another process had ended, and nothing else."""
+def test_a_process_that_lost_another_says_how_it_noticed() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     program = (
         "import os\n"
-        "from trainer.training import ProcessLost, init_distributed\n"
-        "with init_distributed() as processes:\n"
-        "    processes.barrier()\n"
-        "    if not processes.is_main:\n"
+        "from trainer.errors import ProcessLost\n"
+        "from trainer.training.distributed import init_distributed\n"
+        "with init_distributed() as distributed:\n"
+        "    distributed.barrier()\n"
+        "    if not distributed.is_main:\n"
         "        os._exit(1)\n"
         "    try:\n"
-        "        processes.barrier()\n"
+        "        distributed.barrier()\n"
         "    except ProcessLost as error:\n"
         "        print(error)\n"
         "        os._exit(0)\n"
@@ -219,26 +219,26 @@ def test_a_process_that_lost_another_says_how_it_found_out() -> None:
         for rank in range(2)
     )
     with first, second:
-        said, _ = first.communicate(timeout=100)
+        printed, _ = first.communicate(timeout=100)
     assert (first.returncode, second.returncode) == (0, 1)
-    reason = re.search(r"ended before its work was done \((.+)\); what it or torchrun said", said)
-    assert reason is not None, said
+    reason = re.search(r"ended before its work was done \((.+)\); its own message or torchrun's says why", printed)
+    assert reason is not None, printed
     assert re.search("(?i)connection|peer|read|recv", reason[1])
 
 
-def test_other_processes_tell_their_warnings_only() -> None:
-    """That the memory of their GPU is too small for a batch, nobody heard."""
-    told: list[str] = []
-    progress = WarningsOnly(told.append)
+def test_other_processes_report_their_warnings_only() -> None:
+    """Such as that the memory of their GPU is too small for a batch."""
+    printed: list[str] = []
+    progress = WarningsOnly(printed.append)
     progress.start("epoch 1/2", 10)
     progress.advance()
     progress.info("epoch 1  |  accuracy 0.9")
-    progress.info("warning: out of memory with 8 images at once on cuda:1: going on with 4")
-    assert told == ["warning: out of memory with 8 images at once on cuda:1: going on with 4"]
+    progress.warn("out of memory with 8 images at once on cuda:1; continuing with 4")
+    assert printed == ["warning: out of memory with 8 images at once on cuda:1; continuing with 4"]
 
 
-def wait_for(there: Callable[[], bool], launcher: subprocess.Popen[bytes]) -> None:
-    while not there():
+def wait_for(happened: Callable[[], bool], launcher: subprocess.Popen[bytes]) -> None:
+    while not happened():
         assert launcher.poll() is None
         time.sleep(0.005)
 
@@ -252,9 +252,9 @@ def rank_of(pid: int) -> int:
     return int(variables[b"RANK"])
 
 
-@pytest.mark.parametrize("verb", ["lr-find", "export", "report", "sample"])
-def test_what_works_in_one_process_says_so_to_torchrun(verb: str, tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, [verb, str(tmp_path / "there")], env={"WORLD_SIZE": "2", "RANK": "0"})
+@pytest.mark.parametrize("command", ["lr-find", "export", "report", "sample"])
+def test_a_command_for_one_process_refuses_to_be_started_by_torchrun(command: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, [command, str(tmp_path / "there")], env={"WORLD_SIZE": "2", "RANK": "0"})
     assert done.exit_code == 2
-    assert f"{verb} works in one process; start it without torchrun" in done.stderr
+    assert f"{command} runs in one process; start it without torchrun" in done.stderr
     assert not (tmp_path / "there").exists()

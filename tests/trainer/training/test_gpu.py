@@ -1,4 +1,4 @@
-"""The loop on a GPU, where there is one: it learns, and never waits for the device between two steps."""
+"""Training on a GPU, if there is one: it learns, and never waits for the device between two steps."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.training import RecordedProgress, fit_into
 from trainer.data import Prepared
 from trainer.model import Backbone, Classifier
-from trainer.progress import NoProgress
-from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe
+from trainer.recipe import FinetuneRecipe, Freeze, HeadRecipe, Recipe, Sizes
 from trainer.training.evaluate import predict_logits
 from trainer.training.finetune import Finetuner
 from trainer.training.head import extract_features, fit_head
-from trainer.training.loop import fit
+from trainer.training.session import open_session
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 CUDA = torch.device("cuda")
@@ -23,18 +23,18 @@ RECIPE = Recipe(head=HeadRecipe(epochs=20, batch_size=8), finetune=FinetuneRecip
 
 
 @pytest.mark.parametrize("precision", ["auto", "fp32", "fp16"])
-def test_a_fit_learns(prepared: Prepared, backbone: Backbone, tmp_path: Path, precision: str) -> None:
+def test_training_learns(prepared: Prepared, backbone: Backbone, tmp_path: Path, precision: str) -> None:
     recipe = dataclasses.replace(RECIPE, precision=precision)
-    fitted = fit(backbone, prepared.data, recipe, run=tmp_path, device=CUDA, progress=NoProgress())
+    fitted = fit_into(tmp_path, backbone, prepared.data, recipe, device=CUDA)
     assert fitted.metrics["accuracy"] > 0.8
 
 
-def test_the_head_learns_where_its_features_are(prepared: Prepared, backbone: Backbone) -> None:
-    """It learned on the CPU while the GPU waited."""
-    model = Classifier(backbone, class_count=3).to(CUDA)
-    features = extract_features(model, prepared.data, RECIPE, size=32, device=CUDA, progress=NoProgress())
+def test_the_head_is_trained_on_the_device_of_its_features(prepared: Prepared, backbone: Backbone) -> None:
+    """Not on the CPU, while the GPU waits."""
+    model, session = Classifier(backbone, class_count=3).to(CUDA), open_session(prepared.data.train, CUDA)
+    features = extract_features(model, prepared.data, RECIPE, session)
     assert features.is_cuda
-    fit_head(model, features, prepared.data, RECIPE, progress=NoProgress())
+    fit_head(model, features, prepared.data, RECIPE, session)
     found = predict_logits(model, prepared.data.valid, device=CUDA).argmax(1)
     assert (found == prepared.data.valid_targets).mean() > 0.9
 
@@ -47,15 +47,18 @@ def test_the_head_learns_where_its_features_are(prepared: Prepared, backbone: Ba
         dataclasses.replace(
             RECIPE, balance="loss", finetune=dataclasses.replace(RECIPE.finetune, mixup=0.4, cutmix=1.0, accumulate=3)
         ),
-        dataclasses.replace(RECIPE, balance="sampler", finetune=dataclasses.replace(RECIPE.finetune, freeze="early")),
+        dataclasses.replace(
+            RECIPE, balance="sampler", finetune=dataclasses.replace(RECIPE.finetune, freeze=Freeze.parse("early"))
+        ),
     ],
     ids=["plain", "scaled and clipped", "mixed in parts", "sampled and frozen"],
 )
 def test_no_step_waits_for_the_device(prepared: Prepared, backbone: Backbone, recipe: Recipe) -> None:
     model = Classifier(backbone, class_count=3).to(CUDA, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    training = Finetuner(model, prepared.data, recipe, size=32, device=CUDA)
-    step = training.begin_sweep(momentum=0.9, say=print)
-    for _ in range(2):  # the first sets up what is kept
+    session = open_session(prepared.data.train, CUDA)
+    frozen = recipe.finetune.freeze.frozen_in(0)
+    step = Finetuner(model, prepared.data, recipe, session).start_sweep(momentum=0.9, frozen=frozen)
+    for _ in range(2):  # the first one allocates what is kept
         step(1e-3)
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -64,32 +67,35 @@ def test_no_step_waits_for_the_device(prepared: Prepared, backbone: Backbone, re
         torch.cuda.set_sync_debug_mode("default")
 
 
-def test_a_batch_that_the_gpu_does_not_hold_is_halved(prepared: Prepared, backbone: Backbone) -> None:
-    """Its gradients are those of the batch; a head that starts from nothing has one loss whatever it is shown."""
+def test_a_batch_that_the_gpu_cannot_hold_is_halved(prepared: Prepared, backbone: Backbone) -> None:
+    """Its gradients are those of the whole batch."""
     model = Classifier(backbone, class_count=3).to(CUDA, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    torch.nn.init.normal_(model.head.weight, std=0.1)
-    recipe = dataclasses.replace(RECIPE, precision="fp32", finetune=dataclasses.replace(RECIPE.finetune, batch_size=64))
-    said: list[str] = []
+    torch.nn.init.normal_(model.head.weight, std=0.1)  # the loss of a head that is zero does not depend on the images
+    recipe = dataclasses.replace(
+        RECIPE, precision="fp32", finetune=FinetuneRecipe(sizes=Sizes(((320, 4),)), batch_size=64)
+    )
+    progress = RecordedProgress()
+    session = open_session(prepared.data.train, CUDA, progress=progress)
 
     def step() -> tuple[float, list[torch.Tensor]]:
-        training = Finetuner(model, prepared.data, recipe, size=320, device=CUDA)
+        finetuner = Finetuner(model, prepared.data, recipe, session)
         torch.cuda.reset_peak_memory_stats(CUDA)
-        loss = float(training.begin_sweep(momentum=0.9, say=said.append)(0.0))
+        loss = float(finetuner.start_sweep(momentum=0.9)(0.0))
         return loss, [weight.grad.clone() for weight in model.parameters() if weight.grad is not None]
 
     loss, gradients = step()
-    assert not said
-    share = 0.7 * torch.cuda.max_memory_allocated(CUDA) / torch.cuda.get_device_properties(CUDA).total_memory
+    assert not progress.warnings
+    fraction = 0.7 * torch.cuda.max_memory_allocated(CUDA) / torch.cuda.get_device_properties(CUDA).total_memory
     torch.cuda.empty_cache()
     first = torch.device("cuda", 0)  # the fraction is that of a GPU with a number
-    torch.cuda.set_per_process_memory_fraction(share, first)
+    torch.cuda.set_per_process_memory_fraction(fraction, first)
     try:
-        again, found = step()
+        loss_in_parts, found = step()
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, first)
-    assert again == pytest.approx(loss, rel=1e-3)
+    assert loss_in_parts == pytest.approx(loss, rel=1e-3)
     assert len(found) == len(gradients) > 0
     for one, other in zip(found, gradients, strict=True):
         assert other.abs().max() > 0
         assert torch.allclose(one, other, rtol=1e-2, atol=1e-2 * float(other.abs().max()))
-    assert "out of memory with 29 images at once on cuda" in said[0]
+    assert "out of memory with 29 images at once on cuda" in progress.warnings[0]

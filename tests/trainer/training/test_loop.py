@@ -1,221 +1,174 @@
-"""Both stages on generated images: what they learn, what they leave alone, and that they are reproducible."""
+"""Both stages on generated images: which weights are the result, what is recorded, and when training stops."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from tests.support.photos import COLOURS
+from tests.support.training import CPU, RecordedProgress, cpu_session, fit_into, read_events
 from trainer.data import Prepared
 from trainer.errors import FitError
-from trainer.model import Backbone, Classifier, load_backbone
-from trainer.progress import NoProgress
-from trainer.recipe import FinetuneRecipe, HeadRecipe, Recipe
-from trainer.training.checkpoint import BestCheckpoint, load_state
-from trainer.training.ema import Ema
-from trainer.training.evaluate import predict_logits
+from trainer.model import Backbone, Classifier
+from trainer.recipe import FinetuneRecipe, Freeze, HeadRecipe, Recipe, Sizes
+from trainer.run import RunFolder
+from trainer.training.checkpoint import load_state, load_tensors, save_tensors
 from trainer.training.finetune import Finetuner
-from trainer.training.head import extract_features, fit_head
-from trainer.training.history import History
-from trainer.training.loop import BEST, LAST, fit
+from trainer.training.loop import build_on_device
+from trainer.training.schedule import OneCycle
 
-CPU = torch.device("cpu")
 RECIPE = Recipe(head=HeadRecipe(epochs=20, batch_size=8), finetune=FinetuneRecipe(epochs=2, batch_size=8, lr=0.01))
-
-
-def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def test_training_images_have_room_and_validation_images_are_the_services(prepared: Prepared) -> None:
-    zero = np.zeros(1, dtype=np.int64)
-    assert prepared.data.train.batch(zero).shape == (1, 42, 42, 3)  # 32 x 9 / 7
-    assert prepared.data.valid.batch(zero).shape == (1, 32, 32, 3)
-    assert len(prepared.data.train) + len(prepared.data.valid) == 12 * len(COLOURS)
-
-
-def test_the_head_stage_learns_and_leaves_the_body_as_it_was(prepared: Prepared, backbone: Backbone) -> None:
-    model = Classifier(backbone, class_count=3)
-    before = weights(model.body)
-    features = extract_features(model, prepared.data, RECIPE, size=32, device=CPU, progress=NoProgress())
-    assert features.shape == (2, len(prepared.data.train), 96)
-    assert not torch.equal(features[0], features[1])  # two views
-    fit_head(model, features, prepared.data, RECIPE, progress=NoProgress())
-    with torch.no_grad():
-        found = predict_logits(model, prepared.data.valid, device=CPU).argmax(1)
-    assert (found == prepared.data.valid_targets).mean() > 0.9
-    after = weights(model.body)
-    assert all(torch.equal(before[name], after[name]) for name in before)
-
-
-def test_the_finetune_moves_every_group_early_layers_least(prepared: Prepared, backbone: Backbone) -> None:
-    model = Classifier(backbone, class_count=3)
-    torch.nn.init.normal_(model.head.weight, std=0.1)
-    before = weights(model)
-    training = Finetuner(model, prepared.data, RECIPE, size=32, device=CPU)
-    epochs = [training.run_epoch(progress=NoProgress(), on_step=lambda: None) for _ in range(2)]
-    assert training.done
-    assert [epoch.number for epoch in epochs] == [1, 2]
-    assert all(epoch.images_per_second > 0 for epoch in epochs)
-    steps = -(-len(prepared.data.train) // 8)
-    assert all(len(epoch.losses) == len(epoch.rates) == len(epoch.momenta) == steps for epoch in epochs)
-    assert max(rate for epoch in epochs for rate in epoch.rates) <= 0.01
-    moved = {name: (tensor - before[name]).abs().max() for name, tensor in model.state_dict().items()}
-    assert 0 < moved["body.layers.0.weight"] < moved["head.weight"]
-    assert not training.average.training
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"freeze": "early:1,late", "clip_norm": 0.5},
-        {"mixup": 0.4, "cutmix": 1.0, "accumulate": 3},
-        {"sizes": "16:1,32:1", "balance": "sampler"},
-        {"precision": "fp16", "balance": "loss"},
-        {"pretrained": False, "freeze": "early:1"},
-    ],
-    ids=str,
+# A learning rate that ruins the network after a good head stage.
+RUINOUS = dataclasses.replace(
+    RECIPE, finetune=FinetuneRecipe(epochs=6, batch_size=4, lr=5.0, lr_spread=1.0, ema_decay=0.0)
 )
-def test_put_away_at_any_step_and_taken_up_again_it_goes_on_to_the_same_weights(
-    prepared: Prepared, changes: dict[str, Any]
-) -> None:
-    recipe = dataclasses.replace(
-        RECIPE, **{name: changes[name] for name in ("balance", "precision") if name in changes}
-    )
-    of_stage = {name: changes[name] for name in FinetuneRecipe.__dataclass_fields__ if name in changes}
-    recipe = dataclasses.replace(recipe, finetune=dataclasses.replace(recipe.finetune, **of_stage))
-
-    def training() -> Finetuner:
-        backbone = dataclasses.replace(load_backbone("tiny"), pretrained=changes.get("pretrained", True))
-        model = Classifier(backbone, class_count=3, dropout=recipe.dropout)
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as `fit` lays it out
-        return Finetuner(model, prepared.data, recipe, size=32, device=CPU)
-
-    states: list[tuple[dict[str, torch.Tensor], dict[str, object]]] = []
-    whole = training()
-
-    def remember() -> None:
-        tensors, facts = whole.state()
-        states.append(({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}, facts))
-
-    remember()
-    losses = [whole.run_epoch(progress=NoProgress(), on_step=remember).losses for _ in range(2)]
-    assert len(states) > 4
-    for tensors, facts in states:
-        again = training()
-        again.restore(tensors, facts)
-        while not again.done:
-            epoch = again.run_epoch(progress=NoProgress(), on_step=lambda: None)
-            assert epoch.losses == losses[epoch.number - 1]
-        reached, expected = again.state(), whole.state()
-        assert reached[1] == expected[1]
-        assert reached[0].keys() == expected[0].keys()
-        assert all(torch.equal(tensor, reached[0][name]) for name, tensor in expected[0].items())
 
 
-def test_the_average_follows_and_warms_up() -> None:
-    model = Classifier(load_backbone("tiny"), class_count=2)
-    ema = Ema(model, decay=0.99)
-    with torch.no_grad():
-        model.head.bias.fill_(1.0)
-    ema.update()
-    assert ema.model.head.bias[0].item() == pytest.approx(1 - 2 / 11)
-    for _ in range(2000):
-        ema.update()
-    assert ema.model.head.bias[0].item() == pytest.approx(1.0, abs=1e-4)
-    assert model.head.bias[0].item() == 1.0
+def with_finetune(recipe: Recipe, **changes: object) -> Recipe:
+    return dataclasses.replace(recipe, finetune=dataclasses.replace(recipe.finetune, **changes))  # type: ignore[arg-type]
 
 
-def test_the_best_weights_are_kept_not_the_last(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
-    """A rate that ruins the network after a good head stage: what is kept is the head stage."""
-    run = tmp_path / "run"
-    run.mkdir()
-    ruinous = dataclasses.replace(
-        RECIPE, finetune=FinetuneRecipe(epochs=2, batch_size=4, lr=5.0, lr_spread=1.0, ema_decay=0.0)
-    )
-    fitted = fit(backbone, prepared.data, ruinous, run=run, device=CPU, progress=NoProgress())
-    events = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-    epochs = [event for event in events if event["event"] == "epoch"]
+def test_the_best_weights_are_the_result_not_the_last(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
+    """Here they are those of the head stage."""
+    fitted = fit_into(tmp_path, backbone, prepared.data, with_finetune(RUINOUS, epochs=2))
+    epochs = read_events(tmp_path, "epoch")
     assert [event["stage"] for event in epochs] == ["head", "finetune", "finetune"]
     assert epochs[0]["best"]
     best = max(event["valid"]["accuracy"] for event in epochs)
     assert fitted.metrics["accuracy"] == best
     assert best > min(event["valid"]["accuracy"] for event in epochs)
-    assert [event["stage"] for event in events if event["event"] == "stage"] == ["features", "head", "finetune"]
+    assert [event["stage"] for event in read_events(tmp_path, "stage")] == ["features", "head", "finetune"]
+    assert set(fitted.stage_seconds) == {"features", "head", "finetune"}
 
 
-def test_without_epochs_of_the_whole_network_the_head_is_the_result(
+def test_without_epochs_of_fine_tuning_the_head_is_the_result(
     prepared: Prepared, backbone: Backbone, tmp_path: Path
 ) -> None:
-    recipe = dataclasses.replace(RECIPE, finetune=FinetuneRecipe(epochs=0))
-    said: list[str] = []
-
-    class Listening(NoProgress):
-        def info(self, text: str) -> None:
-            said.append(text)
-
-    fitted = fit(backbone, prepared.data, recipe, run=tmp_path, device=CPU, progress=Listening())
+    progress = RecordedProgress()
+    fitted = fit_into(tmp_path, backbone, prepared.data, with_finetune(RECIPE, epochs=0), progress=progress)
     assert fitted.metrics["accuracy"] > 0.9
-    assert said
-    assert not [line for line in said if "training steps" in line]  # there was a warning of too few
+    assert progress.infos
+    assert not progress.warnings  # of too few training steps
 
 
-def test_every_image_is_in_every_epoch_whatever_the_batch_size(prepared: Prepared, backbone: Backbone) -> None:
-    """A last batch that is not full was left out: up to half of a small dataset."""
-    seen: list[int] = []
-    count = len(prepared.data.train)
-    recipe = dataclasses.replace(RECIPE, finetune=FinetuneRecipe(epochs=1, batch_size=count - 1))
-    training = Finetuner(Classifier(backbone, class_count=3), prepared.data, recipe, size=32, device=CPU)
-
-    class Counting(NoProgress):
-        def advance(self, count: int = 1) -> None:
-            seen.append(count)
-
-    training.run_epoch(progress=Counting(), on_step=lambda: None)
-    assert sum(seen) == count
-    assert max(seen) - min(seen[1:]) <= 1
+def test_few_steps_are_warned_about(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
+    progress, recipe = RecordedProgress(), dataclasses.replace(RECIPE, head=HeadRecipe(epochs=0))
+    fit_into(tmp_path, backbone, prepared.data, with_finetune(recipe, epochs=1, batch_size=32), progress=progress)
+    assert progress.warnings == ["only 1 training steps; more `epochs` or a smaller `batch_size` may help"]
 
 
-def test_a_loss_that_is_no_number_stops_the_fit(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
+def test_every_step_and_every_epoch_is_recorded(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
+    fit_into(tmp_path, backbone, prepared.data, RECIPE)
+    steps, schedule = read_events(tmp_path, "step"), OneCycle(steps=8, max_lr=0.01)
+    assert [(event["lr"], event["momentum"]) for event in steps] == [schedule.at(number) for number in range(8)]
+    assert [event["epoch"] for event in steps] == [1] * 4 + [2] * 4
+    epochs = read_events(tmp_path, "epoch")[1:]
+    for event in epochs:
+        losses = [step["loss"] for step in steps if step["epoch"] == event["epoch"]]
+        assert event["train_loss"] == pytest.approx(np.mean(losses))
+        assert event["images_per_second"] > 0
+
+
+def test_what_changes_between_epochs_is_recorded(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, head=HeadRecipe(epochs=1))
+    fit_into(tmp_path, backbone, prepared.data, with_finetune(recipe, epochs=3, freeze=Freeze.parse("late:1,early:2")))
+    assert read_events(tmp_path, "change") == [
+        {"event": "change", "epoch": 1, "size": 32, "frozen": ["early", "late"]},
+        {"event": "change", "epoch": 2, "size": 32, "frozen": ["early"]},
+        {"event": "change", "epoch": 3, "size": 32, "frozen": []},
+    ]
+
+
+def test_the_network_sees_each_size_for_its_epochs(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
+    recipe = Recipe(head=HeadRecipe(epochs=0), finetune=FinetuneRecipe(sizes=Sizes.parse("16:1,40:2"), batch_size=32))
+    sides: list[int] = []
+    backbone.body.register_forward_pre_hook(lambda module, given: sides.append(given[0].shape[-1]))
+    fit_into(tmp_path, backbone, prepared.data, recipe)
+    assert [side for side in sides if side != 32] == [16, 40, 40]  # 32: the validation images
+    assert [(event["epoch"], event["size"]) for event in read_events(tmp_path, "change")] == [(1, 16), (2, 40)]
+
+
+def test_training_stops_early_and_the_best_epoch_is_the_result(
+    prepared: Prepared, backbone: Backbone, tmp_path: Path
+) -> None:
+    fitted = fit_into(tmp_path, backbone, prepared.data, with_finetune(RUINOUS, patience=2))
+    epochs = read_events(tmp_path, "epoch")
+    assert [event["epoch"] for event in epochs] == [0, 1, 2]
+    assert fitted.metrics["accuracy"] == epochs[0]["valid"]["accuracy"]
+    assert read_events(tmp_path, "stop") == [{"event": "stop", "stage": "finetune", "epoch": 2, "wait": 2}]
+    assert read_events(tmp_path, "stage")[-1]["stage"] == "finetune"
+
+
+def test_a_resumed_run_waits_no_longer_for_a_better_epoch(
+    prepared: Prepared, backbone: Backbone, tmp_path: Path
+) -> None:
+    """Neither from its last state, in which training is over, nor from the one before."""
+    recipe, last = with_finetune(RUINOUS, patience=2), RunFolder(tmp_path).last
+    fit_into(tmp_path, backbone, prepared.data, recipe)
+    before = read_events(tmp_path, "epoch")
+    fit_into(tmp_path, backbone, prepared.data, recipe)
+    assert read_events(tmp_path, "epoch") == before
+    assert len(read_events(tmp_path, "stop")) == 1
+    save_tensors(last, load_tensors(last), {**load_state(last), "wait": 1})
+    fit_into(tmp_path, backbone, prepared.data, with_finetune(recipe, epochs=8))
+    assert [event["epoch"] for event in read_events(tmp_path, "epoch")] == [0, 1, 2, 3]
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
     with torch.no_grad():
         next(backbone.body.parameters()).fill_(float("nan"))
     recipe = dataclasses.replace(RECIPE, head=HeadRecipe(epochs=0))
-    with pytest.raises(FitError, match="the loss became nan in epoch 1; try a tenth of the rate"):
-        fit(backbone, prepared.data, recipe, run=tmp_path, device=CPU, progress=NoProgress())
+    with pytest.raises(FitError, match="the loss became nan in epoch 1; try a tenth of the learning rate, `lr`"):
+        fit_into(tmp_path, backbone, prepared.data, recipe)
+    assert not RunFolder(tmp_path).best.exists()
 
 
-def test_a_loss_that_becomes_no_number_leaves_the_last_sound_state(
+class Exploding(OneCycle):
+    """From the third step on a learning rate that no recipe may have; else so small a network only becomes useless."""
+
+    def at(self, step: int) -> tuple[float, float]:
+        """Learning rate and momentum."""
+        return 1e-3 if step < 2 else 1e30, 0.9
+
+
+def test_a_loss_that_becomes_infinite_leaves_the_last_finite_state(
     prepared: Prepared, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The broken weights were saved over it, and the run could not be taken up by any version."""
-    recipe = dataclasses.replace(RECIPE, checkpoint_s=0, precision="fp32")
-    # From the third step on, at a rate that no recipe may have, or a network so small would only become useless.
-    monkeypatch.setattr("trainer.training.finetune.one_cycle", lambda step, **_: (1e-3 if step < 2 else 1e30, 0.9))
-    with pytest.raises(
-        FitError, match=r"the loss became .* in epoch 1; .*; what was best until then: .* export .* --out BUNDLE"
-    ):
-        fit(backbone, prepared.data, recipe, run=tmp_path, device=CPU, progress=NoProgress())
-    tensors, facts = load_state(tmp_path / LAST)
-    assert facts["step"] == 3
-    assert np.isfinite(facts["losses"]).all()
-    assert (tmp_path / BEST).exists()
-    restored = Finetuner(Classifier(backbone, class_count=3), prepared.data, recipe, size=32, device=CPU)
-    restored.restore(tensors, facts)
+    """The broken weights must not replace it, or no version could resume the run."""
+    run, recipe = RunFolder(tmp_path), dataclasses.replace(RECIPE, checkpoint_s=0, precision="fp32")
+    monkeypatch.setattr("trainer.training.finetune.OneCycle", Exploding)
+    with pytest.raises(FitError, match=r"the loss became .* in epoch 1; try a tenth of the learning rate, `lr`"):
+        fit_into(tmp_path, backbone, prepared.data, recipe)
+    state = load_state(run.last)
+    assert state["step"] == 3
+    assert np.isfinite(state["losses"]).all()
+    assert run.best.exists()
+    finetuner = Finetuner(Classifier(backbone, class_count=3), prepared.data, recipe, cpu_session(prepared.data))
+    finetuner.load_state_dict(load_tensors(run.last), state)
 
 
-def test_answers_that_are_no_numbers_end_the_fit(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
-    """With several labels an image they ended it in a traceback of the metrics."""
-    keeper = BestCheckpoint(tmp_path / "best", prepared.data, history=History(None), device=CPU, progress=NoProgress())
-    model = Classifier(backbone, class_count=3)
-    with torch.no_grad():
-        model.head.bias.fill_(float("nan"))
-    with pytest.raises(FitError, match="answers are no finite numbers any more; try a tenth of the rate"):
-        keeper.consider(model, stage="finetune", epoch=1)
-    assert not (tmp_path / "best").exists()
+def test_predictions_that_are_not_finite_end_the_training(
+    prepared: Prepared, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No weights are kept that predict nothing."""
+
+    def spoil(model: Classifier, *given: object) -> None:
+        torch.nn.init.constant_(model.head.bias, float("nan"))
+
+    monkeypatch.setattr("trainer.training.loop.fit_head", spoil)
+    with pytest.raises(FitError, match="predictions of the network are not finite any more; try a tenth of the `lr`"):
+        fit_into(tmp_path, backbone, prepared.data, RECIPE)
+    assert not RunFolder(tmp_path).best.exists()
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_the_model_has_the_classes_of_the_data_and_the_dropout_of_the_recipe(
+    prepared: Prepared, backbone: Backbone, dropout: float
+) -> None:
+    model = build_on_device(backbone, prepared.data, dataclasses.replace(RECIPE, dropout=dropout), CPU)
+    assert model.dropout == dropout
+    assert model.head.out_features == prepared.data.class_count == 3
+    assert next(model.body.parameters()).is_contiguous(memory_format=torch.channels_last)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,22 +14,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.support.trainer import trainer
+from tests.support.training import read_events
 from trainer.training.history import History
 from trainer.training.tensorboard import TensorBoard
 
 OPTIONS = (
-    "--backbone",
-    "tiny",
-    "--epochs",
-    "4",
-    "--batch-size",
-    "8",
-    "--lr",
-    "0.02",
-    "--device",
-    "cpu",
-    "--tensorboard",
-)
+    "--backbone", "tiny", "--epochs", "4", "--batch-size", "8", "--lr", "0.02", "--device", "cpu", "--tensorboard",
+)  # fmt: skip
 
 
 def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:
@@ -42,16 +32,14 @@ def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def events_of(run: Path, kind: str) -> list[dict[str, Any]]:
-    path = run / "history.jsonl"
-    events = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return [event for event in events if event["event"] == kind]
+def events_of(run: Path, name: str) -> list[dict[str, Any]]:
+    return read_events(run, name) if (run / "history.jsonl").exists() else []
 
 
 def require_same(run: Path) -> None:
-    """The board shows the very numbers of the history, each once."""
+    """Require that the board shows the numbers of the history, each once."""
     shown, steps, epochs = scalars(run), events_of(run, "step"), events_of(run, "epoch")
-    for tag, name in (("loss/step", "loss"), ("schedule/rate", "lr"), ("schedule/momentum", "momentum")):
+    for tag, name in (("loss/step", "loss"), ("schedule/lr", "lr"), ("schedule/momentum", "momentum")):
         assert shown[tag] == [(number, pytest.approx(step[name])) for number, step in enumerate(steps, start=1)]
     for name in ("loss", "accuracy", "macro_f1"):
         assert [value for _, value in shown[f"{name}/valid"]] == pytest.approx(
@@ -61,7 +49,7 @@ def require_same(run: Path) -> None:
     assert [step for step, _ in shown["loss/valid"]] == ends
 
 
-def test_a_fit_writes_what_its_history_has(photos: Path, tmp_path: Path, cache: Path) -> None:
+def test_the_board_shows_what_the_history_has(photos: Path, tmp_path: Path, cache: Path) -> None:
     run = tmp_path / "run"
     result = trainer("fit", photos, "--out", run, "--cache", cache, *OPTIONS)
     assert result.exit_code == 0, result.output
@@ -85,32 +73,32 @@ def test_a_run_that_was_killed_shows_each_step_once(photos: Path, tmp_path: Path
     require_same(run)
 
 
-def test_what_was_cut_from_the_history_is_no_longer_shown(tmp_path: Path) -> None:
-    """A process that dies between an epoch's records and its state leaves records that are written again."""
+def test_what_was_removed_from_the_history_is_no_longer_shown(tmp_path: Path) -> None:
+    """A process that dies between the events of an epoch and its checkpoint leaves events that are written again."""
     path = tmp_path / "history.jsonl"
 
     def write(history: History, *, epoch: int, loss: float) -> None:
         steps = [{"epoch": epoch, "lr": 0.1, "momentum": 0.9, "loss": loss} for _ in range(3)]
-        history.write_all("step", steps)
-        history.write("epoch", epoch=epoch, valid={"loss": loss, "accuracy": loss, "macro_f1": loss})
+        history.events("step", steps)
+        history.event("epoch", epoch=epoch, valid={"loss": loss, "accuracy": loss, "macro_f1": loss})
 
     with TensorBoard(tmp_path / "tensorboard") as board:
         history = History(path, board=board)
-        history.cut(0)
-        history.write("epoch", epoch=0, valid={"loss": 9.0, "accuracy": 9.0, "macro_f1": 9.0})
+        history.truncate(0)
+        history.event("epoch", epoch=0, valid={"loss": 9.0, "accuracy": 9.0, "macro_f1": 9.0})
         write(history, epoch=1, loss=1.0)
         saved = history.length_bytes
         write(history, epoch=2, loss=2.0)
     for length, epochs in ((saved, (2, 3)), (0, (0, 1))):
         with TensorBoard(tmp_path / "tensorboard") as board:
             history = History(path, board=board)
-            history.cut(length)
+            history.truncate(length)
             for epoch in epochs:
                 write(history, epoch=epoch, loss=10.0 + epoch)
         require_same(tmp_path)
 
 
-def test_says_which_extra_is_missing(
+def test_the_error_says_which_extra_is_missing(
     photos: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)

@@ -12,11 +12,13 @@ import numpy as np
 from torch import Tensor
 
 from trainer.data import TrainingData
-from trainer.errors import FitError
+from trainer.errors import FitError, RecipeError
 from trainer.model import Classifier
 from trainer.recipe import Freeze, Recipe, Sizes
+from trainer.training.distributed import SINGLE_PROCESS
 from trainer.training.finetune import Finetuner
 from trainer.training.head import HeadLearner
+from trainer.training.history import History
 from trainer.training.lr_find.result import LRFindResult, Stage, read_lr_find, write_lr_find
 from trainer.training.lr_find.sweep import SweepPlan, TrainStep, sweep
 from trainer.training.phases import Phases
@@ -36,14 +38,20 @@ _CPU_PLAN = SweepPlan(lr_min=1e-6, lr_max=1.0, steps=75)
 def find_head_lr(
     model: Classifier, features: Tensor, data: TrainingData, recipe: Recipe, session: Session
 ) -> LRFindResult:
-    """Sweep the head on what `extract_features` gave. The model stays as it is."""
+    """Sweep the head on what `extract_features` gave. The model stays as it is.
+
+    Raises:
+        RecipeError: The sweeps would start at or above the learning rate where they end.
+        FitError: The loss diverged at once.
+    """
+    plan = _with_limits(SweepPlan(), recipe)
 
     def start(number: int) -> TrainStep:
         learner = HeadLearner(model, features, data, _with_seed_of(recipe, _HEAD_STREAM, number))
         picks_by_step = (picks for epoch in itertools.count() for picks in learner.start_epoch(epoch))
         return lambda lr: learner.step(next(picks_by_step), lr=lr, momentum=_MOMENTUM)
 
-    curve = sweep(model, [start], _with_limits(SweepPlan(), recipe), progress=session.progress)
+    curve = sweep(model, [start], plan, progress=session.progress)
     return LRFindResult.of(curve, recipe_lr=recipe.head.lr)
 
 
@@ -51,13 +59,20 @@ def find_finetune_lr(model: Classifier, data: TrainingData, recipe: Recipe, sess
     """Sweep the whole network, earlier layers slower, with the image size and freezing of the schedule's peak.
 
     On a CPU the batches are smaller, the range of learning rates is narrower and, if necessary, there are fewer steps
-    and still smaller batches: it takes about two minutes at most. The model stays as it is.
+    and still smaller batches: it takes about two minutes at most. The model stays as it is. Of several processes one
+    does all of it.
+
+    Raises:
+        RecipeError: The sweeps would start at or above the learning rate where they end.
+        FitError: The loss diverged at once.
     """
     peak = Phases(recipe.finetune, data)[int(OneCycle.pct_start * recipe.finetune.epochs)]
     plan, batch_size = SweepPlan(), recipe.finetune.batch_size
     if session.device.type == "cpu":
         plan, batch_size = _CPU_PLAN, min(batch_size, _CPU_BATCH_SIZE)
     plan = dataclasses.replace(_with_limits(plan, recipe), budget_s=_BUDGET_S)
+    # The other processes wait meanwhile, and what happens in a sweep is no part of the training.
+    session = dataclasses.replace(session, distributed=SINGLE_PROCESS, history=History(None))
 
     def start(number: int, *, batch_size: int) -> TrainStep:
         stage = dataclasses.replace(
@@ -112,6 +127,11 @@ def with_lr_found(
 def _with_limits(plan: SweepPlan, recipe: Recipe) -> SweepPlan:
     """The plan between the learning rates that the recipe asks for."""
     lr_min, lr_max = recipe.lr_find.lr_min or plan.lr_min, recipe.lr_find.lr_max or plan.lr_max
+    if lr_min >= lr_max:
+        raise RecipeError(
+            f"learning rate sweeps would start at {lr_min:g} and end at {lr_max:g}; give an `lr_min` that is less than "
+            "`lr_max`, or both of them"
+        )
     return dataclasses.replace(plan, lr_min=lr_min, lr_max=lr_max)
 
 

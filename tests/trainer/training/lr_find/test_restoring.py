@@ -16,13 +16,13 @@ def network() -> nn.Sequential:
     return model
 
 
-def everything(model: nn.Module) -> list[object]:
+def all_state(model: nn.Module) -> list[object]:
     weights = [(weight.clone(), weight.grad, weight.requires_grad) for weight in model.parameters()]
     gradients = [None if gradient is None else gradient.clone() for _, gradient, _ in weights]
     return [
         [(name, tensor.tolist()) for name, tensor in model.state_dict().items()],
         [None if gradient is None else gradient.tolist() for gradient in gradients],
-        [learns for *_, learns in weights],
+        [requires_grad for *_, requires_grad in weights],
         [module.training for module in model.modules()],
         torch.get_rng_state().tolist(),
     ]
@@ -40,18 +40,18 @@ def spoil(model: nn.Module) -> None:
         optimizer.step()
 
 
-def test_nothing_is_left_of_what_was_tried() -> None:
+def test_nothing_is_left_of_what_was_tried_inside() -> None:
     model = network()
-    before = everything(model)
+    before = all_state(model)
     with restoring_state(model):
         spoil(model)
-        assert everything(model) != before
-    assert everything(model) == before
+        assert all_state(model) != before
+    assert all_state(model) == before
 
 
-def test_nothing_is_left_where_it_raises() -> None:
+def test_nothing_is_left_after_an_error() -> None:
     model = network()
-    before = everything(model)
+    before = all_state(model)
 
     def fail() -> None:
         with restoring_state(model):
@@ -60,13 +60,13 @@ def test_nothing_is_left_where_it_raises() -> None:
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert everything(model) == before
+    assert all_state(model) == before
 
 
-def test_gradients_from_before_are_not_added_to() -> None:
-    """Where a step adds to gradients without forgetting them first."""
+def test_nothing_is_added_to_the_gradients_from_before() -> None:
+    """If a step inside does not clear the gradients first."""
     model = network()
-    before = everything(model)
+    before = all_state(model)
     with restoring_state(model):
         model(torch.randn(3, 4)).sum().backward()
-    assert everything(model) == before
+    assert all_state(model) == before
