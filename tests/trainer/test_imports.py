@@ -34,7 +34,7 @@ LAYERS = {
     "trainer.training.lr_find": ("restoring", "sweep", "suggestions", "result", "search"),
     "trainer.diagnosis": (
         *("finding", "curve", "predictions", "embeddings", "near_duplicates", "label_noise", "evidence"),
-        *("gather", "data_rules", "training_rules", "diagnose"),
+        *("collect", "data_rules", "training_rules", "diagnose"),
     ),
     "trainer.report": (
         *("formatting", "chart", "training_charts", "lr_find_plot", "confusion", "gallery", "summary", "page"),

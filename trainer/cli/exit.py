@@ -16,6 +16,7 @@ import click
 
 from trainer.command_line import command_line
 from trainer.errors import ProcessLost, TrainerError
+from trainer.recipe import Recipe, settings_of
 
 WORK_FAILED = 1
 WRONG_USE = 2
@@ -23,6 +24,11 @@ BUNDLE_REFUSED = 3
 _STRING = r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\""""
 _PYTHON_CODE = re.compile(rf"""`(\w+\((?:{_STRING}|[^`'"\n])*\)|[^`\n]+)`""")  # a path in a call may have backquotes
 _RESUME = "python -m trainer resume RUN"
+# Names of the Python API that messages use. Other text in backquotes, such as the name of a file, stays as it is.
+_COMMANDS = frozenset({"evaluate", "export", "fit", "lr_find", "report", "resume", "sample"})
+_PARAMETERS = frozenset({"cache", "device", "lr", "out", "root", "threads"}) | {
+    item.knob.option.replace("-", "_") for item in settings_of(Recipe()) if item.knob.option
+}
 
 
 @contextmanager
@@ -67,23 +73,26 @@ def as_command_line(message: str) -> str:
     `valid_fraction` becomes --valid-fraction, `precision='fp32'` becomes --precision fp32, and
     `export('run', out='BUNDLE')` becomes python -m trainer export run --out BUNDLE.
     """
-    return _PYTHON_CODE.sub(lambda match: _as_shell(match[1]), message)
+    return _PYTHON_CODE.sub(_as_shell, message)
 
 
-def _as_shell(code: str) -> str:
+def _as_shell(match: re.Match[str]) -> str:
+    code = match[1]
     try:
         return _shell_words(ast.parse(code if code.endswith(")") else f"options({code})", mode="eval").body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # other text, such as a label with backquotes
-        return code
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return match[0]
 
 
 def _shell_words(call: ast.expr) -> str:
-    """The words for a call; raises ValueError if it is not one with constants."""
+    """The words for a call; raises ValueError if it is not one of the Python API, with constants."""
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-        raise ValueError("not a call of the Python API")
+        raise ValueError("not a call")
     options = [word for keyword in call.keywords for word in (_option(keyword.arg), _constant(keyword.value))]
     if call.func.id == "options":
         return shlex.join([*(_option(getattr(argument, "id", None)) for argument in call.args), *options])
+    if call.func.id not in _COMMANDS:
+        raise ValueError("not a command")
     return command_line("trainer", call.func.id.replace("_", "-"), *map(_constant, call.args), *options)
 
 
@@ -92,7 +101,7 @@ def _constant(node: ast.expr) -> str:
 
 
 def _option(name: str | None) -> str:
-    if name is None:
+    if name is None or name not in _PARAMETERS:
         raise ValueError("not a parameter")
     return "--" + name.replace("_", "-")
 

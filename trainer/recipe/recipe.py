@@ -249,7 +249,7 @@ class LRFindRecipe:
 
     lr_min: float = knob(
         0.0,
-        "First learning rate of the sweeps, of `lr-find` or with `lr='auto'`.",
+        "First learning rate of the sweeps: lr-find, or `lr='auto'`.",
         group=_FINETUNE,
         option="lr-min",
         low=1e-12,
@@ -259,7 +259,7 @@ class LRFindRecipe:
     )
     lr_max: float = knob(
         0.0,
-        "Last learning rate of the sweeps, of `lr-find` or with `lr='auto'`.",
+        "Last learning rate of the sweeps: lr-find, or `lr='auto'`.",
         group=_FINETUNE,
         option="lr-max",
         low=1e-12,

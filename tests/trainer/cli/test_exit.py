@@ -17,6 +17,7 @@ from service.bundle import BundleRefused
 from tests.support.photos import write_folder
 from tests.support.runs import tree
 from tests.support.trainer import FAST, check_messages, command, error_of, fit, options_of, trainer, unknown_options
+from trainer.cli import exit as exit_module
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.errors import CatalogError, FitError, ProcessLost, RecipeError, TrainerError
 
@@ -239,11 +240,15 @@ def test_names_of_the_python_api_are_shown_as_options_and_commands(code: str, sh
 
 
 @pytest.mark.parametrize(
-    "text", ["my photos", "a.b", "x y()", "1e-3", "(", "f(x)", "a=b", "f(*x)", "f(a=x)", "x()()", "\0", "()" * 5000]
+    "text",
+    [
+        *("my photos", "dog", "torch.compile", "x y()", "1e-3", "(", "item()", "a=b", "f(*x)", "fit(a=1)", "x()()"),
+        *("\0", "()" * 5000),
+    ],
 )
 def test_text_in_backquotes_that_is_not_a_name_of_the_api_stays_as_it_is(text: str) -> None:
-    """The label of an image may be anything; some raised an exception."""
-    assert as_command_line(f"the label is `{text}`.") == f"the label is {text}."
+    """The label of an image may be anything; some raised an exception, others were removed."""
+    assert as_command_line(f"the label is `{text}`.") == f"the label is `{text}`."
 
 
 def test_text_outside_backquotes_stays_as_it_is() -> None:
@@ -256,7 +261,7 @@ def test_text_outside_backquotes_stays_as_it_is() -> None:
 def _messages() -> list[str]:
     """Every text of the trainer with names in backquotes that is not a docstring; values are replaced by `X`."""
     texts = []
-    for path in sorted(Path(package.__path__[0]).rglob("*.py")):
+    for path in sorted({*Path(package.__path__[0]).rglob("*.py")} - {Path(exit_module.__file__)}):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docstrings = {
             id(node.value)
