@@ -58,7 +58,7 @@ OLD_NAMES = (
     *("whole_file", "write_whole", "write_all", "save_state", "load_facts"),
     *("group_accuracy", "group_column", "group-column", "valid_share", "valid-share", "size_share"),
     *("needing_memory", "choose_kernels", "give_back_memory", "leaving_at_once"),
-    *("LabelAnswer", "ScoredLabel", "Judged", "judgement", "vitals", "ledger", "hazards"),
+    *("LabelAnswer", "ScoredLabel", "Judged", "gather_evidence", "judgement", "vitals", "ledger", "hazards"),
     *("trainer.fitting", "trainer.insight", "trainer.pixels", "export.gate", "export.measured"),
 )  # fmt: skip
 

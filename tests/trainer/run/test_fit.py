@@ -18,6 +18,7 @@ from tests.support.photos import draw
 from tests.support.runs import kill_after, kill_once_exists, outcome
 from tests.support.trainer import command, error_of, trainer
 from trainer.model import load_backbone
+from trainer.training.schedule import OneCycle
 
 OPTIONS = ("--backbone", "tiny", "--epochs", "6", "--batch-size", "4", "--lr", "0.02", "--device", "cpu")
 
@@ -200,3 +201,26 @@ def test_the_card_names_only_stages_that_ran(photos: Path, tmp_path: Path, cache
     card = read_bundle(run / "bundle").card
     assert "frozen backbone" not in card
     assert "6 epochs of fine-tuning" in card
+
+
+@pytest.mark.parametrize("last_step", [3, 20])
+def test_after_a_failure_the_best_epoch_until_then_can_be_exported(
+    photos: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, last_step: int
+) -> None:
+    """If there is one: an epoch has eight steps."""
+
+    class Exploding(OneCycle):
+        def at(self, step: int) -> tuple[float, float]:
+            return 1e-3 if step < last_step else 1e30, 0.9
+
+    monkeypatch.setattr("trainer.training.finetune.OneCycle", Exploding)
+    run, bundle = tmp_path / "run", tmp_path / "bundle"
+    failed = trainer("fit", photos, "--out", run, "--cache", cache, *OPTIONS)
+    assert failed.exit_code == 1
+    error = error_of(failed)
+    assert "the loss became " in error
+    hint = f"the best epoch until then can be exported with python -m trainer export {run} --out BUNDLE"
+    assert error.endswith(hint) == (last_step > 8)
+    exported = trainer("export", run, "--out", bundle, "--cache", cache)
+    assert (exported.exit_code == 0) == (last_step > 8), exported.stderr
+    assert bundle.exists() == (last_step > 8)
