@@ -21,6 +21,7 @@ from trainer.training.head import HeadLearner
 from trainer.training.history import History
 from trainer.training.lr_find.result import LRFindResult, Stage, read_lr_find, write_lr_find
 from trainer.training.lr_find.sweep import SweepPlan, TrainStep, sweep
+from trainer.training.memory import oom_as_fit_error
 from trainer.training.phases import Phases
 from trainer.training.schedule import OneCycle
 from trainer.training.session import Session
@@ -92,7 +93,8 @@ def find_finetune_lr(model: Classifier, data: TrainingData, recipe: Recipe, sess
     while batch_sizes[-1] >= 2 * _SMALLEST_BATCH_SIZE:
         batch_sizes.append(batch_sizes[-1] // 2)
     starts = [partial(start, batch_size=each) for each in batch_sizes]
-    curve = sweep(model, starts, plan, progress=session.progress)
+    with oom_as_fit_error(session.device):
+        curve = sweep(model, starts, plan, progress=session.progress)
     return LRFindResult.of(curve, recipe_lr=recipe.finetune.lr)
 
 
