@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from service.web import record
 from service.web.record import Record
 
@@ -15,20 +13,12 @@ def make_record() -> Record:
 def test_stages_add_up_to_the_whole_time() -> None:
     request = make_record()
     for stage in ("parse", "decode", "decode"):
-        time.sleep(0.01)  # before the block: it counts too
-        with request.stage(stage):
-            time.sleep(0.01)
+        time.sleep(0.02)
+        request.lap(stage)
     request.finish()
     assert list(request.stages_ms) == ["parse", "decode"]
     assert request.stages_ms["decode"] > 35
     assert 58 < sum(request.stages_ms.values()) <= request.total_ms
-
-
-def test_a_stage_that_fails_counts() -> None:
-    request = make_record()
-    with pytest.raises(ValueError, match="no image"), request.stage("decode"):
-        raise ValueError("no image")
-    assert request.stages_ms["decode"] > 0
 
 
 def test_outside_of_requests_there_is_an_unused_record() -> None:

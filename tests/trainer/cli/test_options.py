@@ -69,7 +69,7 @@ def test_help_shows_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     for shown in (
         "Dropout before the head. [default: 0.2]",
         "[default: 12, or those of --sizes]",
-        "[default: 0: never]",
+        "[default: 0, never]",
         "--balance [none|sampler|loss]",
         "[default: 4e-3]",
         "Second folder or CSV to validate on. --root",  # none is shown if it is empty
