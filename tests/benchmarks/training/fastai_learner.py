@@ -4,8 +4,9 @@
     python fastai_learner.py TABLE --root FOLDER --weights FILE speed --passes 4
 
 TABLE is a CSV with the columns path, label and split (train or valid), FILE the weights of timm's `--arch` without its
-last layer. Everything else is as fastai's own documentation does it: `ImageDataLoaders` with `Resize` and
-`aug_transforms`, `vision_learner` with its default head, normalised as timm's record of the backbone says.
+last layer; without FILE they are random. Everything else is as fastai's own documentation does it: `ImageDataLoaders`
+with `Resize` and `aug_transforms`, `vision_learner` with its default head, normalised as timm's record of the backbone
+says.
 
 A JSON line is printed when the learner is ready. `fine-tune` prints one after each epoch. `speed` waits for a line on
 its standard input, trains the whole network for one epoch of that many passes over the training images, prints a JSON
@@ -65,12 +66,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=Path)
     parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--weights", type=Path)
     parser.add_argument("--arch", default="tf_efficientnet_lite0")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--fp16", action="store_true")
+    parser.add_argument("--precision", choices=["fp32", "fp16", "bf16"], default="fp32")
     parser.add_argument("--seed", type=int, default=0)
     commands = parser.add_subparsers(dest="command", required=True)
     fine_tune = commands.add_parser("fine-tune")
@@ -93,7 +94,7 @@ def main() -> None:
 
 
 def make_learner(options: argparse.Namespace, *, passes: int) -> Any:
-    """Make a frozen learner on the table's images with pretrained weights; an epoch is `passes` passes over them."""
+    """Make a frozen learner on the table's images; an epoch is `passes` passes over them."""
     table = fastai.pd.read_csv(options.table, dtype=str)
     table["is_valid"] = table["split"] == "valid"
     table = fastai.pd.concat([table, *[table[~table["is_valid"]]] * (passes - 1)], ignore_index=True)
@@ -109,13 +110,12 @@ def make_learner(options: argparse.Namespace, *, passes: int) -> Any:
         bs=options.batch_size,
         device=torch.device(options.device),
     )
-    learner = fastai.vision_learner(
-        loaders,
-        options.arch,
-        pretrained_cfg_overlay={"file": str(options.weights)},
-        metrics=fastai.accuracy,
+    pretrained = (
+        {"pretrained_cfg_overlay": {"file": str(options.weights)}} if options.weights else {"pretrained": False}
     )
-    return learner.to_fp16() if options.fp16 else learner
+    learner = fastai.vision_learner(loaders, options.arch, metrics=fastai.accuracy, **pretrained)
+    mixed = {"fp32": lambda: learner, "fp16": learner.to_fp16, "bf16": learner.to_bf16}
+    return mixed[options.precision]()
 
 
 def train_on_request(learner: Any) -> None:

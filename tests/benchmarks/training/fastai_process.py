@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 
 from tests.benchmarks.environment import make_environment
-from trainer.model import load_backbone
+from trainer.model import Backbone, load_backbone
 from trainer.recipe import DEFAULT_BACKBONE
 from trainer.training.device import training_dtype
 
@@ -31,23 +31,33 @@ class Fastai:
 
     Attributes:
         python: The interpreter.
-        weights: Of the pretrained body of the default backbone, under timm's names.
+        work: Folder for the standard error of its processes.
+        weights: File of the weights of the network without its last layer, under timm's names; None: random.
         batch_size: Images in a batch.
-        fp16: Whether fastai uses its own mixed precision.
+        precision: `fp32`, or fastai's own mixed precision in `fp16` or `bf16`.
+        arch: timm's name of the network.
+        size: Side of the images, pixels.
     """
 
     python: Path
-    weights: Path
+    work: Path
+    weights: Path | None
     batch_size: int
-    fp16: bool
+    precision: str
+    arch: str = "tf_efficientnet_lite0"
+    size: int = 224
+
+    @property
+    def fp16(self) -> bool:
+        """Whether it uses its own mixed precision in fp16."""
+        return self.precision == "fp16"
 
     def start(self, table: Path, *command: str, root: Path, device: str, seed: int) -> FastaiProcess:
         """Start a command of `fastai_learner.py` on the images of a table (path, label, split)."""
-        arguments = ["--root", str(root), "--weights", str(self.weights), "--device", device, "--seed", str(seed)]
-        arguments += ["--batch-size", str(self.batch_size), *(["--fp16"] if self.fp16 else [])]
-        return FastaiProcess(
-            [str(self.python), str(_SCRIPT), str(table), *arguments, *command], log=self.weights.parent
-        )
+        arguments = ["--root", str(root), "--device", device, "--seed", str(seed), "--arch", self.arch]
+        arguments += ["--size", str(self.size), "--batch-size", str(self.batch_size), "--precision", self.precision]
+        arguments += ["--weights", str(self.weights)] if self.weights else []
+        return FastaiProcess([str(self.python), str(_SCRIPT), str(table), *arguments, *command], log=self.work)
 
 
 class FastaiProcess:
@@ -123,11 +133,18 @@ def set_up_fastai(options: argparse.Namespace, *, precision: str) -> Fastai:
         python = make_environment(options.work / "fastai", ["fastai~=2.8.0", "safetensors", *shared]).python
     # Later processes are timed from their start: their files must not come from a cold disk.
     subprocess.run([python, "-c", "import fastai.vision.all"], check=True, capture_output=True)
-    weights = options.work.resolve() / "weights.safetensors"
-    safetensors.torch.save_file(load_backbone(DEFAULT_BACKBONE).body.state_dict(), weights)
+    work = options.work.resolve()
+    fp16 = uses_fp16(options.fp16, device=options.device, precision=precision)
     return Fastai(
         python=python,
-        weights=weights,
+        work=work,
+        weights=save_weights(work / "weights.safetensors", load_backbone(DEFAULT_BACKBONE)),
         batch_size=options.fastai_batch_size,
-        fp16=uses_fp16(options.fp16, device=options.device, precision=precision),
+        precision="fp16" if fp16 else "fp32",
     )
+
+
+def save_weights(path: Path, backbone: Backbone) -> Path:
+    """Write the weights of a backbone, for `Fastai.weights`."""
+    safetensors.torch.save_file(backbone.body.state_dict(), path)
+    return path

@@ -1,0 +1,1 @@
+"""The figures of a GPU, in one command; see `__main__`."""
