@@ -2,23 +2,27 @@
 
     python -m tests.benchmarks.old_and_new_training OLD_CHECKOUT OLD_PYTHON PHOTOS.csv [--root DIR] [--pairs 15]
         [--epochs 1] [--head-epochs 0] [--backbone efficientnet_lite0] [--size 224] [--batch-size 32] [--threads 2]
+        [--together]
 
 OLD_PYTHON is the interpreter of an environment with the dependencies of OLD_CHECKOUT; the new checkout is this one, run
 by this interpreter. In each pair each trainer runs `trainer fit` as a process of its own, with the options above and
-the same seed; the two take turns in going first. One fit of each that does not count decodes the images before. The
-images per second are those of the fine-tuning epochs in RUN/history.jsonl; once it has all of them, the process is
-killed, since the export does not count. Prints a Markdown table: medians, and the geometric mean of the pairs' ratios
-with its 95 % interval (Student's t of their logarithms).
+the same seed; the two take turns in going first. With `--together` both run at the same time, each on a core of its
+own, and exchange the cores after each pair: what slows the machine down for a while then slows both down. One fit of
+each that does not count decodes the images before. The images per second are those of the fine-tuning epochs in
+RUN/history.jsonl; once it has all of them, the process is killed, since the export does not count. Prints a Markdown
+table: medians, and the geometric mean of the pairs' ratios with its 95 % interval (Student's t of their logarithms).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from service.cores import usable_cores
@@ -40,10 +44,14 @@ def main() -> None:
     parser.add_argument("--backbone")
     parser.add_argument("--size", type=int)
     parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--threads", type=int, help="by default all cores; one core with --together")
+    parser.add_argument("--together", action="store_true", help="both at the same time, on a core each")
     options = parser.parse_args()
     if options.epochs < 1:
         parser.error("--epochs must be at least 1")
+    if options.together and usable_cores() < 2:
+        parser.error("--together needs two cores")
+    options.threads = options.threads or (1 if options.together else usable_cores())
     checkouts = read_checkouts(options, package="trainer")
     arguments = fit_arguments(options)
     print(f"{machine('cpu')}, {versions('torch')}; {options.pairs} pairs of `trainer fit {' '.join(arguments[1:])}`\n")
@@ -51,10 +59,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, stolen_fraction() as stolen:
         for name, checkout in checkouts.items():
             fine_tuning_speed(checkout, arguments, epochs=options.epochs, work=Path(folder, name))
-        for name in in_turns(options.pairs):
-            speed = fine_tuning_speed(checkouts[name], arguments, epochs=options.epochs, work=Path(folder, name))
+
+        def measure(name: str, core: int | None = None) -> None:
+            work = Path(folder, name)
+            speed = fine_tuning_speed(checkouts[name], arguments, epochs=options.epochs, work=work, core=core)
             speeds[name].append(speed)
             print(f"{name}: {speed:.1f} images/s", flush=True)
+
+        turns = list(in_turns(options.pairs))
+        if options.together:
+            cores = sorted(os.sched_getaffinity(0))[:2]
+            with ThreadPoolExecutor(2) as pool:
+                for pair in zip(turns[::2], turns[1::2], strict=True):
+                    list(pool.map(measure, pair, cores))
+        else:
+            for name in turns:
+                measure(name)
     print()
     print(TABLE_HEAD.format(quantity="images/s"))
     print(table_row("fine-tuning", speeds["old"], speeds["new"]))
@@ -78,8 +98,10 @@ def fit_arguments(options: argparse.Namespace) -> list[str]:
     return [str(options.photos.resolve()), *given]
 
 
-def fine_tuning_speed(checkout: Checkout, arguments: list[str], *, epochs: int, work: Path) -> float:
-    """Run a fit until its last epoch; decoded images are kept in `work`, RUN is removed.
+def fine_tuning_speed(
+    checkout: Checkout, arguments: list[str], *, epochs: int, work: Path, core: int | None = None
+) -> float:
+    """Run a fit until its last epoch, on one core or on all; decoded images are kept in `work`, RUN is removed.
 
     Returns:
         Images per second over all epochs of fine-tuning.
@@ -91,6 +113,8 @@ def fine_tuning_speed(checkout: Checkout, arguments: list[str], *, epochs: int, 
     with tempfile.TemporaryDirectory(dir=work) as folder:
         history, log = Path(folder, "run", "history.jsonl"), Path(folder, "log")
         command = checkout.command("trainer", "fit", *arguments, "--cache", work / "cache", "--out", history.parent)
+        if core is not None:
+            command = ["taskset", "--cpu-list", str(core), *command]
         with open(log, "wb") as output:
             process = subprocess.Popen(command, cwd=checkout.folder, env=checkout.environ, stdout=output, stderr=output)
         try:

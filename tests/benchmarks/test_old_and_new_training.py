@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -24,14 +25,15 @@ OPTIONS = {
 THIS = Checkout(folder=ROOT, python=Path(sys.executable))
 
 
-def test_a_fit_is_a_process_whose_speed_is_read_from_its_history(tmp_path: Path) -> None:
+@pytest.mark.parametrize("core", [None, min(os.sched_getaffinity(0))])
+def test_a_fit_is_a_process_whose_speed_is_read_from_its_history(tmp_path: Path, core: int | None) -> None:
     photos, work = write_folder(tmp_path / "photos", each=4), tmp_path / "work"
     arguments = fit_arguments(argparse.Namespace(photos=photos, **OPTIONS))
     assert arguments[1:] == [
         "--epochs", "1", "--head-epochs", "0", "--backbone", "tiny", "--batch-size", "4", "--threads", "1",
         "--device", "cpu", "--seed", "0",
     ]  # fmt: skip
-    assert fine_tuning_speed(THIS, arguments, epochs=1, work=work) > 0
+    assert fine_tuning_speed(THIS, arguments, epochs=1, work=work, core=core) > 0
     assert [path.name for path in work.iterdir()] == ["cache"]
 
 
