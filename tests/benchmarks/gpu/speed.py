@@ -45,7 +45,7 @@ def measure_speeds(setting: Setting, deadline: Deadline) -> Iterator[str]:
         else:
             try:
                 row |= _compare(_measure(setting, case))
-            except RuntimeError as error:  # such as too little memory; the other cases may fit
+            except Exception as error:  # noqa: BLE001 - such as too little memory; the other cases may fit
                 row["trainer"] = f"failed: {first_line(error)}"
             gc.collect()
             if setting.on_gpu:
