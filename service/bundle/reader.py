@@ -76,6 +76,7 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
             return _read_verified(_list_archive(archive), functools.partial(_read_member, archive))
     except FileNotFoundError as error:
         raise BundleRefused(f"there is no bundle at {source}") from error
+    # NotImplementedError is what zipfile raises for a compression that it does not know.
     except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
         raise BundleRefused(f"{source} is neither a bundle folder nor a zip of one: {error}") from error
     except OSError as error:

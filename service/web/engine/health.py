@@ -18,7 +18,7 @@ class HealthMonitor:
     while every slot is lost. If every slot has been lost for `stuck_s` seconds, only a restart helps: it is not live.
 
     Attributes:
-        stopping: Whether the service was told to stop.
+        stopping: Whether the service is stopping.
         slots_lost: How many slots are lost now.
         failures: How many requests have failed by the service's own fault.
     """

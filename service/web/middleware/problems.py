@@ -44,7 +44,7 @@ class ProblemsMiddleware:
             await exchange.respond(image_problem(error))
         except asyncio.CancelledError:  # the server stops, and the time for this request is over
             await exchange.respond(Problem(503, "The service is stopping.", headers={"Retry-After": "5"}), linger=False)
-        except Exception:
+        except Exception:  # a fault of the service itself: logged with its traceback, and no detail leaves it
             _logger.exception("request %s failed", scope["state"]["request_id"])
             await exchange.respond(Problem(500, "The service failed. Its log has an entry with the request id."))
 

@@ -11,8 +11,9 @@ import torch
 from tests.benchmarks.training.loops import LoopSetting, make_loop_setting
 from tests.benchmarks.training.recipes import change_recipe
 from trainer.catalog import read_catalog
+from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS
 
-# ours: the default precision of a GPU first
+# The default precision of a GPU comes first.
 PRECISIONS = ("bf16", "fp32")
 
 
@@ -58,14 +59,9 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Deadline:
-    """A moment at which a part of the benchmark must have ended."""
+    """When a part of the benchmark must have ended, on the clock of time.monotonic, seconds."""
 
     at: float
-
-    @classmethod
-    def after(cls, seconds: float) -> Deadline:
-        """The moment that is this many seconds from now."""
-        return cls(at=time.monotonic() + seconds)
 
     @property
     def left_s(self) -> float:
@@ -121,9 +117,9 @@ class Setting:
         )
 
 
-LITE0 = Network(name="efficientnet_lite0", weights="pretrained", arch="tf_efficientnet_lite0")
-RESNET50 = Network(name="torchvision/resnet50", weights="none", arch="resnet50")
-TINY = Network(name="tiny", weights="none", arch=None)
+LITE0 = Network(name="efficientnet_lite0", weights=PRETRAINED, arch="tf_efficientnet_lite0")
+RESNET50 = Network(name="torchvision/resnet50", weights=RANDOM_WEIGHTS, arch="resnet50")
+TINY = Network(name="tiny", weights=RANDOM_WEIGHTS, arch=None)
 
 
 def _cases(network: Network) -> tuple[Case, ...]:

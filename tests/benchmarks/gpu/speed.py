@@ -16,6 +16,7 @@ from tests.benchmarks.gpu.setting import Case, Deadline, Setting
 from tests.benchmarks.training.fastai_process import Fastai, save_weights
 from tests.benchmarks.training.loops import RealLoop, SyntheticLoop
 from tests.benchmarks.training.results import markdown
+from trainer.recipe import RANDOM_WEIGHTS
 from trainer.run.inputs import load_recipe_backbone
 from trainer.training.memory import first_line
 
@@ -67,13 +68,13 @@ def _measure(setting: Setting, case: Case) -> list[dict[str, float]]:
     }
     with ExitStack() as stack:
         if case.network.arch is not None and _has_fastai():
-            weights = setting.work / "weights.safetensors"
-            if case.network.weights != "none":
-                save_weights(weights, load_recipe_backbone(loop_setting.recipe))
+            weights = None
+            if case.network.weights != RANDOM_WEIGHTS:
+                weights = save_weights(setting.work / "weights.safetensors", load_recipe_backbone(loop_setting.recipe))
             fastai = Fastai(
                 python=Path(sys.executable),
                 work=setting.work,
-                weights=None if case.network.weights == "none" else weights,
+                weights=weights,
                 batch_size=case.batch_size,
                 precision=case.precision,
                 arch=case.network.arch,

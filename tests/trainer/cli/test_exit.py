@@ -161,7 +161,7 @@ def test_ctrl_c_ends_with_one_line(photos: Path, run: Path) -> None:
 
 
 def test_only_a_run_in_training_can_be_resumed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever stopped `evaluate` or `report` was told to resume a run that was finished."""
+    """After `evaluate` or `report` was stopped, the message said to resume a run that was finished."""
     for resumable, message in (
         (True, "interrupted; a run that was started continues with"),
         (False, "error: interrupted\n"),
