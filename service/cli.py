@@ -1,4 +1,4 @@
-"""The command line: python -m service serve|predict|verify.
+"""The service's commands: serve, predict, verify. `python -m service COMMAND`; `fieldguide COMMAND` has them too.
 
 Exit codes: 0 success, 1 the command failed (for `predict`: any image), 2 wrong usage, 3 the bundle was refused or the
 service could not start, 130 interrupted. Each error is one line on stderr. Each command imports what it needs itself,
@@ -19,55 +19,74 @@ from typing import Any, NoReturn
 import click
 
 from service import __version__
-from service.settings import DEFAULT_TOP_K, BadSetting, Settings, all_settings
-from service.text import bundle_lines, prediction_lines, printable
+from service.console import (
+    EXIT_FAILED,
+    EXIT_NOT_STARTED,
+    Program,
+    SectionedCommand,
+    fail,
+    option,
+    print_error,
+)
+from service.settings import DEFAULT_TOP_K, SETTING_GROUPS, BadSetting, Settings, all_settings
+from service.text import bundle_lines, prediction_lines
 
-_EXIT_FAILED = 1
-_EXIT_USAGE = 2
-_EXIT_NOT_STARTED = 3
-_EXIT_INTERRUPTED = 130
 _MIN_OPEN_FILES = 32  # 16 are open while a bundle is read
+# Settings that most people need; the help lists them first.
+_MOST_USED = (
+    *("host", "port", "threads", "max_body_bytes", "max_pixels", "deadline_s"),
+    *("api_keys_file", "trusted_hosts", "cors_origins", "log_level"),
+)
 
 
 def main() -> NoReturn:
     """Run the command of this process's arguments, then exit."""
-    try:
-        cli.main(prog_name="python -m service", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(_EXIT_USAGE)
-    except click.ClickException as error:
-        _fail(error.format_message(), code=error.exit_code)
-    except click.Abort:
-        _fail("interrupted", code=_EXIT_INTERRUPTED)
+    cli.main(prog_name="python -m service")
     sys.exit(0)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="fieldguide %(version)s")
 def cli() -> None:
     """Classify photos with the model of a bundle."""
 
 
+BUNDLE = click.argument("bundle", type=click.Path())
+JSON = option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+
+
 def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
     """Decorator: add a flag for every setting. `Settings.resolve` alone parses their values."""
     for setting in reversed([setting for setting in all_settings() if not setting.secret]):
-        command = click.option(
+        command = option(
             setting.flag,
             setting.name,
+            section=setting.group,
             metavar="|".join(setting.choices) or {int: "INTEGER", float: "NUMBER"}.get(setting.kind, "TEXT"),
-            help=f"{setting.help}  [{setting.variable}; default: {setting.default}]",
+            help=f"{setting.help}  [{setting.variable}; default: {_shown(setting.default)}]",
         )(command)
     return command
 
 
-@cli.command()
-@click.argument("bundle")
+def _shown(default: object) -> str:
+    return "none" if default == "" else str(default)
+
+
+@cli.command(
+    short_help="Serve a bundle over HTTP: a page and an API.",
+    cls=SectionedCommand,
+    sections=SETTING_GROUPS,
+    most_used=_MOST_USED,
+)
+@BUNDLE
 @_setting_options
 def serve(bundle: str, **flags: str | None) -> None:
     """Serve BUNDLE, a folder or a zip, over HTTP until SIGINT or SIGTERM.
 
-    Every setting is a flag or an environment variable. If both are given, the flag counts.
+    Every setting is a flag or an environment variable. If both are given, the flag counts. API keys themselves have
+    no flag: FIELDGUIDE_API_KEYS, or a file.
+
+    Example: fieldguide serve run/bundle --host 0.0.0.0 --port 8000
     """
     # Until the server installs its own handlers there is nothing to clean up. The first process of a container
     # ignores SIGTERM if it has no handler, and SIGINT's exception must not interrupt an import halfway.
@@ -89,7 +108,7 @@ def serve(bundle: str, **flags: str | None) -> None:
         with _bundle_errors():
             server.serve(bundle, settings)
     except (BadSetting, server.CannotListen) as error:
-        _fail(str(error), code=_EXIT_NOT_STARTED)
+        fail(str(error), code=EXIT_NOT_STARTED)
     # A thread may still load the model, or run inference for a cancelled request. If the interpreter were shut down,
     # the thread's return from native code would abort the process.
     os._exit(0)
@@ -101,9 +120,9 @@ def _check_open_files() -> None:
 
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= limit < _MIN_OPEN_FILES:
-        _fail(
+        fail(
             f"cannot start: {limit} open files are allowed (ulimit -n), {_MIN_OPEN_FILES} are needed",
-            code=_EXIT_NOT_STARTED,
+            code=EXIT_NOT_STARTED,
         )
 
 
@@ -111,16 +130,16 @@ def _exit_at_once(_number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(0)
 
 
-@cli.command()
-@click.argument("bundle")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
-@click.option(
+@cli.command(short_help="Classify images on the command line.", cls=SectionedCommand)
+@BUNDLE
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path())
+@JSON
+@option(
     "--top-k",
     type=click.IntRange(min=1),
     default=DEFAULT_TOP_K,
     show_default=True,
-    help="classes to list per image",
+    help="Classes to list for each image.",
 )
 def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int) -> None:
     """Classify each IMAGE.
@@ -134,7 +153,7 @@ def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int) 
     with _bundle_errors():
         predictor = Predictor(read_bundle(bundle))
     for warning in predictor.warnings:
-        _print_error(f"warning: {warning}")
+        print_error(f"warning: {warning}")
     results = predict_files(images, predictor, top_k=top_k)
     problems = [result for result in results if "status" in result]
     if as_json:
@@ -143,14 +162,14 @@ def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int) 
         for line in prediction_lines([result for result in results if "status" not in result]):
             click.echo(line)
     for problem in problems:
-        _print_error(f"{problem['path']}: {problem['detail']}")
+        print_error(f"{problem['path']}: {problem['detail']}")
     if problems:
-        sys.exit(_EXIT_FAILED)
+        sys.exit(EXIT_FAILED)
 
 
-@cli.command()
-@click.argument("bundle")
-@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+@cli.command(short_help="Check every hash and golden image of a bundle.", cls=SectionedCommand)
+@BUNDLE
+@JSON
 def verify(bundle: str, *, as_json: bool) -> None:
     """Check BUNDLE: the hash of every file, and the golden images with every model file."""
     from service.bundle import read_bundle
@@ -176,7 +195,7 @@ def verify(bundle: str, *, as_json: bool) -> None:
         for line in bundle_lines(report):
             click.echo(line)
     for warning in report["warnings"]:
-        _print_error(f"warning: {warning}")
+        print_error(f"warning: {warning}")
 
 
 @contextlib.contextmanager
@@ -186,14 +205,4 @@ def _bundle_errors() -> Iterator[None]:
     try:
         yield
     except BundleRefused as error:
-        _fail(f"bundle refused: {error}", code=_EXIT_NOT_STARTED)
-
-
-def _print_error(message: str) -> None:
-    """Print a message as one line on stderr."""
-    click.echo(printable(" ".join(message.split())), err=True)
-
-
-def _fail(message: str, *, code: int) -> NoReturn:
-    _print_error(f"error: {message}")
-    sys.exit(code)
+        fail(f"bundle refused: {error}", code=EXIT_NOT_STARTED)

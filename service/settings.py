@@ -19,6 +19,16 @@ KEY_PATTERN = r"[!-+\--~]{16,}"
 _VARIABLE_PREFIX = "FIELDGUIDE_"
 _ON_OFF = ("on", "off")
 
+_ADDRESS = "Address and threads"
+_LIMITS = "Limits on images and requests"
+_CONNECTIONS = "Connections"
+_ACCESS = "Access"
+_PROTOCOLS = "Protocols"
+_LIFE = "Start and stop"
+_LOGS = "Logs"
+# The order in which they are listed.
+SETTING_GROUPS = (_ADDRESS, _LIMITS, _CONNECTIONS, _ACCESS, _PROTOCOLS, _LIFE, _LOGS)
+
 
 class BadSetting(ValueError):
     """An invalid value of a setting. The message is one line that names the flag or the variable."""
@@ -33,6 +43,7 @@ class Setting:
         kind: int, float or str.
         default: Value if neither flag nor variable is given.
         help: One line.
+        group: Heading under which it is listed.
         low: Smallest number allowed.
         high: Largest number allowed.
         choices: The only texts allowed, if not empty.
@@ -45,6 +56,7 @@ class Setting:
     kind: type
     default: Any
     help: str
+    group: str
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
@@ -92,65 +104,84 @@ class Setting:
         return f" of at least {self.low:g}" if self.low > -math.inf else ""
 
 
-def _setting(default: Any, help_text: str, **row: Any) -> Any:
+def _setting(default: Any, help_text: str, group: str, **row: Any) -> Any:
     """Make a field of `Settings`. `row` holds further attributes of its `Setting`."""
-    return dataclasses.field(default=default, repr=not row.get("secret", False), metadata={"help": help_text, **row})
+    metadata = {"help": help_text, "group": group, **row}
+    return dataclasses.field(default=default, repr=not row.get("secret", False), metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """The table: each field is a setting."""
 
-    host: str = _setting("127.0.0.1", "address to listen on")
-    port: int = _setting(8000, "port to listen on; 0: any free port", low=0, high=65535)
-    threads: int = _setting(0, "images processed in parallel (slots); 0: one per usable core", low=0, high=1024)
-    queue_per_slot: int = _setting(4, "requests that may wait for each slot; more get 429", low=0, high=1024)
+    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0: every network of this machine.", _ADDRESS)
+    port: int = _setting(8000, "Port to listen on; 0: any free port.", _ADDRESS, low=0, high=65535)
+    threads: int = _setting(
+        0, "Images that are processed in parallel (slots); 0: one per usable core.", _ADDRESS, low=0, high=1024
+    )
+    max_body_bytes: int = _setting(20 * 1024 * 1024, "Longest request body (upload), bytes.", _LIMITS, low=1)
+    max_pixels: int = _setting(0, "Most pixels of an image (width x height); 0: as in the bundle.", _LIMITS, low=0)
+    max_side_ratio: int = _setting(
+        0, "Largest long side / short side of an image; 0: as in the bundle.", _LIMITS, low=0
+    )
+    queue_per_slot: int = _setting(4, "Requests that may wait for each slot; more get 429.", _LIMITS, low=0, high=1024)
     deadline_s: float = _setting(
-        10.0, "time from the last byte of a request to its response, seconds; then 503", low=0.001
+        10.0, "Time from the last byte of a request to its response, seconds; then 503.", _LIMITS, low=0.001
     )
-    stuck_s: float = _setting(30.0, "/livez becomes 503 if all slots are stuck for this time, seconds", low=0)
-    max_body_bytes: int = _setting(20 * 1024 * 1024, "longest request body, bytes", low=1)
-    body_timeout_s: float = _setting(10.0, "time for a request body to arrive, seconds", low=0.001)
+    body_timeout_s: float = _setting(10.0, "Time for a request body to arrive, seconds.", _LIMITS, low=0.001)
     min_body_bytes_per_s: int = _setting(
-        4096, "slowest request body after its first 2 s, bytes per second; 0: any", low=0
+        4096, "Slowest request body after its first 2 s, bytes per second; 0: any.", _LIMITS, low=0
     )
-    max_pixels: int = _setting(0, "most pixels of an image (width x height); 0: as in the bundle", low=0)
-    max_side_ratio: int = _setting(0, "largest long side / short side of an image; 0: as in the bundle", low=0)
-    max_header_bytes: int = _setting(65536, "longest request line and headers, bytes", low=256)
-    max_headers: int = _setting(100, "most headers of a request", low=1)
-    header_timeout_s: float = _setting(10.0, "time for the headers of a request to arrive, seconds", low=0.001)
-    max_connections: int = _setting(512, "most open connections, besides those of health probes", low=1)
+    max_connections: int = _setting(512, "Most open connections, besides those of health probes.", _CONNECTIONS, low=1)
+    max_headers: int = _setting(100, "Most headers of a request.", _CONNECTIONS, low=1)
+    max_header_bytes: int = _setting(65536, "Longest request line and headers, bytes.", _CONNECTIONS, low=256)
+    header_timeout_s: float = _setting(
+        10.0, "Time for the headers of a request to arrive, seconds.", _CONNECTIONS, low=0.001
+    )
     keep_alive_s: int = _setting(
-        75, "time that a connection may be idle between requests, seconds; longer than the load balancer's", low=1
+        75,
+        "Time that a connection may be idle between requests, seconds; longer than the load balancer's.",
+        _CONNECTIONS,
+        low=1,
     )
-    send_timeout_s: float = _setting(30.0, "time for a client to receive a response, seconds", low=0.001)
-    grace_s: float = _setting(3.0, "time after SIGTERM with requests accepted but /readyz 503, seconds", low=0)
-    drain_s: int = _setting(6, "time after that for requests in progress to finish, seconds", low=0)
+    send_timeout_s: float = _setting(30.0, "Time for a client to receive a response, seconds.", _CONNECTIONS, low=0.001)
     api_keys: str = _setting(
         "",
-        "API keys, separated by commas",
+        "API keys, separated by commas.",
+        _ACCESS,
         item_pattern=KEY_PATTERN,
         items="keys of 16 or more printable ASCII characters",
         secret=True,
     )
-    api_keys_file: str = _setting("", "file of API keys, one per line, besides those of FIELDGUIDE_API_KEYS")
+    api_keys_file: str = _setting("", "File of API keys, one per line, besides those of FIELDGUIDE_API_KEYS.", _ACCESS)
     trusted_hosts: str = _setting(
         "*",
-        "host names of this service, separated by commas; *.example.org: its subdomains; *: any",
+        "Host names of this service, separated by commas; *.example.org: its subdomains; *: any.",
+        _ACCESS,
         item_pattern=r"\*|(\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]",
         items="host names without a port",
     )
     cors_origins: str = _setting(
         "",
-        "origins whose pages may send requests from a browser, separated by commas; *: any",
+        "Origins whose pages may send requests from a browser, separated by commas; *: any.",
+        _ACCESS,
         item_pattern=r"\*|[a-z][a-z0-9+.-]*://[^/\s,]+",
         items="origins such as https://example.org",
     )
-    open_inference: str = _setting("on", "serve the Open Inference Protocol under /v2", choices=_ON_OFF)
-    hugging_face: str = _setting("on", "serve the Hugging Face inference API under /models", choices=_ON_OFF)
-    log_level: str = _setting("info", "lowest level of log entries", choices=("debug", "info", "warning", "error"))
+    open_inference: str = _setting(
+        "on", "Whether the Open Inference Protocol is served under /v2.", _PROTOCOLS, choices=_ON_OFF
+    )
+    hugging_face: str = _setting(
+        "on", "Whether the Hugging Face inference API is served under /models.", _PROTOCOLS, choices=_ON_OFF
+    )
+    stuck_s: float = _setting(30.0, "/livez becomes 503 if all slots are stuck for this time, seconds.", _LIFE, low=0)
+    grace_s: float = _setting(3.0, "Time after SIGTERM with requests accepted but /readyz 503, seconds.", _LIFE, low=0)
+    drain_s: int = _setting(6, "Time after that for requests in progress to finish, seconds.", _LIFE, low=0)
+    log_level: str = _setting(
+        "info", "Lowest level of log entries.", _LOGS, choices=("debug", "info", "warning", "error")
+    )
     log_format: str = _setting(
-        "auto", "format of log entries; auto: text on a terminal, else json", choices=("auto", "json", "text")
+        "auto", "Format of log entries; auto: text on a terminal, else json.", _LOGS, choices=("auto", "json", "text")
     )
 
     @classmethod

@@ -1,6 +1,7 @@
 """Every exception of the trainer.
 
 TrainerError
+├── MissingPackages   an installation that only serves, or only half of the packages
 ├── RecipeError       a setting that is wrong, or does not go with another one
 ├── DeviceError       a device that this machine does not have
 ├── BackboneError     a backbone that is unknown, or whose weights are missing
@@ -37,6 +38,12 @@ class TrainerError(Exception):
     def __str__(self) -> str:
         message = super().__str__()
         return f"{message}; {self.hint}" if self.hint else message
+
+
+class MissingPackages(TrainerError, ImportError):
+    """Packages that training needs are not installed. The message says which, and how to install them."""
+
+    exit_code = 2
 
 
 class RecipeError(TrainerError):

@@ -10,12 +10,12 @@ NumPy only. Scaling, mean and standard deviation are part of the ONNX graph.
     preflight     checks on the bytes before Pillow opens or decodes them
     isobmff, av1  what the preflight reads of AVIF and HEIF: boxes, and the size of the frames in them
     transforms    EXIF orientation undone, RGB over white, resize and crop
-    picture       all of that in order: `load`
+    picture       all of that in order: `load`; `from_image` for an image that is decoded already
 """
 
 from service.pixels.decoding import formats
 from service.pixels.errors import ImageError, UndecodableImage, UnsupportedImage
-from service.pixels.picture import DECODER_VERSION, Picture, UInt8Array, load
+from service.pixels.picture import DECODER_VERSION, Picture, UInt8Array, from_image, load
 from service.pixels.spec import Filter, Limits, Mode, PixelSpec
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "UndecodableImage",
     "UnsupportedImage",
     "formats",
+    "from_image",
     "load",
 ]

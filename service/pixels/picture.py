@@ -72,6 +72,33 @@ def load(data: bytes, spec: PixelSpec, *, limits: Limits | None = None) -> Pictu
         raise UndecodableImage(f"The image cannot be decoded; it may be damaged ({_reason(error)}).") from error
 
 
+def from_image(image: Image.Image, spec: PixelSpec) -> Picture:
+    """Turn an image that Pillow has opened, or that was made in memory, into the array that the model sees.
+
+    Every step after decoding is that of `load`. A large JPEG may give slightly other pixels than its file does there,
+    because `load` lets libjpeg reduce it while it decodes. There are no limits on the size: the image is the caller's.
+
+    Args:
+        image: The image. It is loaded if it is not yet, and not changed otherwise.
+        spec: Geometry of the model's input.
+
+    Raises:
+        UndecodableImage: The image has no pixels, or Pillow cannot load it.
+    """
+    if not image.width or not image.height:
+        raise UndecodableImage("The image has no pixels.")
+    orientation = exif_orientation(image)
+    try:
+        image.load()
+        rgb = upright_rgb(image, orientation)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UndecodableImage(f"The image cannot be decoded; it may be damaged ({_reason(error)}).") from error
+    whole = (0.0, 0.0, float(rgb.width), float(rgb.height))
+    square, box = resize_to_square(rgb, whole, rgb.size, spec)
+    pixels = np.asarray(square, dtype=np.uint8)
+    return Picture(pixels=pixels, format=image.format or "array", width=rgb.width, height=rgb.height, box=box)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Decoded:
     """An upright RGB image, perhaps reduced.

@@ -29,3 +29,18 @@ PAGE_HEADERS = {
 def base_css() -> str:
     """Read the style sheet that comes before a page's own rules: colours, fonts, dark mode, focus."""
     return (resources.files("service.ui") / "base.css").read_text("utf-8")
+
+
+def notebook_html(html: str, *, css: str = "") -> str:
+    """Wrap a fragment for the output of a notebook, with the project's styles, which reach nothing else there.
+
+    The styles are nested in one class (CSS nesting). It is repeated, so that they win over those of the notebook.
+
+    Args:
+        html: The fragment.
+        css: Its own rules, after those of `base_css`.
+    """
+    rules = (base_css() + (resources.files("service.ui") / "notebook.css").read_text("utf-8") + css).replace(
+        ":root", "&"
+    )
+    return f'<div class="fieldguide"><style>.fieldguide.fieldguide.fieldguide {{\n{rules}\n}}</style>{html}</div>'

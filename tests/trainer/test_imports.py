@@ -19,11 +19,22 @@ MOST_PARAMETERS = 5
 # The modules and packages of each package, in order: each may import only what stands before it.
 LAYERS = {
     "trainer": (
-        *("errors", "atomic", "command_line", "progress", "recipe", "catalog", "data", "model", "training"),
+        *(
+            "errors",
+            "installation",
+            "atomic",
+            "command_line",
+            "progress",
+            "recipe",
+            "catalog",
+            "data",
+            "model",
+            "training",
+        ),
         *("predictions", "diagnosis", "report", "export", "run", "sample", "cli", "__main__"),
     ),
-    "trainer.recipe": ("schedules", "knobs", "recipe", "reading"),
-    "trainer.catalog": ("row", "labels", "files", "folder", "table", "split", "catalog", "reading"),
+    "trainer.recipe": ("schedules", "knobs", "recipe", "reading", "options"),
+    "trainer.catalog": ("row", "labels", "files", "folder", "table", "split", "catalog", "reading", "lists"),
     "trainer.data": ("cache", "images", "augment", "prepare"),
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),
     "trainer.training": (
@@ -37,14 +48,24 @@ LAYERS = {
         *("collect", "data_rules", "training_rules", "diagnose"),
     ),
     "trainer.report": (
-        *("formatting", "chart", "training_charts", "lr_find_plot", "confusion", "gallery", "summary", "page"),
+        *(
+            "formatting",
+            "chart",
+            "training_charts",
+            "lr_find_plot",
+            "confusion",
+            "gallery",
+            "summary",
+            "page",
+            "notebook",
+        ),
     ),
     "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
         *("environment", "unreadable", "folder", "inputs", "next_command"),
         *("lr_find", "evaluate", "diagnose", "report", "export", "fit"),
     ),
-    "trainer.cli": ("exit", "options", "overrides", "output", "console", "commands"),
+    "trainer.cli": ("exit", "options", "output", "console", "commands"),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy", "sklearn", "matplotlib", "PIL")

@@ -8,11 +8,13 @@ split    which images are held out for validation
 files    hashes, and images that cannot be decoded
 catalog  the table of images
 reading  a folder or a CSV -> a catalog
+lists    lists of paths and labels -> a catalog
 """
 
 from service.inputs import first_few
 from trainer.catalog.catalog import Catalog
 from trainer.catalog.files import hash_files, lost_classes, require_readable
+from trainer.catalog.lists import catalog_from_lists
 from trainer.catalog.reading import read_catalog, read_test
 from trainer.catalog.row import Row, Split
 from trainer.catalog.split import HoldOut, hold_out
@@ -25,6 +27,7 @@ __all__ = [
     "HoldOut",
     "Row",
     "Split",
+    "catalog_from_lists",
     "first_few",
     "hash_files",
     "hold_out",

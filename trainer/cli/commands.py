@@ -1,19 +1,22 @@
-"""`python -m trainer COMMAND`: see each command's --help.
+"""The trainer's commands. `python -m trainer COMMAND`; `fieldguide COMMAND` has them too.
 
-Exit codes: 0 done, 1 the work failed, 2 wrong use, 3 the bundle was refused. An error is one line on standard error.
+Exit codes: 0 done, 1 the work failed, 2 wrong use, 3 the bundle was refused, 130 interrupted. An error is one line on
+standard error.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from service import __version__
+from service.console import Program, SectionedCommand, option
 from service.cores import usable_cores
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import (
@@ -21,36 +24,50 @@ from trainer.cli.options import (
     CACHE,
     DATA,
     DEVICE,
+    MOST_USED,
     MOVED_ROOT,
     NEW_RUN,
     RUN,
     THREADS,
-    GroupedCommand,
     given_options,
     recipe_options,
 )
 from trainer.cli.output import evaluation_json, evaluation_text, fit_json, fit_text, metrics_text, written
-from trainer.cli.overrides import recipe_overrides
 from trainer.command_line import command_line
+from trainer.recipe import GROUPS
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do not need it
+    from trainer.progress import Progress
     from trainer.run import Environment
 
+_FIT_EXAMPLES = """\b
+Examples:
+  fieldguide fit photos
+  fieldguide fit photos --epochs 5 --lr 1e-3 --out run
+  fieldguide fit photos.csv --label-column species
+  fieldguide fit photos --freeze early:2,late:1   frozen for their first epochs
+  fieldguide fit photos --sizes 128:3,224:2       3 epochs of small images first
+"""
 _DISTRIBUTED_COMMANDS = ("fit", "resume")  # torchrun may start several processes of these
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="fieldguide")
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="fieldguide %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Fine-tune an image classifier on a folder of photos and export a bundle for the service."""
+    require_one_process(context)
+
+
+def require_one_process(context: click.Context) -> None:
+    """Raise UsageError if torchrun started several processes of a command that runs in one."""
     if context.invoked_subcommand not in _DISTRIBUTED_COMMANDS and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise click.UsageError(f"{context.invoked_subcommand} runs in one process; start it without torchrun")
 
 
-@main.command()
+@main.command(short_help="Write a small real dataset to try everything on.", cls=SectionedCommand)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the planted faults.")
 @AS_JSON
 def sample(folder: Path, seed: int, as_json: bool) -> None:
     """Write a small real dataset to try everything on: handwritten digits, with planted faults."""
@@ -69,12 +86,18 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
     text = (
         f"{sample.files} handwritten digits in {sample.folder}, {len(sample.planted)} of them with a planted fault\n"
         f"  (listed in {sample.planted_file.name}; {sample.held_out.name} has good ones to evaluate on)\n"
-        f"next: {command_line('trainer', 'fit', folder, '--recipe', sample.recipe_file, '--out', 'RUN')}"
+        f"next: {command_line('fit', folder, '--recipe', sample.recipe_file, '--out', 'RUN')}"
     )
     _print(value, text, as_json)
 
 
-@main.command(cls=GroupedCommand)
+@main.command(
+    short_help="Train on a folder or CSV of images, and export a bundle.",
+    cls=SectionedCommand,
+    sections=GROUPS,
+    most_used=("run", *MOST_USED),
+    epilog=_FIT_EXAMPLES,
+)
 @DATA
 @NEW_RUN
 @recipe_options(for_fit=True)
@@ -84,32 +107,45 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
 @AS_JSON
 def fit(
     data: Path,
-    run: Path,
+    run: Path | None,
     recipe_file: Path | None,
     device: str,
     threads: int | None,
-    cache: Path,
+    cache: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Train on DATA (a folder with one folder a class, or a CSV) and export RUN/bundle."""
     with clear_errors(resumable=True):
-        from trainer.recipe import read_recipe
-        from trainer.run import RunFolder, fit_run, follow_run
+        from trainer.recipe import apply_options
+        from trainer.run import RunFolder, choose_run, fit_run, follow_run
 
         with _environment(device=device, threads=threads, cache=cache) as environment:
+            run = choose_run(run, data, environment)
             if not environment.distributed.is_main:
                 follow_run(run, environment, root=None)
                 return
-            recipe = read_recipe(recipe_file, recipe_overrides(data, options))
+            recipe = apply_options(recipe_file, data, options, warn=environment.progress.warn)
             result = fit_run(recipe, run, environment)
     folder = RunFolder(run)
     _print(fit_json(result, folder), fit_text(result, folder), as_json)
 
 
-@main.command("lr-find", cls=GroupedCommand)
+@main.command(
+    "lr-find",
+    short_help="Find learning rates for both stages of a training.",
+    cls=SectionedCommand,
+    sections=GROUPS,
+    most_used=("folder", *(name for name in MOST_USED if name not in ("lr", "seed"))),
+)
 @DATA
-@click.option("--out", "folder", metavar="DIR", type=click.Path(path_type=Path), help="For lr_find.json and its plot.")
+@option(
+    "--out",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="New folder for lr_find.json and its plot.  [default: none is written]",
+)
 @recipe_options(for_fit=False)
 @DEVICE
 @THREADS
@@ -124,35 +160,35 @@ def lr_find(
     recipe_file: Path | None,
     device: str,
     threads: int | None,
-    cache: Path,
+    cache: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Find learning rates for both stages on DATA: sweeps in which the learning rate grows until the loss diverges."""
     with clear_errors():
-        from trainer.recipe import read_recipe
+        from trainer.recipe import apply_options
         from trainer.run import find_lr
 
-        recipe = read_recipe(recipe_file, recipe_overrides(data, options))
         with _environment(device=device, threads=threads, cache=cache) as environment:
+            recipe = apply_options(recipe_file, data, options, warn=environment.progress.warn)
             found = find_lr(recipe, environment, out=folder)
     lines = [line for stage, result in found.items() for line in result.table(stage)]
     again = given_options(context, without=("folder", "as_json"))
     lines += [
         *written(folder, "lr_find.png"),
-        f"next: {command_line('trainer', 'fit', data, *again, '--lr', 'auto', '--out', 'RUN')}",
+        f"next: {command_line('fit', data, *again, '--lr', 'auto', '--out', 'RUN')}",
     ]
     _print({stage: result.to_json() for stage, result in found.items()}, "\n".join(lines), as_json)
 
 
-@main.command()
+@main.command(short_help="Continue a run that was stopped, for whatever reason.", cls=SectionedCommand)
 @RUN
 @MOVED_ROOT
 @DEVICE
 @THREADS
 @CACHE
 @AS_JSON
-def resume(run: Path, root: Path | None, device: str, threads: int | None, cache: Path, as_json: bool) -> None:
+def resume(run: Path, root: Path | None, device: str, threads: int | None, cache: Path | None, as_json: bool) -> None:
     """Continue RUN after it was stopped: by Ctrl-C, a kill, a full disk or a power cut."""
     with clear_errors(resumable=True):
         from trainer.run import RunFolder, follow_run, resume_run
@@ -166,17 +202,17 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
     _print(fit_json(result, folder), fit_text(result, folder), as_json)
 
 
-@main.command()
+@main.command(short_help="Measure a bundle on labelled images that it has not seen.", cls=SectionedCommand)
 @RUN
 @click.argument("data", metavar="[DATA]", required=False, type=click.Path(path_type=Path))
-@click.option(
+@option(
     "--root",
     type=click.Path(path_type=Path),
     help="Folder that the paths of a CSV are relative to; without DATA, those of RUN.",
 )
-@click.option("--path-column", help="Column of a CSV.  [default: that of RUN's data]")
-@click.option("--label-column", help="Column of a CSV.  [default: that of RUN's data]")
-@click.option(
+@option("--path-column", help="Column of a CSV.  [default: that of RUN's data]")
+@option("--label-column", help="Column of a CSV.  [default: that of RUN's data]")
+@option(
     "--out",
     "predictions",
     metavar="FILE",
@@ -191,14 +227,14 @@ def evaluate(run: Path, threads: int | None, as_json: bool, **options: Any) -> N
         from trainer.cli.console import Terminal
         from trainer.run import EvaluationOptions, evaluate_run
 
-        with Terminal() as progress:
+        with Terminal(phrase=as_command_line) as progress:
             found = evaluate_run(
                 run, EvaluationOptions(**options), threads=threads or usable_cores(), progress=progress
             )
     _print(evaluation_json(found), evaluation_text(found), as_json)
 
 
-@main.command()
+@main.command(short_help="Write the report of a run again.", cls=SectionedCommand)
 @RUN
 @MOVED_ROOT
 @AS_JSON
@@ -211,12 +247,12 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
     _print({"report": str(page)}, str(page), as_json)
 
 
-@main.command()
+@main.command(short_help="Write the bundle of a run again, as a folder or .zip.", cls=SectionedCommand)
 @RUN
-@click.option("--out", metavar="BUNDLE", type=click.Path(path_type=Path), required=True, help="Folder or .zip.")
-@click.option("--name", default="", help="Of the bundle.  [default: that of RUN]")
-@click.option("--version", default="1", show_default=True, help="Of the bundle.")
-@click.option(
+@option("--out", metavar="BUNDLE", type=click.Path(path_type=Path), required=True, help="Folder or .zip.")
+@option("--name", default="", help="Of the bundle.  [default: that of RUN]")
+@option("--version", default="1", show_default=True, help="Of the bundle.")
+@option(
     "--golden",
     type=click.Choice(["synthetic", "validation"]),
     help="Images that the service checks at every start: drawn ones, or some of your validation images.  "
@@ -226,7 +262,7 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
 @THREADS
 @CACHE
 @AS_JSON
-def export(run: Path, threads: int | None, cache: Path, as_json: bool, **options: Any) -> None:
+def export(run: Path, threads: int | None, cache: Path | None, as_json: bool, **options: Any) -> None:
     """Write a bundle, folder or .zip, from the best weights of RUN."""
     with clear_errors():
         from trainer.run import ExportOptions, export_run
@@ -238,26 +274,17 @@ def export(run: Path, threads: int | None, cache: Path, as_json: bool, **options
     _print(value, f"{options['out']}\n{bundle.digest}\n{metrics_text('validation', metrics)}", as_json)
 
 
-@contextmanager
-def _environment(*, device: str, threads: int | None, cache: Path) -> Iterator[Environment]:
+def _environment(*, device: str, threads: int | None, cache: Path | None) -> AbstractContextManager[Environment]:
+    from trainer.run import open_environment
+
+    return open_environment(device=device, threads=threads, cache=cache, show=_show)
+
+
+def _show(is_main: bool) -> AbstractContextManager[Progress]:
     from trainer.cli.console import Terminal
     from trainer.progress import WarningsOnly
-    from trainer.run import Environment
-    from trainer.training.device import limit_threads
-    from trainer.training.distributed import init_distributed
 
-    limit_threads(usable_cores())
-    with (
-        init_distributed() as distributed,
-        Terminal() if distributed.is_main else nullcontext(WarningsOnly(_print_warning)) as progress,
-    ):
-        yield Environment(
-            device=distributed.device(device),
-            threads=threads or usable_cores(),
-            cache=cache,
-            progress=progress,
-            distributed=distributed,
-        )
+    return Terminal(phrase=as_command_line) if is_main else nullcontext(WarningsOnly(_print_warning))
 
 
 def _print_warning(line: str) -> None:

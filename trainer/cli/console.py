@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -15,13 +16,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from trainer.cli.exit import as_command_line
-
 
 class Terminal:
     """A `trainer.progress.Progress`. If standard error is not a terminal, it shows only lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, phrase: Callable[[str], str] = str) -> None:
+        """Take what rewrites the names of the Python API in warnings, if these are not what the reader types."""
+        self._phrase = phrase
         console = Console(stderr=True, highlight=False)
         self._bars = Progress(
             TextColumn("{task.description:>12}"),
@@ -64,4 +65,4 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         """Show a warning that stays."""
-        self.info(f"warning: {as_command_line(text)}")
+        self.info(f"warning: {self._phrase(text)}")

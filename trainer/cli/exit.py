@@ -14,26 +14,25 @@ from typing import NoReturn
 
 import click
 
+from service.console import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_USAGE
 from trainer.command_line import command_line
 from trainer.errors import ProcessLost, TrainerError
-from trainer.recipe import Recipe, settings_of
+from trainer.installation import require_packages
+from trainer.recipe import option_keys
 
-WORK_FAILED = 1
-WRONG_USE = 2
-BUNDLE_REFUSED = 3
 _STRING = r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\""""
 _PYTHON_CODE = re.compile(rf"""`(\w+\((?:{_STRING}|[^`'"\n])*\)|[^`\n]+)`""")  # a path in a call may have backquotes
-_RESUME = "python -m trainer resume RUN"
+_RESUME = "fieldguide resume RUN"
 # Names of the Python API that messages use. Other text in backquotes, such as the name of a file, stays as it is.
 _COMMANDS = frozenset({"evaluate", "export", "fit", "lr_find", "report", "resume", "sample"})
-_PARAMETERS = frozenset({"cache", "device", "lr", "out", "root", "threads"}) | {
-    item.knob.option.replace("-", "_") for item in settings_of(Recipe()) if item.knob.option
-}
+_PARAMETERS = frozenset({"cache", "device", "lr", "out", "recipe", "root", "threads"}) | {*option_keys()}
 
 
 @contextmanager
 def clear_errors(*, resumable: bool = False) -> Iterator[None]:
     """Turn what may go wrong into one line and an exit code. Anything else is a bug of ours, and keeps its traceback.
+
+    Packages that are missing are reported before the block starts.
 
     Args:
         resumable: Whether a run is being trained, which can be continued.
@@ -41,6 +40,7 @@ def clear_errors(*, resumable: bool = False) -> Iterator[None]:
     from service.bundle import BundleRefused
 
     try:
+        require_packages()
         yield
     except ProcessLost as error:
         if not error.is_main:
@@ -49,16 +49,16 @@ def clear_errors(*, resumable: bool = False) -> Iterator[None]:
     except TrainerError as error:
         fail(str(error), error.exit_code)
     except FileExistsError as error:
-        fail(str(error), WRONG_USE)
+        fail(str(error), EXIT_USAGE)
     except BundleRefused as error:
-        fail(str(error), BUNDLE_REFUSED)
+        fail(str(error), EXIT_NOT_STARTED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         more = f"; free space and continue with: {_RESUME}" if resumable and error.errno == errno.ENOSPC else ""
-        fail(f"{where}{error.strerror or error}{more}", WORK_FAILED)
+        fail(f"{where}{error.strerror or error}{more}", EXIT_FAILED)
     except KeyboardInterrupt:
         more = f"; a run that was started continues with: {_RESUME}" if resumable else ""
-        fail(f"interrupted{more}", WORK_FAILED)
+        fail(f"interrupted{more}", EXIT_INTERRUPTED)
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -71,7 +71,7 @@ def as_command_line(message: str) -> str:
     """Replace the names of the Python API in a message, which are in backquotes, by options and commands.
 
     `valid_fraction` becomes --valid-fraction, `precision='fp32'` becomes --precision fp32, and
-    `export('run', out='BUNDLE')` becomes python -m trainer export run --out BUNDLE.
+    `export('run', out='BUNDLE')` becomes fieldguide export run --out BUNDLE.
     """
     return _PYTHON_CODE.sub(_as_shell, message)
 
@@ -93,7 +93,7 @@ def _shell_words(call: ast.expr) -> str:
         return shlex.join([*(_option(getattr(argument, "id", None)) for argument in call.args), *options])
     if call.func.id not in _COMMANDS:
         raise ValueError("not a command")
-    return command_line("trainer", call.func.id.replace("_", "-"), *map(_constant, call.args), *options)
+    return command_line(call.func.id.replace("_", "-"), *map(_constant, call.args), *options)
 
 
 def _constant(node: ast.expr) -> str:

@@ -42,7 +42,7 @@ def fit_text(result: RunResult, run: RunFolder) -> str:
         findings_to_text(result.findings, result.render_remedy),
         f"bundle: {run.bundle} ({result.bundle.digest[:19]}...)",
         f"report: {run.report}",
-        f"next:   {command_line('service', 'serve', run.bundle)}",
+        f"next:   {command_line('serve', run.bundle)}",
     ]
     return "\n".join(lines)
 

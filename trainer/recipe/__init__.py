@@ -3,10 +3,12 @@
 knobs      one setting: default, bounds, help, group, option
 schedules  values that are more than a number: sizes and freezing by epoch
 recipe     the settings
-reading    recipes from files and options, and back
+reading    recipes from files, and back
+options    recipes from the options of `fit` and `lr_find`
 """
 
 from trainer.recipe.knobs import Knob, Setting, settings_of, to_plain
+from trainer.recipe.options import apply_options, option_keys
 from trainer.recipe.reading import read_recipe, recipe_to_toml
 from trainer.recipe.recipe import (
     DEFAULT_BACKBONE,
@@ -38,6 +40,8 @@ __all__ = [
     "Recipe",
     "Setting",
     "Sizes",
+    "apply_options",
+    "option_keys",
     "read_recipe",
     "recipe_to_toml",
     "settings_of",

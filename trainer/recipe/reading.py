@@ -7,24 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from trainer.errors import RecipeError
 from trainer.recipe.knobs import build_section, to_plain
 from trainer.recipe.recipe import Recipe
 
 
-def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
-    """Read a recipe file, or take every default, and apply `overrides` to it.
+def read_recipe(source: Recipe | Path | None, overrides: Mapping[str, Any]) -> Recipe:
+    """Read a recipe file, or take a recipe or every default, and apply `overrides` to it.
 
     Args:
-        path: TOML file; None for the defaults.
+        source: TOML file, or a recipe; None for the defaults.
         overrides: Key -> value, such as {"head.epochs": 3}; they replace what the file says.
 
     Raises:
         RecipeError: The file cannot be read, a key is unknown, or a value has the wrong type or is out of bounds.
     """
-    values = {} if path is None else _read_toml(path)
+    values = to_plain(source) if isinstance(source, Recipe) else _read_toml(source) if source else {}
     for key, value in overrides.items():
         table, _, name = key.rpartition(".")
         inner = values.setdefault(table, {}) if table else values
@@ -40,6 +38,8 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
 
 def recipe_to_toml(recipe: Recipe) -> str:
     """Every key, as a TOML file that `read_recipe` reads."""
+    import tomli_w  # only the trainer's extra has it, and help and wrong options must work without
+
     return tomli_w.dumps(to_plain(recipe))
 
 

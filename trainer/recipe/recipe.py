@@ -17,8 +17,8 @@ RANDOM_WEIGHTS = "none"
 
 _DATA = "Data"
 _MODEL = "Model"
-_HEAD = "Head stage: the head alone, on features of the frozen body"
-_FINETUNE = "Fine-tuning: the whole network"
+_HEAD = "Head stage (the head alone, on features of the frozen body)"
+_FINETUNE = "Fine-tuning (the whole network)"
 _REGULARIZATION = "Regularization and balance"
 _AUGMENTATION = "Augmentation"
 _HARDWARE = "Speed and memory"
@@ -37,7 +37,14 @@ class DataSource:
     """Where the images are. Empty: not given."""
 
     path: str = knob("", "Folder or CSV of the images.", group=_DATA)
-    valid: str = knob("", "Second folder or CSV to validate on.", group=_DATA, option="valid", is_path=True)
+    valid: str = knob(
+        "",
+        "Second folder or CSV, to validate on.",
+        group=_DATA,
+        option="valid",
+        is_path=True,
+        default_text="a part of the images",
+    )
     root: str = knob(
         "",
         "Folder that the paths in a CSV are relative to.",
@@ -49,7 +56,11 @@ class DataSource:
     path_column: str = knob("path", "Column of a CSV that holds the paths.", group=_DATA, option="path-column")
     label_column: str = knob("label", "Column of a CSV that holds the labels.", group=_DATA, option="label-column")
     label_delimiter: str = knob(
-        "", "Separates the labels in one cell, such as ';': makes it multilabel.", group=_DATA, option="label-delimiter"
+        "",
+        "Character between the labels in one cell, such as ';': each image may have several labels (multilabel).",
+        group=_DATA,
+        option="label-delimiter",
+        default_text="none: one label for each image",
     )
     coarse_column: str = knob(
         "", "Column of a CSV with a coarser label: its accuracy is reported too.", group=_DATA, option="coarse-column"
@@ -105,14 +116,16 @@ class FinetuneRecipe:
     )
     freeze: Freeze = knob(
         Freeze(),
-        "Groups (early, late, head) that are frozen for their first epochs, or always: early:2,late:1.",
+        "Groups of layers (early, late, head) that are frozen at first. Example: early:2,late:1 freezes the early "
+        "ones for 2 epochs and the late ones for 1; a group without a number is always frozen.",
         group=_FINETUNE,
         option="freeze",
         only_fit=True,
     )
     sizes: Sizes = knob(
         Sizes(),
-        "Side of the training images and its epochs, smaller ones first: 128:3,224:2.",
+        "Progressive resizing: side of the training images in pixels and its epochs, smaller ones first. Example: "
+        "128:3,224:2.",
         group=_FINETUNE,
         option="sizes",
     )
@@ -305,13 +318,13 @@ class Recipe:
     )
     backbone: str = knob(
         DEFAULT_BACKBONE,
-        "efficientnet_lite0, 1 or 2, tiny, torchvision/NAME or timm/NAME.",
+        "Pretrained network: efficientnet_lite0, 1 or 2, tiny, torchvision/NAME or timm/NAME.",
         group=_MODEL,
         option="backbone",
     )
     weights: str = knob(
         PRETRAINED,
-        "pretrained, none, or a file: .safetensors, or what torch.save wrote; also best.safetensors of a run.",
+        "First weights: pretrained, none (random), or a file: .safetensors (also of a run), or what torch.save wrote.",
         group=_MODEL,
         option="weights",
     )
@@ -327,7 +340,7 @@ class Recipe:
     seed: int = knob(0, "Seed of everything random.", group=_MODEL, option="seed", low=0, high=2**63 - 1)
     valid_fraction: float = knob(
         0.2,
-        "Fraction of the images that is held out for validation without `valid`.",
+        "Fraction of the images that is held out for validation, if `valid` is not given.",
         group=_DATA,
         option="valid-fraction",
         low=0.01,

@@ -15,11 +15,14 @@ from trainer.catalog import Catalog
 from trainer.predictions import PredictionRow
 from trainer.recipe import Recipe, recipe_to_toml
 from trainer.report import formatting
-from trainer.report.gallery import draw_augmented_examples, find_top_losses
+from trainer.report.gallery import draw_augmented_examples, draw_top_losses
 from trainer.report.summary import changed_settings, summarize_classes, summarize_dataset, summarize_metrics
 from trainer.report.training_charts import draw_history, draw_lr_find
 from trainer.training.history import TrainingHistory
 from trainer.training.lr_find.result import LRFindResult, Stage
+
+_MAX_TOP_LOSSES = 16
+_EXAMPLES = 12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,27 +64,42 @@ def render_report(data: ReportData) -> str:
         OSError: An image cannot be read.
     """
     catalog, recipe, bundle = data.catalog, data.recipe, data.bundle
-    template = _environment().get_template("page.html.jinja")
-    return template.render(
+    wrong = [prediction for prediction in data.predictions if not prediction.correct]
+    return template("page.html.jinja").render(
+        **summary_values(data),
         base_css=base_css(),
-        manifest=bundle.manifest,
         digest=bundle.digest,
         spec=bundle.spec,
-        model_bytes=bundle.manifest.files["model.onnx"].size_bytes,
-        metrics=summarize_metrics(catalog.task, bundle.metrics, data.predictions),
-        findings=data.findings,
-        history=data.history,
-        charts=(*draw_history(data.history, task=catalog.task), *draw_lr_find(data.lr_find)),
-        top_losses=find_top_losses(data.predictions, catalog, Predictor(bundle)),
+        top_losses=draw_top_losses(wrong[:_MAX_TOP_LOSSES], catalog, Predictor(bundle)),
         classes=summarize_classes(catalog, data.predictions),
-        examples=draw_augmented_examples(catalog, recipe, bundle.spec.pixels),
+        examples=draw_augmented_examples(catalog, recipe, bundle.spec.pixels, count=_EXAMPLES, rows_each=2),
         not_shown=list(_augmentation_not_shown(recipe)),
-        dataset=summarize_dataset(catalog, unreadable_count=data.unreadable_count, random_split=recipe.data.drawn),
         changed_settings=changed_settings(recipe),
         recipe_toml=recipe_to_toml(recipe),
         predictions_name=data.predictions_name,
         serve_command=data.serve_command,
     )
+
+
+def summary_values(data: ReportData) -> dict[str, Any]:
+    """What the first sections of the page show: the headline, the diagnosis and the charts. Reads no image."""
+    catalog, bundle = data.catalog, data.bundle
+    return {
+        "manifest": bundle.manifest,
+        "model_bytes": bundle.manifest.files["model.onnx"].size_bytes,
+        "metrics": summarize_metrics(catalog.task, bundle.metrics, data.predictions),
+        "findings": data.findings,
+        "history": data.history,
+        "charts": (*draw_history(data.history, task=catalog.task), *draw_lr_find(data.lr_find)),
+        "dataset": summarize_dataset(
+            catalog, unreadable_count=data.unreadable_count, random_split=data.recipe.data.drawn
+        ),
+    }
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of the report, with its filters."""
+    return _environment().get_template(name)
 
 
 def _environment() -> jinja2.Environment:

@@ -1,12 +1,12 @@
 """RUN, the folder of a training, and one module for each job on it: fit, resume, lr-find, evaluate, export, report."""
 
-from trainer.run.environment import Environment
+from trainer.run.environment import Environment, open_environment
 from trainer.run.evaluate import Evaluation, EvaluationOptions, evaluate_run
 from trainer.run.export import ExportOptions, export_run
-from trainer.run.fit import RunResult, fit_run, follow_run, resume_run
+from trainer.run.fit import RunResult, choose_run, fit_run, follow_run, resume_run
 from trainer.run.folder import RunFolder
 from trainer.run.lr_find import find_lr
-from trainer.run.report import report_run
+from trainer.run.report import read_report_data, report_run
 
 __all__ = [
     "Environment",
@@ -15,11 +15,14 @@ __all__ = [
     "ExportOptions",
     "RunFolder",
     "RunResult",
+    "choose_run",
     "evaluate_run",
     "export_run",
     "find_lr",
     "fit_run",
     "follow_run",
+    "open_environment",
+    "read_report_data",
     "report_run",
     "resume_run",
 ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from service.cores import usable_cores
 from trainer.data import Decoding, TrainingData
 from trainer.progress import Progress
-from trainer.training.distributed import SINGLE_PROCESS, Distributed
+from trainer.training.device import limit_threads
+from trainer.training.distributed import SINGLE_PROCESS, Distributed, init_distributed
 from trainer.training.history import History
 from trainer.training.session import Session, open_session
 
@@ -42,3 +47,39 @@ class Environment:
         return open_session(
             data.train, self.device, distributed=self.distributed, history=history, progress=self.progress
         )
+
+
+@contextmanager
+def open_environment(
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    cache: Path | None = None,
+    show: Callable[[bool], AbstractContextManager[Progress]],
+) -> Iterator[Environment]:
+    """Join the processes that torchrun started, if it did, and find the device.
+
+    Args:
+        device: auto, cpu, cuda, cuda:1 or mps.
+        threads: For decoding and evaluation; None: one for each usable core.
+        cache: Folder of decoded images; None: `default_cache()`.
+        show: Opens the progress; its argument is whether this is the main process, which reports for all.
+
+    Raises:
+        DeviceError: There is no such device.
+    """
+    limit_threads(usable_cores())
+    with init_distributed() as distributed, show(distributed.is_main) as progress:
+        yield Environment(
+            device=distributed.device(device),
+            threads=threads or usable_cores(),
+            cache=cache or default_cache(),
+            progress=progress,
+            distributed=distributed,
+        )
+
+
+def default_cache() -> Path:
+    """The folder of decoded images: FIELDGUIDE_CACHE, else `fieldguide` in the user's folder for caches."""
+    named = os.environ.get("FIELDGUIDE_CACHE")
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "fieldguide")

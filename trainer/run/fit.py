@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import Bundle
-from trainer.catalog import Row
+from trainer.catalog import Catalog, Row
 from trainer.data.prepare import Prepared
 from trainer.diagnosis import Finding, Render
 from trainer.errors import FitError, RunError
@@ -20,8 +20,8 @@ from trainer.predictions import write_predictions
 from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS, Recipe
 from trainer.run.diagnose import diagnose_run
 from trainer.run.environment import Environment
-from trainer.run.folder import RunFolder
-from trainer.run.inputs import load_recipe_backbone, load_run_backbone, prepare_images, read_recipe_catalog
+from trainer.run.folder import RunFolder, default_run
+from trainer.run.inputs import load_recipe_backbone, load_run_backbone, prepare_images, read_recipe_catalog, source_of
 from trainer.run.lr_find import plot_lr_find
 from trainer.run.report import write_report
 from trainer.training.history import History
@@ -51,8 +51,27 @@ class RunResult:
     warnings: tuple[str, ...]
 
 
-def fit_run(recipe: Recipe, path: Path, environment: Environment) -> RunResult:
+def choose_run(out: Path | None, images: Path | Catalog, environment: Environment) -> Path:
+    """Return where a run goes: `out`, or, if it is None, what `default_run` chooses, which is reported.
+
+    Raises:
+        RunError: That would be among the images.
+    """
+    if out is not None:
+        return out
+    run = Path(environment.distributed.broadcast(lambda: str(default_run(images))))
+    environment.progress.info(f"run: {run}")
+    return run
+
+
+def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Catalog | None = None) -> RunResult:
     """Do the whole job, from the check of the images to RUN/bundle.
+
+    Args:
+        recipe: What to train, and on which images.
+        path: RUN.
+        environment: Where.
+        catalog: The images, if they are not those of the recipe.
 
     Raises:
         FileExistsError: RUN exists.
@@ -60,12 +79,17 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment) -> RunResult:
         TrainerError: The images, the backbone or the recipe cannot be used, or training or export failed.
     """
     run = RunFolder(path)
-    run.require_outside(recipe.data.path, recipe.data.valid)
-    catalog = read_recipe_catalog(recipe)
-    data = Path(recipe.data.path)
+    if catalog is not None:
+        name = catalog.root.name
+        recipe = dataclasses.replace(recipe, data=source_of(catalog, run))
+    else:
+        run.require_outside(recipe.data.path, recipe.data.valid)
+        catalog = read_recipe_catalog(recipe)
+        data = Path(recipe.data.path)
+        name = data.name if data.is_dir() else data.stem
     recipe = dataclasses.replace(
         recipe,
-        name=recipe.name or (data.name if data.is_dir() else data.stem),
+        name=recipe.name or name,
         weights=_absolute_weights(recipe.weights),
         data=dataclasses.replace(recipe.data, base=str(catalog.root), drawn=catalog.drawn is not None),
     )
@@ -107,6 +131,8 @@ def resume_run(path: Path, environment: Environment, *, root: Path | None) -> Ru
             prepared = prepare_images(catalog, backbone, recipe, environment)
             run.require_unchanged(catalog.rows, prepared.catalog.rows)
             prepared = dataclasses.replace(prepared, unreadable=run.read_unreadable(recipe))
+        elif recipe.data.path == str(run.catalog.resolve()):
+            raise RunError(f"{run} was stopped before its images were read; remove it, and start the fit again")
         else:
             prepared = prepare_images(read_recipe_catalog(recipe), backbone, recipe, environment)
             run.write_prepared(prepared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -173,6 +174,30 @@ class RunFolder:
         if prepared.unreadable:
             write_unreadable(self.unreadable, prepared.unreadable, label_delimiter=prepared.catalog.label_delimiter)
         prepared.catalog.write_csv(self.catalog)
+
+
+def default_run(images: Path | Catalog) -> Path:
+    """Return the first of runs/NAME, runs/NAME-2, runs/NAME-3 ... that does not exist, with the name of the images.
+
+    Args:
+        images: Folder or CSV, or a catalog.
+
+    Raises:
+        RunError: It would be inside this folder.
+    """
+    runs = Path("runs")
+    if isinstance(images, Catalog):
+        return first_free(runs / (images.root.name or "images"))
+    path = images.resolve()
+    if path.is_dir() and runs.resolve().is_relative_to(path):
+        raise RunError(f"{runs} would be in {images}, among the images; give a new folder elsewhere for `out`")
+    return first_free(runs / (path.name if path.is_dir() else path.stem))
+
+
+def first_free(path: Path) -> Path:
+    """Return PATH, or the first of PATH-2, PATH-3 ... that does not exist."""
+    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return next(free for free in itertools.chain([path], numbered) if not os.path.lexists(free))
 
 
 def require_free(*paths: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from trainer.catalog import Catalog, Columns, read_catalog
+from trainer.catalog import COARSE_COLUMN, Catalog, Columns, read_catalog
 from trainer.data import Prepared, prepare
 from trainer.model import Backbone, load_backbone
 from trainer.model.backbones import is_pretrained
-from trainer.recipe import RANDOM_WEIGHTS, Recipe
+from trainer.recipe import RANDOM_WEIGHTS, DataSource, Recipe
 from trainer.run.environment import Environment
 from trainer.run.folder import RunFolder
 
@@ -42,6 +42,16 @@ def read_recipe_catalog(recipe: Recipe) -> Catalog:
         ),
         valid_fraction=recipe.valid_fraction,
         seed=recipe.seed,
+    )
+
+
+def source_of(catalog: Catalog, run: RunFolder) -> DataSource:
+    """How the images of a catalog that was made in memory are read again: from the table that the run writes."""
+    return DataSource(
+        path=str(run.catalog.resolve()),
+        root=str(catalog.root),
+        label_delimiter=catalog.label_delimiter or "",
+        coarse_column=COARSE_COLUMN if catalog.coarse_labels else "",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from trainer.catalog import Catalog
 from trainer.data import TrainingData
 from trainer.model import Backbone
 from trainer.recipe import Recipe
@@ -19,13 +20,16 @@ from trainer.training.lr_find.search import find_finetune_lr, find_head_lr
 from trainer.training.phases import for_backbone, require_trainable, trains_head
 
 
-def find_lr(recipe: Recipe, environment: Environment, *, out: Path | None) -> dict[Stage, LRFindResult]:
+def find_lr(
+    recipe: Recipe, environment: Environment, *, out: Path | None, catalog: Catalog | None = None
+) -> dict[Stage, LRFindResult]:
     """Find the learning rates that a training with this recipe would find.
 
     Args:
         recipe: What to train.
         environment: Where.
         out: Folder for lr_find.json and lr_find.png; None: they are not written.
+        catalog: The images, if they are not those of the recipe.
 
     Raises:
         FileExistsError: One of these files exists.
@@ -34,9 +38,10 @@ def find_lr(recipe: Recipe, environment: Environment, *, out: Path | None) -> di
     """
     folder = RunFolder(out) if out is not None else None
     if folder is not None:
-        folder.require_outside(recipe.data.path, recipe.data.valid)
+        if catalog is None:
+            folder.require_outside(recipe.data.path, recipe.data.valid)
         require_free(folder.lr_find, folder.lr_find_plot)
-    catalog = read_recipe_catalog(recipe)
+    catalog = catalog or read_recipe_catalog(recipe)
     backbone = load_recipe_backbone(recipe)
     require_trainable(recipe, backbone)
     found = _sweep_stages(backbone, prepare_images(catalog, backbone, recipe, environment).data, recipe, environment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from trainer.catalog import COARSE_COLUMN
 from trainer.command_line import command_line
 from trainer.diagnosis import Remedy
 from trainer.recipe import Recipe
-from trainer.run.folder import RunFolder
+from trainer.run.folder import RunFolder, first_free
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class NextCommand:
     out: Path
 
     def render(self, remedy: Remedy) -> str:
-        """Return `python -m trainer ...` for a remedy, with every word quoted that needs it."""
+        """Return `fieldguide ...` for a remedy, with every word quoted that needs it."""
         words = [remedy.command.replace("_", "-")]
         words += self._regrouped_images() if remedy.regrouped else self._same_images()
         words += ["--recipe", str(self.run.recipe)]
@@ -41,7 +40,7 @@ class NextCommand:
             words += [f"--{option.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}"]
         if remedy.command == "fit":
             words += ["--out", str(self.out)]
-        return command_line("trainer", *words)
+        return command_line(*words)
 
     def _options(self, remedy: Remedy) -> dict[str, float | str]:
         """The changes of a remedy as options; epochs are spread over the recipe's `sizes`, if it has some."""
@@ -90,6 +89,4 @@ class NextCommand:
 
 def next_run(run: Path) -> Path:
     """Return RUN-2, or the first of RUN-3, RUN-4, ... that does not exist."""
-    run = run.resolve() if run.name in ("", "..") else run
-    candidates = (run.with_name(f"{run.name}-{number}") for number in itertools.count(2))
-    return next(path for path in candidates if not path.exists())
+    return first_free(run.resolve() if run.name in ("", "..") else run)

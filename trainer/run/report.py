@@ -33,11 +33,22 @@ def report_run(path: Path, *, root: Path | None) -> Path:
         BundleRefused: Its bundle is damaged.
     """
     run = RunFolder(path)
+    _write_page(run, read_report_data(run, root=root))
+    return run.report
+
+
+def read_report_data(run: RunFolder, *, root: Path | None, must_exist: bool = True) -> ReportData:
+    """Read what the report of a finished run shows; raises what `report_run` does.
+
+    Args:
+        run: The run.
+        root: Folder of the images, if they were moved.
+        must_exist: Whether the images must be there.
+    """
     recipe = run.read_recipe()
     run.require(run.catalog, run.predictions, run.bundle)
-    catalog, bundle = run.read_catalog(recipe, root), read_bundle(run.bundle)
-    write_report(run, recipe, catalog, bundle, unreadable_count=len(run.read_unreadable(recipe)))
-    return run.report
+    catalog, bundle = run.read_catalog(recipe, root, must_exist=must_exist), read_bundle(run.bundle)
+    return _report_data(run, recipe, catalog, bundle, unreadable_count=len(run.read_unreadable(recipe)))
 
 
 def write_report(run: RunFolder, recipe: Recipe, catalog: Catalog, bundle: Bundle, *, unreadable_count: int) -> None:
@@ -50,19 +61,27 @@ def write_report(run: RunFolder, recipe: Recipe, catalog: Catalog, bundle: Bundl
         bundle: Of the run, wherever it is now; the page says that it is RUN/bundle.
         unreadable_count: Number of images that were left out because they cannot be decoded.
     """
-    page = render_report(
-        ReportData(
-            catalog=catalog,
-            recipe=recipe,
-            bundle=bundle,
-            history=read_history(run.history),
-            predictions=read_predictions(run.predictions, label_delimiter=catalog.label_delimiter),
-            lr_find=read_lr_find(run.lr_find),
-            findings=read_findings(run.diagnosis) if run.diagnosis.exists() else None,
-            unreadable_count=unreadable_count,
-            predictions_name=run.predictions.name,
-            serve_command=command_line("service", "serve", run.bundle),
-        )
-    )
+    _write_page(run, _report_data(run, recipe, catalog, bundle, unreadable_count=unreadable_count))
+
+
+def _write_page(run: RunFolder, data: ReportData) -> None:
+    page = render_report(data)
     with atomic_write_text(run.report) as file:
         file.write(page)
+
+
+def _report_data(
+    run: RunFolder, recipe: Recipe, catalog: Catalog, bundle: Bundle, *, unreadable_count: int
+) -> ReportData:
+    return ReportData(
+        catalog=catalog,
+        recipe=recipe,
+        bundle=bundle,
+        history=read_history(run.history),
+        predictions=read_predictions(run.predictions, label_delimiter=catalog.label_delimiter),
+        lr_find=read_lr_find(run.lr_find),
+        findings=read_findings(run.diagnosis) if run.diagnosis.exists() else None,
+        unreadable_count=unreadable_count,
+        predictions_name=run.predictions.name,
+        serve_command=command_line("serve", run.bundle),
+    )

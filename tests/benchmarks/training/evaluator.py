@@ -19,9 +19,8 @@ from tests.benchmarks.training.recipes import Changes, change_recipe, parse_chan
 from tests.benchmarks.training.results import Results, Values
 from tests.benchmarks.training.sources import code_digest
 from tests.benchmarks.training.tables import digest, read_rows, some_classes, with_known_labels, write_rows
-from trainer.cli.overrides import recipe_overrides
 from trainer.progress import NoProgress
-from trainer.recipe import read_recipe
+from trainer.recipe import apply_options
 from trainer.run import Environment
 from trainer.run.inputs import load_recipe_backbone, prepare_images, read_recipe_catalog
 
@@ -98,9 +97,10 @@ class RecipeEvaluator:
 
     def _decode(self, recipe_file: Path, train: Path, valid: Path) -> None:
         """Fill the cache as the fit will need it, so that no fit spends time on it and others do not."""
-        recipe = read_recipe(recipe_file, recipe_overrides(train, {"valid": valid, "root": self.root}))
+        progress = NoProgress()
+        recipe = apply_options(recipe_file, train, {"valid": valid, "root": self.root}, warn=progress.warn)
         environment = Environment(
-            device=torch.device("cpu"), threads=usable_cores(), cache=self.cache, progress=NoProgress()
+            device=torch.device("cpu"), threads=usable_cores(), cache=self.cache, progress=progress
         )
         prepare_images(read_recipe_catalog(recipe), load_recipe_backbone(recipe), recipe, environment)
 

@@ -8,7 +8,6 @@ import torch
 
 from tests.benchmarks.training.last_epoch import last_model, predict_last
 from tests.support.photos import write_folder
-from trainer.cli.overrides import recipe_overrides
 from trainer.progress import NoProgress
 from trainer.recipe import read_recipe
 from trainer.run import Environment, RunFolder
@@ -25,8 +24,8 @@ CPU = torch.device("cpu")
 
 def test_the_last_epoch_is_evaluated_and_not_the_best_one(tmp_path: Path) -> None:
     photos, run, cache = write_folder(tmp_path / "photos"), RunFolder(tmp_path / "run"), tmp_path / "cache"
-    changes = {"backbone": "tiny", "finetune.epochs": 3, "finetune.ema_decay": 0.5, "data.base": str(photos)}
-    recipe = read_recipe(None, recipe_overrides(photos, {}) | changes)
+    data = {"data.path": str(photos), "data.base": str(photos)}
+    recipe = read_recipe(None, {"backbone": "tiny", "finetune.epochs": 3, "finetune.ema_decay": 0.5, **data})
     backbone = load_recipe_backbone(recipe)
     environment = Environment(device=CPU, threads=1, cache=cache, progress=NoProgress())
     prepared = prepare_images(read_recipe_catalog(recipe), backbone, recipe, environment)

@@ -155,7 +155,7 @@ def test_ctrl_c_ends_with_one_line(photos: Path, run: Path) -> None:
     assert process.returncode == 1
     check_messages(arguments, rest)
     last = rest.splitlines()[-1]
-    assert last == "error: interrupted; a run that was started continues with: python -m trainer resume RUN"
+    assert last == "error: interrupted; a run that was started continues with: fieldguide resume RUN"
     assert "Traceback" not in rest
     assert (run / "checkpoints" / "best.safetensors").exists()
 
@@ -182,7 +182,7 @@ def test_only_a_full_disk_in_training_names_the_command_that_resumes(capsys: pyt
         assert exit_.value.code == 1
         line = capsys.readouterr().err
         assert line.startswith(f"error: a file: {os.strerror(number)}")
-        assert ("; free space and continue with: python -m trainer resume RUN" in line) == named
+        assert ("; free space and continue with: fieldguide resume RUN" in line) == named
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_bug_keeps_its_traceback() -> None:
 
 
 def test_of_several_processes_the_main_one_reports_that_another_ended(capsys: pytest.CaptureFixture[str]) -> None:
-    for is_main, message in ((True, "continues with python -m trainer resume RUN\n"), (False, "")):
+    for is_main, message in ((True, "continues with fieldguide resume RUN\n"), (False, "")):
         with pytest.raises(SystemExit) as exit_, clear_errors():
             raise ProcessLost(is_main=is_main, reason="gone")
         assert exit_.value.code == TrainerError.exit_code
@@ -225,14 +225,14 @@ def test_of_several_processes_the_main_one_reports_that_another_ended(capsys: py
         ("head_epochs=0", "--head-epochs 0"),
         ("label_delimiter=';'", "--label-delimiter ';'"),
         ("name='my bears'", "--name 'my bears'"),
-        ("resume('RUN')", "python -m trainer resume RUN"),
-        ("lr_find('photos')", "python -m trainer lr-find photos"),
-        ("export('run', out='BUNDLE')", "python -m trainer export run --out BUNDLE"),
-        ("resume('my 1st run')", "python -m trainer resume 'my 1st run'"),
-        ('resume("the teacher\'s run")', """python -m trainer resume 'the teacher'"'"'s run'"""),
-        ("resume('a `b` c')", "python -m trainer resume 'a `b` c'"),
-        ("resume('(1)')", "python -m trainer resume '(1)'"),
-        ("resume('C:\\\\x')", "python -m trainer resume 'C:\\x'"),
+        ("resume('RUN')", "fieldguide resume RUN"),
+        ("lr_find('photos')", "fieldguide lr-find photos"),
+        ("export('run', out='BUNDLE')", "fieldguide export run --out BUNDLE"),
+        ("resume('my 1st run')", "fieldguide resume 'my 1st run'"),
+        ('resume("the teacher\'s run")', """fieldguide resume 'the teacher'"'"'s run'"""),
+        ("resume('a `b` c')", "fieldguide resume 'a `b` c'"),
+        ("resume('(1)')", "fieldguide resume '(1)'"),
+        ("resume('C:\\\\x')", "fieldguide resume 'C:\\x'"),
     ],
 )
 def test_names_of_the_python_api_are_shown_as_options_and_commands(code: str, shown: str) -> None:

@@ -68,7 +68,7 @@ def test_a_fit_in_lines_and_as_json(photos: Path, tmp_path: Path) -> None:
     assert lines[3].startswith("diagnosis:")
     assert lines[-3].startswith(f"bundle: {run.bundle} (sha256:")
     assert lines[-2] == f"report: {run.report}"
-    assert lines[-1] == f"next:   python -m service serve {run.bundle}"
+    assert lines[-1] == f"next:   fieldguide serve {run.bundle}"
 
     result = fit(photos, tmp_path / "json", "--json")
     value = json.loads(result.stdout)

@@ -16,7 +16,7 @@ MISSING = Finding(name="class-missing", confidence="high", summary="Add images."
 
 
 def render(remedy: Remedy) -> str:
-    return f"python -m trainer {remedy.command}"
+    return f"fieldguide {remedy.command}"
 
 
 def test_a_finding_is_two_lines_of_text_and_no_finding_is_one() -> None:
@@ -24,7 +24,7 @@ def test_a_finding_is_two_lines_of_text_and_no_finding_is_one() -> None:
     assert findings_to_text((LOW,), render).splitlines() == [
         "diagnosis:",
         "  lr-too-low (confidence: low): It is slow.",
-        "    try: python -m trainer lr_find",
+        "    try: fieldguide lr_find",
     ]
 
 
@@ -44,7 +44,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
             "confidence": "low",
             "summary": "It is slow.",
             "evidence": {"max_lr": 0.1, "classes": ["björn"]},
-            "try": "python -m trainer lr_find",
+            "try": "fieldguide lr_find",
         },
         {"name": "class-missing", "confidence": "high", "summary": "Add images.", "evidence": {}, "try": ""},
     ]

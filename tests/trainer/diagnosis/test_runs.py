@@ -159,7 +159,7 @@ def test_the_lr_finder_distinguishes_too_low_a_learning_rate_from_too_few_epochs
     assert lines[0].startswith(
         "  too-few-epochs (confidence: medium): Learning had not finished after 3 epochs: they were "
     )
-    assert lines[1].startswith("    try: python -m trainer fit ")
+    assert lines[1].startswith("    try: fieldguide fit ")
     assert not [line for line in lines if "lr-too-low" in line]
 
 

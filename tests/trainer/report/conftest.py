@@ -30,7 +30,7 @@ FINDING = {
     "evidence": {"fraction_of_error": 0.1234567, "classes": ["<u>a", "b"]},
     "confidence": "high",
     "summary": "It was <em>still</em> learning.",
-    "try": "python -m trainer fit DATA --epochs 16 --out RUN",
+    "try": "fieldguide fit DATA --epochs 16 --out RUN",
 }
 
 

@@ -140,7 +140,7 @@ def test_a_run_without_what_the_report_needs_is_refused(run: Path, tmp_path: Pat
     shutil.rmtree(run / "bundle")
     unfinished = trainer("report", run)
     assert unfinished.exit_code == 2
-    assert f"has no bundle yet; continue the run with python -m trainer resume {run}" in unfinished.stderr
+    assert f"has no bundle yet; continue the run with fieldguide resume {run}" in unfinished.stderr
 
 
 def test_a_failed_write_keeps_the_old_report(run: Path) -> None:

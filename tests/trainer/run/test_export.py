@@ -25,7 +25,7 @@ def test_a_run_that_lacks_a_file_is_not_exported(
     shutil.rmtree(run / "bundle")
     result = trainer("export", run, "--out", tmp_path / "bundle", "--cache", cache)
     assert result.exit_code == 2, result.output
-    continued = f"continue the run with python -m trainer resume {run}"
+    continued = f"continue the run with fieldguide resume {run}"
     assert error_of(result).endswith(f"{run} has no {part} yet; {continued}")
 
 
@@ -57,7 +57,7 @@ def test_export_of_a_run_without_weights_says_how_to_continue(
     shutil.rmtree(run / "checkpoints")
     result = trainer("export", run, "--out", tmp_path / "bundle", "--cache", cache)
     assert result.exit_code == 2
-    assert f"continue the run with python -m trainer resume {run}" in error_of(result)
+    assert f"continue the run with fieldguide resume {run}" in error_of(result)
 
 
 def test_validation_images_that_changed_are_named_on_export(

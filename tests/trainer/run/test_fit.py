@@ -219,7 +219,7 @@ def test_after_a_failure_the_best_epoch_until_then_can_be_exported(
     assert failed.exit_code == 1
     error = error_of(failed)
     assert "the loss became " in error
-    hint = f"the best epoch until then can be exported with python -m trainer export {run} --out BUNDLE"
+    hint = f"the best epoch until then can be exported with fieldguide export {run} --out BUNDLE"
     assert error.endswith(hint) == (last_step > 8)
     exported = trainer("export", run, "--out", bundle, "--cache", cache)
     assert (exported.exit_code == 0) == (last_step > 8), exported.stderr

@@ -58,7 +58,7 @@ def test_a_command_uses_the_same_images_and_quotes_what_needs_quotes() -> None:
 def test_changes_are_options(changes: dict[str, float | str], options: str) -> None:
     command = command_of(Recipe(data=DataSource(path="photos")), root=Path("/photos"))
     line = command.render(Remedy(command="fit", changes=changes))
-    assert line == f"python -m trainer fit photos --recipe run/recipe.toml {options} --out run-2"
+    assert line == f"fieldguide fit photos --recipe run/recipe.toml {options} --out run-2"
 
 
 def test_epochs_are_spread_over_the_sizes_in_proportion() -> None:

@@ -1,0 +1,83 @@
+"""The learning rate finder from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fieldguide.paths import StrPath, optional_path
+from fieldguide.progress import show_progress
+from trainer.catalog import Catalog
+from trainer.recipe import Recipe, apply_options
+from trainer.report.notebook import lr_find_html
+from trainer.run import find_lr, open_environment
+from trainer.training.lr_find.result import LRFindResult, Stage
+
+
+class LRFind:
+    """What the learning rate finder found. In a notebook its curves are shown.
+
+    Attributes:
+        head: Result for the head stage; None if the recipe has none.
+        finetune: Result for fine-tuning; None if the recipe has none.
+    """
+
+    def __init__(self, results: Mapping[Stage, LRFindResult]) -> None:
+        self._results = results
+        self.head = results.get("head")
+        self.finetune = results.get("finetune")
+
+    @property
+    def suggestion(self) -> float:
+        """The learning rate for `fit(..., lr=...)`: that of fine-tuning, if there is one, else that of the head."""
+        result = self.finetune or self.head
+        assert result is not None  # a recipe that trains nothing is refused
+        return result.suggestion
+
+    def __repr__(self) -> str:
+        return "\n".join(line for stage, result in self._results.items() for line in result.table(stage))
+
+    def _repr_html_(self) -> str:
+        return lr_find_html(self._results)
+
+
+def lr_find(
+    data: StrPath | Catalog,
+    *,
+    out: StrPath | None = None,
+    recipe: Recipe | StrPath | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    cache: StrPath | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> LRFind:
+    """Find learning rates for both stages. The same as the command `fieldguide lr-find`.
+
+    Args:
+        data: A folder with one folder for each class, a CSV, or a catalog from `read_catalog`.
+        out: New folder for lr_find.json and its plot; None: they are not written.
+        recipe: A recipe, or a TOML file of one; None: every default.
+        device: See `fit`.
+        threads: See `fit`.
+        cache: See `fit`.
+        progress: See `fit`.
+        **options: Those of `fit`.
+
+    Raises:
+        TrainerError: The images, the recipe or the device cannot be used.
+        FileExistsError: A file in `out` exists already.
+        TypeError: There is no such option.
+    """
+    with open_environment(
+        device=device,
+        threads=threads,
+        cache=optional_path(cache),
+        show=lambda _is_main: show_progress(wanted=progress),
+    ) as environment:
+        catalog = data if isinstance(data, Catalog) else None
+        source = data.root if isinstance(data, Catalog) else Path(data)
+        base = recipe if isinstance(recipe, Recipe) else optional_path(recipe)
+        complete = apply_options(base, source, options, warn=environment.progress.warn)
+        return LRFind(find_lr(complete, environment, out=optional_path(out), catalog=catalog))

@@ -1,0 +1,147 @@
+"""The images of a training from Python: the sample, a catalog, and what the network is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import trainer.catalog
+from fieldguide.paths import StrPath, optional_path
+from trainer.catalog import Catalog, Columns, catalog_from_lists
+from trainer.errors import CatalogError
+from trainer.model import load_backbone
+from trainer.recipe import RANDOM_WEIGHTS, Recipe, apply_options
+from trainer.report.gallery import AugmentedExample, draw_augmented_examples
+from trainer.report.notebook import examples_html
+from trainer.run.inputs import read_recipe_catalog
+from trainer.sample import Sample, write_sample
+
+
+def sample(folder: StrPath, *, seed: int = 0) -> Sample:
+    """Write a small real dataset with planted faults, to try everything on: handwritten digits.
+
+    Args:
+        folder: New folder for the images; a recipe and good images to evaluate on are written beside it.
+        seed: Of the faults.
+
+    Returns:
+        `folder`, `held_out` (images to evaluate on), `recipe_file`, `planted_file`.
+
+    Raises:
+        FileExistsError: Something is there already.
+    """
+    return write_sample(Path(folder), seed=seed)
+
+
+def read_catalog(
+    data: StrPath | None = None,
+    *,
+    paths: Sequence[StrPath] | None = None,
+    labels: Sequence[str | int | Iterable[str]] | None = None,
+    splits: Sequence[str] | None = None,
+    valid: StrPath | None = None,
+    root: StrPath | None = None,
+    path_column: str = "path",
+    label_column: str = "label",
+    label_delimiter: str | None = None,
+    coarse_column: str | None = None,
+    valid_fraction: float = 0.2,
+    seed: int = 0,
+) -> Catalog:
+    """Read which images there are, what each one shows, and its split. Give `data`, or `paths` and `labels`.
+
+    Args:
+        data: A folder with one folder for each class, or a CSV.
+        paths: N files.
+        labels: N labels; for several labels for each image, N lists of labels.
+        splits: For `paths`: N times train, valid or test; None: validation images are drawn.
+        valid: Second folder or CSV, to validate on.
+        root: Folder that the paths in a CSV are relative to; None: its own folder.
+        path_column: Column of a CSV.
+        label_column: Column of a CSV.
+        label_delimiter: Separates the labels in one cell of a CSV: each image may have several labels.
+        coarse_column: Column of a CSV with a coarser label.
+        valid_fraction: Fraction of the images that is held out for validation, if no others are named.
+        seed: Of that draw.
+
+    Raises:
+        TrainerError: The images cannot be trained on. The message says what is wrong, where, and what to do.
+        TypeError: `data` and `paths` are given, or neither; or `paths` without `labels`.
+    """
+    if paths is not None or labels is not None:
+        if data is not None or paths is None or labels is None:
+            raise TypeError("give `data`, or `paths` and `labels`")
+        return catalog_from_lists(paths, labels, splits=splits, valid_fraction=valid_fraction, seed=seed)
+    if data is None:
+        raise TypeError("give `data`, or `paths` and `labels`")
+    return trainer.catalog.read_catalog(
+        Path(data),
+        valid=optional_path(valid),
+        root=optional_path(root),
+        columns=Columns(path=path_column, label=label_column, label_delimiter=label_delimiter, coarse=coarse_column),
+        valid_fraction=valid_fraction,
+        seed=seed,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Training images as the network sees them. In a notebook they are shown.
+
+    Attributes:
+        images: uint8 [N, size, size, 3], cropped, turned and lit as the recipe says.
+        labels: The labels of each image.
+        paths: Path of each image, from the catalog's root.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: tuple[tuple[str, ...], ...]
+    paths: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Batch({len(self.images)} images of {self.images.shape[1]} x {self.images.shape[2]} pixels)"
+
+    def _repr_html_(self) -> str:
+        return examples_html(
+            [
+                AugmentedExample(path=path, labels=labels, pixels=pixels)
+                for path, labels, pixels in zip(self.paths, self.labels, self.images, strict=True)
+            ]
+        )
+
+
+def show_batch(
+    data: StrPath | Catalog, *, n: int = 12, recipe: Recipe | StrPath | None = None, **options: Any
+) -> Batch:
+    """Show training images as the network sees them, of different classes if possible.
+
+    Mixing of images (mixup, cutmix) and other sizes than the model's are not shown.
+
+    Args:
+        data: A folder with one folder for each class, a CSV, or a catalog.
+        n: Number of images, if there are as many.
+        recipe: A recipe, or a TOML file of one; None: every default.
+        **options: Those of `fit`: backbone, size, seed ...
+
+    Raises:
+        TrainerError: The images or the recipe cannot be used, or none of them can be decoded.
+        TypeError: There is no such option.
+    """
+    source = data.root if isinstance(data, Catalog) else Path(data)
+    base = recipe if isinstance(recipe, Recipe) else optional_path(recipe)
+    complete = apply_options(base, source, options, warn=lambda _text: None)
+    catalog = data if isinstance(data, Catalog) else read_recipe_catalog(complete)
+    pixels = load_backbone(complete.backbone, size=complete.size or None, weights=RANDOM_WEIGHTS).pixels
+    found = draw_augmented_examples(catalog, complete, pixels, count=n, rows_each=1)
+    if not found:
+        raise CatalogError(f"{source}: none of the training images can be decoded; give images in an accepted format")
+    return Batch(
+        images=np.stack([example.pixels for example in found]),
+        labels=tuple(example.labels for example in found),
+        paths=tuple(example.path for example in found),
+    )

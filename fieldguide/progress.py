@@ -1,0 +1,92 @@
+"""Progress of a call from Python: a bar in a notebook, a bar or lines in a terminal."""
+
+from __future__ import annotations
+
+import html
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from trainer.progress import Progress, WarningsOnly
+
+_REFRESH_S = 0.2
+
+
+def show_progress(*, wanted: bool) -> AbstractContextManager[Progress]:
+    """Open the progress that suits the place where Python runs.
+
+    Args:
+        wanted: Whether there is one; if not, only warnings are shown.
+    """
+    if not wanted:
+        return nullcontext(WarningsOnly(_print))
+    if _in_notebook():
+        return _notebook()
+    from trainer.cli.console import Terminal
+
+    return Terminal()
+
+
+class NotebookProgress:
+    """A `trainer.progress.Progress` in the output of a cell: one bar, updated in place, and lines below it."""
+
+    def __init__(self, handle: Any) -> None:
+        """Take IPython's handle of the display that the bar is in."""
+        self._handle = handle
+        self._label, self._total, self._done = "", 0, 0
+        self._started = self._shown = 0.0
+
+    def start(self, label: str, total: int) -> None:
+        """Start a stage of `total` units; it ends the one before."""
+        self._label, self._total, self._done = label, total, 0
+        self._started = time.monotonic()
+        self._show()
+
+    def advance(self, count: int = 1) -> None:
+        """Count more units as done."""
+        self._done += count
+        if self._done >= self._total or time.monotonic() - self._shown >= _REFRESH_S:
+            self._show()
+
+    def info(self, text: str) -> None:
+        """Show a line that stays."""
+        _print(text)
+
+    def warn(self, text: str) -> None:
+        """Show a warning that stays."""
+        _print(f"warning: {text}")
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._handle.update({"text/html": "", "text/plain": ""}, raw=True)
+
+    def _show(self) -> None:
+        self._shown = time.monotonic()
+        done, total = min(self._done, self._total), max(self._total, 1)
+        text = f"{self._label}: {done:,} of {self._total:,}, {self._shown - self._started:.0f} s"
+        bar = f'<progress value="{done}" max="{total}" style="width: 20em; vertical-align: middle"></progress>'
+        self._handle.update({"text/html": f"{bar} {html.escape(text)}", "text/plain": text}, raw=True)
+
+
+@contextmanager
+def _notebook() -> Iterator[NotebookProgress]:
+    from IPython.display import display
+
+    progress = NotebookProgress(display({"text/plain": ""}, raw=True, display_id=True))
+    try:
+        yield progress
+    finally:
+        progress.close()
+
+
+def _in_notebook() -> bool:
+    """Whether this is a kernel of a notebook. IPython in a terminal has none."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")

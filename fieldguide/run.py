@@ -1,0 +1,255 @@
+"""A training and everything that came out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldguide.lr_sweeps import LRFind
+from fieldguide.paths import StrPath, optional_path
+from fieldguide.progress import show_progress
+from service.bundle import Bundle, read_bundle
+from service.cores import usable_cores
+from service.predictor import Predictor
+from trainer.catalog import Catalog
+from trainer.diagnosis import read_findings
+from trainer.predictions import PredictionRow, read_predictions
+from trainer.recipe import Recipe
+from trainer.report.confusion import ConfusedPair, confusion_matrix, most_confused
+from trainer.report.gallery import draw_top_losses
+from trainer.report.notebook import run_html, top_losses_html
+from trainer.run import (
+    Evaluation,
+    EvaluationOptions,
+    ExportOptions,
+    RunFolder,
+    evaluate_run,
+    export_run,
+    open_environment,
+    read_report_data,
+)
+from trainer.training.history import TrainingHistory, read_history
+from trainer.training.lr_find.result import read_lr_find
+
+
+class Run:
+    """A run: what `fit` returns and `open_run` opens.
+
+    Everything is read from the files of the run when it is asked for. What a run has only at its end raises
+    TrainerError before it.
+
+    Attributes:
+        path: Folder of the run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folder = RunFolder(path)
+
+    def __repr__(self) -> str:
+        if not self._folder.bundle.exists():
+            return f"Run({str(self.path)!r}, not finished)"
+        metrics = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
+        return f"Run({str(self.path)!r}, {metrics})"
+
+    def _repr_html_(self) -> str | None:
+        if not self._folder.bundle.exists():
+            return None
+        return run_html(read_report_data(self._folder, root=None, must_exist=False), report=str(self.report))
+
+    @property
+    def bundle(self) -> Path:
+        """Folder of the bundle: what `load` loads and the service serves."""
+        return self._require(self._folder.bundle)
+
+    @property
+    def report(self) -> Path:
+        """The report, a page that needs no network."""
+        return self._require(self._folder.report)
+
+    @property
+    def recipe(self) -> Recipe:
+        """Everything that was asked for, and every default."""
+        return self._folder.read_recipe()
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The images that can be decoded, their labels and splits."""
+        self._require(self._folder.catalog)
+        return self._folder.read_catalog(self.recipe, None, must_exist=False)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the model's output."""
+        return self.catalog.classes
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Path of each image that was left out -> why."""
+        return {row.path: reason for row, reason in self._folder.read_unreadable(self.recipe).items()}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of the exported model on the validation images: accuracy, loss ..., and `images`, their number."""
+        metrics: dict[str, float] = dict(self._bundle.metrics["validation"])
+        return metrics
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What stands out, each with `name`, `confidence`, `summary`, `evidence` and `try`, a command to try next."""
+        return read_findings(self._require(self._folder.diagnosis))
+
+    @property
+    def history(self) -> TrainingHistory:
+        """Metrics of every epoch, the loss of every step, the seconds of every stage."""
+        return read_history(self._require(self._folder.history))
+
+    @property
+    def lr_find(self) -> LRFind | None:
+        """What the learning rate finder found; None if the run did not look for a learning rate."""
+        found = read_lr_find(self._folder.lr_find)
+        return LRFind(found) if found else None
+
+    @cached_property
+    def predictions(self) -> tuple[PredictionRow, ...]:
+        """One row for each validation image, the highest loss first. `pandas.DataFrame(run.predictions)` works."""
+        self._require(self._folder.predictions)
+        return read_predictions(self._folder.predictions, label_delimiter=self.catalog.label_delimiter)
+
+    @property
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """Confusion matrix of the validation images: int64 [K, K], a row for each true class, in `classes` order.
+
+        Raises:
+            ValueError: The images have several labels each; see `most_confused`.
+        """
+        if self.catalog.task != "classification":
+            raise ValueError("there is no confusion matrix if images have several labels; see `most_confused`")
+        return confusion_matrix(self.classes, *self._labels)
+
+    def most_confused(self, n: int = 10) -> list[ConfusedPair]:
+        """The pairs of a true class and a wrong prediction that are most frequent, at most `n`."""
+        return most_confused(*self._labels)[:n]
+
+    def top_losses(self, n: int = 9) -> TopLosses:
+        """The validation images with the highest loss, at most `n`. In a notebook they are shown."""
+        return TopLosses(self.predictions[:n], self._show_losses)
+
+    def evaluate(
+        self,
+        data: StrPath | None = None,
+        *,
+        root: StrPath | None = None,
+        path_column: str | None = None,
+        label_column: str | None = None,
+        out: StrPath | None = None,
+        threads: int | None = None,
+        progress: bool = True,
+    ) -> Evaluation:
+        """Measure the bundle on labelled images that it has not seen.
+
+        Args:
+            data: Folder or CSV; None: the test images that the run set aside.
+            root: Folder that the paths of a CSV are relative to.
+            path_column: Column of the CSV; None: that of the run's data.
+            label_column: Column of the CSV; None: that of the run's data.
+            out: New CSV with a line for each image, the worst mistakes first; None: it is not written.
+            threads: For decoding and prediction; None: one for each core.
+            progress: Whether to show progress.
+
+        Returns:
+            `metrics`, the number of `images`, the `interval` of the accuracy, `unreadable` images, `warnings`.
+
+        Raises:
+            TrainerError: There are no such images, or they were used in training.
+            FileExistsError: `out` exists already.
+        """
+        options = EvaluationOptions(
+            data=optional_path(data),
+            root=optional_path(root),
+            path_column=path_column,
+            label_column=label_column,
+            predictions=optional_path(out),
+        )
+        with show_progress(wanted=progress) as shown:
+            return evaluate_run(self.path, options, threads=threads or usable_cores(), progress=shown)
+
+    def export(
+        self,
+        out: StrPath,
+        *,
+        name: str = "",
+        version: str = "1",
+        golden: str | None = None,
+        root: StrPath | None = None,
+        cache: StrPath | None = None,
+        progress: bool = True,
+    ) -> Path:
+        """Write a bundle from the best weights, and return its path.
+
+        Args:
+            out: New folder or .zip.
+            name: Of the bundle; empty: the run's.
+            version: Of the bundle.
+            golden: Images that the service checks at every start: synthetic or validation; None: as the recipe says.
+            root: Folder of the images, if they were moved.
+            cache: Folder of decoded images; None: ~/.cache/fieldguide.
+            progress: Whether to show progress.
+
+        Raises:
+            TrainerError: The run has no weights yet, its images have changed, or the bundle did not pass its checks.
+            FileExistsError: `out` exists already.
+        """
+        options = ExportOptions(out=Path(out), name=name, version=version, golden=golden, root=optional_path(root))
+        with open_environment(
+            device="cpu", cache=optional_path(cache), show=lambda _is_main: show_progress(wanted=progress)
+        ) as environment:
+            export_run(self.path, options, environment)
+        return Path(out)
+
+    @cached_property
+    def _bundle(self) -> Bundle:
+        return read_bundle(self.bundle)
+
+    @property
+    def _labels(self) -> tuple[list[frozenset[str]], list[frozenset[str]]]:
+        """True and predicted labels of the validation images."""
+        return [row.labels for row in self.predictions], [row.predicted for row in self.predictions]
+
+    def _show_losses(self, rows: Sequence[PredictionRow]) -> str:
+        return top_losses_html(draw_top_losses(rows, self.catalog, Predictor(self._bundle)))
+
+    def _require(self, file: Path) -> Path:
+        self._folder.require(file)
+        return file
+
+
+class TopLosses(Sequence[PredictionRow]):
+    """Predictions with a high loss, which a notebook shows as images with heatmaps."""
+
+    def __init__(self, rows: Sequence[PredictionRow], show: Callable[[Sequence[PredictionRow]], str]) -> None:
+        self._rows = rows
+        self._show = show
+
+    @overload
+    def __getitem__(self, position: int) -> PredictionRow: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[PredictionRow]: ...
+
+    def __getitem__(self, position: int | slice) -> PredictionRow | Sequence[PredictionRow]:
+        return self._rows[position]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return repr(list(self._rows))
+
+    def _repr_html_(self) -> str:
+        return self._show(self._rows)

@@ -1,0 +1,125 @@
+"""Training from Python: `fit`, `resume`, `open_run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fieldguide.paths import StrPath, optional_path
+from fieldguide.progress import show_progress
+from fieldguide.run import Run
+from trainer.catalog import Catalog
+from trainer.recipe import Recipe, apply_options, option_keys
+from trainer.run import RunFolder, choose_run, fit_run, follow_run, open_environment, resume_run
+
+
+def fit(
+    data: StrPath | Catalog,
+    *,
+    out: StrPath | None = None,
+    recipe: Recipe | StrPath | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    cache: StrPath | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> Run:
+    """Train on images, and export a bundle. The same as the command `fieldguide fit`.
+
+    A script that calls it may be started by torchrun: its processes then train together.
+
+    Args:
+        data: A folder with one folder for each class, a CSV, or a catalog from `read_catalog`.
+        out: New folder for everything that comes out; None: runs/NAME, runs/NAME-2 ..., with the name of the images.
+        recipe: A recipe, or a TOML file of one; None: every default.
+        device: auto (a GPU if there is one), cpu, cuda, cuda:1 or mps.
+        threads: That decode images; None: one for each core.
+        cache: Folder of decoded images; None: ~/.cache/fieldguide.
+        progress: Whether to show progress; if not, only warnings are shown.
+        **options: Those of the command, with `_` for `-`: epochs=5, lr=1e-3, lr=(1e-5, 1e-3), lr="auto",
+            sizes="128:3,224:2", freeze="early:2", patience=3 ... They override the recipe.
+
+    Raises:
+        TrainerError: The images, the recipe or the device cannot be used, or training failed. The message says what
+            to do.
+        FileExistsError: `out` exists already.
+        TypeError: There is no such option.
+    """
+    catalog = data if isinstance(data, Catalog) else None
+    if catalog is not None:
+        _check_catalog_options(options)
+    with open_environment(
+        device=device,
+        threads=threads,
+        cache=optional_path(cache),
+        show=lambda is_main: show_progress(wanted=progress and is_main),
+    ) as environment:
+        images = data if isinstance(data, Catalog) else Path(data)
+        run = choose_run(optional_path(out), images, environment)
+        if not environment.distributed.is_main:
+            follow_run(run, environment, root=None)
+            return Run(run)
+        base = recipe if isinstance(recipe, Recipe) else optional_path(recipe)
+        source = images.root if isinstance(images, Catalog) else images
+        complete = apply_options(base, source, options, warn=environment.progress.warn)
+        try:
+            fit_run(complete, run, environment, catalog=catalog)
+        except KeyboardInterrupt:
+            if run.exists():
+                environment.progress.info(f"interrupted; the run continues with fieldguide.resume({str(run)!r})")
+            raise
+    return Run(run)
+
+
+def resume(
+    run: StrPath,
+    *,
+    root: StrPath | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    cache: StrPath | None = None,
+    progress: bool = True,
+) -> Run:
+    """Continue a run that was stopped: by an interrupt, a kill, a full disk or a power cut.
+
+    Args:
+        run: Folder of the run.
+        root: Folder of the images, if they were moved.
+        device: See `fit`.
+        threads: See `fit`.
+        cache: See `fit`.
+        progress: See `fit`.
+
+    Raises:
+        TrainerError: There is nothing to continue, another process is working on it, or the images have changed.
+    """
+    with open_environment(
+        device=device,
+        threads=threads,
+        cache=optional_path(cache),
+        show=lambda is_main: show_progress(wanted=progress and is_main),
+    ) as environment:
+        if environment.distributed.is_main:
+            resume_run(Path(run), environment, root=optional_path(root))
+        else:
+            follow_run(Path(run), environment, root=optional_path(root))
+    return Run(Path(run))
+
+
+def open_run(run: StrPath) -> Run:
+    """Open a run that `fit`, in Python or on the command line, has written. It need not be finished.
+
+    Raises:
+        TrainerError: The folder is not a run.
+    """
+    RunFolder(Path(run)).read_recipe()
+    return Run(Path(run))
+
+
+def _check_catalog_options(options: Mapping[str, Any]) -> None:
+    """Raise TypeError for options that say how images are read: a catalog has been read already."""
+    keys = option_keys()
+    given = [name for name in options if keys.get(name, "").startswith("data.") or name == "valid_fraction"]
+    if given:
+        raise TypeError(f"`{given[0]}` says how images are read; give it to `read_catalog`")

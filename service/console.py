@@ -1,0 +1,136 @@
+"""What every command line of the project shares: help in sections, suggestions, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NoReturn
+
+import click
+
+from service.text import printable
+
+# Exit codes, besides 0.
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NOT_STARTED = 3
+EXIT_INTERRUPTED = 130
+
+MOST_USED = "Most used"
+GENERAL = "General"
+
+
+class Program(click.Group):
+    """A group of commands in the order in which they were added; every error is one line on standard error.
+
+    Attributes:
+        synonyms: What people may type -> the command that does it.
+    """
+
+    synonyms: ClassVar[Mapping[str, str]] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in order."""
+        del ctx
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of these arguments; the error for a synonym names the command."""
+        meant = self.synonyms.get(args[0])
+        if meant is not None and self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {meant!r}?", ctx)
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command of these arguments, and exit."""
+        standalone = extra.pop("standalone_mode", True)
+        extra["standalone_mode"] = False
+        if not standalone:
+            return super().main(*args, **extra)
+        try:
+            code = super().main(*args, **extra)
+            sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(EXIT_USAGE)
+        except click.UsageError as error:
+            hint = f" See '{error.ctx.command_path} --help'." if error.ctx is not None else ""
+            fail(f"{error.format_message()}{hint}", code=error.exit_code)
+        except click.ClickException as error:
+            fail(error.format_message(), code=error.exit_code)
+        except click.Abort:
+            fail("interrupted", code=EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the exit
+            sys.exit(EXIT_FAILED)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+class SectionedCommand(click.Command):
+    """A command whose help lists its options in sections."""
+
+    def __init__(
+        self, *args: Any, sections: Sequence[str] = (), most_used: Sequence[str] = (), **attributes: Any
+    ) -> None:
+        """Take how the options are listed.
+
+        Args:
+            *args: Of click.Command.
+            sections: Headings in their order; those of other options come after them.
+            most_used: Names of the parameters that most people need; they are listed first, in this order.
+            **attributes: Of click.Command.
+        """
+        super().__init__(*args, **attributes)
+        self._sections = sections
+        self._most_used = most_used
+
+    def options_by_section(self, context: click.Context) -> dict[str, list[click.Option]]:
+        """Heading -> options, in order; without those that are hidden."""
+        options = {
+            str(parameter.name): parameter
+            for parameter in self.get_params(context)
+            if isinstance(parameter, click.Option) and not parameter.hidden
+        }
+        found = {MOST_USED: [options.pop(name) for name in self._most_used], **{name: [] for name in self._sections}}
+        for listed in options.values():
+            found.setdefault(section_of(listed), []).append(listed)
+        return {name: listed for name, listed in found.items() if listed}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each section with its options."""
+        for name, options in self.options_by_section(ctx).items():
+            records = [record for listed in options if (record := listed.get_help_record(ctx)) is not None]
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
+class SectionedOption(click.Option):
+    """An option with the heading of the section that lists it."""
+
+    def __init__(self, *args: Any, section: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.section = section
+
+
+def section_of(option: click.Option) -> str:
+    """The heading under which an option is listed."""
+    return option.section if isinstance(option, SectionedOption) else GENERAL
+
+
+def option(*declarations: str, section: str = GENERAL, **attributes: Any) -> Callable[[Any], Any]:
+    """`click.option`, with the heading of the section that lists it."""
+    return click.option(*declarations, cls=SectionedOption, section=section, **attributes)
+
+
+def print_error(message: str) -> None:
+    """Print a message as one line on standard error."""
+    click.echo(printable(" ".join(message.splitlines())), err=True)
+
+
+def fail(message: str, *, code: int) -> NoReturn:
+    """Print an error as one line on standard error, and exit."""
+    print_error(f"error: {message}")
+    sys.exit(code)

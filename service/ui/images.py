@@ -1,0 +1,44 @@
+"""Images inside a page, as `data:` URLs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+_QUALITY = 82  # of JPEG and WebP
+_HEATMAP_PIXELS = 96
+# Five of the 256 colours of inferno (matplotlib, CC0). The service's page draws its heatmaps with the same.
+_HEATMAP_COLOURS = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]])
+_HEATMAP_OPACITY = 0.72
+
+
+def jpeg_url(pixels: npt.NDArray[np.uint8], *, max_pixels: int) -> str:
+    """A JPEG of uint8 [S, S, 3], reduced if S is over `max_pixels`."""
+    image = Image.fromarray(pixels)
+    if image.width > max_pixels:
+        image = image.resize((max_pixels, max_pixels), Image.Resampling.LANCZOS)
+    return _data_url(image, "jpeg")
+
+
+def heatmap_url(values: npt.NDArray[np.floating[Any]]) -> str:
+    """A WebP of float [h, w] in 0..1, to lay over an image; low values are transparent."""
+    smooth = Image.fromarray(values.astype(np.float32)).resize(
+        (_HEATMAP_PIXELS, _HEATMAP_PIXELS), Image.Resampling.BICUBIC
+    )
+    heat = np.clip(np.asarray(smooth), 0, 1)
+    stops = np.linspace(0, 1, len(_HEATMAP_COLOURS))
+    channels = [np.interp(heat, stops, colour) for colour in _HEATMAP_COLOURS.T]
+    rise = np.clip((heat - 0.1) / 0.7, 0, 1)
+    alpha = 255 * _HEATMAP_OPACITY * rise**2 * (3 - 2 * rise)  # smoothstep
+    return _data_url(Image.fromarray(np.stack([*channels, alpha], axis=2).round().astype(np.uint8)), "webp")
+
+
+def _data_url(image: Image.Image, kind: str) -> str:
+    file = io.BytesIO()
+    image.save(file, kind, quality=_QUALITY)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,100 @@
+"""From lists of images and labels, as a notebook has them, to a catalog."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from service.inputs import first_few, unwritable
+from trainer.catalog.catalog import Catalog
+from trainer.catalog.labels import clean_label
+from trainer.catalog.row import SPLIT_NAMES, Row, Split
+from trainer.catalog.split import HoldOut
+from trainer.errors import CatalogError
+
+_DELIMITERS = (";", "|", ",", "/")
+
+
+def catalog_from_lists(
+    paths: Sequence[str | os.PathLike[str]],
+    labels: Sequence[str | int | Iterable[str]],
+    *,
+    splits: Sequence[str] | None = None,
+    valid_fraction: float = 0.2,
+    seed: int = 0,
+) -> Catalog:
+    """Make a catalog of N images.
+
+    Args:
+        paths: N files.
+        labels: N labels; or, for multilabel, N collections of labels, each of which may be empty.
+        splits: N times train, valid or test; None: validation images are drawn.
+        valid_fraction: Fraction of the images that is drawn for validation, if no split is valid.
+        seed: Of that draw.
+
+    Raises:
+        CatalogError: The lists have different lengths, a file is not there, a label is empty, an image is listed twice
+            with different labels or splits, or the catalog cannot be trained on.
+    """
+    for name, values in (("labels", labels), ("splits", splits)):
+        if values is not None and len(values) != len(paths):
+            raise CatalogError(f"there are {len(paths):,} paths and {len(values):,} {name}; give one for each path")
+    if not paths:
+        raise CatalogError("there are no paths; give the images to train on")
+    files = [Path(path).parent.resolve() / Path(path).name for path in paths]
+    _check_files(files)
+    root = Path(os.path.commonpath([file.parent for file in files]))
+    several = not isinstance(labels[0], (str, int))
+    rows: dict[str, Row] = {}
+    for number, file in enumerate(files):
+        row = Row(
+            path=file.relative_to(root).as_posix(),
+            labels=_labels(labels[number], several=several, where=str(paths[number])),
+            split=_split(splits[number]) if splits is not None else "train",
+        )
+        if rows.setdefault(row.path, row) != row:
+            raise CatalogError(f"{paths[number]} is listed twice, with different labels or splits; keep the right one")
+    drawn = None
+    if not any(row.split == "valid" for row in rows.values()):
+        drawn = HoldOut(fraction=valid_fraction, seed=seed)
+    return Catalog(
+        root=root,
+        rows=drawn.apply(list(rows.values())) if drawn else tuple(rows.values()),
+        label_delimiter=_delimiter(rows.values()) if several else None,
+        drawn=drawn,
+        remarks=(f"{len(files) - len(rows):,} paths are listed twice.",) if len(rows) < len(files) else (),
+    )
+
+
+def _check_files(files: Sequence[Path]) -> None:
+    strange = [str(file) for file in files if unwritable(str(file))]
+    if strange:
+        raise CatalogError(f"{strange[0]!a}: this path has control characters or bytes that are not UTF-8; rename it")
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise CatalogError(f"{len(missing):,} of {len(files):,} images are not there ({first_few(missing)})")
+
+
+def _labels(value: str | int | Iterable[str], *, several: bool, where: str) -> frozenset[str]:
+    if several and not isinstance(value, (str, int)):
+        return frozenset(clean_label(str(label), where=where) for label in value)
+    if several or not isinstance(value, (str, int)):
+        raise CatalogError(f"{where}: its label is {value!r}; give each image one label, or each a list of labels")
+    return frozenset({clean_label(str(value), where=where)})
+
+
+def _split(name: str) -> Split:
+    split = SPLIT_NAMES.get(str(name).strip().lower())
+    if split is None:
+        raise CatalogError(f"the split {name!r} is unknown; give train, valid or test")
+    return split
+
+
+def _delimiter(rows: Iterable[Row]) -> str:
+    """What separates labels in the tables that are written: no label has it."""
+    text = "".join(label for row in rows for label in row.labels)
+    found = next((delimiter for delimiter in _DELIMITERS if delimiter not in text), None)
+    if found is None:
+        raise CatalogError(f"the labels have all of {' '.join(_DELIMITERS)}; remove one of these from them")
+    return found

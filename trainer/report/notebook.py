@@ -1,0 +1,42 @@
+"""Parts of the report for the output of a notebook: HTML fragments in the report's own styles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+
+from service.ui import notebook_html
+from trainer.report.gallery import AugmentedExample, TopLoss
+from trainer.report.page import ReportData, summary_values, template
+from trainer.report.training_charts import draw_lr_find
+from trainer.training.lr_find.result import LRFindResult, Stage
+
+
+def run_html(data: ReportData, *, report: str) -> str:
+    """The headline, the diagnosis and the charts of a run.
+
+    Args:
+        data: Of the run.
+        report: Path of its report, which shows the rest.
+    """
+    return _fragment("notebook_run.html.jinja", **summary_values(data), report=report)
+
+
+def lr_find_html(results: Mapping[Stage, LRFindResult]) -> str:
+    """The charts of the learning rate finder, with what it suggests."""
+    return _fragment("notebook_lr_find.html.jinja", results=results, charts=draw_lr_find(results))
+
+
+def top_losses_html(images: Sequence[TopLoss]) -> str:
+    """Images with their heatmaps, labels and predictions."""
+    return _fragment("notebook_gallery.html.jinja", top_losses=images, examples=())
+
+
+def examples_html(images: Sequence[AugmentedExample]) -> str:
+    """Training images as the network sees them, a view of each."""
+    return _fragment("notebook_gallery.html.jinja", top_losses=(), examples=images)
+
+
+def _fragment(name: str, **values: object) -> str:
+    css = (resources.files("trainer.report") / "style.css").read_text("utf-8")
+    return notebook_html(template(name).render(values), css=css)
