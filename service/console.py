@@ -57,8 +57,10 @@ class Program(click.Group):
             error.show()
             sys.exit(EXIT_USAGE)
         except click.UsageError as error:
-            hint = f" See '{error.ctx.command_path} --help'." if error.ctx is not None else ""
-            fail(f"{error.format_message()}{hint}", code=error.exit_code)
+            message = error.format_message()
+            if error.ctx is not None:
+                message += f"{'' if message.endswith(('.', '?')) else '.'} See '{error.ctx.command_path} --help'."
+            fail(message, code=error.exit_code)
         except click.ClickException as error:
             fail(error.format_message(), code=error.exit_code)
         except click.Abort:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from service import __version__
+from trainer.installation import TRAINER_MODULES
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -22,13 +25,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(folder.glob("fieldguide-*.whl")))
 
 
-def test_the_wheel_holds_every_file_of_both_packages(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_every_file_of_the_packages(wheel: zipfile.ZipFile) -> None:
     inside = set(wheel.namelist())
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "service", "trainer"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "fieldguide", "service", "trainer"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.split()  # fmt: skip
     assert {
+        "fieldguide/py.typed",
         "service/py.typed",
         "service/web/routes/page/index.html",
         "trainer/py.typed",
@@ -38,16 +42,36 @@ def test_the_wheel_holds_every_file_of_both_packages(wheel: zipfile.ZipFile) -> 
     assert not any(name.startswith(("tests/", "deploy/")) for name in inside)
 
 
-def test_the_service_extra_asks_for_nothing_heavy(wheel: zipfile.ZipFile) -> None:
-    metadata = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
-    lines = wheel.read(metadata).decode().splitlines()
-    asked = {
-        re.split(r"[^a-zA-Z0-9-]", line.removeprefix("Requires-Dist: "))[0]
-        for line in lines
-        if line.startswith("Requires-Dist: ") and "extra == 'service'" in line
-    }
-    assert asked == {
+def metadata(wheel: zipfile.ZipFile, name: str) -> str:
+    path = next(path for path in wheel.namelist() if path.endswith(f".dist-info/{name}"))
+    return wheel.read(path).decode()
+
+
+def requirements(wheel: zipfile.ZipFile, extra: str | None) -> set[str]:
+    """The names of the packages that are always asked for, or by an extra."""
+    lines = [line for line in metadata(wheel, "METADATA").splitlines() if line.startswith("Requires-Dist: ")]
+    chosen = [line for line in lines if (f"extra == '{extra}'" if extra else "extra ==") in line]
+    if extra is None:
+        chosen = [line for line in lines if line not in chosen]
+    return {re.split(r"[^a-zA-Z0-9-]", line.removeprefix("Requires-Dist: "))[0] for line in chosen}
+
+
+def test_the_base_asks_for_nothing_heavy(wheel: zipfile.ZipFile) -> None:
+    assert requirements(wheel, None) == {
         "click", "httptools", "numpy", "onnxruntime", "pillow", "prometheus-client", "python-multipart",
         "starlette", "uvicorn", "uvloop",
     }  # fmt: skip
-    assert not [line for line in lines if line.startswith("Requires-Dist: ") and "extra ==" not in line]
+
+
+def test_training_checks_for_every_package_of_its_extra(wheel: zipfile.ZipFile) -> None:
+    modules = {"scikit-learn": "sklearn"}
+    asked = {modules.get(name, name.replace("-", "_")) for name in requirements(wheel, "trainer")}
+    assert asked == {*TRAINER_MODULES}
+
+
+def test_the_version_is_that_of_the_code(wheel: zipfile.ZipFile) -> None:
+    assert f"\nVersion: {__version__}\n" in metadata(wheel, "METADATA")
+
+
+def test_the_wheel_installs_the_command(wheel: zipfile.ZipFile) -> None:
+    assert "fieldguide = fieldguide.cli:main" in metadata(wheel, "entry_points.txt")

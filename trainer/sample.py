@@ -33,7 +33,7 @@ _RECIPE = """\
 # Settings for handwritten digits: a mirrored digit is not a digit, and a 6 rotated far enough is a 9.
 # If the sample is in DIR:
 #
-#     fieldguide fit DIR --recipe DIR-recipe.toml --out RUN
+#     fieldguide fit DIR --recipe DIR-recipe.toml
 
 size = 96  # the scans have 8 x 8 pixels: a larger size takes more time and shows nothing new
 

@@ -10,14 +10,13 @@ from pathlib import Path
 import click
 from click.testing import CliRunner, Result
 
-from service.cli import cli as service_cli
+from fieldguide.cli import cli
 from trainer.cli import main
 
 # Options of a fit that takes a second.
 FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--lr", "0.02", "--device", "cpu")
 
-_PROGRAMS = {"trainer": main, "service": service_cli}
-_COMMAND = re.compile(r"python -m (trainer|service) ([a-z-]+)")
+_COMMAND = re.compile(r"fieldguide ([a-z-]+)")
 _OPTION = re.compile(r"(?<![\w/-])--[a-z][a-z-]*")
 
 
@@ -54,7 +53,7 @@ def check_messages(arguments: list[str], stderr: str) -> None:
     `resume` trains with the options of its fit, and advises to change them in the next one.
     """
     name = "fit" if arguments[0] == "resume" else arguments[0]
-    called = options_of("trainer", name) | {word for word in arguments if word.startswith("--")}
+    called = options_of(name) | {word for word in arguments if word.startswith("--")}
     for line in stderr.splitlines():
         if line.lower().startswith(("error: ", "warning: ")):
             assert "`" not in line
@@ -66,16 +65,16 @@ def unknown_options(message: str, called: set[str]) -> set[str]:
     """The options in a message that its command does not have."""
     text, *suggested = _COMMAND.split(message)
     unknown = {*_OPTION.findall(text)} - called
-    for program, name, rest in zip(suggested[::3], suggested[1::3], suggested[2::3], strict=True):
-        unknown |= {*_OPTION.findall(rest)} - options_of(program, name)
+    for name, rest in zip(suggested[::2], suggested[1::2], strict=True):
+        unknown |= {*_OPTION.findall(rest)} - options_of(name)
     return unknown
 
 
-def options_of(program: str, name: str) -> set[str]:
+def options_of(name: str) -> set[str]:
     """The options of a command, with their dashes; of the program itself if there is no such command."""
-    group = _PROGRAMS[program]
-    found: click.Command = group.commands.get(name, group)
-    return {option for parameter in found.params if isinstance(parameter, click.Option) for option in parameter.opts}
+    found: click.Command = cli.commands.get(name, cli)
+    options = (parameter.opts for parameter in found.params if isinstance(parameter, click.Option))
+    return {"--help", *(option for names in options for option in names)}
 
 
 def table(path: Path) -> list[dict[str, str]]:

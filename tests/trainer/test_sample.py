@@ -138,7 +138,7 @@ def test_the_recipe(sample: Sample) -> None:
     assert recipe["finetune"] == {"epochs": 4}
     assert recipe["augmentation"] == {"flip": 0.0, "rotation_degrees": 10.0, "scale_min": 0.7, "lighting": 0.2}
     assert read_recipe(sample.recipe_file, {}).augmentation.flip == 0
-    assert "fieldguide fit DIR --recipe DIR-recipe.toml --out RUN" in sample.recipe_file.read_text()
+    assert "fieldguide fit DIR --recipe DIR-recipe.toml" in sample.recipe_file.read_text()
 
 
 def test_one_seed_gives_one_sample(sample: Sample, tmp_path: Path) -> None:

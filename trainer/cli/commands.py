@@ -86,7 +86,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
     text = (
         f"{sample.files} handwritten digits in {sample.folder}, {len(sample.planted)} of them with a planted fault\n"
         f"  (listed in {sample.planted_file.name}; {sample.held_out.name} has good ones to evaluate on)\n"
-        f"next: {command_line('fit', folder, '--recipe', sample.recipe_file, '--out', 'RUN')}"
+        f"next: {command_line('fit', folder, '--recipe', sample.recipe_file)}"
     )
     _print(value, text, as_json)
 
@@ -176,7 +176,7 @@ def lr_find(
     again = given_options(context, without=("folder", "as_json"))
     lines += [
         *written(folder, "lr_find.png"),
-        f"next: {command_line('fit', data, *again, '--lr', 'auto', '--out', 'RUN')}",
+        f"next: {command_line('fit', data, *again, '--lr', 'auto')}",
     ]
     _print({stage: result.to_json() for stage, result in found.items()}, "\n".join(lines), as_json)
 

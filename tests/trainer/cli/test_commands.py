@@ -36,10 +36,10 @@ def test_lr_find_suggests_a_fit_with_the_same_options(tmp_path: Path, cache: Pat
         *("--mixup", "0.2", "--cache", cache, *OPTIONS),
     )
     words = suggested(trainer("lr-find", data, *options, "--out", tmp_path / "found"))
-    assert words[:5] == ["python", "-m", "trainer", "fit", str(data)]
-    assert words[-4:] == ["--lr", "auto", "--out", "RUN"]
-    assert sorted(words[5:-4]) == sorted(map(str, options))
-    pasted = trainer(*words[3:-1], run, "--lr", "0.02")  # so that nothing is swept
+    assert words[:3] == ["fieldguide", "fit", str(data)]
+    assert words[-2:] == ["--lr", "auto"]
+    assert sorted(words[3:-2]) == sorted(map(str, options))
+    pasted = trainer(*words[1:], "--out", run, "--lr", "0.02")  # so that nothing is swept
     assert pasted.exit_code == 0, pasted.output
     written = tomllib.loads((run / "recipe.toml").read_text())
     assert written["data"]["valid"] == str(valid)
@@ -51,8 +51,7 @@ def test_sample_suggests_a_fit_that_can_be_pasted_if_its_name_has_quotes(tmp_pat
     folder = tmp_path / "the teacher's digits"
     words = suggested(trainer("sample", folder))
     assert words == [
-        *("python", "-m", "trainer", "fit", str(folder)),
-        *("--recipe", f"{folder}-recipe.toml", "--out", "RUN"),
+        *("fieldguide", "fit", str(folder), "--recipe", f"{folder}-recipe.toml"),
     ]
 
 
@@ -60,13 +59,13 @@ def test_what_fit_suggests_can_be_pasted_if_the_name_of_the_run_has_spaces(
     photos: Path, tmp_path: Path, cache: Path
 ) -> None:
     run = tmp_path / "my 1st run"
-    assert suggested(fit(photos, run)) == ["python", "-m", "service", "serve", str(run / "bundle")]
+    assert suggested(fit(photos, run)) == ["fieldguide", "serve", str(run / "bundle")]
     shutil.rmtree(run / "bundle")
     for result in (fit(photos, run), trainer("report", run)):
         assert result.exit_code == 2
         words = shlex.split(result.stderr.rpartition(" with ")[2])
-        assert words == ["python", "-m", "trainer", "resume", str(run)]
-    assert trainer(*words[3:], "--cache", cache).exit_code == 0
+        assert words == ["fieldguide", "resume", str(run)]
+    assert trainer(*words[1:], "--cache", cache).exit_code == 0
 
 
 def test_a_run_may_be_named_by_dots(photos: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

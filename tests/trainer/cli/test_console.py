@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trainer.cli.console import Terminal
+from trainer.cli.exit import as_command_line
 
 
 def test_without_a_terminal_there_are_lines_and_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,6 +26,6 @@ def test_without_a_terminal_there_are_lines_and_no_bar(capsys: pytest.CaptureFix
 
 
 def test_a_warning_names_options_and_not_parameters(capsys: pytest.CaptureFixture[str]) -> None:
-    with Terminal() as progress:
+    with Terminal(phrase=as_command_line) as progress:
         progress.warn("few steps; more `epochs` or a smaller `batch_size` may help")
     assert capsys.readouterr().err == "warning: few steps; more --epochs or a smaller --batch-size may help\n"

@@ -152,7 +152,7 @@ def test_ctrl_c_ends_with_one_line(photos: Path, run: Path) -> None:
                 break
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-    assert process.returncode == 1
+    assert process.returncode == 130
     check_messages(arguments, rest)
     last = rest.splitlines()[-1]
     assert last == "error: interrupted; a run that was started continues with: fieldguide resume RUN"
@@ -259,7 +259,7 @@ def test_text_outside_backquotes_stays_as_it_is() -> None:
 
 
 def _messages() -> list[str]:
-    """Every text of the trainer with names in backquotes that is not a docstring; values are replaced by `X`."""
+    """Every text of the trainer with names in backquotes that is not a docstring; values are replaced by X."""
     texts = []
     for path in sorted({*Path(package.__path__[0]).rglob("*.py")} - {Path(exit_module.__file__)}):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -278,7 +278,7 @@ def _messages() -> list[str]:
                 texts.append(node.value)
             elif isinstance(node, ast.JoinedStr):
                 texts.append("".join(_template(part) for part in node.values))
-    return [text for text in texts if text.count("`") > 1]
+    return [text for text in (text.replace("`X`", "X") for text in texts) if text.count("`") > 1]
 
 
 def _template(part: ast.expr) -> str:
@@ -295,7 +295,7 @@ MESSAGES = _messages()
 def test_every_message_names_only_what_the_command_line_has(message: str) -> None:
     shown = as_command_line(message)
     assert "`" not in shown
-    assert not unknown_options(shown, options_of("trainer", "fit"))
+    assert not unknown_options(shown, options_of("fit"))
 
 
 def test_there_are_messages_that_name_parameters() -> None:
@@ -324,7 +324,7 @@ def test_the_trainer_ends_like_that(tmp_path: Path, processes: int) -> None:
     paths = os.pathsep.join([str(tmp_path), str(Path(package.__path__[0]).parent)])
     environment = {**os.environ, "WORLD_SIZE": str(processes), "PYTHONPATH": paths}
     done = subprocess.run(command("--version"), env=environment, capture_output=True, text=True, timeout=60, check=True)
-    assert "version" in done.stdout
+    assert "fieldguide 0." in done.stdout
     assert ("shut down" in done.stdout) == (processes == 1)
 
 

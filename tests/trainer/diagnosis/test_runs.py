@@ -85,8 +85,8 @@ def few(digits: Path, fit: Fit) -> dict[str, Any]:
 
 def again(command: str, cache: Path, *options: str | Path) -> Result:
     """Run the command of a finding, with another cache and on the CPU."""
-    python, _, package, *arguments = shlex.split(command)
-    assert (python, package) == ("python", "trainer")
+    program, *arguments = shlex.split(command)
+    assert program == "fieldguide"
     return trainer(*arguments, "--cache", cache, "--device", "cpu", *options)
 
 

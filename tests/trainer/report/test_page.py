@@ -156,8 +156,8 @@ def test_the_serve_command_of_a_run_with_a_space_in_its_name_can_be_pasted(run: 
     """It had no quotes."""
     spaced = run.rename(run.with_name("my run"))
     assert trainer("report", spaced).exit_code == 0
-    command = next(piece for piece in Page(spaced / "report.html").pieces if "-m service serve" in piece)
-    assert shlex.split(command) == ["python", "-m", "service", "serve", str(spaced / "bundle")]
+    command = next(piece for piece in Page(spaced / "report.html").pieces if "fieldguide serve" in piece)
+    assert shlex.split(command) == ["fieldguide", "serve", str(spaced / "bundle")]
 
 
 def test_learning_rate_finder_and_findings_are_shown(with_findings: Path, run: Path) -> None:

@@ -29,16 +29,16 @@ def test_a_command_uses_the_same_images_and_quotes_what_needs_quotes() -> None:
         out=Path("runs/first one-2"),
     )
     assert shlex.split(command.render(Remedy(command="fit", changes={"lr": 0.1}))) == [
-        "python", "-m", "trainer", "fit", "my photos/all.csv", "--valid", "other.csv", "--root", "my photos",
+        "fieldguide", "fit", "my photos/all.csv", "--valid", "other.csv", "--root", "my photos",
         "--recipe", "runs/first one/recipe.toml", "--lr", "0.1", "--out", "runs/first one-2",
     ]  # fmt: skip
     assert shlex.split(command.render(Remedy(command="lr_find"))) == [
-        "python", "-m", "trainer", "lr-find", "my photos/all.csv", "--valid", "other.csv", "--root", "my photos",
+        "fieldguide", "lr-find", "my photos/all.csv", "--valid", "other.csv", "--root", "my photos",
         "--recipe", "runs/first one/recipe.toml",
     ]  # fmt: skip
     assert "'my photos/all.csv'" in command.render(FIT)
     assert shlex.split(command.render(REGROUPED)) == [
-        "python", "-m", "trainer", "fit", "runs/first one/regrouped.csv", "--root", "/my photos",
+        "fieldguide", "fit", "runs/first one/regrouped.csv", "--root", "/my photos",
         "--path-column", "path", "--label-column", "label", "--coarse-column", "coarse",
         "--recipe", "runs/first one/recipe.toml", "--out", "runs/first one-2",
     ]  # fmt: skip
@@ -98,15 +98,15 @@ def test_after_the_images_were_moved_a_command_says_where_they_are(tmp_path: Pat
     (now / "others").mkdir()
     folders = DataSource(path="/then/photos", valid="/then/others", base="/then/photos")
     moved = command_of(Recipe(data=folders), root=now / "photos")
-    assert shlex.split(moved.render(FIT))[4:7] == [str(now / "photos"), "--valid", str(now / "others")]
+    assert shlex.split(moved.render(FIT))[2:5] == [str(now / "photos"), "--valid", str(now / "others")]
     assert f" {now / 'photos'} " in moved.render(Remedy(command="lr_find"))
     assert f" --root {now / 'photos'} " in moved.render(REGROUPED)
 
     (now / "all.csv").touch()
     beside = command_of(Recipe(data=DataSource(path="/then/all.csv", base="/then")), root=now)
-    assert shlex.split(beside.render(FIT))[4:6] == [str(now / "all.csv"), "--recipe"]
+    assert shlex.split(beside.render(FIT))[2:4] == [str(now / "all.csv"), "--recipe"]
     apart = command_of(Recipe(data=DataSource(path="/tables/some.csv", root="/then", base="/then")), root=now)
-    assert shlex.split(apart.render(FIT))[4:7] == ["/tables/some.csv", "--root", str(now)]
+    assert shlex.split(apart.render(FIT))[2:5] == ["/tables/some.csv", "--root", str(now)]
     # The images were moved, the table was not.
     left = command_of(Recipe(data=DataSource(path="/then/some.csv", base="/then")), root=now)
-    assert shlex.split(left.render(FIT))[4:7] == ["/then/some.csv", "--root", str(now)]
+    assert shlex.split(left.render(FIT))[2:5] == ["/then/some.csv", "--root", str(now)]
