@@ -84,7 +84,7 @@ class Lazy(click.Group):
         many = click.Option(["--many"], type=click.IntRange(1, 9), default=3, show_default=True, help="How many.")
         grouped = click.Option(["--side"], help="Side in pixels  [SIDE; default: the photo's]")
         grouped.group = "Sizes"  # type: ignore[attr-defined]
-        hidden = click.Option(["--hidden"], hidden=True)
+        hidden = click.Option(["--hidden"], hidden=True, help="A hidden one.")
         files = click.Argument(["files"], nargs=-1, required=True, metavar="FILE...")
         return click.Command(
             cmd_name,
