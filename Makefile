@@ -40,9 +40,9 @@ format: $(VENV)/.dev-installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Writes docs/reference.md, the list of all settings, from the code.
+# Writes docs/reference from the code: commands, settings, routes and metrics.
 docs: $(VENV)/.trainer-installed
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 $(VENV)/.trainer-installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -17,9 +17,15 @@ import onnxruntime as ort
 
 from service.predictor import Label, Prediction
 
-# In the order of a request: its body arrives, it waits for a thread, the image is taken out of the body, decoded and
-# classified, and the response is encoded.
-STAGES = ("receive", "queue", "parse", "decode", "infer", "encode")
+# In the order of a request: stage -> what happens in it.
+STAGES = {
+    "receive": "the body of the request arrives",
+    "queue": "the request waits for a slot",
+    "parse": "the image is taken out of the body",
+    "decode": "the image is decoded, and becomes what the model sees",
+    "infer": "the model classifies the image",
+    "encode": "the response is made",
+}
 _VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 

@@ -145,7 +145,7 @@ def test_no_old_name_comes_back() -> None:
     old = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, OLD_NAMES))})(?!\w)")
     found = [
         f"{path.relative_to(ROOT)}:{number}: {match[0]}"
-        for path in (*sources(TRAINER, ROOT / "service"), ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+        for path in (*sources(TRAINER, ROOT / "service"), ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         for match in old.finditer(line)
     ]

@@ -14,9 +14,18 @@ from service.web.record import STAGES, Record
 from service.web.telemetry.drift import Drift, Reference
 
 _STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-# Why a request can be rejected: by the application, and by the connection before it.
-CAUSES = ("queue_full", "body_slow", "body_large", "deadline", "not_ready")
-CONNECTION_CAUSES = ("connections", "headers_slow", "headers_large", "malformed")
+# Why a request can be rejected: the first five by the application, the others by the connection before it.
+CAUSES = {
+    "queue_full": "every slot and every place in the queue was taken: 429",
+    "body_slow": "the body did not arrive in time, or was slower than the minimum rate: 408",
+    "body_large": "the body was longer than the limit: 413",
+    "deadline": "the response was not ready in time: 503",
+    "not_ready": "the model was not loaded yet: 503; probes of /readyz count, too",
+    "connections": "too many connections were open: 503",
+    "headers_slow": "the headers did not arrive in time: 408",
+    "headers_large": "the headers were too long, or too many: 431",
+    "malformed": "the request was not valid HTTP: 400",
+}
 
 
 class Metrics:
@@ -45,7 +54,7 @@ class Metrics:
         )
         self._stages = {stage: stages.labels(stage) for stage in STAGES}
         rejected = Counter("fieldguide_rejected", "Rejected requests, by cause.", ["cause"], registry=registry)
-        self._rejected = {cause: rejected.labels(cause) for cause in CAUSES + CONNECTION_CAUSES}
+        self._rejected = {cause: rejected.labels(cause) for cause in CAUSES}
         registry.register(_GaugeCollector(self))
         ProcessCollector(registry=registry)
 

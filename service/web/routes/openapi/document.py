@@ -26,6 +26,22 @@ _HEADERS = {
     },
 }
 _RETRY_AFTER = {"Retry-After": {"description": "When to try again, in seconds.", "type": "integer"}}
+# What each status of a problem means here. The phrases of RFC 9110 alone do not say it.
+_MEANINGS = {
+    400: "The request is malformed: no image, a broken form, or a wrong parameter; or its Host is not trusted.",
+    401: "There is no API key, or a wrong one.",
+    404: "There is nothing at this path, or the model has another name or version.",
+    405: "The path does not have this method; the header Allow lists those that it has.",
+    408: "The headers or the body did not arrive in time.",
+    413: "The body is longer than the limit.",
+    415: "The body is no image of a format that is accepted, or has a Content-Type or Content-Encoding that is not.",
+    422: "The image cannot be decoded, or has more pixels or a longer side than the limits allow.",
+    429: "Every slot and every place in the queue is taken.",
+    431: "The headers are too long, or too many.",
+    500: "The service has failed; its log says why, under the id of the request.",
+    503: "The model is not loaded yet, the deadline has passed, too many connections are open, the latest requests "
+    "failed, every thread is stuck, or the service is stopping.",
+}
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -58,7 +74,7 @@ class OpenAPIHandler:
         """Create the document; raises what `document` raises."""
         self._content = json.dumps(document(routes, self._info)).encode()
 
-    @describe(Operation(summary="This document", responses={"application/json": dict[str, Any]}, public=True))
+    @describe(Operation(summary="The OpenAPI document", responses={"application/json": dict[str, Any]}, public=True))
     async def get(self, _request: Request) -> Response:
         """Return the OpenAPI 3.1 document of this service, with its present settings."""
         return Response(self._content, media_type="application/json", headers={"Cache-Control": "no-cache"})
@@ -102,7 +118,7 @@ def document(routes: Iterable[Route], info: DocumentInfo) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "responses": {str(status): _problem(status, schemas) for status in TITLES},
+            "responses": {str(status): _problem(status, schemas) for status in _MEANINGS},
             **({"securitySchemes": _SECURITY_SCHEMES} if info.needs_key else {}),
         },
     }
@@ -157,7 +173,7 @@ def _parameter(parameter: Parameter, schemas: Schemas) -> Schema:
 
 def _problem(status: int, schemas: Schemas) -> Schema:
     return {
-        "description": TITLES[status],
+        "description": f"{TITLES[status]}. {_MEANINGS[status]}",
         "headers": _as_headers({**_HEADERS, **(_RETRY_AFTER if status in (429, 503) else {})}),
         "content": {"application/problem+json": {"schema": schemas.of(ProblemDetails)}},
     }
