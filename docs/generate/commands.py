@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from docs.generate.markdown import anchor, code, link, paragraph, table, value
+from service.console import SectionedCommand
 
 # Heading of the options that have none of their own; click's own help has it, too.
 _OPTIONS = "Options"
@@ -34,7 +35,7 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
     yield from (f"## {path}", "")
     for text in (command.help or "").partition("\f")[0].split("\n\n"):
         yield from (paragraph(text.replace("\b", "")), "")
-    yield from ("```", " ".join([path, *command.collect_usage_pieces(context)]), "```", "")
+    yield from ("```text", " ".join([path, *command.collect_usage_pieces(context)]), "```", "")
     inside = list(_commands(command, context)) if isinstance(command, click.Group) else []
     yield from table(
         ("command", "what it does"),
@@ -43,12 +44,13 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
             for found, inner in inside
         ],
     )
-    parameters = command.get_params(context)
-    arguments = [parameter for parameter in parameters if isinstance(parameter, click.Argument)]
+    arguments = [parameter for parameter in command.get_params(context) if isinstance(parameter, click.Argument)]
     yield from table(("argument", "how many"), [_argument(argument, context) for argument in arguments])
-    for heading, options in _options_by_heading(parameters).items():
+    for heading, options in _options_by_heading(command, context).items():
         yield from (f"**{heading}**", "")
         yield from table(("option", "default", "what it does"), [_option(option, context) for option in options])
+    if command.epilog:
+        yield from ("```text", command.epilog.replace("\b", "").strip(), "```", "")
     for found, inner in inside:
         yield from _sections(found, inner)
 
@@ -60,13 +62,12 @@ def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[clic
             yield command, click.Context(command, info_name=name, parent=context, **command.context_settings)
 
 
-def _options_by_heading(parameters: list[click.Parameter]) -> dict[str, list[click.Option]]:
-    """Heading -> options, in the order of the help."""
-    found: dict[str, list[click.Option]] = {}
-    for parameter in parameters:
-        if isinstance(parameter, click.Option) and not parameter.hidden:
-            found.setdefault(getattr(parameter, "group", _OPTIONS), []).append(parameter)
-    return found
+def _options_by_heading(command: click.Command, context: click.Context) -> dict[str, list[click.Option]]:
+    """Heading -> options, as in the help."""
+    if isinstance(command, SectionedCommand):
+        return command.options_by_section(context)
+    options = [parameter for parameter in command.get_params(context) if isinstance(parameter, click.Option)]
+    return {_OPTIONS: [option for option in options if not option.hidden]}
 
 
 def _argument(argument: click.Argument, context: click.Context) -> tuple[str, str]:

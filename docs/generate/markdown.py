@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -25,6 +26,13 @@ def codes(values: Iterable[object]) -> str:
 def value(text: str) -> str:
     """A value as code, or as text if it is a phrase: `0.2`, but the folder of the CSV."""
     return text if " " in text else code(text)
+
+
+def bounds(low: float, high: float) -> str:
+    """The values that a number may have: `0 to 1`, `at least 1`; "" for any."""
+    if high < math.inf:
+        return f"{low:g} to {high:g}"
+    return f"at least {low:g}" if low > -math.inf else ""
 
 
 def link(text: str, target: str) -> str:

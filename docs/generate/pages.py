@@ -10,11 +10,17 @@ from docs.generate.metrics import metrics_page
 from docs.generate.recipe import recipe_page
 from docs.generate.routes import routes_page
 from docs.generate.settings import settings_page
-from service.cli import cli as service_cli
-from trainer.cli.commands import main as trainer_cli
+from fieldguide.cli import cli
 
 FOLDER = Path(__file__).resolve().parents[1] / "reference"
 _NOTICE = "Made from the code by `make docs`; do not edit it here."
+_COMMANDS = """\
+# Commands
+
+`python -m trainer` has the commands up to `export`, and `python -m service` those after it. Exit codes: 0 done, 1 the
+work failed, 2 wrong use, 3 the bundle was refused or the service could not start, 130 interrupted (Ctrl-C).
+
+"""
 # Page -> what it says, in the order of the index.
 _CONTENTS = {
     "commands.md": "every command, its arguments and its options",
@@ -27,13 +33,9 @@ _CONTENTS = {
 
 def all_pages() -> dict[str, str]:
     """Name of the file in docs/reference -> its Markdown."""
-    commands = [
-        commands_page(trainer_cli, "python -m trainer"),
-        commands_page(service_cli, "python -m service"),
-    ]
     bodies = {
         "README.md": _index(),
-        "commands.md": "# Commands\n\n" + "\n".join(commands),
+        "commands.md": _COMMANDS + commands_page(cli, "fieldguide"),
         "recipe.md": recipe_page(),
         "settings.md": settings_page(),
         "routes.md": routes_page(),

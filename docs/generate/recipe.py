@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docs.generate.markdown import code, table, value
+from docs.generate.markdown import bounds, code, codes, table, value
 from trainer.recipe import GROUPS, Recipe, Setting, settings_of
 
 _TEXT = """\
@@ -20,16 +20,25 @@ def recipe_page() -> str:
     lines = [_TEXT]
     for group in GROUPS:
         rows = [_row(item) for item in settings_of(Recipe()) if item.knob.group == group]
-        lines += [f"## {group}", "", *table(("key", "option", "default", "what it does"), rows)]
+        lines += [f"## {group}", "", *table(("key", "option", "default", "values", "what it does"), rows)]
     return "\n".join(lines)
 
 
-def _row(item: Setting) -> tuple[str, str, str, str]:
+def _row(item: Setting) -> tuple[str, str, str, str, str]:
     name = item.knob.option or _LR_OPTIONS.get(item.key, "")
-    return code(item.key), code(f"--{name}") if name else "", _default(item), item.knob.help
+    return code(item.key), code(f"--{name}") if name else "", _default(item), _values(item), item.knob.help
 
 
 def _default(item: Setting) -> str:
     if item.knob.default_text:
         return value(item.knob.default_text)
     return code(str(item.default).lower() if type(item.default) is bool else item.default)
+
+
+def _values(item: Setting) -> str:
+    knob = item.knob
+    if knob.choices:
+        return codes(knob.choices)
+    if type(item.default) is bool:
+        return codes(("true", "false"))
+    return ("0, or " if knob.accepts_zero else "") + bounds(knob.low, knob.high)

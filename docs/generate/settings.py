@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from docs.generate.markdown import code, table
-from service.settings import Setting, all_settings
+from docs.generate.markdown import bounds, code, codes, table
+from service.settings import SETTING_GROUPS, Setting, all_settings
 
 _TEXT = """\
 # Settings of the service
@@ -14,10 +14,14 @@ Each is a flag of `serve` and an environment variable. If both are given, the fl
 
 def settings_page() -> str:
     """The page, Markdown."""
-    rows = [_row(setting) for setting in all_settings()]
-    return "\n".join([_TEXT, *table(("flag", "variable", "default", "what it is"), rows)])
+    lines = [_TEXT]
+    for group in SETTING_GROUPS:
+        rows = [_row(setting) for setting in all_settings() if setting.group == group]
+        lines += [f"## {group}", "", *table(("flag", "variable", "default", "values", "what it is"), rows)]
+    return "\n".join(lines)
 
 
-def _row(setting: Setting) -> tuple[str, str, str, str]:
+def _row(setting: Setting) -> tuple[str, str, str, str, str]:
     flag = "" if setting.secret else code(setting.flag)
-    return flag, code(setting.variable), code(setting.default), setting.help
+    values = codes(setting.choices) or bounds(setting.low, setting.high)
+    return flag, code(setting.variable), code(setting.default), values, setting.help

@@ -17,7 +17,8 @@ from starlette.routing import Route, Router
 
 from docs.generate import pages
 from docs.generate.commands import commands_page
-from service.cli import cli as service_cli
+from fieldguide.cli import cli
+from service.console import SectionedCommand, SectionedOption
 from service.settings import Settings, all_settings
 from service.web.app import create_app
 from service.web.engine import Engine
@@ -25,10 +26,9 @@ from service.web.routes.endpoint import Endpoint
 from tests.service.web.telemetry.test_drift import METRICS
 from tests.support.bundles import make_image, write_tiny_bundle
 from tests.support.server import RunningServer
-from trainer.cli.commands import main as trainer_cli
 from trainer.recipe import Recipe, to_plain
 
-PROGRAMS = {"python -m trainer": trainer_cli, "python -m service": service_cli}
+PROGRAMS = {"fieldguide": cli}
 
 
 def page(name: str) -> str:
@@ -82,15 +82,15 @@ class Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         many = click.Option(["--many"], type=click.IntRange(1, 9), default=3, show_default=True, help="How many.")
-        grouped = click.Option(["--side"], help="Side in pixels  [SIDE; default: the photo's]")
-        grouped.group = "Sizes"  # type: ignore[attr-defined]
+        grouped = SectionedOption(["--side"], section="Sizes", help="Side in pixels  [SIDE; default: the photo's]")
         hidden = click.Option(["--hidden"], hidden=True, help="A hidden one.")
         files = click.Argument(["files"], nargs=-1, required=True, metavar="FILE...")
-        return click.Command(
+        return SectionedCommand(
             cmd_name,
             params=[files, grouped, many, hidden],
             help="Show\nfiles.\n\nThen end.",
             hidden=cmd_name == "secret",
+            sections=("Sizes",),
         )
 
 
@@ -98,9 +98,9 @@ def test_commands_of_any_group() -> None:
     text = commands_page(Lazy("tool", help="A tool."), "tool")
     assert "| [`tool show`](#tool-show) | Show files. |" in text
     shown = section(text, "tool show")
-    assert shown.startswith("\nShow files.\n\nThen end.\n\n```\ntool show [OPTIONS] FILE...\n```\n")
+    assert shown.startswith("\nShow files.\n\nThen end.\n\n```text\ntool show [OPTIONS] FILE...\n```\n")
     assert "| `FILE...` | one or more |" in shown
-    sizes, options = shown.partition("**Options**")[::2]
+    sizes, options = shown.partition("**General**")[::2]
     assert "**Sizes**" in sizes
     assert "| `--side TEXT` | the photo's | Side in pixels. Variable: `SIDE`. |" in sizes
     assert "| `--many INTEGER RANGE` | `3` | How many. Values: `1<=x<=9`. |" in options

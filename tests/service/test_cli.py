@@ -231,9 +231,8 @@ def test_wrong_usage(arguments: list[str]) -> None:
 def test_wrong_value_in_the_environment() -> None:
     done = run("serve", "b", environ={"FIELDGUIDE_PORT": "http"})
     assert done.returncode == 2
-    assert done.stderr == (
-        "error: FIELDGUIDE_PORT must be a whole number from 0 to 65535, not 'http'. See 'python -m service serve --help'.\n"
-    )
+    message = "error: FIELDGUIDE_PORT must be a whole number from 0 to 65535, not 'http'."
+    assert done.stderr == f"{message} See 'python -m service serve --help'.\n"
 
 
 def test_help_lists_every_setting() -> None:
