@@ -59,7 +59,7 @@ class Program(click.Group):
         except click.UsageError as error:
             message = error.format_message()
             if error.ctx is not None:
-                message += f"{'' if message.endswith(('.', '?')) else '.'} See '{error.ctx.command_path} --help'."
+                message += f"{'' if message.endswith(('.', '?', ')')) else '.'} See '{error.ctx.command_path} --help'."
             fail(message, code=error.exit_code)
         except click.ClickException as error:
             fail(error.format_message(), code=error.exit_code)

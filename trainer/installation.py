@@ -18,7 +18,6 @@ def require_packages() -> None:
     """Raise MissingPackages if a package of the extra `trainer` is not installed. Imports nothing."""
     missing = [name for name in TRAINER_MODULES if find_spec(name) is None]
     if missing:
-        more = f" and {len(missing) - 1} more packages" if len(missing) > 1 else ""
-        raise MissingPackages(
-            f"this command needs {missing[0]}{more}; install what training needs: pip install 'fieldguide[trainer]'"
-        )
+        others = len(missing) - 1
+        what = f"{missing[0]} and {others} more packages are" if others else f"{missing[0]} is"
+        raise MissingPackages(f"{what} needed to train: pip install 'fieldguide[trainer]'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 
 from service.inputs import first_few, unwritable
@@ -37,6 +38,8 @@ def catalog_from_lists(
         CatalogError: The lists have different lengths, a file is not there, a label is empty, an image is listed twice
             with different labels or splits, or the catalog cannot be trained on.
     """
+    # Lists, since a column of a data frame is indexed by its own index.
+    paths, labels, splits = list(paths), list(labels), None if splits is None else list(splits)
     for name, values in (("labels", labels), ("splits", splits)):
         if values is not None and len(values) != len(paths):
             raise CatalogError(f"there are {len(paths):,} paths and {len(values):,} {name}; give one for each path")
@@ -45,7 +48,7 @@ def catalog_from_lists(
     files = [Path(path).parent.resolve() / Path(path).name for path in paths]
     _check_files(files)
     root = Path(os.path.commonpath([file.parent for file in files]))
-    several = not isinstance(labels[0], (str, int))
+    several = not _is_one_label(labels[0])
     rows: dict[str, Row] = {}
     for number, file in enumerate(files):
         row = Row(
@@ -76,12 +79,15 @@ def _check_files(files: Sequence[Path]) -> None:
         raise CatalogError(f"{len(missing):,} of {len(files):,} images are not there ({first_few(missing)})")
 
 
+def _is_one_label(value: object) -> bool:
+    return isinstance(value, (str, Integral))
+
+
 def _labels(value: str | int | Iterable[str], *, several: bool, where: str) -> frozenset[str]:
-    if several and not isinstance(value, (str, int)):
-        return frozenset(clean_label(str(label), where=where) for label in value)
-    if several or not isinstance(value, (str, int)):
+    if several == _is_one_label(value) or not isinstance(value, (str, Integral, Iterable)):
         raise CatalogError(f"{where}: its label is {value!r}; give each image one label, or each a list of labels")
-    return frozenset({clean_label(str(value), where=where)})
+    values = value if several and isinstance(value, Iterable) else (value,)
+    return frozenset(clean_label(str(label), where=where) for label in values)
 
 
 def _split(name: str) -> Split:

@@ -1,0 +1,136 @@
+"""The command `fieldguide`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fieldguide.cli import cli
+from service import __version__
+from service.cli import cli as service_cli
+from tests.support.trainer import FAST
+from trainer.cli import main as trainer_cli
+
+COMMAND = Path(sys.executable).with_name("fieldguide")
+
+
+def test_it_has_the_commands_of_both_programs_in_the_order_of_the_work() -> None:
+    assert list(cli.commands) == [
+        *("sample", "lr-find", "fit", "resume", "evaluate", "report", "export"),
+        *("serve", "predict", "verify"),
+    ]
+    assert set(cli.commands) == {*trainer_cli.commands, *service_cli.commands}
+
+
+@pytest.mark.parametrize("command", [[str(COMMAND)], [sys.executable, "-m", "fieldguide"]])
+def test_the_command_and_the_module_are_the_same(command: list[str]) -> None:
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"fieldguide {__version__}\n"
+    listed = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+    assert listed.startswith("Usage: fieldguide [OPTIONS] COMMAND [ARGS]...")
+    assert "..." not in listed.partition("Commands:")[2]  # every summary fits on its line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fti", "photos"], "No such command 'fti'. Did you mean 'fit'? See 'fieldguide --help'."),
+        (["train", "photos"], "No such command 'train'. Did you mean 'fit'? See 'fieldguide --help'."),
+        (["lr_find", "photos"], "No such command 'lr_find'. Did you mean 'lr-find'? See 'fieldguide --help'."),
+        (["deploy", "run"], "No such command 'deploy'. Did you mean 'serve'? See 'fieldguide --help'."),
+        (["xyzzy"], "No such command 'xyzzy'. See 'fieldguide --help'."),
+        (
+            ["fit", "photos", "--epoch", "3"],
+            "No such option '--epoch'. (Did you mean one of: '--epochs', '--head-epochs'?) See",
+        ),
+        (["serve", "b", "--max-pixel", "3"], "No such option '--max-pixel'. Did you mean '--max-pixels'? See"),
+        (["fit"], "Missing argument 'DATA'. See 'fieldguide fit --help'."),
+        (["--nothing"], "No such option '--nothing'. See 'fieldguide --help'."),
+        (["serve", "b", "--port", "x"], "--port must be a whole number from 0 to 65535, not 'x'."),
+    ],
+)
+def test_wrong_use_is_one_line_with_a_suggestion(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(cli, arguments, prog_name="fieldguide")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {message}")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_without_a_command_it_shows_its_help() -> None:
+    result = CliRunner().invoke(cli, [], prog_name="fieldguide")
+    assert result.exit_code == 2
+    assert "Commands:" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("fieldguide lr", "lr-find"),
+        ("fieldguide fit --back", "--backbone"),
+        ("fieldguide fit --balance s", "sampler"),
+        ("fieldguide serve --max-p", "--max-pixels"),
+        ("fieldguide export --golden v", "validation"),
+    ],
+)
+def test_the_shell_completes_commands_options_and_choices(words: str, expected: str) -> None:
+    environment = {
+        **os.environ,
+        "_FIELDGUIDE_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    done = subprocess.run([COMMAND], env=environment, capture_output=True, text=True, check=True)
+    assert f"plain,{expected}" in done.stdout.splitlines()
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    """`fieldguide serve --help | head -1` ended in a traceback."""
+    with subprocess.Popen(
+        [COMMAND, "fit", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+class TestRunWithoutAName:
+    """`fit DATA` without --out."""
+
+    def fit(self, data: Path, cache: Path) -> tuple[int, str]:
+        result = CliRunner().invoke(cli, ["fit", str(data), "--cache", str(cache), *FAST, "--epochs", "1"])
+        return result.exit_code, result.stderr
+
+    def test_takes_the_name_of_the_images_and_says_so(
+        self, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("photos", "photos-2"):
+            code, errors = self.fit(home / "photos", home / "cache")
+            assert code == 0
+            assert f"run: runs/{name}" in errors.splitlines()
+            assert (tmp_path / "runs" / name / "bundle").is_dir()
+
+    @pytest.mark.parametrize("data", [".", "..", "../photos"])
+    def test_would_be_among_the_images(
+        self, photos: Path, data: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.chdir(photos / "red" if data == ".." else photos)
+        code, errors = self.fit(Path(data), tmp_path / "cache")
+        assert code == 2
+        assert f"error: runs would be in {data}, among the images; give a new folder elsewhere for --out" in errors
+        assert not (photos / "runs").exists()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    from tests.support.photos import write_folder
+
+    return write_folder(tmp_path / "photos")

@@ -1,0 +1,306 @@
+"""`fit`, `resume`, `open_run`, `lr_find`, and the run that they give."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fieldguide
+from tests.fieldguide.conftest import FAST
+from tests.support.photos import write_folder, write_tagged_csv
+from tests.support.slim import ROOT
+
+VALID = 7  # a fifth of 36 images
+
+
+def fit(data: Any, out: Path, **more: Any) -> fieldguide.Run:
+    return fieldguide.fit(data, **({"out": out, "cache": out.parent / "cache"} | FAST | more))
+
+
+@pytest.fixture
+def copy(home: Path, tmp_path: Path) -> fieldguide.Run:
+    """A copy of the finished run."""
+    return fieldguide.open_run(shutil.copytree(home / "run", tmp_path / "run"))
+
+
+def test_a_run_has_everything_that_came_out_of_it(run: fieldguide.Run, home: Path) -> None:
+    assert run.path == home / "run"
+    assert run.metrics["images"] == VALID
+    assert run.metrics == json.loads((run.bundle / "metrics.json").read_text())["validation"]
+    assert run.classes == ("blue", "green", "red")
+    assert [epoch.number for epoch in run.history.epochs] == [1, 2]
+    assert isinstance(run.findings, list)
+    assert (run.recipe.backbone, run.recipe.finetune.lr) == ("tiny", 0.02)
+    assert run.report.read_text().startswith("<!doctype html>")
+    assert run.unreadable == {}
+    assert run.lr_find is None
+    assert len(run.catalog.rows) == 36
+    assert repr(run).startswith(f"Run({str(run.path)!r}, accuracy ")
+
+
+def test_predictions_are_a_table_the_highest_loss_first(run: fieldguide.Run) -> None:
+    losses = [row.loss for row in run.predictions]
+    assert losses == sorted(losses, reverse=True)
+    frame = pd.DataFrame(run.predictions)
+    assert list(frame.columns)[:4] == ["path", "labels", "predicted", "probability"]
+    assert len(frame) == VALID
+
+
+def test_confusion_agrees_with_the_predictions(run: fieldguide.Run) -> None:
+    confusion = run.confusion
+    assert confusion.sum() == VALID
+    assert np.trace(confusion) == sum(row.correct for row in run.predictions)
+    wrong = confusion.sum() - np.trace(confusion)
+    assert sum(pair.count for pair in run.most_confused(100)) == wrong
+    assert len(run.most_confused(1)) <= 1
+
+
+def test_top_losses_are_the_first_predictions(run: fieldguide.Run) -> None:
+    losses = run.top_losses(4)
+    assert list(losses) == list(run.predictions[:4])
+    assert losses[0] == run.predictions[0]
+    assert len(losses[1:]) == 3
+    assert len(run.top_losses(1000)) == VALID
+
+
+def test_a_finished_run_predicts(run: fieldguide.Run, home: Path) -> None:
+    photo = home / "photos" / run.predictions[-1].path
+    assert {fieldguide.load(run.bundle).predict(photo).best.label} == run.predictions[-1].predicted
+
+
+def test_evaluate_on_other_images(copy: fieldguide.Run, tmp_path: Path) -> None:
+    others = write_folder(tmp_path / "others", each=3, first=50)
+    found = copy.evaluate(others, out=tmp_path / "worst.csv", progress=False)
+    assert found.images == 9
+    assert set(found.metrics) >= {"accuracy", "loss"}
+    with open(tmp_path / "worst.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 9
+    with pytest.raises(FileExistsError, match="give another name for `out`"):
+        copy.evaluate(others, out=tmp_path / "worst.csv", progress=False)
+
+
+def test_export_writes_the_bundle_again(copy: fieldguide.Run, home: Path, tmp_path: Path) -> None:
+    path = copy.export(
+        tmp_path / "bears.zip", name="bears", version="2", cache=home / "cache", root=home / "photos", progress=False
+    )
+    predictor = fieldguide.load(path)
+    assert (predictor.name, predictor.version) == ("bears", "2")
+    assert predictor.metrics["validation"] == copy.metrics
+
+
+def test_a_run_that_was_stopped_is_resumed(copy: fieldguide.Run, home: Path, tmp_path: Path) -> None:
+    shutil.rmtree(copy.path / "bundle")
+    assert repr(copy) == f"Run({str(copy.path)!r}, not finished)"
+    assert copy._repr_html_() is None
+    with pytest.raises(fieldguide.TrainerError, match=r"has no bundle yet; continue the run with `resume\("):
+        _ = copy.metrics
+    resumed = fieldguide.resume(copy.path, root=home / "photos", device="cpu", cache=tmp_path / "c", progress=False)
+    assert resumed.path == copy.path
+    assert resumed.metrics["images"] == VALID
+    with pytest.raises(fieldguide.TrainerError, match="is finished"):
+        fieldguide.resume(copy.path, progress=False)
+
+
+def test_without_out_a_run_has_the_name_of_the_images(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = fieldguide.fit(home / "photos", cache=home / "cache", **(FAST | {"epochs": 1, "progress": True}))
+    assert run.path == Path("runs/photos")
+    assert "run: runs/photos" in capsys.readouterr().err.splitlines()
+    assert run.metrics["images"] == VALID
+
+
+def test_a_recipe_and_options(home: Path, tmp_path: Path) -> None:
+    recipe = fieldguide.Recipe(name="bears", dropout=0.4, head=fieldguide.HeadRecipe(epochs=3))
+    run = fit(home / "photos", tmp_path / "run", cache=home / "cache", recipe=recipe, dropout=0.3, lr=(1e-3, 1e-2))
+    assert (run.recipe.name, run.recipe.dropout, run.recipe.head.epochs) == ("bears", 0.3, 3)
+    assert (run.recipe.finetune.lr, run.recipe.finetune.lr_spread) == (1e-2, pytest.approx(10))
+    again = fit(home / "photos", tmp_path / "again", cache=home / "cache", recipe=str(run.path / "recipe.toml"))
+    assert (again.recipe.name, again.recipe.dropout, again.recipe.head.epochs) == ("photos", 0.3, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"batchsize": 8}, TypeError, "there is no option `batchsize`; did you mean `batch_size`"),
+        ({"dropout": 2.0}, fieldguide.TrainerError, "dropout is 2.0; it must be from 0 to 0.95"),
+        ({"epochs": 1.5}, fieldguide.TrainerError, "finetune.epochs is 1.5, not a int"),
+        ({"device": "tpu"}, fieldguide.TrainerError, "no device tpu"),
+        ({"lr": "fast"}, fieldguide.TrainerError, "`lr` is 'fast'"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_nothing_is_written(
+    home: Path, tmp_path: Path, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        fit(home / "photos", tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_existing_folder_is_left_as_it_is(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError, match="nothing is overwritten; give another name for `out`"):
+        fit(home / "photos", tmp_path)
+    assert list(tmp_path.iterdir()) == [] or [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
+class TestCatalogs:
+    """Images and labels that a notebook has in lists."""
+
+    def lists(self, photos: Path) -> tuple[list[Path], list[str]]:
+        paths = sorted(photos.rglob("*.jpg"))
+        return paths, [path.parent.name for path in paths]
+
+    def test_lists_give_the_catalog_of_the_folder(self, home: Path) -> None:
+        paths, labels = self.lists(home / "photos")
+        listed = fieldguide.read_catalog(paths=paths, labels=labels)
+        folder = fieldguide.read_catalog(home / "photos")
+        assert listed.rows == folder.rows
+        assert listed.root == folder.root
+
+    def test_a_fit_on_lists_can_be_resumed_evaluated_and_reported(self, home: Path, tmp_path: Path) -> None:
+        paths, labels = self.lists(write_folder(tmp_path / "photos"))
+        splits = ["valid" if number % 4 == 0 else "train" for number in range(len(paths))]
+        catalog = fieldguide.read_catalog(paths=[*map(str, paths)], labels=labels, splits=splits)
+        run = fit(catalog, tmp_path / "run")
+        assert run.recipe.name == "photos"
+        assert run.metrics["images"] == 9
+        shutil.rmtree(run.path / "bundle")
+        run = fieldguide.resume(run.path, device="cpu", cache=tmp_path / "cache", progress=False)
+        assert run.metrics["images"] == 9
+        assert run.evaluate(write_folder(tmp_path / "new", each=2, first=70), progress=False).images == 6
+        assert run._repr_html_()
+
+    def test_several_labels_for_each_image(self, home: Path, tmp_path: Path) -> None:
+        paths, labels = self.lists(home / "photos")
+        tags = [[label, "cold;wet"] if label != "red" else [label] for label in labels]
+        run = fit(fieldguide.read_catalog(paths=paths, labels=tags), tmp_path / "run", cache=home / "cache")
+        assert run.catalog.task == "multilabel"
+        assert run.classes == ("blue", "cold;wet", "green", "red")
+        with pytest.raises(ValueError, match="no confusion matrix"):
+            _ = run.confusion
+        assert "micro_f1" in run.metrics
+
+    def test_numbers_are_labels(self, home: Path) -> None:
+        paths, labels = self.lists(home / "photos")
+        numbers = pd.DataFrame({"path": paths, "label": [{"blue": 2, "green": 10, "red": 1}[each] for each in labels]})
+        shuffled = numbers.sample(frac=1, random_state=0)
+        for column in (shuffled.label, shuffled.label.to_numpy(), shuffled.label.tolist()):
+            catalog = fieldguide.read_catalog(paths=shuffled.path, labels=column)
+            assert catalog.classes == ("1", "2", "10")
+            assert all(row.labels == {{"b": "2", "g": "10", "r": "1"}[row.path[0]]} for row in catalog.rows)
+
+    def test_a_csv(self, tmp_path: Path) -> None:
+        table = write_tagged_csv(tmp_path / "tags")
+        catalog = fieldguide.read_catalog(table, label_column="tags", label_delimiter=";")
+        assert catalog.task == "multilabel"
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"labels": ["red"]}, "36 paths and 1 labels"),
+            ({"splits": ["train"]}, "36 paths and 1 splits"),
+            ({"splits": ["training"] * 36}, "the split 'training' is unknown; give train, valid or test"),
+            ({"labels": [" "] * 36}, "the label is empty"),
+            ({"labels": ["red"] * 36}, "only the class 'red'"),
+            ({"labels": [float("nan")] + ["red"] * 35}, "its label is nan; give each image one label"),
+            ({"labels": ["red"] * 35 + [["red"]]}, "give each image one label, or each a list"),
+            ({"labels": [["red"]] * 35 + ["red"]}, "give each image one label, or each a list"),
+            ({"paths": ["missing.jpg"] * 36}, "36 of 36 images are not there"),
+            ({"paths": [], "labels": []}, "there are no paths"),
+        ],
+    )
+    def test_lists_that_cannot_be_used(self, home: Path, change: dict[str, Any], message: str) -> None:
+        paths, labels = self.lists(home / "photos")
+        with pytest.raises(fieldguide.TrainerError, match=message):
+            fieldguide.read_catalog(**({"paths": paths, "labels": labels} | change))
+
+    def test_a_path_that_is_listed_twice(self, home: Path) -> None:
+        paths, labels = self.lists(home / "photos")
+        twice = fieldguide.read_catalog(paths=[*paths, paths[0]], labels=[*labels, labels[0]])
+        assert (len(twice.rows), twice.remarks) == (36, ("1 paths are listed twice.",))
+        with pytest.raises(fieldguide.TrainerError, match="listed twice, with different labels"):
+            fieldguide.read_catalog(paths=[*paths, paths[0]], labels=[*labels, "red"])
+
+    @pytest.mark.parametrize("given", [{}, {"data": "x", "paths": [], "labels": []}, {"paths": []}, {"labels": []}])
+    def test_what_does_not_say_which_images(self, given: dict[str, Any]) -> None:
+        with pytest.raises(TypeError, match="give `data`, or `paths` and `labels`"):
+            fieldguide.read_catalog(**given)
+
+    @pytest.mark.parametrize("option", ["valid", "root", "label_column", "valid_fraction"])
+    def test_an_option_that_the_catalog_has_answered(self, home: Path, tmp_path: Path, option: str) -> None:
+        catalog = fieldguide.read_catalog(home / "photos")
+        with pytest.raises(TypeError, match=f"`{option}` says how images are read; give it to `read_catalog`"):
+            fit(catalog, tmp_path / "run", **{option: "x"})
+
+    def test_a_fit_on_lists_that_was_stopped_before_its_images_were_read(self, home: Path, tmp_path: Path) -> None:
+        paths, labels = self.lists(home / "photos")
+        run = fit(fieldguide.read_catalog(paths=paths, labels=labels), tmp_path / "run", cache=home / "cache")
+        for path in run.path.iterdir():
+            if path.name != "recipe.toml":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        with pytest.raises(fieldguide.TrainerError, match="stopped before its images were read; remove it"):
+            fieldguide.resume(run.path, progress=False)
+
+
+def test_lr_find_suggests_a_learning_rate(home: Path, tmp_path: Path) -> None:
+    options = {key: value for key, value in FAST.items() if key != "lr"}
+    found = fieldguide.lr_find(home / "photos", out=tmp_path / "found", cache=home / "cache", **options)
+    assert found.finetune is not None
+    assert found.suggestion == found.finetune.suggestion > 0
+    assert "finetune: sweeps of" in repr(found)
+    assert {path.name for path in (tmp_path / "found").iterdir()} == {"lr_find.json", "lr_find.png"}
+    catalog = fieldguide.read_catalog(home / "photos")
+    assert fieldguide.lr_find(catalog, cache=home / "cache", **options).finetune is not None
+
+
+def test_show_batch_shows_augmented_training_images(home: Path) -> None:
+    batch = fieldguide.show_batch(home / "photos", n=5, backbone="tiny")
+    assert batch.images.shape == (5, 32, 32, 3)
+    assert batch.images.dtype == np.uint8
+    assert {labels[0] for labels in batch.labels[:3]} == {"blue", "green", "red"}
+    assert repr(batch) == "Batch(5 images of 32 x 32 pixels)"
+    other = fieldguide.show_batch(home / "photos", n=5, backbone="tiny", seed=1)
+    assert other.paths != batch.paths
+    catalog = fieldguide.read_catalog(home / "photos")
+    assert fieldguide.show_batch(catalog, n=100, backbone="tiny").images.shape[0] == 36 - VALID
+
+
+def test_show_batch_of_images_that_cannot_be_decoded(tmp_path: Path) -> None:
+    photos = write_folder(tmp_path / "photos")
+    for path in photos.rglob("*.jpg"):
+        path.write_bytes(b"broken")
+    with pytest.raises(fieldguide.TrainerError, match="none of the training images can be decoded"):
+        fieldguide.show_batch(photos, backbone="tiny")
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(fieldguide.TrainerError, match=r"is not a run: it has no recipe\.toml"):
+        fieldguide.open_run(tmp_path)
+
+
+def test_a_script_under_torchrun_trains_in_all_processes(home: Path, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import fieldguide\n"
+        f"run = fieldguide.fit({str(home / 'photos')!r}, cache={str(tmp_path / 'cache')!r}, backbone='tiny',\n"
+        "    epochs=1, batch_size=8, device='cpu')\n"
+        "print(run.path, run.metrics['images'])\n"
+    )
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*launcher, str(script)], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"runs/photos {VALID}"] * 2
