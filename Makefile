@@ -12,7 +12,7 @@ demo: $(VENV)/.trainer-installed
 
 serve: $(VENV)/.trainer-installed
 	@test -n "$(BUNDLE)" || { echo "no bundle yet: type 'make demo' first, or 'make serve BUNDLE=path'" >&2; exit 2; }
-	$(BIN)/python -m service serve $(BUNDLE)
+	$(BIN)/fieldguide serve $(BUNDLE)
 
 test: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest

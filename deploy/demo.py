@@ -24,22 +24,22 @@ def main() -> int:
     home = Path("demo", datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
     home.mkdir(parents=True)
     digits, run = home / "digits", home / "run"
-    step("trainer", "sample", str(digits))
-    step("trainer", "fit", str(digits), "--recipe", f"{digits}-recipe.toml", "--out", str(run))
+    step("sample", str(digits))
+    step("fit", str(digits), "--recipe", f"{digits}-recipe.toml", "--out", str(run))
     succeeded = serve_and_predict(run / "bundle", sorted(Path(f"{digits}-held-out").glob("*/*")))
     minutes = (time.monotonic() - start) / 60
     print(f"\nThat took {minutes:.1f} minutes. Next, open the page of the service in a browser:\n")
     print("    make serve\n")
     print("To use your own photos, put the photos of each class in one folder:\n")
-    print("    .venv/bin/python -m trainer fit PHOTOS --out RUN")
-    print("    .venv/bin/python -m service serve RUN/bundle")
+    print("    .venv/bin/fieldguide fit PHOTOS --out RUN")
+    print("    .venv/bin/fieldguide serve RUN/bundle")
     return 0 if succeeded else 1
 
 
-def step(program: str, *arguments: str) -> None:
+def step(*arguments: str) -> None:
     """Print a command, and run it."""
-    print(f"\n$ python -m {program} {' '.join(arguments)}", flush=True)
-    subprocess.run([sys.executable, "-m", program, *arguments], check=True)
+    print(f"\n$ fieldguide {' '.join(arguments)}", flush=True)
+    subprocess.run([sys.executable, "-m", "fieldguide", *arguments], check=True)
 
 
 def serve_and_predict(bundle: Path, images: list[Path]) -> bool:
@@ -50,9 +50,9 @@ def serve_and_predict(bundle: Path, images: list[Path]) -> bool:
     """
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    print(f"\n$ python -m service serve {bundle} --port {port}", flush=True)
+    print(f"\n$ fieldguide serve {bundle} --port {port}", flush=True)
     service = subprocess.Popen(
-        [sys.executable, "-m", "service", "serve", str(bundle), "--port", str(port), "--log-level", "warning"]
+        [sys.executable, "-m", "fieldguide", "serve", str(bundle), "--port", str(port), "--log-level", "warning"]
     )
     try:
         wait_until_ready(address, service)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,8 @@ def __getattr__(name: str) -> Any:
         from trainer.installation import require_packages
 
         require_packages()
+        # A library that the trainer imports says so in notebooks without ipywidgets. Our own bars do not need those.
+        warnings.filterwarnings("ignore", message="IProgress not found")
     value = getattr(importlib.import_module(_MODULES[name]), name)
     globals()[name] = value
     return value

@@ -137,7 +137,10 @@ def test_no_function_of_a_training_has_many_parameters(path: Path) -> None:
 
 
 def test_no_file_is_long() -> None:
-    lines = {path: path.read_text(encoding="utf-8").count("\n") for path in sources(TRAINER, ROOT / "service")}
+    lines = {
+        path: path.read_text(encoding="utf-8").count("\n")
+        for path in sources(TRAINER, ROOT / "service", ROOT / "fieldguide")
+    }
     assert not {path: count for path, count in lines.items() if count > MOST_LINES}
 
 
@@ -145,7 +148,11 @@ def test_no_old_name_comes_back() -> None:
     old = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, OLD_NAMES))})(?!\w)")
     found = [
         f"{path.relative_to(ROOT)}:{number}: {match[0]}"
-        for path in (*sources(TRAINER, ROOT / "service"), ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+        for path in (
+            *sources(TRAINER, ROOT / "service", ROOT / "fieldguide"),
+            ROOT / "README.md",
+            *sorted((ROOT / "docs").rglob("*.md")),
+        )
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         for match in old.finditer(line)
     ]
