@@ -116,12 +116,12 @@ def fit(
     **options: Any,
 ) -> None:
     """Train on DATA (a folder with one folder a class, or a CSV) and export RUN/bundle."""
-    with clear_errors(resumable=True):
+    with clear_errors() as command:
         from trainer.recipe import apply_options
         from trainer.run import RunFolder, choose_run, fit_run, follow_run
 
         with _environment(device=device, threads=threads, cache=cache) as environment:
-            run = choose_run(run, data, environment)
+            command.run = run = choose_run(run, data, environment)
             if not environment.distributed.is_main:
                 follow_run(run, environment, root=None)
                 return
@@ -190,8 +190,10 @@ def lr_find(
 @AS_JSON
 def resume(run: Path, root: Path | None, device: str, threads: int | None, cache: Path | None, as_json: bool) -> None:
     """Continue RUN after it was stopped: by Ctrl-C, a kill, a full disk or a power cut."""
-    with clear_errors(resumable=True):
+    with clear_errors() as command:
         from trainer.run import RunFolder, follow_run, resume_run
+
+        command.run = run
 
         with _environment(device=device, threads=threads, cache=cache) as environment:
             if not environment.distributed.is_main:

@@ -10,6 +10,8 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -22,26 +24,39 @@ from trainer.recipe import option_keys
 
 _STRING = r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\""""
 _PYTHON_CODE = re.compile(rf"""`(\w+\((?:{_STRING}|[^`'"\n])*\)|[^`\n]+)`""")  # a path in a call may have backquotes
-_RESUME = "fieldguide resume RUN"
 # Names of the Python API that messages use. Other text in backquotes, such as the name of a file, stays as it is.
 _COMMANDS = frozenset({"evaluate", "export", "fit", "lr_find", "report", "resume", "sample"})
 _PARAMETERS = frozenset({"cache", "device", "lr", "out", "recipe", "root", "threads"}) | {*option_keys()}
 
 
+@dataclass
+class Command:
+    """A command that runs.
+
+    Attributes:
+        run: The run that it trains, once that is known: it can be continued if the command is stopped.
+    """
+
+    run: Path | None = None
+
+    @property
+    def resume(self) -> str:
+        """The command line that continues the run; empty if there is none yet."""
+        return command_line("resume", self.run) if self.run is not None and self.run.exists() else ""
+
+
 @contextmanager
-def clear_errors(*, resumable: bool = False) -> Iterator[None]:
+def clear_errors() -> Iterator[Command]:
     """Turn what may go wrong into one line and an exit code. Anything else is a bug of ours, and keeps its traceback.
 
-    Packages that are missing are reported before the block starts.
-
-    Args:
-        resumable: Whether a run is being trained, which can be continued.
+    Packages that are missing are reported before the block starts. The block gets the command, to name its run.
     """
     from service.bundle import BundleRefused
 
+    running = Command()
     try:
         require_packages()
-        yield
+        yield running
     except ProcessLost as error:
         if not error.is_main:
             sys.exit(error.exit_code)
@@ -54,10 +69,11 @@ def clear_errors(*, resumable: bool = False) -> Iterator[None]:
         fail(str(error), EXIT_NOT_STARTED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        more = f"; free space and continue with: {_RESUME}" if resumable and error.errno == errno.ENOSPC else ""
+        full = error.errno == errno.ENOSPC and running.resume
+        more = f"; free space and continue with: {running.resume}" if full else ""
         fail(f"{where}{error.strerror or error}{more}", EXIT_FAILED)
     except KeyboardInterrupt:
-        more = f"; a run that was started continues with: {_RESUME}" if resumable else ""
+        more = f"; continue with: {running.resume}" if running.resume else ""
         fail(f"interrupted{more}", EXIT_INTERRUPTED)
 
 

@@ -155,34 +155,47 @@ def test_ctrl_c_ends_with_one_line(photos: Path, run: Path) -> None:
     assert process.returncode == 130
     check_messages(arguments, rest)
     last = rest.splitlines()[-1]
-    assert last == "error: interrupted; a run that was started continues with: fieldguide resume RUN"
+    assert last == f"error: interrupted; continue with: fieldguide resume {run}"
     assert "Traceback" not in rest
     assert (run / "checkpoints" / "best.safetensors").exists()
 
 
-def test_only_a_run_in_training_can_be_resumed(capsys: pytest.CaptureFixture[str]) -> None:
+def end_with(error: BaseException, *, run: Path | None) -> None:
+    """A command that trains `run`, and ends with this error."""
+    with clear_errors() as command:
+        command.run = run
+        raise error
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("exists", [True, False])
+def test_only_a_run_in_training_can_be_resumed(
+    run: Path, named: bool, exists: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     """After `evaluate` or `report` was stopped, the message said to resume a run that was finished."""
-    for resumable, message in (
-        (True, "interrupted; a run that was started continues with"),
-        (False, "error: interrupted\n"),
-    ):
-        with pytest.raises(SystemExit), clear_errors(resumable=resumable):
-            raise KeyboardInterrupt
-        assert message in capsys.readouterr().err
+    if exists:
+        run.mkdir()
+    with pytest.raises(SystemExit) as exit_:
+        end_with(KeyboardInterrupt(), run=run if named else None)
+    assert exit_.value.code == 130
+    more = f"; continue with: fieldguide resume {run}" if named and exists else ""
+    assert capsys.readouterr().err == f"error: interrupted{more}\n"
 
 
-def test_only_a_full_disk_in_training_names_the_command_that_resumes(capsys: pytest.CaptureFixture[str]) -> None:
-    for resumable, number, named in (
-        (True, errno.ENOSPC, True),
-        (False, errno.ENOSPC, False),
-        (True, errno.EIO, False),
-    ):
-        with pytest.raises(SystemExit) as exit_, clear_errors(resumable=resumable):
-            raise OSError(number, os.strerror(number), "a file")
-        assert exit_.value.code == 1
-        line = capsys.readouterr().err
-        assert line.startswith(f"error: a file: {os.strerror(number)}")
-        assert ("; free space and continue with: fieldguide resume RUN" in line) == named
+@pytest.mark.parametrize(
+    ("training", "number", "named"),
+    [(True, errno.ENOSPC, True), (False, errno.ENOSPC, False), (True, errno.EIO, False)],
+)
+def test_only_a_full_disk_in_training_names_the_command_that_resumes(
+    run: Path, training: bool, number: int, named: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.mkdir()
+    with pytest.raises(SystemExit) as exit_:
+        end_with(OSError(number, os.strerror(number), "a file"), run=run if training else None)
+    assert exit_.value.code == 1
+    line = capsys.readouterr().err
+    assert line.startswith(f"error: a file: {os.strerror(number)}")
+    assert (f"; free space and continue with: fieldguide resume {run}" in line) == named
 
 
 @pytest.mark.parametrize(
@@ -204,7 +217,7 @@ def test_exit_codes(error: Exception, code: int, capsys: pytest.CaptureFixture[s
 
 
 def test_a_bug_keeps_its_traceback() -> None:
-    with pytest.raises(ZeroDivisionError), clear_errors(resumable=True):
+    with pytest.raises(ZeroDivisionError), clear_errors():
         _ = 1 / 0
 
 

@@ -46,7 +46,7 @@ def test_a_run_that_ends_before_its_report_is_written_is_not_finished(
         patch.setattr("trainer.run.fit.write_report", full)
         result = trainer("fit", photos, "--cache", cache, *OPTIONS, "--out", run)
     assert result.exit_code == 1
-    assert "; free space and continue with: fieldguide resume RUN" in error_of(result)
+    assert f"; free space and continue with: fieldguide resume {run}" in error_of(result)
     assert not list(run.glob("*bundle*"))
     resumed = trainer("resume", run, "--cache", cache, "--device", "cpu", "--json")
     assert resumed.exit_code == 0, resumed.output
