@@ -52,7 +52,7 @@ def cli() -> None:
 
 
 BUNDLE = click.argument("bundle", type=click.Path())
-JSON = option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+JSON = option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.  [default: off]")
 
 
 def _setting_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -174,7 +174,9 @@ class Settings:
     hugging_face: str = _setting(
         "on", "Whether the Hugging Face inference API is served under /models.", _PROTOCOLS, choices=_ON_OFF
     )
-    stuck_s: float = _setting(30.0, "/livez becomes 503 if all slots are stuck for this time, seconds.", _LIFE, low=0)
+    stuck_s: float = _setting(
+        30.0, "Time after which /livez becomes 503 if all slots are stuck, seconds.", _LIFE, low=0
+    )
     grace_s: float = _setting(3.0, "Time after SIGTERM with requests accepted but /readyz 503, seconds.", _LIFE, low=0)
     drain_s: int = _setting(6, "Time after that for requests in progress to finish, seconds.", _LIFE, low=0)
     log_level: str = _setting(

@@ -33,7 +33,9 @@ def bundle_lines(report: Mapping[str, Any]) -> Iterator[str]:
     resized = f"{pixels['size']} x {pixels['size']}, {pixels['mode']}, {pixels['filter']}"
     if pixels["mode"] == "crop":
         resized += f" from a short side of {pixels['resize_short']}"
-    numbers = [f"{name} {value:g}" for name, value in report["metrics"].items() if type(value) in (int, float)]
+    measured = report["metrics"].get("validation")
+    metrics = measured if isinstance(measured, Mapping) else report["metrics"]
+    numbers = [f"{name} {value:g}" for name, value in metrics.items() if type(value) in (int, float)]
     rest = len(classes) - _MAX_LISTED_CLASSES
     facts = {
         "bundle": f"{report['name']}, version {report['version']}, created {report['created']}",

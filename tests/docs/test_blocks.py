@@ -6,6 +6,7 @@ small ones of these. Training takes the smallest network, unless the page names 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import csv
 import functools
@@ -24,6 +25,7 @@ import click
 import pytest
 import torch
 from click.testing import CliRunner
+from playwright.sync_api import Browser, Error
 
 import fieldguide
 from fieldguide.cli import cli
@@ -167,6 +169,22 @@ def test_what_a_page_says_can_be_typed(page: Path, reader: Reader) -> None:
                 raise AssertionError(f"{block}: {error}") from error
             followed += 1
     assert followed
+
+
+@pytest.mark.browser
+def test_the_javascript_of_a_page_asks_the_service(browser: Browser, home: Path, server: RunningServer) -> None:
+    (block,) = [block for block in blocks_of(ROOT / "docs" / "serving.md") if block.language == "javascript"]
+    code = block.code.replace(ADDRESS, server.url)
+    photo = base64.b64encode((home / "photo.jpg").read_bytes()).decode()
+    page = browser.new_page()
+    asked = "async (text) => predict(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]))"
+    page.route(f"{server.url}/own", lambda route: route.fulfill(body="<p>A page.</p>", content_type="text/html"))
+    page.goto(f"{server.url}/own")
+    page.add_script_tag(content=code)
+    assert page.evaluate(asked, photo)["label"] in COLOURS
+    with pytest.raises(Error, match="not an image"):
+        page.evaluate(asked, base64.b64encode(b"text").decode())
+    page.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

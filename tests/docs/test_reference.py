@@ -67,9 +67,10 @@ def test_every_option_and_argument_of_every_command(program: str) -> None:
     assert len(group.commands) >= 3
     for name, command in {"": group, **group.commands}.items():
         text = section(page("commands.md"), f"{program} {name}".strip())
-        for parameter in command.get_params(click.Context(command)):
+        context = click.Context(command, parent=click.Context(group, **group.context_settings))
+        for parameter in command.get_params(context):
             if isinstance(parameter, click.Argument):
-                assert f"| `{parameter.make_metavar(click.Context(command))}` |" in text
+                assert f"| `{parameter.make_metavar(context)}` |" in text
             for spelling in parameter.opts if isinstance(parameter, click.Option) else ():
                 assert re.search(rf"`.*(?<![\w-]){spelling}(?![\w-]).*` \|", text), f"{name} has no {spelling}"
 

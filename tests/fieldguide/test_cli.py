@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from fieldguide.cli import cli
 from service import __version__
 from service.cli import cli as service_cli
+from service.console import SectionedCommand
 from tests.support.trainer import FAST
 from trainer.cli import main as trainer_cli
 
@@ -99,6 +101,35 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+def context_of(command: click.Command) -> click.Context:
+    """A context as the group makes it. Click keeps the option for help that is made first."""
+    return click.Context(command, parent=click.Context(cli, **cli.context_settings))
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_every_option_has_a_phrase_a_default_and_a_section(name: str) -> None:
+    command = cli.commands[name]
+    assert isinstance(command, SectionedCommand)
+    context = context_of(command)
+    listed = [option for options in command.options_by_section(context).values() for option in options]
+    for option in listed:
+        phrase, _, rest = str(option.help).partition("  [")
+        assert phrase[0].isupper()
+        assert phrase.endswith(".")
+        assert len(phrase.split()) > 2
+        assert "default: " in rest or option.show_default or option.required or "--help" in option.opts, option.opts
+    assert len(listed) == len([each for each in command.get_params(context) if isinstance(each, click.Option)])
+
+
+@pytest.mark.parametrize("name", ["fit", "serve"])
+def test_the_ten_options_that_most_people_need_come_first(name: str) -> None:
+    command = cli.commands[name]
+    assert isinstance(command, SectionedCommand)
+    heading, first = next(iter(command.options_by_section(context_of(command)).items()))
+    assert heading == "Most used"
+    assert len(first) == 10
 
 
 class TestRunWithoutAName:

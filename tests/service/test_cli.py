@@ -110,6 +110,13 @@ def test_verify_as_json(multilabel_path: Path) -> None:
     assert report["warnings"] == []
 
 
+def test_verify_shows_the_metrics_of_the_validation_images(tmp_path: Path) -> None:
+    """It said `none` for every bundle of the trainer, whose metrics have a level more."""
+    metrics = {"validation": {"accuracy": 0.9375, "images": 16}, "reference": {"class_fractions": [0.5, 0.25, 0.25]}}
+    bundle = write_tiny_bundle(tmp_path / "b", replace={"metrics.json": json.dumps(metrics).encode()})
+    assert "metrics  accuracy 0.9375, images 16\n" in run("verify", bundle).stdout
+
+
 def test_verify_shows_warnings(tmp_path: Path) -> None:
     files = make_files()
     golden = json.loads(files["golden/golden.json"])

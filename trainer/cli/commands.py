@@ -210,7 +210,8 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
 @option(
     "--root",
     type=click.Path(path_type=Path),
-    help="Folder that the paths of a CSV are relative to; without DATA, those of RUN.",
+    help="Folder that the paths of a CSV are relative to; without DATA, those of RUN.  "
+    "[default: the folder of the CSV]",
 )
 @option("--path-column", help="Column of a CSV.  [default: that of RUN's data]")
 @option("--label-column", help="Column of a CSV.  [default: that of RUN's data]")
@@ -219,7 +220,7 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
     "predictions",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="CSV with a line for each image, the worst mistakes first.",
+    help="New CSV with a line for each image, the worst mistakes first.  [default: none is written]",
 )
 @THREADS
 @AS_JSON

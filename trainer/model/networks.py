@@ -163,6 +163,8 @@ def _build_torchvision(name: str, size: int | None, weights: str) -> Network:
     try:
         # Auxiliary heads help to train from random weights, and are no part of the classifier.
         options = {"aux_logits": False, "init_weights": False} if name in _WITH_AUXILIARY_HEADS else {}
+        if weights == PRETRAINED:  # torchvision unpickles the file: load it first in the way that runs no code in it
+            record.get_state_dict(progress=True, check_hash=True, weights_only=True)
         module = models.get_model(name, weights=record if weights == PRETRAINED else None, **options)
     except Exception as error:  # of its download or its cache
         raise _weights_not_fetched(f"torchvision/{name}", error) from error

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,39 @@ def test_if_weights_cannot_be_fetched_the_error_names_the_offline_default(
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(BackboneError, match="use `backbone='efficientnet_lite0'`, whose weights come with"):
         load_backbone("torchvision/resnet18")
+
+
+class _Attack:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self._folder),)
+
+
+def test_no_code_runs_in_weights_that_torchvision_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchvision unpickles them: what a file in its cache said was done."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    file.parent.mkdir(parents=True)
+    torch.save({"fc.weight": _Attack(tmp_path / "taken")}, file)
+    with pytest.raises(BackboneError):
+        load_backbone("torchvision/resnet18")
+    assert not (tmp_path / "taken").exists()
+
+
+def test_weights_in_the_cache_of_torchvision_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import resnet18
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    file.parent.mkdir(parents=True)
+    state = resnet18().state_dict()
+    torch.save(state, file)
+    loaded = load_backbone("torchvision/resnet18").body.state_dict()
+    assert torch.equal(loaded["layer1.0.conv1.weight"], state["layer1.0.conv1.weight"])
 
 
 def test_random_weights_depend_on_the_seed() -> None:
