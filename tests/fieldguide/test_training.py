@@ -191,46 +191,10 @@ class TestCatalogs:
             _ = run.confusion
         assert "micro_f1" in run.metrics
 
-    def test_numbers_are_labels(self, home: Path) -> None:
-        paths, labels = self.lists(home / "photos")
-        numbers = pd.DataFrame({"path": paths, "label": [{"blue": 2, "green": 10, "red": 1}[each] for each in labels]})
-        shuffled = numbers.sample(frac=1, random_state=0)
-        for column in (shuffled.label, shuffled.label.to_numpy(), shuffled.label.tolist()):
-            catalog = fieldguide.read_catalog(paths=shuffled.path, labels=column)
-            assert catalog.classes == ("1", "2", "10")
-            assert all(row.labels == {{"b": "2", "g": "10", "r": "1"}[row.path[0]]} for row in catalog.rows)
-
     def test_a_csv(self, tmp_path: Path) -> None:
         table = write_tagged_csv(tmp_path / "tags")
         catalog = fieldguide.read_catalog(table, label_column="tags", label_delimiter=";")
         assert catalog.task == "multilabel"
-
-    @pytest.mark.parametrize(
-        ("change", "message"),
-        [
-            ({"labels": ["red"]}, "36 paths and 1 labels"),
-            ({"splits": ["train"]}, "36 paths and 1 splits"),
-            ({"splits": ["training"] * 36}, "the split 'training' is unknown; give train, valid or test"),
-            ({"labels": [" "] * 36}, "the label is empty"),
-            ({"labels": ["red"] * 36}, "only the class 'red'"),
-            ({"labels": [float("nan")] + ["red"] * 35}, "its label is nan; give each image one label"),
-            ({"labels": ["red"] * 35 + [["red"]]}, "give each image one label, or each a list"),
-            ({"labels": [["red"]] * 35 + ["red"]}, "give each image one label, or each a list"),
-            ({"paths": ["missing.jpg"] * 36}, "36 of 36 images are not there"),
-            ({"paths": [], "labels": []}, "there are no paths"),
-        ],
-    )
-    def test_lists_that_cannot_be_used(self, home: Path, change: dict[str, Any], message: str) -> None:
-        paths, labels = self.lists(home / "photos")
-        with pytest.raises(fieldguide.TrainerError, match=message):
-            fieldguide.read_catalog(**({"paths": paths, "labels": labels} | change))
-
-    def test_a_path_that_is_listed_twice(self, home: Path) -> None:
-        paths, labels = self.lists(home / "photos")
-        twice = fieldguide.read_catalog(paths=[*paths, paths[0]], labels=[*labels, labels[0]])
-        assert (len(twice.rows), twice.remarks) == (36, ("1 paths are listed twice.",))
-        with pytest.raises(fieldguide.TrainerError, match="listed twice, with different labels"):
-            fieldguide.read_catalog(paths=[*paths, paths[0]], labels=[*labels, "red"])
 
     @pytest.mark.parametrize("given", [{}, {"data": "x", "paths": [], "labels": []}, {"paths": []}, {"labels": []}])
     def test_what_does_not_say_which_images(self, given: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from service.ui import notebook_html
 from trainer.report.gallery import AugmentedExample, TopLoss
 from trainer.report.page import ReportData, summary_values, template
 from trainer.report.training_charts import draw_lr_find
-from trainer.training.lr_find.result import LRFindResult, Stage
+from trainer.training.lr_find.result import LRFindResult, Stage, format_lr
 
 
 def run_html(data: ReportData, *, report: str) -> str:
@@ -24,7 +24,9 @@ def run_html(data: ReportData, *, report: str) -> str:
 
 def lr_find_html(results: Mapping[Stage, LRFindResult]) -> str:
     """The charts of the learning rate finder, with what it suggests."""
-    return _fragment("notebook_lr_find.html.jinja", results=results, charts=draw_lr_find(results))
+    result = results.get("finetune") or results["head"]
+    suggestion = format_lr(result.suggestion)
+    return _fragment("notebook_lr_find.html.jinja", suggestion=suggestion, charts=draw_lr_find(results))
 
 
 def top_losses_html(images: Sequence[TopLoss]) -> str:
