@@ -4,6 +4,7 @@ errors          BundleRefused
 manifest        manifest.json and manifest.sha256: the files and their hashes
 spec            spec.json: task, classes, pixels, thresholds
 golden          golden/: images with the probabilities that the models must give
+source          the files as they are delivered: a folder, a mounted volume, a zip
 onnx_file       a look into an ONNX file without the onnx package
 reader, writer  a whole bundle, folder or zip
 canonical_json  JSON with one way to write each value

@@ -18,6 +18,7 @@ MANIFEST = "manifest.json"
 CHECKSUM = "manifest.sha256"
 REQUIRED_FILES = ("spec.json", "model.onnx", "golden/golden.json", "metrics.json", "card.md")
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+MAX_BUNDLE_BYTES = 4 * 1024**3  # of all listed files
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHECKSUM_LINE = re.compile(rb"([0-9a-f]{64}) [ *]manifest\.json\n?")
 
@@ -122,6 +123,8 @@ def _manifest(value: Mapping[str, Any]) -> Manifest:
     for path in REQUIRED_FILES:
         if path not in files:
             raise BundleRefused(f"{path} is missing from {MANIFEST}")
+    if sum(entry.size_bytes for entry in files.values()) > MAX_BUNDLE_BYTES:
+        raise BundleRefused(f"the files that {MANIFEST} lists have more than {MAX_BUNDLE_BYTES:,} bytes together")
     return Manifest(
         name=value["name"],
         version=value["version"],

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import re
-import stat
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from service.bundle import canonical_json, golden, manifest, onnx_file
 from service.bundle.errors import BundleRefused
 from service.bundle.golden import GoldenImage
 from service.bundle.manifest import CHECKSUM, MANIFEST, FileEntry, Manifest
+from service.bundle.source import FolderSource, Source, ZipSource
 from service.bundle.spec import Spec
 
 MODEL_FILES = ("model.onnx", "model.int8.onnx")
@@ -30,8 +29,6 @@ _HEAD_HEADER = re.compile(
     rb"'shape': \((?P<rows>\d{1,9}), (?P<columns>\d{1,9})\), \} *\n",
     re.DOTALL,
 )
-# (path, max_bytes) -> the bytes of the file; one more than `max_bytes` if the file is longer.
-_Read = Callable[[str, int], bytes]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,17 +60,17 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     """Read and verify a bundle.
 
     Args:
-        path: A folder, or an uncompressed zip of one.
+        path: A folder, or a zip of one.
 
     Raises:
-        BundleRefused: A file is missing, extra, altered, a link or malformed. The message names it, in one line.
+        BundleRefused: A file is missing, extra, altered or malformed. The message names it, in one line.
     """
     source = Path(path)
     try:
         if source.is_dir():
-            return _read_verified(_list_folder(source), functools.partial(_read_file, source))
+            return _read_verified(FolderSource(source))
         with zipfile.ZipFile(source) as archive:
-            return _read_verified(_list_archive(archive), functools.partial(_read_member, archive))
+            return _read_verified(ZipSource(archive))
     except FileNotFoundError as error:
         raise BundleRefused(f"there is no bundle at {source}") from error
     # NotImplementedError is what zipfile raises for a compression that it does not know.
@@ -83,73 +80,19 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
         raise BundleRefused(f"{source} cannot be read: {error.strerror or error}") from error
 
 
-def _list_folder(root: Path) -> set[str]:
-    names: set[str] = set()
-    pending = [root]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                name = manifest.check_path(Path(entry.path).relative_to(root).as_posix())
-                if entry.is_symlink():
-                    raise BundleRefused(f"{name} is a link; a bundle holds only regular files")
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(Path(entry.path))
-                elif entry.is_file(follow_symlinks=False):
-                    names.add(name)
-                else:
-                    raise BundleRefused(f"{name} is not a regular file")
-    return names
-
-
-def _read_file(root: Path, name: str, max_bytes: int) -> bytes:
-    descriptor = os.open(root / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    with open(descriptor, "rb") as file:
-        return file.read(max_bytes + 1)
-
-
-def _list_archive(archive: zipfile.ZipFile) -> set[str]:
-    names: set[str] = set()
-    for info in archive.infolist():
-        if info.is_dir():
-            continue
-        name = manifest.check_path(info.filename)
-        if stat.S_ISLNK(info.external_attr >> 16):
-            raise BundleRefused(f"{name} is a link; a bundle holds only regular files")
-        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise BundleRefused(f"{name} is compressed or encrypted; the zip must store its files as they are")
-        if name in names:
-            raise BundleRefused(f"{name} is in the zip twice")
-        names.add(name)
-    return names
-
-
-def _read_member(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
-    try:
-        with archive.open(name) as file:
-            return file.read(max_bytes + 1)
-    except zipfile.BadZipFile as error:
-        raise BundleRefused(f"{name} was altered: {error}") from error
-
-
-def _read_verified(names: set[str], read: _Read) -> Bundle:
-    for name in (MANIFEST, CHECKSUM):
-        if name not in names:
-            raise BundleRefused(f"{name} is missing")
-    raw = read(MANIFEST, manifest.MAX_MANIFEST_BYTES)
+def _read_verified(source: Source) -> Bundle:
+    raw = source.read(MANIFEST, manifest.MAX_MANIFEST_BYTES)
     if len(raw) > manifest.MAX_MANIFEST_BYTES:
         raise BundleRefused(f"{MANIFEST} is longer than {manifest.MAX_MANIFEST_BYTES:,} bytes")
-    listed, digest = manifest.parse(raw, read(CHECKSUM, 1024))
-    expected = set(listed.files) | {MANIFEST, CHECKSUM}
-    for name in sorted(expected - names):
-        raise BundleRefused(f"{name} is missing")
-    for name in sorted(names - expected):
+    listed, digest = manifest.parse(raw, source.read(CHECKSUM, 1024))
+    for name in source.unlisted({*listed.files, MANIFEST, CHECKSUM}):
         raise BundleRefused(f"{name} is extra: {MANIFEST} does not list it")
-    files = {name: _read_checked(name, entry, read) for name, entry in sorted(listed.files.items())}
+    files = {name: _read_checked(name, entry, source) for name, entry in sorted(listed.files.items())}
     return _assemble(listed, digest, files)
 
 
-def _read_checked(name: str, entry: FileEntry, read: _Read) -> bytes:
-    data = read(name, entry.size_bytes)
+def _read_checked(name: str, entry: FileEntry, source: Source) -> bytes:
+    data = source.read(name, entry.size_bytes)
     if len(data) != entry.size_bytes:
         raise BundleRefused(
             f"{name} was altered: it does not have the {entry.size_bytes:,} bytes that {MANIFEST} lists"
