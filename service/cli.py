@@ -78,10 +78,12 @@ def _shown(default: object) -> str:
     sections=SETTING_GROUPS,
     most_used=_MOST_USED,
 )
-@BUNDLE
+@click.argument("bundle", required=False, type=click.Path(), envvar="FIELDGUIDE_BUNDLE")
 @_setting_options
-def serve(bundle: str, **flags: str | None) -> None:
+def serve(bundle: str | None, **flags: str | None) -> None:
     """Serve BUNDLE, a folder or a zip, over HTTP until SIGINT or SIGTERM.
+
+    Without BUNDLE, as in a container: FIELDGUIDE_BUNDLE, else what is at /bundle, /mnt/models or /opt/ml/model.
 
     Every setting is a flag or an environment variable. If both are given, the flag counts. API keys themselves have
     no flag: FIELDGUIDE_API_KEYS, or a file.
@@ -99,6 +101,7 @@ def serve(bundle: str, **flags: str | None) -> None:
 
     _check_open_files()
 
+    from service.bundle import find_bundle
     from service.web import server
     from service.web.telemetry import logs
 
@@ -106,7 +109,7 @@ def serve(bundle: str, **flags: str | None) -> None:
 
     try:
         with _bundle_errors():
-            server.serve(bundle, settings)
+            server.serve(bundle or str(find_bundle()), settings)
     except (BadSetting, server.CannotListen) as error:
         fail(str(error), code=EXIT_NOT_STARTED)
     # A thread may still load the model, or run inference for a cancelled request. If the interpreter were shut down,

@@ -114,7 +114,11 @@ def _setting(default: Any, help_text: str, group: str, **row: Any) -> Any:
 class Settings:
     """The table: each field is a setting."""
 
-    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0: every network of this machine.", _ADDRESS)
+    host: str = _setting(
+        "127.0.0.1",
+        "Address to listen on; 0.0.0.0 for every IPv4 network of this machine, :: for IPv6 and IPv4.",
+        _ADDRESS,
+    )
     port: int = _setting(8000, "Port to listen on; 0: any free port.", _ADDRESS, low=0, high=65535)
     threads: int = _setting(
         0, "Images that are processed in parallel (slots); 0: one per usable core.", _ADDRESS, low=0, high=1024

@@ -4,6 +4,7 @@ errors          BundleRefused
 manifest        manifest.json and manifest.sha256: the files and their hashes
 spec            spec.json: task, classes, pixels, thresholds
 golden          golden/: images with the probabilities that the models must give
+places          where a container finds its bundle, if nobody names one
 source          the files as they are delivered: a folder, a mounted volume, a zip
 onnx_file       a look into an ONNX file without the onnx package
 reader, writer  a whole bundle, folder or zip
@@ -12,8 +13,9 @@ canonical_json  JSON with one way to write each value
 
 from service.bundle.errors import BundleRefused
 from service.bundle.golden import GoldenImage
+from service.bundle.places import find_bundle
 from service.bundle.reader import Bundle, read_bundle
 from service.bundle.spec import Spec
 from service.bundle.writer import write_bundle
 
-__all__ = ["Bundle", "BundleRefused", "GoldenImage", "Spec", "read_bundle", "write_bundle"]
+__all__ = ["Bundle", "BundleRefused", "GoldenImage", "Spec", "find_bundle", "read_bundle", "write_bundle"]

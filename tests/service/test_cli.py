@@ -16,6 +16,7 @@ import onnx
 import pytest
 
 from service.bundle import read_bundle
+from service.bundle.places import BUNDLE_PLACES
 from service.settings import all_settings
 from tests.support.bundles import COLOURS, make_files, make_image, write_tiny_bundle
 
@@ -240,6 +241,21 @@ def test_wrong_value_in_the_environment() -> None:
     assert done.returncode == 2
     message = "error: FIELDGUIDE_PORT must be a whole number from 0 to 65535, not 'http'."
     assert done.stderr == f"{message} See 'python -m service serve --help'.\n"
+
+
+@pytest.mark.skipif(any(place.exists() for place in BUNDLE_PLACES), reason="there is a bundle")
+def test_without_a_bundle_serve_says_where_it_looked() -> None:
+    done = run("serve")
+    assert done.returncode == 3
+    assert done.stderr == (
+        "error: bundle refused: there is no bundle: name one, set FIELDGUIDE_BUNDLE, or put one at /bundle, /mnt/models, "
+        "/opt/ml/model\n"
+    )
+
+
+def test_serve_takes_the_bundle_that_the_environment_names(tmp_path: Path) -> None:
+    done = run("serve", environ={"FIELDGUIDE_BUNDLE": str(tmp_path / "b")})
+    assert (done.returncode, done.stderr) == (3, f"error: bundle refused: there is no bundle at {tmp_path / 'b'}\n")
 
 
 def test_help_lists_every_setting() -> None:

@@ -30,6 +30,7 @@ from service.web.telemetry.metrics import Metrics
 from service.web.telemetry.spans import Spans
 
 _logger = logging.getLogger(__name__)
+_ANY_IPV6 = "::"  # IPv4 too
 _BACKLOG = 2048
 # Files that the process needs besides its connections: those of the interpreter, a bundle, the log, sockets.
 _OTHER_FILES = 64
@@ -118,9 +119,13 @@ def load_predictor(bundle: str | os.PathLike[str], *, settings: Settings) -> Pre
 
 def _listen(settings: Settings) -> socket.socket:
     host, port = settings.host, settings.port
+    if host == _ANY_IPV6 and not socket.has_dualstack_ipv6():
+        host = "0.0.0.0"  # noqa: S104  (what was asked for, on a machine without IPv6)
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server((str(address[0]), port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server(
+            (str(address[0]), port), family=family, backlog=_BACKLOG, dualstack_ipv6=host == _ANY_IPV6
+        )
     except UnicodeError as error:  # getaddrinfo encodes the name first
         raise CannotListen(f"cannot listen on {host} port {port}: this is not a valid host name") from error
     except OSError as error:

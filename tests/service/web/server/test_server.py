@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.settings import Settings
+from service.web.server.process import _listen
 from tests.support.bundles import make_image, write_tiny_bundle
 from tests.support.server import RunningServer, read_response, run_serve
 
@@ -76,6 +78,22 @@ def test_host_that_does_not_exist(bundle_path: Path) -> None:
     assert done.returncode == 3
     assert done.stderr.startswith("error: cannot listen on no.such.host.invalid")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_the_address_for_ipv6_takes_ipv4_too(bundle_path: Path) -> None:
+    """The container listens on `::`; it answered on IPv6 alone."""
+    with RunningServer(bundle_path, "--host", "::") as server:
+        port = server.url.rpartition(":")[2]
+        for address in ("127.0.0.1", "[::1]"):
+            assert httpx.get(f"http://{address}:{port}/readyz").status_code == 200
+
+
+def test_without_ipv6_its_address_is_that_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with _listen(Settings(host="::", port=0)) as listener:
+        assert listener.family == socket.AF_INET
+        assert listener.getsockname()[0] == "0.0.0.0"
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64])
