@@ -176,9 +176,9 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     **{f"a bit of {name}": functools.partial(flip_one_bit, name=name) for name in FILES},
     "a missing file": lambda folder: (folder / "card.md").unlink(),
     "an extra file": lambda folder: (folder / "extra.py").write_text("print('hello')"),
-    "a link": lambda folder: (
-        (folder / "card.md").rename(folder.parent / "card.md")
-        and (folder / "card.md").symlink_to(folder.parent / "card.md")
+    "a link to another file": lambda folder: (
+        (folder / "card.md").unlink(),
+        (folder / "card.md").symlink_to("spec.json"),
     ),
     "another golden image, hashes remade": lambda folder: remake(
         folder, "golden/0.jpeg", make_image("blue", encoding="JPEG")
@@ -247,10 +247,9 @@ def test_wrong_value_in_the_environment() -> None:
 def test_without_a_bundle_serve_says_where_it_looked() -> None:
     done = run("serve")
     assert done.returncode == 3
-    assert done.stderr == (
-        "error: bundle refused: there is no bundle: name one, set FIELDGUIDE_BUNDLE, or put one at /bundle, /mnt/models, "
-        "/opt/ml/model\n"
-    )
+    places = ", ".join(map(str, BUNDLE_PLACES))
+    message = f"there is no bundle: name one, set FIELDGUIDE_BUNDLE, or put one at {places}"
+    assert done.stderr == f"error: bundle refused: {message}\n"
 
 
 def test_serve_takes_the_bundle_that_the_environment_names(tmp_path: Path) -> None:
