@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from service import __version__ as __version__
     from service.bundle import BundleRefused as BundleRefused
     from service.pixels import ImageError as ImageError
+    from service.predictor import NoHeatmap as NoHeatmap
     from trainer.catalog import Catalog as Catalog
     from trainer.errors import TrainerError as TrainerError
     from trainer.recipe import Augmentation as Augmentation
@@ -49,6 +50,7 @@ _SLIM = {
     **dict.fromkeys(("Prediction", "Predictor", "load"), "fieldguide.prediction"),
     "BundleRefused": "service.bundle",
     "ImageError": "service.pixels",
+    "NoHeatmap": "service.predictor",
     "TrainerError": "trainer.errors",
     "__version__": "service",
 }
@@ -72,6 +74,7 @@ __all__ = [
     "ImageError",
     "LRFind",
     "LRFindRecipe",
+    "NoHeatmap",
     "Prediction",
     "Predictor",
     "Recipe",

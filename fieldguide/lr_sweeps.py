@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+import torch
+
+from fieldguide.inputs import read_inputs
 from fieldguide.paths import StrPath, optional_path
 from fieldguide.progress import show_progress
 from trainer.catalog import Catalog
-from trainer.recipe import Recipe, apply_options
+from trainer.recipe import Recipe
 from trainer.report.notebook import lr_find_html
 from trainer.run import find_lr, open_environment
 from trainer.training.lr_find.result import LRFindResult, Stage
@@ -47,7 +49,7 @@ def lr_find(
     *,
     out: StrPath | None = None,
     recipe: Recipe | StrPath | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     threads: int | None = None,
     cache: StrPath | None = None,
     progress: bool = True,
@@ -63,21 +65,19 @@ def lr_find(
         threads: See `fit`.
         cache: See `fit`.
         progress: See `fit`.
-        **options: Those of `fit`.
+        **options: Those of `fit` that matter to the network and the images.
 
     Raises:
         TrainerError: The images, the recipe or the device cannot be used.
         FileExistsError: A file in `out` exists already.
-        TypeError: There is no such option.
+        TypeError: There is no such option, or it has no effect here.
     """
+    inputs = read_inputs(data, recipe, options, trains=False)
     with open_environment(
-        device=device,
+        device=str(device),
         threads=threads,
         cache=optional_path(cache),
         show=lambda _is_main: show_progress(wanted=progress),
     ) as environment:
-        catalog = data if isinstance(data, Catalog) else None
-        source = data.root if isinstance(data, Catalog) else Path(data)
-        base = recipe if isinstance(recipe, Recipe) else optional_path(recipe)
-        complete = apply_options(base, source, options, warn=environment.progress.warn)
-        return LRFind(find_lr(complete, environment, out=optional_path(out), catalog=catalog))
+        complete = inputs.complete_recipe(environment.progress.warn)
+        return LRFind(find_lr(complete, environment, out=optional_path(out), catalog=inputs.catalog))

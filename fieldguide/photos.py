@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 import trainer.catalog
-from fieldguide.paths import StrPath, optional_path
+from fieldguide.inputs import read_inputs
+from fieldguide.paths import StrPath, optional_path, require_positive
 from trainer.catalog import Catalog, Columns, catalog_from_lists
 from trainer.errors import CatalogError
 from trainer.model import load_backbone
-from trainer.recipe import RANDOM_WEIGHTS, Recipe, apply_options
+from trainer.recipe import RANDOM_WEIGHTS, Recipe
 from trainer.report.gallery import AugmentedExample, draw_augmented_examples
 from trainer.report.notebook import examples_html
 from trainer.run.inputs import read_recipe_catalog
@@ -27,7 +28,7 @@ def sample(folder: StrPath, *, seed: int = 0) -> Sample:
 
     Args:
         folder: New folder for the images; a recipe and good images to evaluate on are written beside it.
-        seed: Of the faults.
+        seed: Another seed plants other faults.
 
     Returns:
         `folder`, `held_out` (images to evaluate on), `recipe_file`, `planted_file`.
@@ -46,8 +47,8 @@ def read_catalog(
     splits: Sequence[str] | None = None,
     valid: StrPath | None = None,
     root: StrPath | None = None,
-    path_column: str = "path",
-    label_column: str = "label",
+    path_column: str | None = None,
+    label_column: str | None = None,
     label_delimiter: str | None = None,
     coarse_column: str | None = None,
     valid_fraction: float = 0.2,
@@ -62,28 +63,46 @@ def read_catalog(
         splits: For `paths`: N times train, valid or test; None: validation images are drawn.
         valid: Second folder or CSV, to validate on.
         root: Folder that the paths in a CSV are relative to; None: its own folder.
-        path_column: Column of a CSV.
-        label_column: Column of a CSV.
+        path_column: Column of a CSV; None: path.
+        label_column: Column of a CSV; None: label.
         label_delimiter: Separates the labels in one cell of a CSV: each image may have several labels.
         coarse_column: Column of a CSV with a coarser label.
         valid_fraction: Fraction of the images that is held out for validation, if no others are named.
-        seed: Of that draw.
+        seed: Another seed holds out other images.
 
     Raises:
         TrainerError: The images cannot be trained on. The message says what is wrong, where, and what to do.
-        TypeError: `data` and `paths` are given, or neither; or `paths` without `labels`.
+        TypeError: `data` and `paths` are given, or neither; or an argument that is for the other one.
     """
     if paths is not None or labels is not None:
         if data is not None or paths is None or labels is None:
             raise TypeError("give `data`, or `paths` and `labels`")
+        for_data = {
+            "valid": valid,
+            "root": root,
+            "path_column": path_column,
+            "label_column": label_column,
+            "label_delimiter": label_delimiter,
+            "coarse_column": coarse_column,
+        }
+        unused = [name for name, value in for_data.items() if value is not None]
+        if unused:
+            raise TypeError(f"`{unused[0]}` is for a folder or CSV; leave it out, or give `data` in place of `paths`")
         return catalog_from_lists(paths, labels, splits=splits, valid_fraction=valid_fraction, seed=seed)
     if data is None:
         raise TypeError("give `data`, or `paths` and `labels`")
+    if splits is not None:
+        raise TypeError(
+            "`splits` is for `paths`; a CSV may have a column split, and a folder the folders train and valid"
+        )
+    columns = Columns(
+        path=path_column or "path", label=label_column or "label", label_delimiter=label_delimiter, coarse=coarse_column
+    )
     return trainer.catalog.read_catalog(
         Path(data),
         valid=optional_path(valid),
         root=optional_path(root),
-        columns=Columns(path=path_column, label=label_column, label_delimiter=label_delimiter, coarse=coarse_column),
+        columns=columns,
         valid_fraction=valid_fraction,
         seed=seed,
     )
@@ -131,15 +150,18 @@ def show_batch(
     Raises:
         TrainerError: The images or the recipe cannot be used, or none of them can be decoded.
         TypeError: There is no such option.
+        ValueError: `n` is less than 1.
     """
-    source = data.root if isinstance(data, Catalog) else Path(data)
-    base = recipe if isinstance(recipe, Recipe) else optional_path(recipe)
-    complete = apply_options(base, source, options, warn=lambda _text: None)
-    catalog = data if isinstance(data, Catalog) else read_recipe_catalog(complete)
+    require_positive(n)
+    inputs = read_inputs(data, recipe, options)
+    complete = inputs.complete_recipe(lambda _text: None)
+    catalog = inputs.catalog or read_recipe_catalog(complete)
     pixels = load_backbone(complete.backbone, size=complete.size or None, weights=RANDOM_WEIGHTS).pixels
     found = draw_augmented_examples(catalog, complete, pixels, count=n, rows_each=1)
     if not found:
-        raise CatalogError(f"{source}: none of the training images can be decoded; give images in an accepted format")
+        raise CatalogError(
+            f"{catalog.root}: none of the training images can be decoded; give images in an accepted format"
+        )
     return Batch(
         images=np.stack([example.pixels for example in found]),
         labels=tuple(example.labels for example in found),

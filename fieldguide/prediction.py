@@ -28,6 +28,11 @@ _SHOWN_PIXELS = 384
 class Prediction(service_predictor.Prediction):
     """The model's output for one image; see `service.predictor.Prediction` for what it holds."""
 
+    @property
+    def label(self) -> str | None:
+        """The predicted class; None if it does not reach its threshold. For several labels, see `labels`."""
+        return self.labels[0].label if self.labels else None
+
     def __repr__(self) -> str:
         best = ", ".join(f"{item.label!r} {item.probability:.3f}" for item in self.ranked[:_SHOWN_CLASSES])
         return f"Prediction({best})"
@@ -51,6 +56,11 @@ class Prediction(service_predictor.Prediction):
 
 class Predictor(service_predictor.Predictor):
     """A loaded model; see `service.predictor.Predictor` for its attributes. Threads may share it."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the model's output."""
+        return self.spec.classes
 
     def __repr__(self) -> str:
         return f"Predictor({self.name!r}, version {self.version}, {len(self.spec.classes)} classes)"
@@ -98,7 +108,11 @@ class Predictor(service_predictor.Predictor):
         """
         start = time.perf_counter()
         picture = self.load(image)
-        prediction = self.classify(picture, heatmap=heatmap, decode_ms=1e3 * (time.perf_counter() - start))
+        return self.classify(picture, heatmap=heatmap, decode_ms=1e3 * (time.perf_counter() - start))
+
+    def classify(self, picture: Picture, **options: Any) -> Prediction:
+        """Classify a picture that `load` returned; see `service.predictor.Predictor.classify`."""
+        prediction = super().classify(picture, **options)
         return Prediction(**{field.name: getattr(prediction, field.name) for field in fields(prediction)})
 
 

@@ -22,7 +22,7 @@ def show_progress(*, wanted: bool) -> AbstractContextManager[Progress]:
         wanted: Whether there is one; if not, only warnings are shown.
     """
     if not wanted:
-        return nullcontext(WarningsOnly(_print))
+        return nullcontext(WarningsOnly(_print if _in_notebook() else _print_error))
     if _in_notebook():
         return _notebook()
     from trainer.cli.console import Terminal
@@ -89,4 +89,9 @@ def _in_notebook() -> bool:
 
 
 def _print(line: str) -> None:
+    """For a notebook, which shows standard error in red."""
     sys.stdout.write(f"{line}\n")
+
+
+def _print_error(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

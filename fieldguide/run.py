@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldguide.lr_sweeps import LRFind
-from fieldguide.paths import StrPath, optional_path
+from fieldguide.paths import StrPath, optional_path, require_positive
+from fieldguide.prediction import Predictor
 from fieldguide.progress import show_progress
 from service.bundle import Bundle, read_bundle
-from service.cores import usable_cores
-from service.predictor import Predictor
 from trainer.catalog import Catalog
 from trainer.diagnosis import read_findings
 from trainer.predictions import PredictionRow, read_predictions
@@ -32,6 +31,7 @@ from trainer.run import (
     export_run,
     open_environment,
     read_report_data,
+    usable_threads,
 )
 from trainer.training.history import TrainingHistory, read_history
 from trainer.training.lr_find.result import read_lr_find
@@ -40,8 +40,8 @@ from trainer.training.lr_find.result import read_lr_find
 class Run:
     """A run: what `fit` returns and `open_run` opens.
 
-    Everything is read from the files of the run when it is asked for. What a run has only at its end raises
-    TrainerError before it.
+    Everything is read from the files of the run when it is asked for. Attributes that exist only after the training
+    raise TrainerError until then.
 
     Attributes:
         path: Folder of the run.
@@ -49,7 +49,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._folder = RunFolder(path)
+        self._folder = RunFolder(path.absolute())  # found again if the working directory changes
 
     def __repr__(self) -> str:
         if not self._folder.bundle.exists():
@@ -61,6 +61,10 @@ class Run:
         if not self._folder.bundle.exists():
             return None
         return run_html(read_report_data(self._folder, root=None, must_exist=False), report=str(self.report))
+
+    def load(self) -> Predictor:
+        """Load the bundle, to predict with it: the same as `fieldguide.load(run.bundle)`."""
+        return Predictor(self._bundle)
 
     @property
     def bundle(self) -> Path:
@@ -134,10 +138,12 @@ class Run:
 
     def most_confused(self, n: int = 10) -> list[ConfusedPair]:
         """The pairs of a true class and a wrong prediction that are most frequent, at most `n`."""
+        require_positive(n)
         return most_confused(*self._labels)[:n]
 
     def top_losses(self, n: int = 9) -> TopLosses:
         """The validation images with the highest loss, at most `n`. In a notebook they are shown."""
+        require_positive(n)
         return TopLosses(self.predictions[:n], self._show_losses)
 
     def evaluate(
@@ -159,7 +165,7 @@ class Run:
             path_column: Column of the CSV; None: that of the run's data.
             label_column: Column of the CSV; None: that of the run's data.
             out: New CSV with a line for each image, the worst mistakes first; None: it is not written.
-            threads: For decoding and prediction; None: one for each core.
+            threads: Number of threads that decode and predict; None: one for each core.
             progress: Whether to show progress.
 
         Returns:
@@ -177,14 +183,14 @@ class Run:
             predictions=optional_path(out),
         )
         with show_progress(wanted=progress) as shown:
-            return evaluate_run(self.path, options, threads=threads or usable_cores(), progress=shown)
+            return evaluate_run(self._folder.path, options, threads=usable_threads(threads), progress=shown)
 
     def export(
         self,
         out: StrPath,
         *,
         name: str = "",
-        version: str = "1",
+        version: str | int = "1",
         golden: str | None = None,
         root: StrPath | None = None,
         cache: StrPath | None = None,
@@ -198,18 +204,18 @@ class Run:
             version: Of the bundle.
             golden: Images that the service checks at every start: synthetic or validation; None: as the recipe says.
             root: Folder of the images, if they were moved.
-            cache: Folder of decoded images; None: ~/.cache/fieldguide.
+            cache: Folder of decoded images; None: FIELDGUIDE_CACHE, else ~/.cache/fieldguide.
             progress: Whether to show progress.
 
         Raises:
             TrainerError: The run has no weights yet, its images have changed, or the bundle did not pass its checks.
             FileExistsError: `out` exists already.
         """
-        options = ExportOptions(out=Path(out), name=name, version=version, golden=golden, root=optional_path(root))
+        options = ExportOptions(out=Path(out), name=name, version=str(version), golden=golden, root=optional_path(root))
         with open_environment(
             device="cpu", cache=optional_path(cache), show=lambda _is_main: show_progress(wanted=progress)
         ) as environment:
-            export_run(self.path, options, environment)
+            export_run(self._folder.path, options, environment)
         return Path(out)
 
     @cached_property

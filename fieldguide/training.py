@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from fieldguide.inputs import read_inputs
 from fieldguide.paths import StrPath, optional_path
 from fieldguide.progress import show_progress
 from fieldguide.run import Run
 from trainer.catalog import Catalog
-from trainer.recipe import Recipe, apply_options, option_keys
+from trainer.recipe import Recipe
 from trainer.run import RunFolder, choose_run, fit_run, follow_run, open_environment, resume_run
 
 
@@ -19,7 +21,7 @@ def fit(
     *,
     out: StrPath | None = None,
     recipe: Recipe | StrPath | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     threads: int | None = None,
     cache: StrPath | None = None,
     progress: bool = True,
@@ -34,8 +36,8 @@ def fit(
         out: New folder for everything that comes out; None: runs/NAME, runs/NAME-2 ..., with the name of the images.
         recipe: A recipe, or a TOML file of one; None: every default.
         device: auto (a GPU if there is one), cpu, cuda, cuda:1 or mps.
-        threads: That decode images; None: one for each core.
-        cache: Folder of decoded images; None: ~/.cache/fieldguide.
+        threads: Number of threads that decode images; None: one for each core.
+        cache: Folder of decoded images; None: FIELDGUIDE_CACHE, else ~/.cache/fieldguide.
         progress: Whether to show progress; if not, only warnings are shown.
         **options: Those of the command, with `_` for `-`: epochs=5, lr=1e-3, lr=(1e-5, 1e-3), lr="auto",
             sizes="128:3,224:2", freeze="early:2", patience=3 ... They override the recipe.
@@ -46,25 +48,20 @@ def fit(
         FileExistsError: `out` exists already.
         TypeError: There is no such option.
     """
-    catalog = data if isinstance(data, Catalog) else None
-    if catalog is not None:
-        _check_catalog_options(options)
+    inputs = read_inputs(data, recipe, options)
     with open_environment(
-        device=device,
+        device=str(device),
         threads=threads,
         cache=optional_path(cache),
         show=lambda is_main: show_progress(wanted=progress and is_main),
     ) as environment:
-        images = data if isinstance(data, Catalog) else Path(data)
-        run = choose_run(optional_path(out), images, environment)
+        run = choose_run(optional_path(out), inputs.images, environment)
         if not environment.distributed.is_main:
             follow_run(run, environment, root=None)
             return Run(run)
-        base = recipe if isinstance(recipe, Recipe) else optional_path(recipe)
-        source = images.root if isinstance(images, Catalog) else images
-        complete = apply_options(base, source, options, warn=environment.progress.warn)
+        complete = inputs.complete_recipe(environment.progress.warn)
         try:
-            fit_run(complete, run, environment, catalog=catalog)
+            fit_run(complete, run, environment, catalog=inputs.catalog)
         except KeyboardInterrupt:
             if run.exists():
                 environment.progress.info(f"interrupted; the run continues with fieldguide.resume({str(run)!r})")
@@ -76,7 +73,7 @@ def resume(
     run: StrPath,
     *,
     root: StrPath | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     threads: int | None = None,
     cache: StrPath | None = None,
     progress: bool = True,
@@ -95,7 +92,7 @@ def resume(
         TrainerError: There is nothing to continue, another process is working on it, or the images have changed.
     """
     with open_environment(
-        device=device,
+        device=str(device),
         threads=threads,
         cache=optional_path(cache),
         show=lambda is_main: show_progress(wanted=progress and is_main),
@@ -115,11 +112,3 @@ def open_run(run: StrPath) -> Run:
     """
     RunFolder(Path(run)).read_recipe()
     return Run(Path(run))
-
-
-def _check_catalog_options(options: Mapping[str, Any]) -> None:
-    """Raise TypeError for options that say how images are read: a catalog has been read already."""
-    keys = option_keys()
-    given = [name for name in options if keys.get(name, "").startswith("data.") or name == "valid_fraction"]
-    if given:
-        raise TypeError(f"`{given[0]}` says how images are read; give it to `read_catalog`")

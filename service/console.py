@@ -40,7 +40,7 @@ class Program(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command of these arguments; the error for a synonym names the command."""
         meant = self.synonyms.get(args[0])
-        if meant is not None and self.get_command(ctx, args[0]) is None:
+        if meant is not None and not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
             raise click.UsageError(f"No such command {args[0]!r}. Did you mean {meant!r}?", ctx)
         return super().resolve_command(ctx, args)
 
@@ -57,9 +57,9 @@ class Program(click.Group):
             error.show()
             sys.exit(EXIT_USAGE)
         except click.UsageError as error:
-            message = error.format_message()
+            message = _with_synonym(error)
             if error.ctx is not None:
-                message += f"{'' if message.endswith(('.', '?', ')')) else '.'} See '{error.ctx.command_path} --help'."
+                message += f"{'' if message.endswith(('.', '?', '?)')) else '.'} See '{error.ctx.command_path} --help'."
             fail(message, code=error.exit_code)
         except click.ClickException as error:
             fail(error.format_message(), code=error.exit_code)
@@ -71,11 +71,25 @@ class Program(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
+def _with_synonym(error: click.UsageError) -> str:
+    """The message; if an option is missing that other programs call so, it names ours."""
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        synonyms = getattr(error.ctx.command, "option_synonyms", {})
+        if error.option_name in synonyms:
+            return f"{error.message} Did you mean {synonyms[error.option_name]!r}?"
+    return error.format_message()
+
+
 class SectionedCommand(click.Command):
     """A command whose help lists its options in sections."""
 
     def __init__(
-        self, *args: Any, sections: Sequence[str] = (), most_used: Sequence[str] = (), **attributes: Any
+        self,
+        *args: Any,
+        sections: Sequence[str] = (),
+        most_used: Sequence[str] = (),
+        option_synonyms: Mapping[str, str] | None = None,
+        **attributes: Any,
     ) -> None:
         """Take how the options are listed.
 
@@ -83,11 +97,13 @@ class SectionedCommand(click.Command):
             *args: Of click.Command.
             sections: Headings in their order; those of other options come after them.
             most_used: Names of the parameters that most people need; they are listed first, in this order.
+            option_synonyms: What other programs call an option -> the option; an error names it.
             **attributes: Of click.Command.
         """
         super().__init__(*args, **attributes)
         self._sections = sections
         self._most_used = most_used
+        self.option_synonyms = option_synonyms or {}
 
     def options_by_section(self, context: click.Context) -> dict[str, list[click.Option]]:
         """Heading -> options, in order; without those that are hidden."""

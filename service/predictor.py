@@ -83,6 +83,9 @@ class Ranking(Sequence[Label]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        return f"Ranking({', '.join(f'{item.label!r} {item.probability:.3f}' for item in self[:5])}, ...)"
+
     def at_least(self, thresholds: Sequence[float]) -> tuple[Label, ...]:
         """Return the labels at or over the threshold of their class, most probable first.
 

@@ -51,6 +51,10 @@ def test_the_command_and_the_module_are_the_same(command: list[str]) -> None:
             "No such option '--epoch'. (Did you mean one of: '--epochs', '--head-epochs'?) See",
         ),
         (["serve", "b", "--max-pixel", "3"], "No such option '--max-pixel'. Did you mean '--max-pixels'? See"),
+        (["fit", "photos", "--bs", "3"], "No such option '--bs'. Did you mean '--batch-size'? See"),
+        (["fit", "photos", "--learning-rate", "3"], "No such option '--learning-rate'. Did you mean '--lr'? See"),
+        (["lr-find", "photos", "--arch", "x"], "No such option '--arch'. Did you mean '--backbone'? See"),
+        (["fit", "photos", "extra"], "Got unexpected extra argument (extra). See"),
         (["fit"], "Missing argument 'DATA'. See 'fieldguide fit --help'."),
         (["--nothing"], "No such option '--nothing'. See 'fieldguide --help'."),
         (["serve", "b", "--port", "x"], "--port must be a whole number from 0 to 65535, not 'x'."),
@@ -89,6 +93,21 @@ def test_the_shell_completes_commands_options_and_choices(words: str, expected: 
     }
     done = subprocess.run([COMMAND], env=environment, capture_output=True, text=True, check=True)
     assert f"plain,{expected}" in done.stdout.splitlines()
+
+
+def test_completing_after_a_wrong_command_prints_no_error() -> None:
+    """It stood in the prompt."""
+    words = {"COMP_WORDS": "fieldguide train ", "COMP_CWORD": "2"}
+    environment = {**os.environ, "_FIELDGUIDE_COMPLETE": "bash_complete", **words}
+    done = subprocess.run([COMMAND], env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_a_name_cannot_control_the_terminal(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["resume", str(tmp_path / "no\x1b[31msuch\nrun")])
+    assert result.exit_code == 2
+    assert "\x1b" not in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:

@@ -112,8 +112,8 @@ def test_a_script_shows_lines_and_without_progress_only_warnings(
     with pytest.raises(fieldguide.TrainerError, match="nothing would be trained"):
         fieldguide.fit(home / "photos", out=tmp_path / "a", **options)
     captured = capsys.readouterr()
-    assert captured.out.startswith("warning: `batch_size`: no effect")
-    assert captured.err == ""
+    assert captured.err.startswith("warning: `batch_size`: no effect")
+    assert captured.out == ""
     fieldguide.fit(home / "photos", out=tmp_path / "b", **(FAST | {"cache": home / "cache", "progress": True}))
     assert "epoch 1/2 ..." in capsys.readouterr().err
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import fieldguide
 from tests.fieldguide.conftest import FAST
@@ -135,7 +136,7 @@ def test_a_recipe_and_options(home: Path, tmp_path: Path) -> None:
     [
         ({"batchsize": 8}, TypeError, "there is no option `batchsize`; did you mean `batch_size`"),
         ({"dropout": 2.0}, fieldguide.TrainerError, "dropout is 2.0; it must be from 0 to 0.95"),
-        ({"epochs": 1.5}, fieldguide.TrainerError, "finetune.epochs is 1.5, not a int"),
+        ({"epochs": 1.5}, fieldguide.TrainerError, "finetune.epochs is 1.5; it must be a whole number"),
         ({"device": "tpu"}, fieldguide.TrainerError, "no device tpu"),
         ({"lr": "fast"}, fieldguide.TrainerError, "`lr` is 'fast'"),
     ],
@@ -146,6 +147,83 @@ def test_a_wrong_option_is_one_line_and_nothing_is_written(
     with pytest.raises(error, match=message):
         fit(home / "photos", tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("data", [None, 3, ["a.jpg"], pd.DataFrame({"path": ["a.jpg"]})])
+def test_what_are_no_images_is_one_line(data: Any) -> None:
+    for call in (fieldguide.fit, fieldguide.lr_find, fieldguide.show_batch):
+        with pytest.raises(TypeError, match=r"^`data` is a .*; give a folder, a CSV, or a catalog: read_catalog"):
+            call(data)
+
+
+def test_a_recipe_that_is_a_dict(home: Path) -> None:
+    with pytest.raises(TypeError, match="`recipe` is a dict; give a Recipe, or the path of a TOML file"):
+        fieldguide.fit(home / "photos", recipe={"epochs": 3})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["lr", "patience", "tensorboard", "freeze"])
+def test_an_option_that_only_a_training_uses(home: Path, name: str) -> None:
+    with pytest.raises(TypeError, match=f"`{name}` matters only to a training"):
+        fieldguide.lr_find(home / "photos", **{name: 1})
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_too_few_threads(run: fieldguide.Run, home: Path, threads: int) -> None:
+    for call in (lambda: fieldguide.fit(home / "photos", threads=threads), lambda: run.evaluate("x", threads=threads)):
+        with pytest.raises(fieldguide.TrainerError, match=f"`threads` is {threads}; it must be at least 1"):
+            call()
+
+
+def test_a_device_may_be_that_of_torch(home: Path, tmp_path: Path) -> None:
+    run = fit(home / "photos", tmp_path / "run", cache=home / "cache", device=torch.device("cpu"), epochs=1)
+    assert run.metrics["images"] == VALID
+    with pytest.raises(fieldguide.TrainerError, match="no device 7"):
+        fit(home / "photos", tmp_path / "other", device=7)
+
+
+def test_numbers_of_numpy_are_numbers(home: Path, tmp_path: Path) -> None:
+    options = {
+        "epochs": np.int64(1),
+        "batch_size": 8.0,
+        "dropout": np.float32(0.5),
+        "lr": slice(1e-3, np.float64(1e-2)),
+    }
+    run = fit(home / "photos", tmp_path / "run", cache=home / "cache", **options)
+    assert (run.recipe.finetune.epochs, run.recipe.finetune.batch_size, run.recipe.dropout) == (1, 8, 0.5)
+    assert run.recipe.finetune.lr_spread == pytest.approx(10)
+
+
+def test_a_run_is_found_after_the_working_directory_changed(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was said not to be finished."""
+    monkeypatch.chdir(home)
+    run = fieldguide.open_run("run")
+    monkeypatch.chdir(tmp_path)
+    assert run.metrics["images"] == VALID
+    assert run.path == Path("run")
+    assert repr(run.load()) == "Predictor('photos', version 1, 3 classes)"
+    assert run.load().classes == run.classes
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_fewer_than_one_is_refused(run: fieldguide.Run, home: Path, n: int) -> None:
+    for call in (run.most_confused, run.top_losses, lambda n: fieldguide.show_batch(home / "photos", n=n)):
+        with pytest.raises(ValueError, match=f"`n` is {n}; it must be at least 1"):
+            call(n)
+
+
+def test_an_export_over_something_is_refused_at_once(run: fieldguide.Run, tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError, match="give another name for `out`"):
+        run.export(tmp_path, root=tmp_path / "nowhere")
+
+
+def test_what_reads_long_is_short(run: fieldguide.Run) -> None:
+    assert repr(run.catalog).endswith("3 classes, 29 train, 7 valid, 0 test)")
+    assert repr(run.history).startswith("TrainingHistory(2 epochs, ")
+    prediction = run.load().predict(run.catalog.file_of(run.catalog.rows[0]))
+    assert repr(prediction.ranked).startswith("Ranking('blue' 0.")
+    assert prediction.label == "blue"
 
 
 def test_an_existing_folder_is_left_as_it_is(home: Path, tmp_path: Path) -> None:
@@ -201,11 +279,56 @@ class TestCatalogs:
         with pytest.raises(TypeError, match="give `data`, or `paths` and `labels`"):
             fieldguide.read_catalog(**given)
 
+    @pytest.mark.parametrize(
+        ("given", "name"),
+        [({"valid": "x"}, "valid"), ({"root": "x"}, "root"), ({"label_column": "x"}, "label_column")],
+    )
+    def test_what_is_only_for_a_folder_or_csv(self, home: Path, given: dict[str, Any], name: str) -> None:
+        """Who gave `valid` got validation images that were drawn at random."""
+        paths, labels = self.lists(home / "photos")
+        with pytest.raises(TypeError, match=f"`{name}` is for a folder or CSV"):
+            fieldguide.read_catalog(paths=paths, labels=labels, **given)
+        with pytest.raises(TypeError, match="`splits` is for `paths`"):
+            fieldguide.read_catalog(home / "photos", splits=["train"] * 36)
+
+    @pytest.mark.parametrize("out", ["photos/run", None])
+    def test_a_run_among_the_images_of_its_catalog(
+        self, tmp_path: Path, out: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its golden images became a class of the next training."""
+        photos = write_folder(tmp_path / "photos")
+        catalog = fieldguide.read_catalog(photos)
+        monkeypatch.chdir(photos if out is None else tmp_path)
+        with pytest.raises(fieldguide.TrainerError, match="among the images; give a"):
+            fieldguide.fit(catalog, out=out, **FAST)
+        assert fieldguide.read_catalog(photos).classes == ("blue", "green", "red")
+
+    def test_a_run_beside_images_in_lists(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        paths, labels = self.lists(write_folder(tmp_path / "photos"))
+        monkeypatch.chdir(tmp_path / "photos")
+        catalog = fieldguide.read_catalog(paths=paths, labels=labels)
+        assert fieldguide.fit(catalog, cache=tmp_path / "cache", **FAST).path == Path("runs/photos")
+
+    def test_an_interrupt_before_the_images_are_read_leaves_no_run(
+        self, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A run stayed behind that nothing could continue."""
+        catalog = fieldguide.read_catalog(home / "photos")
+
+        def interrupt(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("trainer.run.fit.prepare_images", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit(catalog, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
     @pytest.mark.parametrize("option", ["valid", "root", "label_column", "valid_fraction"])
     def test_an_option_that_the_catalog_has_answered(self, home: Path, tmp_path: Path, option: str) -> None:
         catalog = fieldguide.read_catalog(home / "photos")
-        with pytest.raises(TypeError, match=f"`{option}` says how images are read; give it to `read_catalog`"):
-            fit(catalog, tmp_path / "run", **{option: "x"})
+        for call in (fieldguide.fit, fieldguide.lr_find, fieldguide.show_batch):
+            with pytest.raises(TypeError, match=f"`{option}` says how images are read; give it to read_catalog"):
+                call(catalog, **{option: "x"})
 
     def test_a_fit_on_lists_that_was_stopped_before_its_images_were_read(self, home: Path, tmp_path: Path) -> None:
         paths, labels = self.lists(home / "photos")

@@ -20,7 +20,7 @@ from trainer.catalog.table import write_table
 from trainer.errors import CatalogError
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Catalog:
     """Which images there are, what each one shows, and its split.
 
@@ -34,6 +34,7 @@ class Catalog:
         label_delimiter: Separates the labels of one cell in a table; None for classification.
         drawn: The rule that drew the validation images; None if the data has validation images of its own.
         remarks: Sentences of the reader about the data.
+        folder: Folder that was searched for images, absolute; None if a table or lists name them.
         classes: Labels of the training images, in natural order: '2' before '10'.
         coarse_labels: Coarse labels of the classes, in natural order; empty if they were not requested.
     """
@@ -43,6 +44,7 @@ class Catalog:
     label_delimiter: str | None = None
     drawn: HoldOut | None = None
     remarks: tuple[str, ...] = ()
+    folder: Path | None = None
     classes: tuple[str, ...] = field(init=False)
     coarse_labels: tuple[str, ...] = field(init=False)
 
@@ -60,6 +62,10 @@ class Catalog:
                 f"{self.root}: there are too few images to hold any out for validation ({len(self.rows)}); "
                 "add images, at least two of a class."
             )
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(self.split(split)):,} {split}" for split in ("train", "valid", "test"))
+        return f"Catalog({str(self.root)!r}, {len(self.classes):,} classes, {counts})"
 
     @property
     def task(self) -> Task:

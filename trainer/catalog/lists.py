@@ -38,6 +38,8 @@ def catalog_from_lists(
         CatalogError: The lists have different lengths, a file is not there, a label is empty, an image is listed twice
             with different labels or splits, or the catalog cannot be trained on.
     """
+    if isinstance(paths, (str, os.PathLike)):
+        raise CatalogError(f"the paths are one path, {str(paths)!r}; give a list of files")
     # Lists, since a column of a data frame is indexed by its own index.
     paths, labels, splits = list(paths), list(labels), None if splits is None else list(splits)
     for name, values in (("labels", labels), ("splits", splits)):
@@ -76,7 +78,10 @@ def _check_files(files: Sequence[Path]) -> None:
         raise CatalogError(f"{strange[0]!a}: this path has control characters or bytes that are not UTF-8; rename it")
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
-        raise CatalogError(f"{len(missing):,} of {len(files):,} images are not there ({first_few(missing)})")
+        raise CatalogError(
+            f"{len(missing):,} of {len(files):,} images are not there ({first_few(missing)}); relative paths start "
+            "from the working directory"
+        )
 
 
 def _is_one_label(value: object) -> bool:

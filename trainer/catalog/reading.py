@@ -67,7 +67,14 @@ def read_catalog(
     elif not any(row.split == "valid" for row in rows):
         drawn = HoldOut(fraction=valid_fraction, seed=seed)
         rows = drawn.apply(rows)
-    return Catalog(root=source.root, rows=rows, label_delimiter=columns.label_delimiter, drawn=drawn, remarks=remarks)
+    return Catalog(
+        root=source.root,
+        rows=rows,
+        label_delimiter=columns.label_delimiter,
+        drawn=drawn,
+        remarks=remarks,
+        folder=None if is_table(data) else source.root,
+    )
 
 
 def read_test(

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service import __version__
-from service.console import Program, SectionedCommand, option
-from service.cores import usable_cores
+from service.console import Program, SectionedCommand, option, print_error
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import (
     AS_JSON,
@@ -27,6 +26,7 @@ from trainer.cli.options import (
     MOST_USED,
     MOVED_ROOT,
     NEW_RUN,
+    OPTION_SYNONYMS,
     RUN,
     THREADS,
     given_options,
@@ -96,6 +96,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
     cls=SectionedCommand,
     sections=GROUPS,
     most_used=("run", *MOST_USED),
+    option_synonyms=OPTION_SYNONYMS,
     epilog=_FIT_EXAMPLES,
 )
 @DATA
@@ -136,6 +137,7 @@ def fit(
     short_help="Find learning rates for both stages of a training.",
     cls=SectionedCommand,
     sections=GROUPS,
+    option_synonyms=OPTION_SYNONYMS,
     most_used=("folder", *(name for name in MOST_USED if name not in ("lr", "seed"))),
 )
 @DATA
@@ -228,12 +230,10 @@ def evaluate(run: Path, threads: int | None, as_json: bool, **options: Any) -> N
     """Evaluate RUN/bundle on labelled images that it has not seen: DATA (folder or CSV), or RUN's own test images."""
     with clear_errors():
         from trainer.cli.console import Terminal
-        from trainer.run import EvaluationOptions, evaluate_run
+        from trainer.run import EvaluationOptions, evaluate_run, usable_threads
 
         with Terminal(phrase=as_command_line) as progress:
-            found = evaluate_run(
-                run, EvaluationOptions(**options), threads=threads or usable_cores(), progress=progress
-            )
+            found = evaluate_run(run, EvaluationOptions(**options), threads=usable_threads(threads), progress=progress)
     _print(evaluation_json(found), evaluation_text(found), as_json)
 
 
@@ -291,7 +291,7 @@ def _show(is_main: bool) -> AbstractContextManager[Progress]:
 
 
 def _print_warning(line: str) -> None:
-    click.echo(as_command_line(line), err=True)
+    print_error(as_command_line(line))
 
 
 def _print(value: Mapping[str, Any], text: str, as_json: bool) -> None:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import click
-
+from service import console
 from service.console import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_USAGE
 from trainer.command_line import command_line
 from trainer.errors import ProcessLost, TrainerError
@@ -78,9 +77,8 @@ def clear_errors() -> Iterator[Command]:
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """Print the message in one line on standard error, and exit."""
-    click.echo(f"error: {as_command_line(message)}", err=True)
-    sys.exit(code)
+    """Print the message in one line on standard error, with options for the names of the Python API, and exit."""
+    console.fail(as_command_line(message), code=code)
 
 
 def as_command_line(message: str) -> str:

@@ -11,10 +11,12 @@ from click.core import ParameterSource
 
 from service.console import option
 from trainer.cli.exit import as_command_line
-from trainer.recipe import GROUPS, Recipe, Setting, settings_of
+from trainer.recipe import GROUPS, SYNONYMS, Recipe, Setting, settings_of
 
 Command = Callable[..., Any]
 
+# What other programs call an option -> the option.
+OPTION_SYNONYMS = {f"--{name.replace('_', '-')}": f"--{meant.replace('_', '-')}" for name, meant in SYNONYMS.items()}
 # What most people need, in the order in which the help lists it.
 MOST_USED = ("valid", "epochs", "lr", "batch_size", "backbone", "size", "seed", "device", "recipe_file")
 _LR_HELP = (

@@ -8,7 +8,7 @@ options    recipes from the options of `fit` and `lr_find`
 """
 
 from trainer.recipe.knobs import Knob, Setting, settings_of, to_plain
-from trainer.recipe.options import apply_options, option_keys
+from trainer.recipe.options import SYNONYMS, apply_options, option_keys
 from trainer.recipe.reading import read_recipe, recipe_to_toml
 from trainer.recipe.recipe import (
     DEFAULT_BACKBONE,
@@ -30,6 +30,7 @@ __all__ = [
     "PARAMETER_GROUPS",
     "PRETRAINED",
     "RANDOM_WEIGHTS",
+    "SYNONYMS",
     "Augmentation",
     "DataSource",
     "FinetuneRecipe",

@@ -10,11 +10,13 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from trainer.errors import RecipeError
 
 _METADATA_KEY = "knob"
+_TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,12 +149,15 @@ def _is_section(value: Any) -> bool:
 
 
 def _as_type_of(default: Any, value: Any, key: str) -> Any:
+    """The value in the type of the default: also numbers of NumPy, and whole numbers that are written as 5.0."""
     kind = type(default)
     if hasattr(kind, "parse") and type(value) is str:
         return kind.parse(value)
-    if kind is float and type(value) is int:
+    if type(value) is kind:
+        return value
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if kind is float and is_number:
         return float(value)
-    if type(value) is not kind:
-        name = "str" if hasattr(kind, "parse") else kind.__name__
-        raise RecipeError(f"{key} is {value!r}, not a {name}")
-    return value
+    if kind is int and is_number and float(value).is_integer():
+        return int(value)
+    raise RecipeError(f"{key} is {value!r}; it must be {_TYPE_NAMES.get(kind, 'text')}")

@@ -14,6 +14,18 @@ from trainer.recipe.recipe import Recipe
 from trainer.recipe.schedules import Sizes
 
 _FINETUNE = "finetune."
+# What other libraries call an option -> its name here.
+SYNONYMS = {
+    **dict.fromkeys(("learning_rate", "max_lr", "base_lr"), "lr"),
+    **dict.fromkeys(("bs", "batchsize"), "batch_size"),
+    **dict.fromkeys(("arch", "model", "model_name", "architecture"), "backbone"),
+    **dict.fromkeys(("n_epoch", "n_epochs", "num_epochs", "max_epochs"), "epochs"),
+    **dict.fromkeys(("wd", "l2"), "weight_decay"),
+    **dict.fromkeys(("image_size", "img_size", "input_size"), "size"),
+    **dict.fromkeys(("valid_pct", "val_split", "valid_split"), "valid_fraction"),
+    **dict.fromkeys(("val", "validation"), "valid"),
+    **dict.fromkeys(("output", "output_dir"), "out"),
+}
 
 
 def option_keys() -> dict[str, str]:
@@ -71,7 +83,7 @@ def _overrides(
 def _check_names(options: Mapping[str, Any], known: Sequence[str]) -> None:
     for name in options:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+            close = [SYNONYMS[name]] if name in SYNONYMS else difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean `{close[0]}`?" if close else ""
             raise TypeError(f"there is no option `{name}`{hint}")
 
@@ -83,8 +95,9 @@ def _lr_overrides(lr: Any, *, head_only: bool) -> dict[str, Any]:
     try:
         first, *rest = [float(part) for part in _lr_parts(lr)]
     except (TypeError, ValueError):
+        shown = repr(lr).partition("\n")[0]
         raise RecipeError(
-            f"`lr` is {lr!r}; give auto, a number, or two numbers with a colon between, such as 1e-5:1e-3"
+            f"`lr` is {shown}; give auto, a number, or two numbers with a colon between, such as 1e-5:1e-3"
         ) from None
     if not rest:
         return {"auto_lr": False, "head.lr" if head_only else "finetune.lr": first}
@@ -98,4 +111,6 @@ def _lr_overrides(lr: Any, *, head_only: bool) -> dict[str, Any]:
 def _lr_parts(lr: Any) -> Sequence[Any]:
     if isinstance(lr, str):
         return lr.split(":")
+    if isinstance(lr, slice):  # as fastai's users give it
+        return (lr.stop,) if lr.start is None else (lr.start, lr.stop)
     return lr if isinstance(lr, (tuple, list)) and lr else (lr,)

@@ -1,6 +1,6 @@
 """RUN, the folder of a training, and one module for each job on it: fit, resume, lr-find, evaluate, export, report."""
 
-from trainer.run.environment import Environment, open_environment
+from trainer.run.environment import Environment, open_environment, usable_threads
 from trainer.run.evaluate import Evaluation, EvaluationOptions, evaluate_run
 from trainer.run.export import ExportOptions, export_run
 from trainer.run.fit import RunResult, choose_run, fit_run, follow_run, resume_run
@@ -25,4 +25,5 @@ __all__ = [
     "read_report_data",
     "report_run",
     "resume_run",
+    "usable_threads",
 ]

@@ -12,6 +12,7 @@ import torch
 
 from service.cores import usable_cores
 from trainer.data import Decoding, TrainingData
+from trainer.errors import RecipeError
 from trainer.progress import Progress
 from trainer.training.device import limit_threads
 from trainer.training.distributed import SINGLE_PROCESS, Distributed, init_distributed
@@ -25,7 +26,7 @@ class Environment:
 
     Attributes:
         device: Where the network runs.
-        threads: For decoding and evaluation.
+        threads: Number of threads that decode and evaluate.
         cache: Folder of decoded images, shared by all runs.
         progress: Where a person sees what happens.
         distributed: The processes that train together; the main one writes files and reports.
@@ -61,22 +62,32 @@ def open_environment(
 
     Args:
         device: auto, cpu, cuda, cuda:1 or mps.
-        threads: For decoding and evaluation; None: one for each usable core.
+        threads: Number of threads that decode and evaluate; None: one for each usable core.
         cache: Folder of decoded images; None: `default_cache()`.
         show: Opens the progress; its argument is whether this is the main process, which reports for all.
 
     Raises:
         DeviceError: There is no such device.
+        RecipeError: `threads` is below 1.
     """
     limit_threads(usable_cores())
     with init_distributed() as distributed, show(distributed.is_main) as progress:
         yield Environment(
             device=distributed.device(device),
-            threads=threads or usable_cores(),
+            threads=usable_threads(threads),
             cache=cache or default_cache(),
             progress=progress,
             distributed=distributed,
         )
+
+
+def usable_threads(threads: int | None) -> int:
+    """The number of threads that was asked for; None: one for each usable core. Raises RecipeError if it is below 1."""
+    if threads is None:
+        return usable_cores()
+    if threads < 1:
+        raise RecipeError(f"`threads` is {threads}; it must be at least 1")
+    return threads
 
 
 def default_cache() -> Path:

@@ -12,7 +12,7 @@ from trainer.export import Exportable, export_bundle
 from trainer.model import Classifier, load_backbone
 from trainer.recipe import RANDOM_WEIGHTS
 from trainer.run.environment import Environment
-from trainer.run.folder import RunFolder
+from trainer.run.folder import RunFolder, require_free
 from trainer.training.checkpoint import load_state, load_weights
 
 
@@ -42,7 +42,9 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
         RunError: The run has no weights yet, or its validation images have changed.
         CatalogError: The images are not there any more.
         ExportError: The bundle did not pass its checks.
+        FileExistsError: `out` exists.
     """
+    require_free(options.out)
     run = RunFolder(path)
     recipe = run.read_recipe()
     run.require(run.catalog, run.best, run.last)

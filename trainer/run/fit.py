@@ -55,7 +55,7 @@ def choose_run(out: Path | None, images: Path | Catalog, environment: Environmen
     """Return where a run goes: `out`, or, if it is None, what `default_run` chooses, which is reported.
 
     Raises:
-        RunError: That would be among the images.
+        RunError: What `default_run` chooses would be among the images.
     """
     if out is not None:
         return out
@@ -80,7 +80,8 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
     """
     run = RunFolder(path)
     if catalog is not None:
-        name = catalog.root.name
+        run.require_outside(str(catalog.folder or ""))
+        name = catalog.root.name or "images"
         recipe = dataclasses.replace(recipe, data=source_of(catalog, run))
     else:
         run.require_outside(recipe.data.path, recipe.data.valid)
@@ -101,8 +102,10 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
     with run.locked():
         try:
             prepared = prepare_images(catalog, backbone, recipe, environment)
-        except Exception:  # once the images are mended, the same command must work
-            run.remove()
+        except BaseException as error:
+            # Once the images are mended, the same command must work. A catalog in memory is lost with the process.
+            if isinstance(error, Exception) or recipe.data.path == str(run.catalog.resolve()):
+                run.remove()
             raise
         run.write_prepared(prepared)
         return _train_and_export(run, recipe, backbone, prepared, environment)

@@ -186,12 +186,12 @@ def default_run(images: Path | Catalog) -> Path:
         RunError: It would be inside this folder.
     """
     runs = Path("runs")
-    if isinstance(images, Catalog):
-        return first_free(runs / (images.root.name or "images"))
-    path = images.resolve()
-    if path.is_dir() and runs.resolve().is_relative_to(path):
-        raise RunError(f"{runs} would be in {images}, among the images; give a new folder elsewhere for `out`")
-    return first_free(runs / (path.name if path.is_dir() else path.stem))
+    path = images.root if isinstance(images, Catalog) else images.resolve()
+    searched = images.folder if isinstance(images, Catalog) else path if path.is_dir() else None
+    if searched is not None and runs.resolve().is_relative_to(searched):
+        shown = images.folder if isinstance(images, Catalog) else images
+        raise RunError(f"{runs} would be in {shown}, among the images; give a new folder elsewhere for `out`")
+    return first_free(runs / ((path.name if path.is_dir() else path.stem) or "images"))
 
 
 def first_free(path: Path) -> Path:

@@ -38,8 +38,8 @@ def find_lr(
     """
     folder = RunFolder(out) if out is not None else None
     if folder is not None:
-        if catalog is None:
-            folder.require_outside(recipe.data.path, recipe.data.valid)
+        searched = (recipe.data.path, recipe.data.valid) if catalog is None else (str(catalog.folder or ""),)
+        folder.require_outside(*searched)
         require_free(folder.lr_find, folder.lr_find_plot)
     catalog = catalog or read_recipe_catalog(recipe)
     backbone = load_recipe_backbone(recipe)

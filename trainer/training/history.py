@@ -109,7 +109,7 @@ class StepRecord:
     loss: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TrainingHistory:
     """A history that was read.
 
@@ -122,6 +122,9 @@ class TrainingHistory:
     epochs: tuple[EpochRecord, ...]
     steps: tuple[StepRecord, ...]
     seconds: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        return f"TrainingHistory({len(self.epochs)} epochs, {len(self.steps):,} steps)"
 
     @property
     def kept(self) -> EpochRecord | None:

@@ -93,12 +93,12 @@ def test_a_recipe_is_built_from_nested_values_and_becomes_plain_values_again() -
         ({"sugar": 1}, "there is no key sugar; the keys are name, flour, vegan, oven"),
         ({"oven": {"cold": 1}}, "there is no key oven.cold; the keys are oven.heat, oven.rest, oven.sizes"),
         ({"oven": 3}, "oven is a table, not 3"),
-        ({"name": 3}, "name is 3, not a str"),
-        ({"vegan": 1}, "vegan is 1, not a bool"),
-        ({"oven": {"rest": 5.0}}, "oven.rest is 5.0, not a int"),
-        ({"oven": {"rest": True}}, "oven.rest is True, not a int"),
-        ({"oven": {"heat": "hot"}}, "oven.heat is 'hot', not a float"),
-        ({"oven": {"sizes": 128}}, "oven.sizes is 128, not a str"),
+        ({"name": 3}, "name is 3; it must be text"),
+        ({"vegan": 1}, "vegan is 1; it must be true or false"),
+        ({"oven": {"rest": 5.5}}, "oven.rest is 5.5; it must be a whole number"),
+        ({"oven": {"rest": True}}, "oven.rest is True; it must be a whole number"),
+        ({"oven": {"heat": "hot"}}, "oven.heat is 'hot'; it must be a number"),
+        ({"oven": {"sizes": 128}}, "oven.sizes is 128; it must be text"),
     ],
 )
 def test_a_value_of_another_type_and_an_unknown_key_are_refused(values: dict[str, Any], message: str) -> None:

@@ -86,6 +86,8 @@ def test_sizes_give_the_epochs_unless_those_were_given() -> None:
         (1, {"finetune.lr": 1.0}),
         ("1e-5:1e-3", {"finetune.lr": 1e-3, "finetune.lr_spread": pytest.approx(100)}),
         ((1e-5, 1e-3), {"finetune.lr": 1e-3, "finetune.lr_spread": pytest.approx(100)}),
+        (slice(1e-5, 1e-3), {"finetune.lr": 1e-3, "finetune.lr_spread": pytest.approx(100)}),
+        (slice(1e-3), {"finetune.lr": 1e-3}),
         ("0.1:0.1", {"finetune.lr": 0.1, "finetune.lr_spread": 1.0}),
     ],
 )
@@ -126,7 +128,13 @@ def test_an_empty_delimiter_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("batchsize", "; did you mean `batch_size`?"), ("learning_rate", ""), ("freeze_epochs", "")]
+    ("name", "hint"),
+    [
+        ("batchsizes", "; did you mean `batch_size`?"),
+        ("learning_rate", "; did you mean `lr`?"),
+        ("bs", "; did you mean `batch_size`?"),
+        ("freeze_epochs", ""),
+    ],
 )
 def test_an_unknown_option_is_named_with_the_closest_one(name: str, hint: str) -> None:
     with pytest.raises(TypeError, match=rf"^there is no option `{name}`") as error:
