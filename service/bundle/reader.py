@@ -68,6 +68,9 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     source = Path(path)
     try:
         if source.is_dir():
+            inside = source / "bundle"
+            if (inside / MANIFEST).exists() and not (source / MANIFEST).exists():
+                raise BundleRefused(f"{source} is the folder of a training; its bundle is {inside}")
             return _read_verified(FolderSource(source))
         with zipfile.ZipFile(source) as archive:
             return _read_verified(ZipSource(archive))

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.routing import Route, Router
 
+import fieldguide
 from docs.generate import pages
 from docs.generate.commands import commands_page
 from fieldguide.cli import cli
@@ -187,3 +188,15 @@ def test_a_route_with_its_parameters_bodies_and_responses() -> None:
     explained = section(page("routes.md"), "Problems")
     for status in problems.split(", "):
         assert f"\n| {status} | " in explained
+
+
+def test_the_python_page_names_every_public_name() -> None:
+    text = (pages.FOLDER.parent / "python.md").read_text(encoding="utf-8")
+    attributes = {
+        name
+        for kind in (fieldguide.Run, fieldguide.Predictor, fieldguide.LRFind)
+        for name in vars(kind)
+        if not name.startswith("_")
+    }
+    for name in {*fieldguide.__all__, *attributes}:
+        assert re.search(rf"\b{name}\b", text), f"docs/python.md does not name {name}"

@@ -311,7 +311,7 @@ class Recipe:
     )
     tensorboard: bool = knob(
         False,
-        "Write RUN/tensorboard too; needs pip install 'fieldguide[tensorboard]'.",
+        "Write RUN/tensorboard too; needs the extra tensorboard.",
         group=_OUTPUT,
         option="tensorboard",
         only_fit=True,

@@ -198,6 +198,10 @@ class TestAltered:
         (tmp_path / "b.zip").write_bytes(data)
         assert "b.zip" in refusal_of(tmp_path / "b.zip") or "manifest.json is missing" in refusal_of(tmp_path / "b.zip")
 
+    def test_folder_of_a_training(self, tmp_path: Path) -> None:
+        bundle = write(tmp_path / "run" / "bundle")
+        assert refusal_of(bundle.parent) == f"{bundle.parent} is the folder of a training; its bundle is {bundle}"
+
     def test_empty_folder(self, tmp_path: Path) -> None:
         assert refusal_of(tmp_path) == "manifest.json is missing"
 
