@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The bundle for `make serve`: the newest that `make demo` made, or BUNDLE=...
 BUNDLE ?= $(lastword $(sort $(wildcard demo/*/run/bundle)))
 
-.PHONY: demo serve test test-slow fuzz soak lint format docs
+.PHONY: demo serve test test-slow fuzz soak container-test lint format docs lock
 
 demo: $(VENV)/.trainer-installed
 	$(BIN)/python deploy/demo.py
@@ -31,6 +31,11 @@ soak: $(VENV)/.dev-installed
 	@test -n "$(BUNDLE)" -a -n "$(IMAGES)" || { echo "type 'make soak BUNDLE=path IMAGES=folder'" >&2; exit 2; }
 	$(BIN)/python -m tests.benchmarks.soak $(BUNDLE) $(IMAGES)
 
+# Builds the image and tries it, without a container engine. Needs root on Debian or Ubuntu; installs podman and buildah.
+container-test: $(VENV)/.dev-installed
+	@test -n "$(BUNDLE)" || { echo "no bundle yet: type 'make demo' first, or 'make container-test BUNDLE=path'" >&2; exit 2; }
+	tests/container/run.sh $(BUNDLE)
+
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,6 +48,11 @@ format: $(VENV)/.dev-installed
 # Writes docs/reference from the code: commands, settings, routes and metrics.
 docs: $(VENV)/.trainer-installed
 	$(BIN)/python -m docs.generate
+
+# Writes deploy/locks/service.txt: every package of the image, with its hashes. Run it to update them.
+lock: $(VENV)/.dev-installed
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file deploy/locks/service.txt
 
 $(VENV)/.trainer-installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
