@@ -13,12 +13,13 @@ RUN python -m pip install --no-cache-dir --no-compile --disable-pip-version-chec
         --only-binary :all: --require-hashes --target /packages --requirement /locks/service.txt
 # What no request needs: tools that convert and train models, fonts, tests, sources. `make container-test` shows that
 # nothing is missed: every image format, heatmaps, metrics, the page.
-RUN cd /packages && rm -rf bin onnxruntime/transformers onnxruntime/quantization onnxruntime/tools onnxruntime/backend \
+WORKDIR /packages
+RUN rm -rf bin onnxruntime/transformers onnxruntime/quantization onnxruntime/tools onnxruntime/backend \
         onnxruntime/datasets google numpy/f2py numpy/distutils PIL/_imagingft* pillow.libs/libharfbuzz* \
         pillow.libs/libfreetype* \
     && find . -type d -name tests -prune -exec rm -rf {} + \
     && find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' -o -name '*.a' \) -delete
-COPY service /packages/service
+COPY service service
 # Compiled here, since the container cannot write: it is ready sooner.
 RUN python -m compileall -q -j 0 /packages
 
