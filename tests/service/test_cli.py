@@ -218,7 +218,6 @@ def test_a_wrong_int8_model_is_found(tmp_path: Path) -> None:
     "arguments",
     [
         ["frobnicate"],
-        ["serve"],
         ["serve", "b", "--port", "x"],
         ["serve", "b", "--threads", "-1"],
         ["serve", "b", "--no-such-flag"],
