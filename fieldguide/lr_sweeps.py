@@ -1,4 +1,7 @@
-"""The learning rate finder from Python."""
+"""The learning rate finder from Python.
+
+A module called lr_find would take the place of the function in the package.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from typing import Any
 
 import torch
 
+from fieldguide.environment import call_environment
 from fieldguide.inputs import read_inputs
 from fieldguide.paths import StrPath, optional_path
-from fieldguide.progress import show_progress
 from trainer.catalog import Catalog
 from trainer.recipe import Recipe
 from trainer.report.notebook import lr_find_html
-from trainer.run import find_lr, open_environment
+from trainer.run import find_lr
 from trainer.training.lr_find.result import LRFindResult, Stage
 
 
@@ -41,7 +44,7 @@ class LRFind:
         return "\n".join(line for stage, result in self._results.items() for line in result.table(stage))
 
     def _repr_html_(self) -> str:
-        return lr_find_html(self._results)
+        return lr_find_html(self._results, suggestion=self.suggestion)
 
 
 def lr_find(
@@ -73,11 +76,6 @@ def lr_find(
         TypeError: There is no such option, or it has no effect here.
     """
     inputs = read_inputs(data, recipe, options, trains=False)
-    with open_environment(
-        device=str(device),
-        threads=threads,
-        cache=optional_path(cache),
-        show=lambda _is_main: show_progress(wanted=progress),
-    ) as environment:
+    with call_environment(device=device, threads=threads, cache=cache, progress=progress) as environment:
         complete = inputs.complete_recipe(environment.progress.warn)
         return LRFind(find_lr(complete, environment, out=optional_path(out), catalog=inputs.catalog))

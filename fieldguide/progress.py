@@ -25,7 +25,7 @@ def show_progress(*, wanted: bool) -> AbstractContextManager[Progress]:
         return nullcontext(WarningsOnly(_print if _in_notebook() else _print_error))
     if _in_notebook():
         return _notebook()
-    from trainer.cli.console import Terminal
+    from trainer.terminal import Terminal
 
     return Terminal()
 

@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from fieldguide.environment import call_environment
 from fieldguide.lr_sweeps import LRFind
 from fieldguide.paths import StrPath, optional_path, require_positive
 from fieldguide.prediction import Predictor
@@ -29,7 +30,6 @@ from trainer.run import (
     RunFolder,
     evaluate_run,
     export_run,
-    open_environment,
     read_report_data,
     usable_threads,
 )
@@ -212,9 +212,7 @@ class Run:
             FileExistsError: `out` exists already.
         """
         options = ExportOptions(out=Path(out), name=name, version=str(version), golden=golden, root=optional_path(root))
-        with open_environment(
-            device="cpu", cache=optional_path(cache), show=lambda _is_main: show_progress(wanted=progress)
-        ) as environment:
+        with call_environment(device="cpu", cache=cache, progress=progress) as environment:
             export_run(self._folder.path, options, environment)
         return Path(out)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
+from fieldguide.environment import call_environment
 from fieldguide.inputs import read_inputs
 from fieldguide.paths import StrPath, optional_path
-from fieldguide.progress import show_progress
 from fieldguide.run import Run
 from trainer.catalog import Catalog
 from trainer.recipe import Recipe
-from trainer.run import RunFolder, choose_run, fit_run, follow_run, open_environment, resume_run
+from trainer.run import RunFolder, choose_run, fit_run, follow_run, resume_run
 
 
 def fit(
@@ -49,12 +49,7 @@ def fit(
         TypeError: There is no such option.
     """
     inputs = read_inputs(data, recipe, options)
-    with open_environment(
-        device=str(device),
-        threads=threads,
-        cache=optional_path(cache),
-        show=lambda is_main: show_progress(wanted=progress and is_main),
-    ) as environment:
+    with call_environment(device=device, threads=threads, cache=cache, progress=progress) as environment:
         run = choose_run(optional_path(out), inputs.images, environment)
         if not environment.distributed.is_main:
             follow_run(run, environment, root=None)
@@ -91,12 +86,7 @@ def resume(
     Raises:
         TrainerError: There is nothing to continue, another process is working on it, or the images have changed.
     """
-    with open_environment(
-        device=str(device),
-        threads=threads,
-        cache=optional_path(cache),
-        show=lambda is_main: show_progress(wanted=progress and is_main),
-    ) as environment:
+    with call_environment(device=device, threads=threads, cache=cache, progress=progress) as environment:
         if environment.distributed.is_main:
             resume_run(Path(run), environment, root=optional_path(root))
         else:

@@ -76,7 +76,7 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
             return _read_verified(ZipSource(archive))
     except FileNotFoundError as error:
         raise BundleRefused(f"there is no bundle at {source}") from error
-    # NotImplementedError is what zipfile raises for a compression that it does not know.
+    # zipfile raises NotImplementedError for patched data and strong encryption, which it cannot read.
     except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
         raise BundleRefused(f"{source} is neither a bundle folder nor a zip of one: {error}") from error
     except OSError as error:

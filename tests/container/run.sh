@@ -160,7 +160,7 @@ echo "cgroup_usage_peak_mb=$(awk '{printf "%.1f",$1/1048576}' "$cgm/$peak" 2>/de
 check no_capabilities  grep -qE '^CapEff:\s+0000000000000000' /proc/$pid/status
 check no_new_privs     grep -qE '^NoNewPrivs:\s+1' /proc/$pid/status
 check seccomp          grep -qE '^Seccomp:\s+2' /proc/$pid/status
-check rootfs_readonly  bash -c '! touch /proc/'"$pid"'/root/usr/.w'
+inside=/proc/$pid/root; check rootfs_readonly bash -c '! touch "$1"/usr/.w' _ "$inside"
 "${PD[@]}" exec $C sh -c 'touch /tmp/.w' >/dev/null 2>&1 && echo check_tmp_writable=ok || echo "note=no shell or /tmp not writable"
 if "${PD[@]}" image inspect "$TAG" --format '{{json .HealthCheck}}' 2>/dev/null | grep -q Test; then
   check dockerfile_healthcheck "${PD[@]}" healthcheck run $C; else echo check_dockerfile_healthcheck=absent; fi

@@ -9,7 +9,19 @@ import pytest
 from tests.trainer.test_imports import ROOT, imported_names, sources
 
 # The modules of the face; each may import only those before it.
-ORDER = ("paths", "progress", "prediction", "inputs", "lr_sweeps", "photos", "run", "training", "cli", "__main__")
+ORDER = (
+    "paths",
+    "progress",
+    "prediction",
+    "environment",
+    "inputs",
+    "lr_sweeps",
+    "photos",
+    "run",
+    "training",
+    "cli",
+    "__main__",
+)
 
 
 @pytest.mark.parametrize("program", ["service", "trainer"])

@@ -25,6 +25,7 @@ LAYERS = {
             "atomic",
             "command_line",
             "progress",
+            "terminal",
             "recipe",
             "catalog",
             "data",
@@ -65,7 +66,7 @@ LAYERS = {
         *("environment", "unreadable", "folder", "inputs", "next_command"),
         *("lr_find", "evaluate", "diagnose", "report", "export", "fit"),
     ),
-    "trainer.cli": ("exit", "options", "output", "console", "commands"),
+    "trainer.cli": ("exit", "options", "output", "commands"),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy", "sklearn", "matplotlib", "PIL")

@@ -229,8 +229,8 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
 def evaluate(run: Path, threads: int | None, as_json: bool, **options: Any) -> None:
     """Evaluate RUN/bundle on labelled images that it has not seen: DATA (folder or CSV), or RUN's own test images."""
     with clear_errors():
-        from trainer.cli.console import Terminal
         from trainer.run import EvaluationOptions, evaluate_run, usable_threads
+        from trainer.terminal import Terminal
 
         with Terminal(phrase=as_command_line) as progress:
             found = evaluate_run(run, EvaluationOptions(**options), threads=usable_threads(threads), progress=progress)
@@ -284,8 +284,8 @@ def _environment(*, device: str, threads: int | None, cache: Path | None) -> Abs
 
 
 def _show(is_main: bool) -> AbstractContextManager[Progress]:
-    from trainer.cli.console import Terminal
     from trainer.progress import WarningsOnly
+    from trainer.terminal import Terminal
 
     return Terminal(phrase=as_command_line) if is_main else nullcontext(WarningsOnly(_print_warning))
 

@@ -29,7 +29,7 @@ _PARAMETERS = frozenset({"cache", "device", "lr", "out", "recipe", "root", "thre
 
 
 @dataclass
-class Command:
+class RunningCommand:
     """A command that runs.
 
     Attributes:
@@ -45,14 +45,14 @@ class Command:
 
 
 @contextmanager
-def clear_errors() -> Iterator[Command]:
+def clear_errors() -> Iterator[RunningCommand]:
     """Turn what may go wrong into one line and an exit code. Anything else is a bug of ours, and keeps its traceback.
 
     Packages that are missing are reported before the block starts. The block gets the command, to name its run.
     """
     from service.bundle import BundleRefused
 
-    running = Command()
+    running = RunningCommand()
     try:
         require_packages()
         yield running

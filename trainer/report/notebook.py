@@ -22,11 +22,10 @@ def run_html(data: ReportData, *, report: str) -> str:
     return _fragment("notebook_run.html.jinja", **summary_values(data), report=report)
 
 
-def lr_find_html(results: Mapping[Stage, LRFindResult]) -> str:
-    """The charts of the learning rate finder, with what it suggests."""
-    result = results.get("finetune") or results["head"]
-    suggestion = format_lr(result.suggestion)
-    return _fragment("notebook_lr_find.html.jinja", suggestion=suggestion, charts=draw_lr_find(results))
+def lr_find_html(results: Mapping[Stage, LRFindResult], *, suggestion: float) -> str:
+    """The charts of the learning rate finder, with the learning rate that it suggests for `fit`."""
+    charts = draw_lr_find(results)
+    return _fragment("notebook_lr_find.html.jinja", suggestion=format_lr(suggestion), charts=charts)
 
 
 def top_losses_html(images: Sequence[TopLoss]) -> str:

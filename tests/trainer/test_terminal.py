@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trainer.cli.console import Terminal
 from trainer.cli.exit import as_command_line
+from trainer.terminal import Terminal
 
 
 def test_without_a_terminal_there_are_lines_and_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
