@@ -16,6 +16,8 @@ from typing import Any
 DEFAULT_TOP_K = 5
 # An API key: printable ASCII without spaces and commas, long enough not to be guessed.
 KEY_PATTERN = r"[!-+\--~]{16,}"
+# What a header lists: so no character that has a meaning there.
+_ORIGIN_OR_ANY = r"\*|[a-z][a-z0-9+.-]*://[^/\s,;'\"]+"
 _VARIABLE_PREFIX = "FIELDGUIDE_"
 _ON_OFF = ("on", "off")
 
@@ -169,7 +171,14 @@ class Settings:
         "",
         "Origins whose pages may send requests from a browser, separated by commas; *: any.",
         _ACCESS,
-        item_pattern=r"\*|[a-z][a-z0-9+.-]*://[^/\s,]+",
+        item_pattern=_ORIGIN_OR_ANY,
+        items="origins such as https://example.org",
+    )
+    frame_ancestors: str = _setting(
+        "",
+        "Origins whose pages may show the page in a frame, separated by commas; *: any.",
+        _ACCESS,
+        item_pattern=_ORIGIN_OR_ANY,
         items="origins such as https://example.org",
     )
     open_inference: str = _setting(

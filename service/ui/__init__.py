@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from importlib import resources
 
-# Security headers of a page whose scripts, styles and requests are all of its own origin.
-PAGE_HEADERS = {
-    "Content-Security-Policy": "; ".join(
-        [
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self' blob:",
-            "connect-src 'self'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        ]
-    ),
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+
+def page_headers(frame_ancestors: str = "'none'") -> dict[str, str]:
+    """Return the security headers of a page whose scripts, styles and requests are all of its own origin.
+
+    Args:
+        frame_ancestors: The pages that may show it in a frame, as the directive of a Content-Security-Policy has them.
+    """
+    policy = [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        f"frame-ancestors {frame_ancestors}",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ]
+    return {
+        "Content-Security-Policy": "; ".join(policy),
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
 
 
 def base_css() -> str:

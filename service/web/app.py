@@ -15,7 +15,7 @@ from service.web.engine import Engine
 from service.web.middleware.api_keys import APIKeyMiddleware, APIKeys
 from service.web.middleware.cors import CORSMiddleware
 from service.web.middleware.problems import ProblemsMiddleware
-from service.web.middleware.security_headers import SecurityHeadersMiddleware
+from service.web.middleware.security_headers import NO_ANCESTORS, SecurityHeadersMiddleware
 from service.web.middleware.tracing import TracingMiddleware
 from service.web.middleware.trusted_hosts import TrustedHostMiddleware
 from service.web.routes.analyze import AnalyzeHandler
@@ -54,7 +54,10 @@ def create_app(engine: Engine, settings: Settings, *, buffer: RecordBuffer | Non
     info = DocumentInfo(version=__version__, needs_key=bool(keys), needs_trusted_host="*" not in hosts)
     routes = _routes(engine, settings, buffer=buffer, info=info)
     # The outermost comes first.
-    middleware = [Middleware(TracingMiddleware, buffer=buffer), Middleware(SecurityHeadersMiddleware)]
+    middleware = [
+        Middleware(TracingMiddleware, buffer=buffer),
+        Middleware(SecurityHeadersMiddleware, frame_ancestors=_frame_ancestors(settings)),
+    ]
     if origins:
         middleware.append(Middleware(CORSMiddleware, origins=origins))
     middleware.append(Middleware(ProblemsMiddleware))
@@ -73,7 +76,7 @@ def _routes(engine: Engine, settings: Settings, *, buffer: RecordBuffer, info: D
         Route("/analyze", Endpoint(post=AnalyzeHandler(engine, settings).post)),
         Route("/livez", Endpoint(get=health.live)),
         Route("/readyz", Endpoint(get=health.ready)),
-        *page_routes(),
+        *page_routes(_frame_ancestors(settings)),
     ]
     if settings.open_inference == "on":
         routes += open_inference_routes(engine, settings, health)
@@ -83,6 +86,10 @@ def _routes(engine: Engine, settings: Settings, *, buffer: RecordBuffer, info: D
     routes.append(Route("/openapi.json", Endpoint(get=openapi.get)))
     openapi.set_routes(routes)
     return routes
+
+
+def _frame_ancestors(settings: Settings) -> str:
+    return settings.frame_ancestors.replace(",", " ") or NO_ANCESTORS
 
 
 def _public_paths(routes: Iterable[Route]) -> frozenset[str]:

@@ -12,7 +12,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.problem import Problem
-from service.web.middleware.security_headers import SECURITY_HEADERS
+from service.web.middleware.security_headers import security_headers
 from service.web.record import request_id
 from service.web.server.coalesced_writes import CoalescedWrites
 from service.web.telemetry.metrics import Metrics
@@ -231,7 +231,7 @@ def raw_response(problem: Problem, *, default_headers: Iterable[tuple[bytes, byt
     headers = [
         *default_headers,
         *((name.encode(), value.encode()) for name, value in own_headers.items()),
-        *SECURITY_HEADERS,
+        *security_headers(),
     ]
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return b"%b%b\r\n%b" % (STATUS_LINE[problem.status], lines, body)

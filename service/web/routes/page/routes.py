@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from importlib import resources
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.ui import PAGE_HEADERS, base_css
+from service.ui import base_css, page_headers
 from service.web.routes.endpoint import Endpoint, Handler, Operation, Parameter, describe
 
 # Path -> (file in this package, content type).
@@ -23,24 +24,28 @@ _FILES = {
     "/page/style.css": ("style.css", "text/css; charset=utf-8"),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-_HEADERS = {**PAGE_HEADERS, "Cache-Control": "no-cache"}
 
 
-def page_routes() -> list[Route]:
-    """Read the files, and create a route for each. The style sheet starts with the one that all pages share."""
+def page_routes(frame_ancestors: str) -> list[Route]:
+    """Read the files, and create a route for each. The style sheet starts with the one that all pages share.
+
+    Args:
+        frame_ancestors: The pages that may show this one in a frame; see `service.ui.page_headers`.
+    """
+    shared = {**page_headers(frame_ancestors), "Cache-Control": "no-cache"}
     folder = resources.files("service.web.routes.page")
     contents = {path: (folder / name).read_bytes() for path, (name, _) in _FILES.items()}
     contents["/page/style.css"] = base_css().encode() + b"\n" + contents["/page/style.css"]
     return [
-        Route(path, Endpoint(get=_file_handler(contents[path], content_type)))
+        Route(path, Endpoint(get=_file_handler(contents[path], {**shared, "Content-Type": content_type})))
         for path, (_, content_type) in _FILES.items()
     ]
 
 
-def _file_handler(content: bytes, content_type: str) -> Handler:
+def _file_handler(content: bytes, headers: Mapping[str, str]) -> Handler:
     """Create the handler of one file. Its hash is the ETag, by which a browser asks whether it has changed."""
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {**_HEADERS, "Content-Type": content_type, "ETag": tag}
+    headers = {**headers, "ETag": tag}
 
     @describe(
         Operation(
@@ -53,7 +58,7 @@ def _file_handler(content: bytes, content_type: str) -> Handler:
                     location="header",
                 ),
             ),
-            responses={content_type.partition(";")[0]: str},
+            responses={headers["Content-Type"].partition(";")[0]: str},
             empty_responses=(304,),
             public=True,
         )

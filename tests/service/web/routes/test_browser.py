@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.support.browser import DESKTOP, PHONE, upload
 from tests.support.bundles import make_image, write_tiny_bundle
@@ -182,3 +185,44 @@ def test_a_photo_that_the_browser_cannot_show_is_shown_as_the_model_sees_it(visi
     upload(page, make_image("green", size=(80, 60)))
     expect(page.locator("h2")).to_have_text("green")
     assert page.evaluate("[preview.naturalWidth, preview.naturalHeight]") == [32, 32]
+
+
+class OtherSite(BaseHTTPRequestHandler):
+    """A site whose only page shows another one in a frame."""
+
+    framed = ""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f'<!doctype html><iframe src="{self.framed}" width="900" height="700"></iframe>'.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def other_site() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), OtherSite) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_only_a_site_that_is_allowed_to_shows_the_page_in_a_frame(
+    browser: Browser, bundle_path: Path, other_site: str, allowed: bool
+) -> None:
+    flags = ["--frame-ancestors", f"https://example.org,{other_site}"] if allowed else []
+    with RunningServer(bundle_path, *flags) as server, browser.new_context(**DESKTOP) as context:
+        OtherSite.framed = f"{server.url}/"
+        page = context.new_page()
+        page.goto(other_site)
+        if not allowed:
+            assert page.frames[1].url.startswith("chrome-error:")
+            return
+        frame = page.frame_locator("iframe")
+        frame.locator("#pick").set_input_files(
+            {"name": "photo.png", "mimeType": "image/png", "buffer": make_image("green")}
+        )
+        expect(frame.locator("h2")).to_have_text("green")
