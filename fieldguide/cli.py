@@ -8,6 +8,7 @@ from typing import ClassVar, NoReturn
 
 import click
 
+from fieldguide.deployment.command import deploy
 from service import __version__
 from service.cli import cli as service_cli
 from service.console import Program
@@ -26,7 +27,7 @@ class _Fieldguide(Program):
         **dict.fromkeys(("train", "finetune", "fine-tune"), "fit"),
         **dict.fromkeys(("test", "validate", "eval"), "evaluate"),
         **dict.fromkeys(("classify", "infer"), "predict"),
-        **dict.fromkeys(("deploy", "run", "start"), "serve"),
+        **dict.fromkeys(("run", "start"), "serve"),
         "demo": "sample",
     }
 
@@ -43,6 +44,7 @@ for _name in _TRAINER:
     cli.add_command(trainer_cli.commands[_name])
 for _name in _SERVICE:
     cli.add_command(service_cli.commands[_name])
+cli.add_command(deploy)
 
 
 def main() -> NoReturn:

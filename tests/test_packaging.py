@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from fieldguide.deployment.targets import TARGETS
 from service import __version__
+from service.bundle import read_bundle
+from tests.support.bundles import write_tiny_bundle
 from trainer.installation import TRAINER_MODULES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +44,26 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: zipfile.ZipFile) -> N
     } <= set(listed)
     assert set(listed) <= inside
     assert not any(name.startswith(("tests/", "deploy/")) for name in inside)
+
+
+def test_the_wheel_holds_what_a_deployment_copies(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """Tried with the packages of the wheel alone, not those of the clone."""
+    wheel.extractall(tmp_path / "installed")
+    folder = "fieldguide/deployment/files/deploy"
+    for target in TARGETS:
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", f"deploy/{target}"],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+        ).stdout.split()  # fmt: skip
+        inside = {name for name in wheel.namelist() if name.startswith(f"{folder}/{target}/")}
+        assert inside == {f"fieldguide/deployment/files/{name}" for name in listed}
+        assert inside
+    bundle = write_tiny_bundle(tmp_path / "colours")
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    command = [sys.executable, "-m", "fieldguide", "deploy", "space", bundle, "--out", "site"]
+    subprocess.run(command, cwd=tmp_path, env=environ, check=True)
+    assert (tmp_path / "site" / "Dockerfile").exists()
+    assert read_bundle(tmp_path / "site" / "bundle").manifest.name == "colours"
 
 
 def metadata(wheel: zipfile.ZipFile, name: str) -> str:

@@ -14,8 +14,8 @@ canonical_json  JSON with one way to write each value
 from service.bundle.errors import BundleRefused
 from service.bundle.golden import GoldenImage
 from service.bundle.places import find_bundle
-from service.bundle.reader import Bundle, read_bundle
+from service.bundle.reader import Bundle, read_bundle, read_files
 from service.bundle.spec import Spec
 from service.bundle.writer import write_bundle
 
-__all__ = ["Bundle", "BundleRefused", "GoldenImage", "Spec", "find_bundle", "read_bundle", "write_bundle"]
+__all__ = ["Bundle", "BundleRefused", "GoldenImage", "Spec", "find_bundle", "read_bundle", "read_files", "write_bundle"]

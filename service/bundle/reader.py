@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,33 +66,58 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     Raises:
         BundleRefused: A file is missing, extra, altered or malformed. The message names it, in one line.
     """
-    source = Path(path)
+    with _opened(Path(path)) as source:
+        listed, digest, _ = _read_manifest(source)
+        return _assemble(listed, digest, _read_listed(listed, source))
+
+
+def read_files(path: str | os.PathLike[str]) -> tuple[Bundle, dict[str, bytes]]:
+    """Read and verify a bundle, and return its files too, to copy it: path -> bytes, the manifest's two among them.
+
+    Raises:
+        BundleRefused: See `read_bundle`.
+    """
+    with _opened(Path(path)) as source:
+        listed, digest, own = _read_manifest(source)
+        files = _read_listed(listed, source)
+        return _assemble(listed, digest, files), {**files, **own}
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Source]:
+    """Open the files of a bundle. Errors of the block that concern files are errors of the bundle."""
     try:
-        if source.is_dir():
-            inside = source / "bundle"
-            if (inside / MANIFEST).exists() and not (source / MANIFEST).exists():
-                raise BundleRefused(f"{source} is the folder of a training; its bundle is {inside}")
-            return _read_verified(FolderSource(source))
-        with zipfile.ZipFile(source) as archive:
-            return _read_verified(ZipSource(archive))
+        if path.is_dir():
+            inside = path / "bundle"
+            if (inside / MANIFEST).exists() and not (path / MANIFEST).exists():
+                raise BundleRefused(f"{path} is the folder of a training; its bundle is {inside}")
+            yield FolderSource(path)
+        else:
+            with zipfile.ZipFile(path) as archive:
+                yield ZipSource(archive)
     except FileNotFoundError as error:
-        raise BundleRefused(f"there is no bundle at {source}") from error
+        raise BundleRefused(f"there is no bundle at {path}") from error
     # zipfile raises NotImplementedError for patched data and strong encryption, which it cannot read.
     except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-        raise BundleRefused(f"{source} is neither a bundle folder nor a zip of one: {error}") from error
+        raise BundleRefused(f"{path} is neither a bundle folder nor a zip of one: {error}") from error
     except OSError as error:
-        raise BundleRefused(f"{source} cannot be read: {error.strerror or error}") from error
+        raise BundleRefused(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _read_verified(source: Source) -> Bundle:
+def _read_manifest(source: Source) -> tuple[Manifest, str, dict[str, bytes]]:
+    """Return the manifest, its digest, and its two files as they are. Files that it does not list are refused."""
     raw = source.read(MANIFEST, manifest.MAX_MANIFEST_BYTES)
     if len(raw) > manifest.MAX_MANIFEST_BYTES:
         raise BundleRefused(f"{MANIFEST} is longer than {manifest.MAX_MANIFEST_BYTES:,} bytes")
-    listed, digest = manifest.parse(raw, source.read(CHECKSUM, 1024))
+    checksum = source.read(CHECKSUM, 1024)
+    listed, digest = manifest.parse(raw, checksum)
     for name in source.unlisted({*listed.files, MANIFEST, CHECKSUM}):
         raise BundleRefused(f"{name} is extra: {MANIFEST} does not list it")
-    files = {name: _read_checked(name, entry, source) for name, entry in sorted(listed.files.items())}
-    return _assemble(listed, digest, files)
+    return listed, digest, {MANIFEST: raw, CHECKSUM: checksum}
+
+
+def _read_listed(listed: Manifest, source: Source) -> dict[str, bytes]:
+    return {name: _read_checked(name, entry, source) for name, entry in sorted(listed.files.items())}
 
 
 def _read_checked(name: str, entry: FileEntry, source: Source) -> bytes:

@@ -24,9 +24,9 @@ COMMAND = Path(sys.executable).with_name("fieldguide")
 def test_it_has_the_commands_of_both_programs_in_the_order_of_the_work() -> None:
     assert list(cli.commands) == [
         *("sample", "lr-find", "fit", "resume", "evaluate", "report", "export"),
-        *("serve", "predict", "verify"),
+        *("serve", "predict", "verify", "deploy"),
     ]
-    assert set(cli.commands) == {*trainer_cli.commands, *service_cli.commands}
+    assert set(cli.commands) == {*trainer_cli.commands, *service_cli.commands, "deploy"}
 
 
 @pytest.mark.parametrize("command", [[str(COMMAND)], [sys.executable, "-m", "fieldguide"]])
@@ -44,7 +44,7 @@ def test_the_command_and_the_module_are_the_same(command: list[str]) -> None:
         (["fti", "photos"], "No such command 'fti'. Did you mean 'fit'? See 'fieldguide --help'."),
         (["train", "photos"], "No such command 'train'. Did you mean 'fit'? See 'fieldguide --help'."),
         (["lr_find", "photos"], "No such command 'lr_find'. Did you mean 'lr-find'? See 'fieldguide --help'."),
-        (["deploy", "run"], "No such command 'deploy'. Did you mean 'serve'? See 'fieldguide --help'."),
+        (["start", "run"], "No such command 'start'. Did you mean 'serve'? See 'fieldguide --help'."),
         (["xyzzy"], "No such command 'xyzzy'. See 'fieldguide --help'."),
         (
             ["fit", "photos", "--epoch", "3"],

@@ -8,7 +8,7 @@ import pytest
 
 from tests.trainer.test_imports import ROOT, imported_names, sources
 
-# The modules of the face; each may import only those before it.
+# The modules and packages of the face; each may import only those before it.
 ORDER = (
     "paths",
     "progress",
@@ -19,6 +19,7 @@ ORDER = (
     "photos",
     "run",
     "training",
+    "deployment",
     "cli",
     "__main__",
 )
@@ -32,14 +33,14 @@ def test_no_program_imports_the_face(program: str) -> None:
 
 def test_its_modules_import_only_those_before_them() -> None:
     folder = ROOT / "fieldguide"
-    assert {path.stem for path in sources(folder)} - {"__init__"} == set(ORDER)
-    for path in sources(folder):
-        if path.stem == "__init__":
+    here = {path: path.relative_to(folder).with_suffix("").parts[0] for path in sources(folder)}
+    assert set(here.values()) - {"__init__"} == set(ORDER)
+    for path, module in here.items():
+        if module == "__init__":
             continue
         for name in imported_names(path):
-            if name.startswith("fieldguide."):
-                there = name.split(".")[1]
-                assert ORDER.index(there) < ORDER.index(path.stem), f"{path} imports {name}"
+            there = name.split(".")[1] if name.startswith("fieldguide.") else module
+            assert there == module or ORDER.index(there) < ORDER.index(module), f"{path} imports {name}"
 
 
 def test_what_a_slim_installation_uses_does_not_import_the_trainer() -> None:
