@@ -17,7 +17,7 @@ from trainer.cli.commands import require_one_process
 from trainer.cli.exit import exiting_at_once
 
 _TRAINER = ("sample", "lr-find", "fit", "resume", "evaluate", "report", "export")
-_SERVICE = ("serve", "predict", "verify")
+_SERVICE = ("serve", "predict", "verify", "sizing")
 
 
 class _Fieldguide(Program):

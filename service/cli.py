@@ -1,4 +1,4 @@
-"""The service's commands: serve, predict, verify. `python -m service COMMAND`; `fieldguide COMMAND` has them too.
+"""The service's commands: serve, predict, verify, sizing; `fieldguide COMMAND` has them too.
 
 Exit codes: 0 success, 1 the command failed (for `predict`: any image), 2 wrong usage, 3 the bundle was refused or the
 service could not start, 130 interrupted. Each error is one line on stderr. Each command imports what it needs itself,
@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -31,6 +32,7 @@ from service.console import (
 from service.settings import DEFAULT_TOP_K, SETTING_GROUPS, BadSetting, Settings, all_settings
 from service.text import bundle_lines, prediction_lines
 
+_DEMAND, _MEASUREMENT, _PRICES = "What is asked", "Measurement", "Prices"  # sections of the help of sizing
 _MIN_OPEN_FILES = 32  # 16 are open while a bundle is read
 # Settings that most people need; the help lists them first.
 _MOST_USED = (
@@ -199,6 +201,117 @@ def verify(bundle: str, *, as_json: bool) -> None:
             click.echo(line)
     for warning in report["warnings"]:
         print_error(f"warning: {warning}")
+
+
+@cli.command(
+    short_help="Say which cores and memory a number of photos needs.",
+    cls=SectionedCommand,
+    sections=(_DEMAND, _MEASUREMENT, _PRICES),
+)
+@BUNDLE
+@option(
+    "--photos-per-s",
+    section=_DEMAND,
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Photos a second, at the busiest time.",
+)
+@option(
+    "--utilization",
+    section=_DEMAND,
+    type=click.FloatRange(min=0, min_open=True, max=1),
+    default=0.6,
+    show_default=True,
+    help="Fraction of the cores that they may keep busy; the rest is for photos that come unevenly.",
+)
+@option(
+    "--cores-per-instance",
+    section=_DEMAND,
+    type=click.IntRange(min=1),
+    help="Cores of one container or machine.  [default: one has all of them]",
+)
+@option(
+    "--megapixels",
+    section=_MEASUREMENT,
+    type=click.FloatRange(min=0.01, max=200),
+    default=12.0,
+    show_default=True,
+    help="Size of the photos, which are generated.",
+)
+@option(
+    "--photo",
+    "photos",
+    section=_MEASUREMENT,
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    help="A photo of your own to measure with, several times for several.  [default: a generated one]",
+)
+@option(
+    "--seconds",
+    section=_MEASUREMENT,
+    type=click.FloatRange(min=0),
+    default=3.0,
+    show_default=True,
+    help="How long to measure.",
+)
+@option(
+    "--core-hour",
+    section=_PRICES,
+    type=click.FloatRange(min=0),
+    help="Price of a core for an hour, in any currency.  [default: no cost is shown]",
+)
+@option(
+    "--gib-hour",
+    section=_PRICES,
+    type=click.FloatRange(min=0),
+    help="Price of a GiB of memory for an hour.  [default: 0 if --core-hour is given]",
+)
+@JSON
+def sizing(bundle: str, *, photos: tuple[str, ...], megapixels: float, as_json: bool, **options: Any) -> None:
+    """Measure BUNDLE on this machine, and say how many cores and how much memory it needs for a number of photos.
+
+    Decoding and inference are measured on one core, for a few seconds. Nothing else should run meanwhile. Prices are
+    those of your provider: none is built in.
+
+    Example: fieldguide sizing run/bundle --photos-per-s 5 --megapixels 12 --core-hour 0.04 --gib-hour 0.005
+    """
+    from service.bundle import read_bundle
+    from service.pixels import ImageError
+    from service.predictor import Predictor
+    from service.sizing import Demand, Prices, size, sizing_lines, sizing_report
+    from service.speed import machine_name, make_photo, measure_speed
+    from service.web.server.footprint import footprint_of
+
+    if sys.platform != "linux":
+        fail("the memory of the service can be measured only on Linux, for example in its container", code=EXIT_FAILED)
+    with _bundle_errors():
+        predictor = Predictor(read_bundle(bundle))
+    encoded = [Path(photo).read_bytes() for photo in photos] or [make_photo(megapixels)]
+    try:
+        speed = measure_speed(predictor, encoded, seconds=options["seconds"])
+    except ImageError as error:
+        fail(f"a photo cannot be measured: {error}", code=EXIT_FAILED)
+    demand = Demand(**{name: options[name] for name in ("photos_per_s", "utilization", "cores_per_instance")})
+    prices = {name: options[name] for name in ("core_hour", "gib_hour") if options[name] is not None}
+    footprint = footprint_of(bundle)
+    report = {
+        "bundle": {"name": predictor.name, "version": predictor.version, "digest": predictor.digest},
+        "machine": machine_name(),
+        "photos": f"{len(photos)} of your own" if photos else "generated",
+        **sizing_report(
+            demand,
+            speed,
+            footprint,
+            sizing=size(demand, speed, footprint, max_pixels=predictor.limits.max_pixels),
+            prices=Prices(**{"core_hour": 0, "gib_hour": 0, **prices}) if prices else None,
+        ),
+    }
+    if as_json:
+        click.echo(json.dumps(report, allow_nan=False))
+    else:
+        for line in sizing_lines(report):
+            click.echo(line)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ import math
 import os
 from pathlib import Path
 
+from service.control_groups import group_folders, read_words
+
 
 def usable_cores(*, root: Path = Path("/")) -> int:
     """Count the CPU cores that this process may use; at least 1. A quota of 1.5 cores counts as 2.
@@ -18,41 +20,17 @@ def usable_cores(*, root: Path = Path("/")) -> int:
 
 
 def _quotas(root: Path) -> list[float]:
-    """Return the CPU quotas, in cores, of this process's control groups and of their parents (cgroup v1 and v2)."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    found = []
-    for line in lines:
-        _, controllers, group = line.split(":", 2)
-        if controllers == "":
-            mount = root / "sys/fs/cgroup"
-            found += [_quota_v2(folder) for folder in _with_parents(mount, group)]
-        elif "cpu" in controllers.split(","):
-            mount = root / "sys/fs/cgroup/cpu"
-            found += [_quota_v1(folder) for folder in _with_parents(mount, group)]
+    """Return the CPU quotas, in cores, of this process's control groups and of their parents."""
+    groups = group_folders("cpu", root=root)
+    found = [*map(_quota_v2, groups[2]), *map(_quota_v1, groups[1])]
     return [quota for quota in found if quota is not None]
 
 
-def _with_parents(mount: Path, group: str) -> list[Path]:
-    """Return the folder of a control group and those of its parents, up to the mount."""
-    folder = mount / group.strip("/")
-    return [folder, *(parent for parent in folder.parents if parent.is_relative_to(mount))]
-
-
 def _quota_v2(folder: Path) -> float | None:
-    words = _words(folder / "cpu.max")
+    words = read_words(folder / "cpu.max")
     return int(words[0]) / int(words[1]) if len(words) == 2 and words[0] != "max" else None
 
 
 def _quota_v1(folder: Path) -> float | None:
-    quota, period = _words(folder / "cpu.cfs_quota_us"), _words(folder / "cpu.cfs_period_us")
+    quota, period = read_words(folder / "cpu.cfs_quota_us"), read_words(folder / "cpu.cfs_period_us")
     return int(quota[0]) / int(period[0]) if quota and period and int(quota[0]) > 0 else None
-
-
-def _words(path: Path) -> list[str]:
-    try:
-        return path.read_text().split()
-    except OSError:
-        return []

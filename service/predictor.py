@@ -252,6 +252,20 @@ class Predictor:
         result: Float32Array = self._session.run([_PROBABILITIES], {_INPUT: batch})[0]
         return result
 
+    def classify_blank(self, *, keep_memory: bool) -> None:
+        """Run everything that a request can ask for on a black image.
+
+        Args:
+            keep_memory: Whether onnxruntime keeps the memory of this image for the next one, as it does for requests,
+                or returns all of it.
+        """
+        options = ort.RunOptions()
+        if not keep_memory:
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        size = self.spec.pixels.size
+        outputs = [_PROBABILITIES] if self._head is None else [_PROBABILITIES, _FEATURES]
+        self._session.run(outputs, {_INPUT: np.zeros((1, size, size, 3), dtype=np.uint8)}, options)
+
     def features(self, batch: UInt8Array) -> Float32Array:
         """Return the last feature map before average pooling: uint8 [N, H, W, 3] -> float32 [N, C, h, w].
 

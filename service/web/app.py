@@ -30,17 +30,21 @@ from service.web.routes.page import page_routes
 from service.web.routes.predict import PredictHandler
 from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.metrics import Metrics
+from service.web.upload.upload import UploadLimits
 
 # Health probes request these, by address.
 PROBE_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 
 
-def create_app(engine: Engine, settings: Settings, *, buffer: RecordBuffer | None = None) -> ASGIApp:
+def create_app(
+    engine: Engine, settings: Settings, *, uploads: UploadLimits | None = None, buffer: RecordBuffer | None = None
+) -> ASGIApp:
     """Create the ASGI application. Routes that need the model respond with 503 until the engine has loaded it.
 
     Args:
         engine: The model and its threads.
         settings: The settings.
+        uploads: Limits on request bodies; by default those of the settings.
         buffer: Of the records of finished requests; by default a new one, without traces.
 
     Raises:
@@ -52,7 +56,7 @@ def create_app(engine: Engine, settings: Settings, *, buffer: RecordBuffer | Non
         frozenset(filter(None, text.split(","))) for text in (settings.trusted_hosts, settings.cors_origins)
     )
     info = DocumentInfo(version=__version__, needs_key=bool(keys), needs_trusted_host="*" not in hosts)
-    routes = _routes(engine, settings, buffer=buffer, info=info)
+    routes = _routes(engine, settings, uploads=uploads or UploadLimits.of(settings), buffer=buffer, info=info)
     # The outermost comes first.
     middleware = [
         Middleware(TracingMiddleware, buffer=buffer),
@@ -68,20 +72,22 @@ def create_app(engine: Engine, settings: Settings, *, buffer: RecordBuffer | Non
     return Router(routes, redirect_slashes=False, default=_not_found, middleware=middleware)
 
 
-def _routes(engine: Engine, settings: Settings, *, buffer: RecordBuffer, info: DocumentInfo) -> list[Route]:
+def _routes(
+    engine: Engine, settings: Settings, *, uploads: UploadLimits, buffer: RecordBuffer, info: DocumentInfo
+) -> list[Route]:
     health, openapi = HealthHandlers(engine), OpenAPIHandler(info)
     routes = [
-        Route("/v1/predict", Endpoint(post=PredictHandler(engine, settings).post)),
-        Route("/v1/model", Endpoint(get=ModelHandler(engine, settings).get)),
-        Route("/analyze", Endpoint(post=AnalyzeHandler(engine, settings).post)),
+        Route("/v1/predict", Endpoint(post=PredictHandler(engine, uploads).post)),
+        Route("/v1/model", Endpoint(get=ModelHandler(engine, uploads).get)),
+        Route("/analyze", Endpoint(post=AnalyzeHandler(engine, uploads).post)),
         Route("/livez", Endpoint(get=health.live)),
         Route("/readyz", Endpoint(get=health.ready)),
         *page_routes(_frame_ancestors(settings)),
     ]
     if settings.open_inference == "on":
-        routes += open_inference_routes(engine, settings, health)
+        routes += open_inference_routes(engine, uploads, health)
     if settings.hugging_face == "on":
-        routes.append(Route("/models/{name:path}", Endpoint(post=HuggingFaceHandler(engine, settings).post)))
+        routes.append(Route("/models/{name:path}", Endpoint(post=HuggingFaceHandler(engine, uploads).post)))
     routes.append(Route("/metrics", Endpoint(get=MetricsHandler(buffer).get)))
     routes.append(Route("/openapi.json", Endpoint(get=openapi.get)))
     openapi.set_routes(routes)

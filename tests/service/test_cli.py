@@ -129,10 +129,37 @@ def test_verify_shows_warnings(tmp_path: Path) -> None:
     assert len(json.loads(run("verify", path, "--json").stdout)["warnings"]) == 1
 
 
+def test_sizing(bundle_path: Path, photos: list[Path]) -> None:
+    done = run("sizing", bundle_path, "--seconds", "0.1", "--megapixels", "1", "--core-hour", "0.04")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "bundle      colours, version 1\n" in done.stdout
+    assert "photos      generated, 1.0 megapixels" in done.stdout
+    assert " a month" in done.stdout
+    report = json.loads(run("sizing", bundle_path, "--seconds", "0", "--photo", photos[0], "--json").stdout)
+    assert report["photos"] == "1 of your own"
+    assert report["sizing"]["cores"] == 1
+    assert report["sizing"]["memory_bytes"] > report["footprint"]["service_bytes"] > 50_000_000
+    assert report["cost"] is None
+
+
+def test_sizing_with_a_photo_that_is_not_one(bundle_path: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.jpg"
+    notes.write_text("hello")
+    done = run("sizing", bundle_path, "--photo", notes)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: a photo cannot be measured: ")
+    assert run("sizing", bundle_path, "--utilization", "1.5").returncode == 2
+
+
 def test_refused_bundles(bundle_path: Path, tmp_path: Path, photos: list[Path]) -> None:
     altered = shutil.copytree(bundle_path, tmp_path / "altered")
     (altered / "card.md").write_text("better than it is")
-    for arguments in (["verify", altered], ["predict", altered, photos[0]], ["verify", tmp_path / "missing"]):
+    for arguments in (
+        ["verify", altered],
+        ["predict", altered, photos[0]],
+        ["sizing", altered],
+        ["verify", tmp_path / "missing"],
+    ):
         done = run(*arguments)
         assert done.returncode == 3
         assert done.stdout == ""
@@ -252,7 +279,7 @@ def test_without_a_bundle_serve_says_where_it_looked() -> None:
 
 
 def test_serve_takes_the_bundle_that_the_environment_names(tmp_path: Path) -> None:
-    done = run("serve", environ={"FIELDGUIDE_BUNDLE": str(tmp_path / "b")})
+    done = run("serve", environ={"FIELDGUIDE_BUNDLE": str(tmp_path / "b"), "FIELDGUIDE_PORT": "0"})
     assert (done.returncode, done.stderr) == (3, f"error: bundle refused: there is no bundle at {tmp_path / 'b'}\n")
 
 

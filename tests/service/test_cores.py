@@ -6,18 +6,12 @@ from pathlib import Path
 import pytest
 
 from service.cores import usable_cores
+from tests.support.files import write_files
 
 
 @pytest.fixture(autouse=True)
 def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)), raising=False)
-
-
-def write(root: Path, **files: str) -> None:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 def test_without_control_groups(tmp_path: Path) -> None:
@@ -28,12 +22,12 @@ def test_without_control_groups(tmp_path: Path) -> None:
     ("quota", "cores"), [("max 100000", 8), ("150000 100000", 2), ("10000 100000", 1), ("1600000 100000", 8), ("", 8)]
 )
 def test_version_2(tmp_path: Path, quota: str, cores: int) -> None:
-    write(tmp_path, **{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": quota})
+    write_files(tmp_path, **{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": quota})
     assert usable_cores(root=tmp_path) == cores
 
 
 def test_version_2_a_parent_group_has_a_smaller_quota(tmp_path: Path) -> None:
-    write(
+    write_files(
         tmp_path,
         **{
             "proc/self/cgroup": "0::/pod/container\n",
@@ -46,7 +40,7 @@ def test_version_2_a_parent_group_has_a_smaller_quota(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("quota", "cores"), [("-1", 8), ("200000", 2)])
 def test_version_1(tmp_path: Path, quota: str, cores: int) -> None:
-    write(
+    write_files(
         tmp_path,
         **{
             "proc/self/cgroup": "5:memory:/docker/1\n4:cpu,cpuacct:/docker/1\n",

@@ -1,30 +1,101 @@
-"""The bound of resident memory, enforced by the kernel, holds for the largest requests."""
+"""The arithmetic of the memory bound. That a real service keeps to it is in test_memory_bound.py."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import dataclasses
+import itertools
 
 import pytest
 
-from tests.benchmarks.memory import Load, enforce, send_largest_requests
-from tests.support.memory_limit import ControlGroup, memory_limit
-from tests.support.server import RunningServer
+from service.memory import Footprint, ServingLimits, bytes_needed, lowered, smallest
+from service.settings import Settings
 
-# What does not grow with the images: the heaps of threads, and codecs that were not needed before. The benchmark, whose
-# images are the largest accepted ones by default, does not need it.
-SPARE_BYTES = 20_000_000
+MIB = 1024 * 1024
+# Those of the default network.
+FOOTPRINT = Footprint(service_bytes=117_000_000, activations_bytes=7_300_000)
+FIELDS = [field.name for field in dataclasses.fields(ServingLimits)]
 
 
-def test_the_largest_requests_stay_within_the_memory_bound(bundle_path: Path) -> None:
-    asked = Load(threads=2, max_pixels=4_000_000, queue_per_slot=1, max_body_bytes=1_000_000)
-    with memory_limit() as limit, RunningServer(bundle_path, *asked.flags, within=limit.within) as server:
-        if not isinstance(limit, ControlGroup):
-            pytest.skip("this machine lets us make no control group that limits memory")
-        bound = enforce(limit, server, asked, spare_bytes=SPARE_BYTES)
-        rounds = list(send_largest_requests(server, asked))
-        killed = limit.times_exceeded()
-    assert killed == 0
-    assert len(rounds) >= 11
-    assert {each.kind: each.statuses for each in rounds if not each.statuses.keys() <= {200, 429}} == {}
-    assert all(each.statuses[200] >= asked.permits for each in rounds)
-    assert max(each.peak_bytes for each in rounds) <= bound.most_bytes
+def default_limits(cores: int = 1, **settings: int) -> ServingLimits:
+    return ServingLimits.of(Settings(**settings), cores=cores, max_pixels=50_000_000)
+
+
+def test_the_bytes_of_every_part() -> None:
+    limits = ServingLimits(
+        slots=2, queue=3, max_body_bytes=1000, max_pixels=10_000, max_connections=7, max_header_bytes=500
+    )
+    footprint = Footprint(service_bytes=1_000_000, activations_bytes=50_000)
+    images = 2 * (50_000 + 12 * 10_000)
+    assert bytes_needed(footprint, limits) == 1_000_000 + images + 5 * 2 * 1000 + 7 * (500 + 32 * 1024)
+
+
+def test_the_limits_of_the_settings() -> None:
+    limits = default_limits(cores=3)
+    assert (limits.slots, limits.queue, limits.max_pixels) == (3, 12, 50_000_000)
+    asked = default_limits(cores=3, threads=2, queue_per_slot=1, max_pixels=99)
+    assert (asked.slots, asked.queue, asked.max_pixels) == (2, 2, 99)
+
+
+def test_limits_that_fit_stay() -> None:
+    limits = default_limits(cores=4)
+    assert lowered(FOOTPRINT, limits, available_bytes=bytes_needed(FOOTPRINT, limits)) is limits
+    assert lowered(FOOTPRINT, limits, available_bytes=bytes_needed(FOOTPRINT, limits) - 1) != limits
+
+
+@pytest.mark.parametrize("cores", [1, 2, 7, 64])
+@pytest.mark.parametrize("settings", [{}, {"queue_per_slot": 0}, {"max_pixels": 500_000}, {"max_body_bytes": 1000}])
+def test_they_fit_and_none_is_ever_higher(cores: int, settings: dict[str, int]) -> None:
+    limits = default_limits(cores, **settings)
+    least = bytes_needed(FOOTPRINT, smallest(limits))
+    for available in range(least, 4096 * MIB, 37 * MIB):
+        found = lowered(FOOTPRINT, limits, available_bytes=available)
+        assert bytes_needed(FOOTPRINT, found) <= available
+        for name in FIELDS:
+            assert getattr(smallest(limits), name) <= getattr(found, name) <= getattr(limits, name), name
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+def test_with_more_memory_the_service_processes_at_least_as_many_images_of_a_phone(cores: int) -> None:
+    def photos(available: int) -> int:
+        found = lowered(FOOTPRINT, default_limits(cores), available_bytes=available)
+        return found.slots if found.max_pixels >= 12_200_000 and found.max_body_bytes >= 8_000_000 else 0
+
+    counts = [photos(available) for available in range(128 * MIB, 4096 * MIB, 16 * MIB)]
+    assert all(after >= before for before, after in itertools.pairwise(counts))
+    assert counts[-1] == cores
+
+
+def test_a_photo_of_a_phone_is_accepted_in_512_mib() -> None:
+    found = lowered(FOOTPRINT, default_limits(), available_bytes=512 * MIB)
+    assert found.max_pixels > 12_200_000
+    assert found.max_body_bytes > 8_000_000
+    assert (found.slots, found.queue) == (1, 1)
+
+
+def test_the_queue_goes_before_pixels_and_pixels_before_slots() -> None:
+    limits = default_limits(cores=2)
+    needed = bytes_needed(FOOTPRINT, limits)
+    short = lowered(FOOTPRINT, limits, available_bytes=needed - 50 * MIB)
+    assert short.queue < limits.queue
+    assert short.max_pixels == limits.max_pixels
+    assert short.slots == 2
+    shorter = lowered(FOOTPRINT, limits, available_bytes=needed // 2)
+    assert (shorter.queue, shorter.slots) == (2, 2)
+    assert shorter.max_pixels < limits.max_pixels
+    shortest = lowered(FOOTPRINT, limits, available_bytes=needed // 5)
+    assert shortest.slots == 1
+    assert shortest.max_pixels >= 12_500_000
+
+
+def test_nearly_all_memory_is_used() -> None:
+    for available in (256 * MIB, 384 * MIB, 700 * MIB):
+        found = lowered(FOOTPRINT, default_limits(), available_bytes=available)
+        assert bytes_needed(FOOTPRINT, found) > 0.99 * available
+
+
+def test_the_smallest_limits_if_nothing_fits() -> None:
+    limits = default_limits(cores=8)
+    found = lowered(FOOTPRINT, limits, available_bytes=64 * MIB)
+    assert found == smallest(limits)
+    assert (found.slots, found.queue, found.max_body_bytes, found.max_pixels) == (1, 0, MIB, 1_000_000)
+    assert bytes_needed(FOOTPRINT, found) > 64 * MIB

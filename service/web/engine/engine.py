@@ -74,6 +74,18 @@ class Engine:
         """How many requests wait for a thread."""
         return sum(job.is_waiting for job in self._unfinished)
 
+    def lower(self, *, slots: int, queue: int) -> None:
+        """Process fewer requests at the same time than at first; only before the model is loaded, by any thread.
+
+        Args:
+            slots: How many images are processed at the same time.
+            queue: How many more requests may wait, all together.
+        """
+        self._workers.end(self.slots - slots)
+        self.slots = slots
+        self.health.slots = slots
+        self.permits.count = slots + queue
+
     async def load(self, loader: Callable[[], Predictor]) -> None:
         """Load the model on a worker thread; raises what the loader raises."""
         self._predictor = await self._workers.submit(loader).future

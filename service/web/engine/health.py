@@ -18,16 +18,17 @@ class HealthMonitor:
     while every slot is lost. If every slot has been lost for `stuck_s` seconds, only a restart helps: it is not live.
 
     Attributes:
+        slots: How many slots there are.
         stopping: Whether the service is stopping.
         slots_lost: How many slots are lost now.
         failures: How many requests have failed by the service's own fault.
     """
 
     def __init__(self, *, slots: int, stuck_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.slots = slots
         self.stopping = False
         self.slots_lost = 0
         self.failures = 0
-        self._slots = slots
         self._stuck_s = stuck_s
         self._clock = clock
         self._consecutive_failures = 0
@@ -47,7 +48,7 @@ class HealthMonitor:
     def lose_slot(self) -> None:
         """Note that a thread did not return in time."""
         self.slots_lost += 1
-        if self.slots_lost == self._slots:
+        if self.slots_lost == self.slots:
             self._all_lost_since = self._clock()
 
     def regain_slot(self) -> None:

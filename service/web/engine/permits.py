@@ -2,12 +2,7 @@
 
 As in imgproxy: there is one permit for each slot (worker thread) and each place in the queue, and a request gets one
 at once or not at all. Then an admitted request waits for a slot. So the time that requests wait is bounded, and so is
-the memory of the process:
-
-    base + model + (slots + queue) x 2 x max_body_bytes + slots x (12 bytes x max_pixels + activations)
-
-(a body, and a copy of the file in it while a form is parsed; the most memory that any image takes to decode; what
-onnxruntime needs for one image), and 0.4 MB a connection: headers, and the part of a body that is not read yet.
+the memory of the process (`service.memory`).
 """
 
 from __future__ import annotations
@@ -23,7 +18,7 @@ class Permits:
     """A number of permits.
 
     Attributes:
-        count: How many there are.
+        count: How many there are. It may be lowered before the service is ready.
         taken: How many are in use.
     """
 

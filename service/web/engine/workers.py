@@ -81,6 +81,7 @@ class Workers:
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
         self._idle: list[_Inbox] = []  # of idle threads; the last one ran last
+        self._surplus = 0  # how many threads end instead of taking another job
         self._closed = False
         for number in range(count):
             threading.Thread(target=self._run_jobs, args=(_Inbox(),), name=f"worker-{number}", daemon=True).start()
@@ -95,6 +96,14 @@ class Workers:
         if inbox is not None:
             inbox.put(job)
         return job
+
+    def end(self, count: int) -> None:
+        """Let so many threads end: idle ones now, others after their present jobs."""
+        with self._lock:
+            idle = [self._idle.pop(0) for _ in range(min(count, len(self._idle)))]
+            self._surplus += count - len(idle)
+        for inbox in idle:
+            inbox.put(None)
 
     def close(self) -> None:
         """Let the threads end after their present jobs. Waiting jobs are dropped."""
@@ -114,6 +123,9 @@ class Workers:
         """Wait for the next job of the thread with this inbox; None tells it to end."""
         with self._lock:
             if self._closed:
+                return None
+            if self._surplus:
+                self._surplus -= 1
                 return None
             if self._waiting:
                 return self._waiting.popleft()

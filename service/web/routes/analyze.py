@@ -9,20 +9,19 @@ from starlette.responses import JSONResponse, Response
 
 from service.predictor import Predictor
 from service.responses import AnalyzeResponse, analyze_response
-from service.settings import Settings
 from service.web import record
 from service.web.engine import Engine
 from service.web.routes.endpoint import UPLOAD_PROBLEMS, Operation, describe
 from service.web.routes.inference import classify_image
-from service.web.upload.upload import UPLOAD_BODY, Upload, read_upload
+from service.web.upload.upload import UPLOAD_BODY, Upload, UploadLimits, read_upload
 
 
 class AnalyzeHandler:
     """The handler."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, uploads: UploadLimits) -> None:
         self._engine = engine
-        self._settings = settings
+        self._uploads = uploads
 
     @describe(
         Operation(
@@ -36,7 +35,7 @@ class AnalyzeHandler:
         """Return `{"result": label}` for one image."""
         with self._engine.permits.take():
             predictor = self._engine.predictor
-            upload = await read_upload(request, settings=self._settings)
+            upload = await read_upload(request, limits=self._uploads)
             return await self._engine.run(functools.partial(_respond, upload, predictor))
 
 

@@ -11,13 +11,13 @@ from starlette.responses import JSONResponse, Response
 from service.predictor import Prediction, Predictor
 from service.problem import Problem
 from service.responses import Probability, check_finite
-from service.settings import DEFAULT_TOP_K, Settings
+from service.settings import DEFAULT_TOP_K
 from service.web import record
 from service.web.engine import Engine
 from service.web.routes.endpoint import UPLOAD_PROBLEMS, Operation, describe
 from service.web.routes.inference import classify_image
 from service.web.upload.json_body import decode_image, parse_object
-from service.web.upload.upload import is_image, media_type_of, read_bytes
+from service.web.upload.upload import UploadLimits, is_image, media_type_of, read_bytes
 
 
 class ImageClassificationParameters(TypedDict):
@@ -46,9 +46,9 @@ class LabelScoreResponse(TypedDict):
 class HuggingFaceHandler:
     """The handler."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, uploads: UploadLimits) -> None:
         self._engine = engine
-        self._settings = settings
+        self._uploads = uploads
 
     @describe(
         Operation(
@@ -74,7 +74,7 @@ class HuggingFaceHandler:
                     415,
                     f"The Content-Type {media_type[:50]!r} is not accepted; send application/json or the image itself.",
                 )
-            body = await read_bytes(request, settings=self._settings)
+            body = await read_bytes(request, limits=self._uploads)
             is_json = media_type == "application/json"
             return await self._engine.run(functools.partial(_respond, body, is_json, predictor))
 

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.bundle.spec import Task
-from service.settings import Settings
 from service.web.engine import Engine
 from service.web.routes.endpoint import Operation, describe
+from service.web.upload.upload import UploadLimits
 
 
 class ImageLimitsResponse(TypedDict):
@@ -42,9 +42,9 @@ class ModelDetailsResponse(TypedDict):
 class ModelHandler:
     """The handler."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, uploads: UploadLimits) -> None:
         self._engine = engine
-        self._settings = settings
+        self._uploads = uploads
 
     @describe(
         Operation(
@@ -66,7 +66,7 @@ class ModelHandler:
             "limits": {
                 "max_pixels": predictor.limits.max_pixels,
                 "max_side_ratio": predictor.limits.max_side_ratio,
-                "max_body_bytes": self._settings.max_body_bytes,
+                "max_body_bytes": self._uploads.max_bytes,
             },
             "metrics": dict(predictor.metrics),
         }

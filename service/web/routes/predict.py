@@ -14,21 +14,20 @@ from service.pixels import UInt8Array
 from service.predictor import Predictor
 from service.problem import Problem
 from service.responses import PredictionResponse, prediction_response
-from service.settings import Settings
 from service.web import record
 from service.web.engine import Engine
 from service.web.routes.endpoint import UPLOAD_PROBLEMS, Operation, describe
 from service.web.routes.inference import classify_image, load_image
 from service.web.routes.query import QUERY_PARAMETERS, Query
-from service.web.upload.upload import UPLOAD_BODY, Upload, read_upload
+from service.web.upload.upload import UPLOAD_BODY, Upload, UploadLimits, read_upload
 
 
 class PredictHandler:
     """The handler."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, uploads: UploadLimits) -> None:
         self._engine = engine
-        self._settings = settings
+        self._uploads = uploads
 
     @describe(
         Operation(
@@ -46,7 +45,7 @@ class PredictHandler:
             query = Query.parse(request.scope["query_string"])
             if query.heatmap and not predictor.has_heatmaps:
                 raise Problem(400, "This model gives no heatmaps.")
-            upload = await read_upload(request, settings=self._settings)
+            upload = await read_upload(request, limits=self._uploads)
             received = time.perf_counter()
             return await self._engine.run(functools.partial(_respond, upload, query, predictor, received))
 

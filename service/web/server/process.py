@@ -24,10 +24,12 @@ from service.settings import Settings
 from service.web.app import PROBE_PATHS, create_app
 from service.web.engine import Engine
 from service.web.server import allocator
+from service.web.server.fitting import Enforcers, fit_to_memory
 from service.web.server.protocol import ConnectionLimits, LimitedProtocol
 from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.metrics import Metrics
 from service.web.telemetry.spans import Spans
+from service.web.upload.upload import UploadLimits
 
 _logger = logging.getLogger(__name__)
 _ANY_IPV6 = "::"  # IPv4 too
@@ -62,11 +64,13 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             deadline_s=settings.deadline_s,
             stuck_s=settings.stuck_s,
         )
+        uploads, connections = UploadLimits.of(settings), _connection_limits(settings)
+        enforcers = Enforcers(engine=engine, uploads=uploads, connections=connections)
         metrics, spans = Metrics(engine), Spans.configured(os.environ)
         buffer = RecordBuffer(metrics, spans)
-        protocol = functools.partial(LimitedProtocol, limits=_connection_limits(settings), metrics=metrics)
+        protocol = functools.partial(LimitedProtocol, limits=connections, metrics=metrics)
         config = uvicorn.Config(
-            create_app(engine, settings, buffer=buffer),
+            create_app(engine, settings, uploads=uploads, buffer=buffer),
             loop="uvloop",
             http=protocol,  # type: ignore[arg-type]  # called like a class
             ws="none",
@@ -82,7 +86,7 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             config,
             engine=engine,
             url=_url(listener),
-            loader=functools.partial(load_predictor, bundle, settings=settings),
+            loader=functools.partial(_load_and_fit, bundle, settings=settings, enforcers=enforcers),
             grace_s=settings.grace_s,
         )
         try:
@@ -114,6 +118,13 @@ def load_predictor(bundle: str | os.PathLike[str], *, settings: Settings) -> Pre
     for warning in predictor.warnings:
         _logger.warning("%s", warning)
     _logger.info("%s version %s, %s, is verified", predictor.name, predictor.version, predictor.digest)
+    return predictor
+
+
+def _load_and_fit(bundle: str | os.PathLike[str], *, settings: Settings, enforcers: Enforcers) -> Predictor:
+    """Load the model. Its memory is known then, so that the limits can be lowered before the service is ready."""
+    predictor = load_predictor(bundle, settings=settings)
+    fit_to_memory(predictor, enforcers=enforcers, settings=settings)
     return predictor
 
 

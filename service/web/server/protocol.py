@@ -21,7 +21,7 @@ from service.web.telemetry.metrics import Metrics
 _MAX_PIPELINED = 32
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class ConnectionLimits:
     """Limits on connections and headers.
 
@@ -30,7 +30,7 @@ class ConnectionLimits:
         max_headers: Most headers of one request, its trailers included.
         header_timeout_s: Time from a request's first byte, or from the start of the connection, to the end of its
             headers, seconds.
-        max_connections: Most connections at the same time.
+        max_connections: Most connections at the same time. It may be lowered before the service is ready.
         probe_connections: How many more there may be, each for a single request to one of the `probe_paths`.
         probe_paths: Paths of health probes.
     """

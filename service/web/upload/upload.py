@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, TypedDict
 
 from starlette.datastructures import Headers
@@ -21,6 +22,30 @@ class UploadForm(TypedDict):
 
 # Media type -> the type of the body.
 UPLOAD_BODY = {"multipart/form-data": UploadForm, "image/*": bytes, "application/octet-stream": bytes}
+
+
+@dataclasses.dataclass(kw_only=True)
+class UploadLimits:
+    """Limits on request bodies.
+
+    Attributes:
+        max_bytes: The longest body that is accepted. It may be lowered before the service is ready.
+        timeout_s: Time in which the last byte must arrive, seconds.
+        min_bytes_per_s: The minimum rate after the first two seconds; 0 for any rate.
+    """
+
+    max_bytes: int
+    timeout_s: float
+    min_bytes_per_s: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> UploadLimits:
+        """Return the limits of the settings."""
+        return cls(
+            max_bytes=settings.max_body_bytes,
+            timeout_s=settings.body_timeout_s,
+            min_bytes_per_s=settings.min_body_bytes_per_s,
+        )
 
 
 class Upload:
@@ -48,7 +73,7 @@ class Upload:
         return body if self._boundary is None else parse_file(body, boundary=self._boundary)
 
 
-async def read_upload(request: Request, *, settings: Settings) -> Upload:
+async def read_upload(request: Request, *, limits: UploadLimits) -> Upload:
     """Read a request body that is an image, or a form with one. Which image type is named does not matter.
 
     Raises:
@@ -56,17 +81,14 @@ async def read_upload(request: Request, *, settings: Settings) -> Upload:
             `read_body` raises.
     """
     boundary = _boundary(request.headers)
-    body = await read_bytes(request, settings=settings)
+    body = await read_bytes(request, limits=limits)
     return Upload(body, boundary=boundary)
 
 
-async def read_bytes(request: Request, *, settings: Settings) -> bytes:
-    """Read a request body under the limits of the settings; raises what `read_body` raises."""
+async def read_bytes(request: Request, *, limits: UploadLimits) -> bytes:
+    """Read a request body under the limits; raises what `read_body` raises."""
     return await read_body(
-        request,
-        max_bytes=settings.max_body_bytes,
-        timeout_s=settings.body_timeout_s,
-        min_bytes_per_s=settings.min_body_bytes_per_s,
+        request, max_bytes=limits.max_bytes, timeout_s=limits.timeout_s, min_bytes_per_s=limits.min_bytes_per_s
     )
 
 

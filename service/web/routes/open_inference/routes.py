@@ -11,7 +11,6 @@ from starlette.routing import Route
 from service import __version__
 from service.predictor import Predictor
 from service.problem import Problem
-from service.settings import Settings
 from service.web import record
 from service.web.engine import Engine
 from service.web.routes.endpoint import UPLOAD_PROBLEMS, Endpoint, Operation, Parameter, describe
@@ -31,16 +30,16 @@ from service.web.routes.open_inference.tensors import (
     ServerMetadataResponse,
     ServerReadyResponse,
 )
-from service.web.upload.upload import media_type_of, read_bytes
+from service.web.upload.upload import UploadLimits, media_type_of, read_bytes
 
 _JSON_BYTES_HEADER = "Inference-Header-Content-Length"
 _MEDIA_TYPES = ("", "application/json", "application/octet-stream")  # the protocol's own client sends none
 _MODEL_PROBLEMS = (404, 503)
 
 
-def open_inference_routes(engine: Engine, settings: Settings, health: HealthHandlers) -> list[Route]:
+def open_inference_routes(engine: Engine, uploads: UploadLimits, health: HealthHandlers) -> list[Route]:
     """Create the routes under /v2. A model's name may contain slashes, so the longer paths come first."""
-    server, model = ServerHandlers(health), ModelHandlers(engine, settings)
+    server, model = ServerHandlers(health), ModelHandlers(engine, uploads)
     with_version, without_version = "/v2/models/{name:path}/versions/{version}", "/v2/models/{name:path}"
     return [
         Route("/v2", Endpoint(get=server.metadata)),
@@ -106,9 +105,9 @@ class ServerHandlers:
 class ModelHandlers:
     """Metadata, readiness and inference of the model. Each raises Problem 404 for another name or version."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, uploads: UploadLimits) -> None:
         self._engine = engine
-        self._settings = settings
+        self._uploads = uploads
 
     @describe(
         Operation(
@@ -169,7 +168,7 @@ class ModelHandlers:
             media_type = media_type_of(request.headers)
             if media_type not in _MEDIA_TYPES:
                 raise Problem(415, f"The Content-Type {media_type[:50]!r} is not accepted; send application/json.")
-            body = await read_bytes(request, settings=self._settings)
+            body = await read_bytes(request, limits=self._uploads)
             return await self._engine.run(functools.partial(_respond, body, json_bytes, predictor))
 
     def _predictor(self, request: Request) -> Predictor:

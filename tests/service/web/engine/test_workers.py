@@ -55,6 +55,25 @@ def test_threads_run_in_parallel_and_no_job_runs_twice() -> None:
     assert numbers == list(range(2000))
 
 
+@pytest.mark.parametrize("are_idle", [True, False])
+def test_some_threads_end_and_the_others_go_on(*, are_idle: bool) -> None:
+    async def run() -> tuple[int, list[int]]:
+        before, gate = set(threading.enumerate()), threading.Event()
+        workers = Workers(4)
+        jobs = [] if are_idle else [workers.submit(lambda: gate.wait(10)) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        workers.end(3)
+        gate.set()
+        await asyncio.gather(*(job.future for job in jobs))
+        await asyncio.sleep(0.05)
+        left = len(set(threading.enumerate()) - before)
+        numbers = [await workers.submit(lambda number=number: number).future for number in range(20)]
+        workers.close()
+        return left, numbers
+
+    assert asyncio.run(run()) == (1, list(range(20)))
+
+
 def test_threads_end_after_close() -> None:
     async def run() -> None:
         before, gate = set(threading.enumerate()), threading.Event()
