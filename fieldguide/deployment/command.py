@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fieldguide.deployment.files import write_files
 from fieldguide.deployment.targets import TARGETS, Target
-from fieldguide.deployment.values import EXAMPLE_HOST, EXAMPLE_IMAGE, Values, name_from, tag_from
-from service.bundle import Bundle, BundleRefused, read_files
+from fieldguide.deployment.values import EXAMPLE_HOST, EXAMPLE_IMAGE, MEMORY_STEP_MIB, Values, name_from, tag_from
 from service.console import EXIT_FAILED, EXIT_NOT_STARTED, SectionedCommand, fail, option
+
+if TYPE_CHECKING:
+    from service.bundle import Bundle
 
 _EPILOG = "Targets:\n\n\b\n" + "\n".join(f"{target.name:<11} {target.summary}" for target in TARGETS.values())
 
@@ -46,12 +51,16 @@ def deploy(
 
     Example: fieldguide deploy space run/bundle --out site
     """
+    from service.bundle import BundleRefused, read_files
+    from service.predictor import Predictor
+
     place = TARGETS[target]
     try:
         content, files = read_files(bundle)
+        Predictor(content)  # checks the golden images, as the service does when it starts
     except BundleRefused as error:
         fail(str(error), code=EXIT_NOT_STARTED)
-    values = _values(place, content, name=name, image=image, host=host, memory_mib=memory_mib)
+    values = _values(place, content, bundle, name=name, image=image, host=host, memory_mib=memory_mib)
     try:
         write_files(out, place, values, files)
     except FileExistsError as error:
@@ -63,7 +72,14 @@ def deploy(
 
 
 def _values(
-    target: Target, bundle: Bundle, *, name: str | None, image: str | None, host: str | None, memory_mib: int | None
+    target: Target,
+    bundle: Bundle,
+    path: Path,
+    *,
+    name: str | None,
+    image: str | None,
+    host: str | None,
+    memory_mib: int | None,
 ) -> Values:
     manifest = bundle.manifest
     name = name or name_from(manifest.name)
@@ -78,11 +94,24 @@ def _values(
             name=name,
             image=image or f"{name}:{tag_from(manifest.version)}",
             host=host or EXAMPLE_HOST,
-            memory_mib=memory_mib or 1024,
+            memory_mib=memory_mib if memory_mib is not None else _needed_mib(bundle, path),
         )
     except ValueError as error:
         message = str(error)
         raise click.UsageError(f"{message[0].upper()}{message[1:]}.") from error
+
+
+def _needed_mib(bundle: Bundle, path: Path) -> int:
+    """What the service needs with one core and its default limits, in steps that every place takes."""
+    from service.memory import ServingLimits, bytes_needed
+    from service.settings import Settings
+    from service.web.server.footprint import footprint_of
+
+    if sys.platform != "linux":
+        raise click.UsageError("What the bundle needs can be measured only on Linux: give --memory, such as 1024.")
+    limits = ServingLimits.of(Settings(), cores=1, max_pixels=bundle.spec.limits.max_pixels)
+    steps = math.ceil(bytes_needed(footprint_of(path), limits) / (MEMORY_STEP_MIB * 1024**2))
+    return steps * MEMORY_STEP_MIB
 
 
 def _next_steps(target: Target, values: Values, bundle: Bundle, out: Path) -> list[str]:
