@@ -146,7 +146,7 @@ def _inference_service(item: Object, _objects: list[Object], workloads: list[Wor
         yield "not in Standard mode"
     if workload.container["name"] != "kserve-container":
         yield "KServe calls the container kserve-container"
-    if [place["mountPath"] for place in predictor["storageUris"]] != ["/mnt/models"]:
+    if any(place["mountPath"] != "/mnt/models" for place in predictor.get("storageUris", [])):
         yield "the service looks in /mnt/models"
     annotations = predictor["annotations"]
     if annotations["prometheus.io/path"] not in ROUTES or int(annotations["prometheus.io/port"]) != PORT:

@@ -143,7 +143,7 @@ MISTAKES: dict[str, list[tuple[str, str, str]]] = {
     "training-job/train-job.yaml": [
         ("numProcPerNode: 1", "numProcPerNode: auto", "Input should be a valid integer"),
         ("resourcesPerNode:", "resources:", "/spec/trainer: unknown key resources"),
-        ("node\n                            sec", "trainer\n                            sec", "has one container, node"),
+        ("node\n                            sec", "trainer\n                            sec", "one container, node"),
         ("claimName: bears-runs", "claimName: runs", "no claim runs"),
         ("v1alpha1", "v2", "no schema for TrainJob trainer.kubeflow.org/v2"),
         ("fsGroup: 65532", "fsGroups: 65532", "unknown key fsGroups"),

@@ -114,6 +114,13 @@ def test_kustomize_makes_the_same(tmp_path: Path, option: str) -> None:
     assert sorted(yaml.safe_load_all(made), key=name_of) == sorted(expected, key=name_of)
 
 
+def test_kserve_without_a_copy_of_the_bundle() -> None:
+    """As the file says: with a bundle in the image, storageUris is removed."""
+    (service,) = read(DEPLOY / "kserve" / "inference-service.yaml")
+    del service["spec"]["predictor"]["storageUris"]
+    assert problems([service]) == []
+
+
 def commands_of_training() -> list[list[str]]:
     job, train_job = (read(DEPLOY / "training-job" / name)[0] for name in ("job.yaml", "train-job.yaml"))
     return [job["spec"]["template"]["spec"]["containers"][0]["command"], train_job["spec"]["trainer"]["command"]]
