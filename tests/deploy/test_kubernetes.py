@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -148,6 +149,8 @@ def test_a_job_starts_a_run_or_continues_it(tmp_path: Path, exists: bool) -> Non
         cwd=tmp_path, check=True, capture_output=True, text=True,
     )  # fmt: skip
     name, *arguments = json.loads(finished.stdout)
-    values = trainer_commands.commands[name].make_context(name, arguments).params
+    # As main would call it: a command keeps what it first learned of its parent.
+    parent = click.Context(trainer_commands, **trainer_commands.context_settings)
+    values = trainer_commands.commands[name].make_context(name, arguments, parent=parent).params
     assert (name, values["run"], values["device"]) == ("resume" if exists else "fit", run, "cuda")
     assert exists or values["data"] == Path("/photos")
