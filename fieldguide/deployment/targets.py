@@ -87,6 +87,7 @@ TARGETS = {
                 "docker build --tag registry.example.org/bears:1 ./site",
                 "docker push registry.example.org/bears:1",
                 "kubectl apply --kustomize ./site",
+                "kubectl rollout status deployment bears",
             ),
             url="https://bears.example.org",
             needs_image=True,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# A label of the DNS: the strictest of what the places take for a name.
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+# A label of the DNS: the strictest of what the places take for a name; with room for suffixes of the objects' names.
+_LONGEST_NAME = 50
+_NAME = re.compile(rf"[a-z]([a-z0-9-]{{0,{_LONGEST_NAME - 2}}}[a-z0-9])?")
 _IMAGE = re.compile(
     r"[a-z0-9]+([._-]+[a-z0-9]+)*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
@@ -44,7 +45,8 @@ class Values:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(
-                f"a name has small letters, digits and hyphens, and starts with a letter, not {self.name!r}"
+                f"a name has at most {_LONGEST_NAME} small letters, digits and hyphens, and starts with a letter, "
+                f"not {self.name!r}"
             )
         if not _IMAGE.fullmatch(self.image):
             raise ValueError(f"an image is called like {EXAMPLE_IMAGE}, not {self.image!r}")
@@ -74,7 +76,7 @@ class Values:
 
 def name_from(model: str) -> str:
     """Make the name of a service of the name of a model; empty if nothing of it is left."""
-    return re.sub(r"[^a-z0-9]+", "-", model.lower()).lstrip("0123456789-")[:63].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", model.lower()).lstrip("0123456789-")[:_LONGEST_NAME].strip("-")
 
 
 def tag_from(version: str) -> str:

@@ -106,7 +106,11 @@ def test_it_prints_what_to_type_next(bundle_path: Path, tmp_path: Path) -> None:
             "kubernetes gets the image from a registry: give --image, such as registry.example.org/bears:1.",
         ),
         ("kubernetes", ["--image", "a/b:1"], "kubernetes needs the public name of the host: give --host, such as"),
-        ("fly", ["--name", "My Bears"], "A name has small letters, digits and hyphens, and starts with a letter, not"),
+        (
+            "fly",
+            ["--name", "My Bears"],
+            "A name has at most 50 small letters, digits and hyphens, and starts with a letter, not",
+        ),
         ("fly", ["--memory", "100"], "The memory must be at least 256 MiB, not 100."),
         ("cloud-run", ["--image", "Bears:1"], "An image is called like registry.example.org/bears:1, not 'Bears:1'."),
         ("systemd", ["--host", "https://a.org"], "A host is called like bears.example.org, not 'https://a.org'."),
