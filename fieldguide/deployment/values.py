@@ -15,6 +15,7 @@ _HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0
 # The files have these; nothing else in them is written like this.
 EXAMPLE_NAME = "bears"
 EXAMPLE_IMAGE = "registry.example.org/bears:1"
+_EXAMPLE_BUNDLE_IMAGE = "registry.example.org/bears-bundle:1"
 EXAMPLE_HOST = "bears.example.org"
 EXAMPLE_MEMORY_MIB = 1024
 EXAMPLE_FOLDER = "./site"
@@ -55,6 +56,12 @@ class Values:
         if self.memory_mib < MEMORY_STEP_MIB:
             raise ValueError(f"the memory must be at least {MEMORY_STEP_MIB} MiB, not {self.memory_mib}")
 
+    @property
+    def bundle_image(self) -> str:
+        """Name of an image that has only the bundle: like the service's, with `-bundle` before the tag."""
+        without_digest = self.image.partition("@")[0]
+        return re.sub(r"(:[^:/]+)?$", r"-bundle\1", without_digest, count=1)
+
     def fill_in(self, text: str, *, folder: str = EXAMPLE_FOLDER) -> str:
         """Replace the example values in a text: a file of `deploy/`, its name, or a command.
 
@@ -65,6 +72,7 @@ class Values:
         values = {
             EXAMPLE_FOLDER: folder,
             EXAMPLE_IMAGE: self.image,
+            _EXAMPLE_BUNDLE_IMAGE: self.bundle_image,
             EXAMPLE_HOST: self.host,
             EXAMPLE_NAME: self.name,
             **{f"{EXAMPLE_MEMORY_MIB}{unit}": f"{self.memory_mib}{unit}" for unit in _MEMORY_UNITS},

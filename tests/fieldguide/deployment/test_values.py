@@ -68,6 +68,20 @@ def test_the_name_of_a_model_makes_that_of_the_service(model: str, name: str) ->
     assert name_from(model) == name
 
 
+@pytest.mark.parametrize(
+    ("image", "bundle"),
+    [
+        ("fruit", "fruit-bundle"),
+        ("localhost:5000/me/fruit", "localhost:5000/me/fruit-bundle"),
+        ("localhost:5000/me/fruit:2", "localhost:5000/me/fruit-bundle:2"),
+        (f"me/fruit:2@sha256:{'0' * 64}", "me/fruit-bundle:2"),
+    ],
+)
+def test_the_image_of_the_bundle_is_called_like_that_of_the_service(image: str, bundle: str) -> None:
+    values = dataclasses.replace(VALUES, image=image)
+    assert values.bundle_image == values.fill_in("registry.example.org/bears-bundle:1") == bundle
+
+
 @pytest.mark.parametrize(("version", "tag"), [("1", "1"), ("1.0+gpu", "1.0-gpu"), ("", "1"), ("é", "1"), (".a", "a")])
 def test_the_version_of_a_model_makes_the_tag(version: str, tag: str) -> None:
     assert tag_from(version) == tag
