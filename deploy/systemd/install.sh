@@ -4,7 +4,8 @@
 #   sudo ./install.sh              install this folder's service and bundle; if it does not become ready, go back
 #   sudo ./install.sh --rollback   go back to the version before
 #
-# Run: on Debian 12 with systemd 252, for real (first, new and broken version, --rollback). Validated: shellcheck.
+# Run: on Debian 12 with systemd 252 and Caddy 2.6: first, new and broken version, API keys, --rollback; 8 s with a fast
+# network. Validated: shellcheck.
 #
 #   /opt/bears/releases/ID      service, bundle and packages of a version; ID is a hash of them
 #   /opt/bears/current          link to the one that runs; /opt/bears/previous: to the one before
@@ -33,6 +34,9 @@ check_machine() {
     command -v "$python" >/dev/null || fail "there is no $python; install Python 3.11 to 3.13, or set PYTHON"
     "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
         fail "$("$python" --version) does not fit: install Python 3.11 to 3.13, and set PYTHON=python3.13"
+    case $("$python" -c 'import sys; print(sys.base_prefix)') in
+        /home/* | /root/*) fail "the service cannot read $python in a home folder: apt install python3, or set PYTHON" ;;
+    esac
     "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no venv: apt install python3-venv"
 }
 

@@ -213,6 +213,7 @@ def test_the_script_refuses_where_it_cannot_work(tmp_path: Path) -> None:
         "unknown argument --back": machine.install("--back"),
         "there is no python9": machine.install(PYTHON="python9"),
         "does not fit": machine.install(PYTHON=old_python(tmp_path)),
+        "in a home folder": machine.install(PREFIX="/home/me/.local/python"),
     }
     shutil.rmtree(machine.site / "bundle")
     refused["bundle is missing"] = machine.install()

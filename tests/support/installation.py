@@ -24,6 +24,7 @@ echo "caddy $*" >> "$CALLS"
 """,
     "python-of-test": f"""#!/bin/sh
 case "$*" in
+    *base_prefix*) echo "${{PREFIX:-/usr}}" ;;
     *readyz*) ! test -e "$DESTDIR/opt/bears/current/bundle/broken" ;;
     "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
     "-m pip "*) echo "pip $*" >> "$CALLS" ;;

@@ -29,6 +29,9 @@ http {{
     access_log off;
     client_body_temp_path {folder}/bodies;
     proxy_temp_path {folder}/responses;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
     include {folder}/site.conf;
 }}
 """
