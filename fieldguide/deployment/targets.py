@@ -70,7 +70,12 @@ TARGETS = {
         Target(
             name="systemd",
             summary="a Linux machine of your own: systemd, and Caddy for TLS",
-            commands=("scp -r ./site bears.example.org:bears", "ssh -t bears.example.org sudo bears/install.sh"),
+            commands=(
+                "rsync -a ./site/ bears.example.org:bears/",
+                "ssh -t bears.example.org sudo apt-get install -y caddy python3-venv",
+                "ssh -t bears.example.org sudo bears/install.sh",
+                "curl -F file=@photo.jpg https://bears.example.org/v1/predict",
+            ),
             url="https://bears.example.org",
             needs_host=True,
         ),

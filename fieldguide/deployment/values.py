@@ -76,6 +76,7 @@ class Values:
             EXAMPLE_HOST: self.host,
             EXAMPLE_NAME: self.name,
             **{f"{EXAMPLE_MEMORY_MIB}{unit}": f"{self.memory_mib}{unit}" for unit in _MEMORY_UNITS},
+            str(EXAMPLE_MEMORY_MIB * 1024**2): str(self.memory_mib * 1024**2),  # bytes, in expressions of Prometheus
         }
         # In one pass, so that no value is looked for in another; the longest first, since one is a part of another.
         longest_first = sorted(values, key=len, reverse=True)

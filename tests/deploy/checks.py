@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
@@ -16,14 +16,13 @@ DEPLOY = ROOT / "deploy"
 LONGEST_STOP_S = Settings().grace_s + Settings().drain_s
 
 
-class UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a mapping with the same key twice, of which other loaders keep the last."""
+class UniqueKeyLoader(yaml.CSafeLoader):
+    """Refuses a key that occurs twice, of which YAML would take the last."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"{key} is there twice", node.start_mark)
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {twice.pop()}", node.start_mark)
         return super().construct_mapping(node, deep)
 
 

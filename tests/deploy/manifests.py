@@ -12,6 +12,8 @@ import kubernetes_validate
 import yaml
 from kubeflow_trainer_api.models.trainer_v1alpha1_train_job import TrainerV1alpha1TrainJob
 
+from tests.deploy.checks import UniqueKeyLoader
+
 # The oldest version with every field that the files use (image volumes), and the newest that the validator knows.
 VERSIONS = ("1.31", "1.37")
 
@@ -51,20 +53,10 @@ class Invalid(Exception):
     """A file cannot be used. The message is one line."""
 
 
-class _UniqueKeys(yaml.CSafeLoader):
-    """Refuses a key that occurs twice, of which YAML would take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if twice := {key for key in keys if keys.count(key) > 1}:
-            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {twice.pop()}", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def read_text(text: str) -> list[Any]:
     """The documents of a YAML text."""
     try:
-        return [document for document in yaml.load_all(text, _UniqueKeys) if document is not None]
+        return [document for document in yaml.load_all(text, UniqueKeyLoader) if document is not None]
     except yaml.YAMLError as error:
         raise Invalid(" ".join(str(error).split())) from error
 

@@ -17,6 +17,7 @@ from check_jsonschema import main as check_jsonschema
 from click.testing import CliRunner
 
 from service.settings import Settings, all_settings
+from tests.deploy.checks import load_yaml
 from tests.support.bundles import make_image, write_tiny_bundle
 from tests.support.programs import replaced
 from tests.support.prometheus import COMPOSE
@@ -34,7 +35,7 @@ def check(text: str, folder: Path) -> list[str]:
     result = CliRunner().invoke(check_jsonschema, ["--builtin-schema", "vendor.compose-spec", str(path)])
     if result.exit_code:
         return [result.output]
-    file = yaml.safe_load(text)
+    file = load_yaml(text)
     services: dict[str, dict[str, Any]] = file["services"]
     service = services[NAME]
     wrong = [f"{name}: {problem}" for name, each in services.items() for problem in check_any(each)]

@@ -1,16 +1,20 @@
-"""Programs of Debian that some tests need, and changed copies of the files that they check."""
+"""Programs that some tests need, of Debian or of the development packages, and changed copies of the files they check."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 
 
 def program(name: str) -> str:
     """Return the path of a program, or skip the test."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    folders = (str(Path(sys.executable).parent), os.defpath, "/usr/sbin", "/usr/local/bin")
+    path = shutil.which(name) or shutil.which(name, path=os.pathsep.join(folders))
     if path is None:
         pytest.skip(f"{name} is not installed")
     return path

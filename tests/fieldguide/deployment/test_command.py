@@ -39,7 +39,7 @@ def test_it_writes_the_files_of_the_target_filled_in(target: str, bundle_path: P
     assert own <= set(files(out))
     for name in own:
         text = (out / name).read_text("utf-8")
-        assert not re.search(r"bears|example\.org|1024(Mi|m|M|mb)\b", text), name
+        assert not re.search(r"bears|example\.org|1024(Mi|m|M|mb)\b|1073741824", text), name
     assert {path.name for path in out.iterdir()} >= {"Dockerfile", ".dockerignore", "service", "deploy", "bundle"}
     assert "bears" not in result.stdout
 

@@ -10,10 +10,9 @@ VALUES = Values(name="fruit", image="ghcr.io/me/fruit:2", host="fruit.example.co
 
 
 def test_every_example_value_is_replaced_once() -> None:
-    text = "bears registry.example.org/bears:1 https://bears.example.org 1024Mi 1024m 1024M 1024mb ./site/x bears-2"
-    assert VALUES.fill_in(text) == (
-        "fruit ghcr.io/me/fruit:2 https://fruit.example.com 768Mi 768m 768M 768mb ./site/x fruit-2"
-    )
+    names = "bears registry.example.org/bears:1 https://bears.example.org ./site/x bears-2"
+    assert VALUES.fill_in(names) == "fruit ghcr.io/me/fruit:2 https://fruit.example.com ./site/x fruit-2"
+    assert VALUES.fill_in("1024Mi 1024m 1024M 1024mb 1073741824") == "768Mi 768m 768M 768mb 805306368"
 
 
 def test_a_value_that_looks_like_an_example_stays_as_it_is() -> None:
