@@ -42,12 +42,12 @@ def largest_volleys(url: str) -> Iterator[Volley]:
     limits = json.loads(_get(url, "/v1/model"))["limits"]
     count = int(re.findall(r"^fieldguide_permits (\d+)", _get(url, "/metrics"), re.MULTILINE)[0]) + _SURPLUS
     side = int(limits["max_pixels"] ** 0.5)
-    for pixels in (limits["max_pixels"], (side + 1) ** 2):
+    for is_surplus, pixels in ((False, limits["max_pixels"]), (True, (side + 1) ** 2)):
         for kind, data in largest_images(pixels):
-            if kind.startswith("HEIF"):  # the image does not have it
-                continue
             with Image.open(io.BytesIO(data)) as image:
                 too_large = image.width * image.height > limits["max_pixels"]
+            if too_large != is_surplus or kind.startswith("HEIF"):  # the image does not have HEIF
+                continue
             form = _form(data, length=limits["max_body_bytes"])
             with ThreadPoolExecutor(count) as threads:
                 statuses = Counter(threads.map(lambda _, form=form: _post(url, form), range(count)))

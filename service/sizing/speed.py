@@ -14,7 +14,7 @@ from PIL import Image
 
 from service.cores import usable_cores
 from service.predictor import Prediction, Predictor
-from service.sizing import Speed
+from service.sizing.needs import Speed
 
 _JPEG_QUALITY = 85
 _TILE = (1024, 768)
