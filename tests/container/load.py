@@ -38,7 +38,7 @@ class Volley:
 
 
 def largest_volleys(url: str) -> Iterator[Volley]:
-    """Send the largest images that the service says it accepts, in every format, and then with one more row."""
+    """Send the largest accepted images of every format, then such images with one more row and column."""
     limits = json.loads(_get(url, "/v1/model"))["limits"]
     count = int(re.findall(r"^fieldguide_permits (\d+)", _get(url, "/metrics"), re.MULTILINE)[0]) + _SURPLUS
     side = int(limits["max_pixels"] ** 0.5)

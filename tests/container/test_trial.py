@@ -102,7 +102,7 @@ def test_what_is_a_right_answer_to_a_large_image(too_large: bool, statuses: dict
     assert Volley(kind="PNG", too_large=too_large, statuses=Counter(statuses)).is_right == is_right
 
 
-def test_the_largest_images_and_one_row_more_are_sent(server: RunningServer) -> None:
+def test_the_largest_images_and_slightly_larger_ones_are_sent(server: RunningServer) -> None:
     volleys = list(largest_volleys(server.url))
     assert {volley.too_large for volley in volleys} == {True, False}
     assert {kind.split(",")[0] for kind in (volley.kind for volley in volleys)} >= {

@@ -151,7 +151,7 @@ def _try_largest(container: Container, result: Result) -> None:
     limits = _get_json(container, "/v1/model")["limits"]
     result.notes.append(f"limits: {limits['max_pixels']:,} pixels, {limits['max_body_bytes']:,} bytes")
     for volley in largest_volleys(container.url):
-        name = f"{volley.kind}{', one row more' if volley.too_large else ''}"
+        name = f"{volley.kind}{', larger' if volley.too_large else ''}"
         counts = ", ".join(f"{count} x {status}" for status, count in sorted(volley.statuses.items()))
         result.notes.append(f"{name}: {counts}")
         result.check(name, volley.is_right)
