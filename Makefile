@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The bundle for `make serve`: the newest that `make demo` made, or BUNDLE=...
 BUNDLE ?= $(lastword $(sort $(wildcard demo/*/run/bundle)))
 
-.PHONY: demo serve test test-slow fuzz soak container-test lint format docs lock
+.PHONY: demo serve test test-slow fuzz soak container-test container-test-matrix lint format docs lock
 
 demo: $(VENV)/.trainer-installed
 	$(BIN)/python deploy/demo.py
@@ -31,10 +31,14 @@ soak: $(VENV)/.dev-installed
 	@test -n "$(BUNDLE)" -a -n "$(IMAGES)" || { echo "type 'make soak BUNDLE=path IMAGES=folder'" >&2; exit 2; }
 	$(BIN)/python -m tests.benchmarks.soak $(BUNDLE) $(IMAGES)
 
-# Builds the image and tries it, without a container engine. Needs root on Debian or Ubuntu; installs podman and buildah.
+# Builds the image and tries it. With docker or podman; without one it needs root on Debian or Ubuntu, and installs podman.
 container-test: $(VENV)/.dev-installed
-	@test -n "$(BUNDLE)" || { echo "no bundle yet: type 'make demo' first, or 'make container-test BUNDLE=path'" >&2; exit 2; }
-	tests/container/run.sh $(BUNDLE)
+	@test -n "$(BUNDLE)" || { echo "no bundle yet: type 'make demo' first, or 'make $@ BUNDLE=path'" >&2; exit 2; }
+	tests/container/run.sh $(BUNDLE) $(CONTAINER_TEST)
+
+# The same with every user, restriction and size that docs/serving.md names.
+container-test-matrix: CONTAINER_TEST := --matrix
+container-test-matrix: container-test
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .

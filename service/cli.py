@@ -276,37 +276,23 @@ def sizing(bundle: str, *, photos: tuple[str, ...], megapixels: float, as_json: 
 
     Example: fieldguide sizing run/bundle --photos-per-s 5 --megapixels 12 --core-hour 0.04 --gib-hour 0.005
     """
-    from service.bundle import read_bundle
     from service.pixels import ImageError
-    from service.predictor import Predictor
-    from service.sizing import Demand, Prices, size, sizing_lines, sizing_report
-    from service.speed import machine_name, make_photo, measure_speed
-    from service.web.server.footprint import footprint_of
+    from service.sizing.needs import Demand, Prices
+    from service.sizing.report import Measurement, sizing_lines, sizing_report
 
     if sys.platform != "linux":
         fail("the memory of the service can be measured only on Linux, for example in its container", code=EXIT_FAILED)
-    with _bundle_errors():
-        predictor = Predictor(read_bundle(bundle))
-    encoded = [Path(photo).read_bytes() for photo in photos] or [make_photo(megapixels)]
+    demand = Demand(**{name: options[name] for name in ("photos_per_s", "utilization", "cores_per_instance")})
+    given = {name: options[name] for name in ("core_hour", "gib_hour") if options[name] is not None}
+    prices = Prices(**{"core_hour": 0, "gib_hour": 0, **given}) if given else None
+    measurement = Measurement(
+        photos=[Path(photo).read_bytes() for photo in photos], megapixels=megapixels, seconds=options["seconds"]
+    )
     try:
-        speed = measure_speed(predictor, encoded, seconds=options["seconds"])
+        with _bundle_errors():
+            report = sizing_report(bundle, demand, measurement=measurement, prices=prices)
     except ImageError as error:
         fail(f"a photo cannot be measured: {error}", code=EXIT_FAILED)
-    demand = Demand(**{name: options[name] for name in ("photos_per_s", "utilization", "cores_per_instance")})
-    prices = {name: options[name] for name in ("core_hour", "gib_hour") if options[name] is not None}
-    footprint = footprint_of(bundle)
-    report = {
-        "bundle": {"name": predictor.name, "version": predictor.version, "digest": predictor.digest},
-        "machine": machine_name(),
-        "photos": f"{len(photos)} of your own" if photos else "generated",
-        **sizing_report(
-            demand,
-            speed,
-            footprint,
-            sizing=size(demand, speed, footprint, max_pixels=predictor.limits.max_pixels),
-            prices=Prices(**{"core_hour": 0, "gib_hour": 0, **prices}) if prices else None,
-        ),
-    }
     if as_json:
         click.echo(json.dumps(report, allow_nan=False))
     else:

@@ -1,72 +1,57 @@
 #!/usr/bin/env bash
-# Builds the Dockerfile and tries the image, on a machine without a container engine. `make container-test` runs it.
+# Builds the Dockerfile and tries the image: `make container-test`, and with --matrix `make container-test-matrix`.
 #
-#   tests/container/run.sh [-m 512m] [-c 2] [-k] BUNDLE
+#   tests/container/run.sh BUNDLE [--matrix] [--memory 512m] [--cpus 2]
 #
-# It builds with buildah on a stand-in of the base image, which debootstrap and this machine's Python make, and runs the
-# container with podman and crun as its own user: read-only, without capabilities, with seccomp and no-new-privileges, in
-# its own network and control group. Then it asks the service (check.py), stops it in the middle of a request, and starts
-# it without a bundle. It prints KEY=VALUE lines; exit code 0 only if every check passed. Needs root, Debian or Ubuntu.
+# With an engine: docker, else podman, if it runs and has or fetches the official base image. The container's port is
+# published on 127.0.0.1. This path has been run with podman on a base image made by base.sh, and not yet with Docker nor
+# with the official base image.
 #
-#   -m, -c  memory and processors of the container       -k  keep its log
-#   CT_HOME  folder for the images (/var/tmp/container-test)        CT_REBASE=1  make the base image again
-#   CT_USER  run as this user in place of the image's own           CT_FILES  open files that are allowed
+# Without one: builds with buildah on a stand-in of the base image (base.sh), and runs podman and crun in mount, network
+# and control group namespaces of its own. Needs root on Debian or Ubuntu; installs what is missing.
+#
+# Then `python -m tests.container` starts containers and asks them everything. Exit code 0 only if every check passed.
+#
+#   CT_ENGINE  none, or how the engine is called    CT_BUILD_OPTIONS, CT_RUN_OPTIONS  more options for it
+#   CT_HOME  folder for images (/var/tmp/container-test; delete it when you are done)    CT_REBASE=1  make the base again
 set -euo pipefail
-ORIG=("$@")
-TAG=fieldguide:container-test PORT=8000 URLPATH=/readyz MEM=512m CPUS=2 WAIT=60 KEEP=0
-while getopts m:c:k o; do case $o in
-  m) MEM=$OPTARG;; c) CPUS=$OPTARG;; k) KEEP=1;; *) exit 2;; esac; done
-shift $((OPTIND-1)); BUNDLE=$(realpath "${1:?the bundle to serve}"); CTX=$(realpath "$(dirname "$0")/../.."); F=$CTX/Dockerfile
+HERE=$(realpath "$(dirname "$0")"); CTX=$(realpath "$HERE/../.."); F=$CTX/Dockerfile
+BUNDLE=$(realpath "${1:?the bundle to serve}"); set -- "$BUNDLE" "${@:2}"
 PYTHON=$CTX/.venv/bin/python; cd "$CTX"
-CT_HOME=${CT_HOME:-/var/tmp/container-test}; mkdir -p "$CT_HOME"/{run,tmp,bases}
-STORE=(--root "$CT_HOME/store" --runroot "$CT_HOME/run" --storage-driver overlay)
-B=(buildah "${STORE[@]}")
-PD=(podman "${STORE[@]}" --tmpdir "$CT_HOME/tmp" --cgroup-manager cgroupfs --runtime crun --log-level fatal)
+export CT_TAG=fieldguide:container-test
+BASE=$(sed -n 's/^ARG PYTHON_IMAGE=//p' "$F")
+CT_HOME=${CT_HOME:-/var/tmp/container-test}
 T0=$EPOCHREALTIME
 secs() { awk -v a="$1" -v b="${2:-$EPOCHREALTIME}" 'BEGIN{printf "%.2f",b-a}'; }
 step() { echo "step_$1_s=$(secs "$2")"; }
-FAILS=0; check() { local n=$1; shift; if "$@" >/dev/null 2>&1; then echo "check_$n=ok"; else echo "check_$n=FAIL"; FAILS=$((FAILS+1)); fi; }
+sizes() { # $1 size of the image  $2 size of its base
+  awk -v s="$1" -v b="$2" 'BEGIN{printf "image_size_mb=%.0f app_layers_mb=%.0f\n",s/1e6,(s-b)/1e6}'; }
 
-# ---------------------------------------------------------------- stand-in base image
-make_base() { # $1 = X.Y  $2 = full image name
-  local v=$1 name=$2 tar="$CT_HOME/bases/python-$1.tar" code suite py r c m uri
-  code=$(. /etc/os-release; echo "$VERSION_CODENAME"); suite=$code
-  py=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$v".* 2>/dev/null | sort -V | tail -1 || true)
-  [ -z "${CT_NO_PYENV:-}" ] || py=""
-  if [ -z "$py" ]; then case $v in 3.11) suite=bookworm;; 3.13) suite=trixie;;
-    *) echo "no Python $v on this machine: neither pyenv nor Debian has it" >&2; return 1;; esac; fi
-  if [ ! -s "$tar" ] || [ -n "${CT_REBASE:-}" ]; then
-    r=$CT_HOME/bases/rootfs-$v; rm -rf --one-file-system "$r"; mkdir -p "$r"
-    uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $code" 2>/dev/null | head -1)
-    local inc=ca-certificates,netbase,tzdata
-    if [ -n "$py" ]; then inc+=,libssl3,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,zlib1g,libreadline8,libncursesw6,libuuid1
-    else inc+=,python3,python3-pip,python3-venv; fi
-    debootstrap --variant=minbase --include="$inc" "$suite" "$r" ${uri:+"$uri"} >"$CT_HOME/bases/debootstrap-$v.log" 2>&1 \
-      || { tail -5 "$CT_HOME/bases/debootstrap-$v.log" >&2; return 1; }
-    if [ -n "$py" ]; then   # same layout as the official image: /usr/local/bin/python, site-packages
-      tar -C "$py" --exclude='site-packages/*' --exclude=test --exclude=tests --exclude=idlelib --exclude=tkinter \
-          --exclude='*_tkinter*' --exclude=__pycache__ --exclude='*.a' --exclude='config-3*' --exclude='bin/pip*' \
-          --exclude='bin/idle*' --exclude='bin/2to3*' --exclude='*-gdb.py' -cf - bin lib include \
-        | tar -C "$r/usr/local" --no-same-owner -xf -
-      strip --strip-unneeded "$r"/usr/local/lib/libpython*.so.1.0 "$r"/usr/local/lib/python*/lib-dynload/*.so 2>/dev/null || true
-      chroot "$r" sh -ec 'ldconfig; /usr/local/bin/python3 -m ensurepip --default-pip'
-      sed -i '1s|^#!.*/bin/python[0-9.]*$|#!/usr/local/bin/python3|' "$r"/usr/local/bin/pydoc* "$r"/usr/local/bin/pip* || true
-    else                    # Debian's python: use a venv in the Dockerfile (dist-packages, not site-packages)
-      rm -f "$r"/usr/lib/python3*/EXTERNALLY-MANAGED
-      ln -sf /usr/bin/python3 "$r/usr/local/bin/python"; ln -sf /usr/bin/python3 "$r/usr/local/bin/python3"
-      ln -sf /usr/bin/pip3 "$r/usr/local/bin/pip"
-    fi >>"$CT_HOME/bases/debootstrap-$v.log" 2>&1
-    rm -rf "$r"/var/lib/apt/lists/* "$r"/var/cache/apt/* "$r"/var/cache/debconf/*-old "$r"/usr/share/{doc,man,info}/* "$r"/var/log/*
-    find "$r"/usr/share/locale -mindepth 1 -maxdepth 1 -exec rm -rf {} +
-    find "$r" -xdev -name __pycache__ -prune -exec rm -rf {} +
-    chroot "$r" /usr/local/bin/python -c 'import ssl,sqlite3,ctypes,lzma,bz2,zlib,hashlib,sys; assert sys.version.startswith("'"$v"'.")'
-    tar -C "$r" --one-file-system -cf "$tar.tmp" . && mv "$tar.tmp" "$tar"; rm -rf --one-file-system "$r"
-  fi
-  c=$("${B[@]}" from scratch); m=$("${B[@]}" mount "$c"); tar -C "$m" -xf "$tar"
-  "${B[@]}" umount "$c" >/dev/null
-  "${B[@]}" config --env PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin --env LANG=C.UTF-8 --cmd python3 "$c"
-  "${B[@]}" commit -q --format docker --rm "$c" "$name" >/dev/null
+# ---------------------------------------------------------------- with an engine
+works() { # whether this engine runs, and has or fetches the base image
+  $1 info >/dev/null 2>&1 || return 1
+  $1 image inspect "$BASE" >/dev/null 2>&1 || timeout 120 $1 pull -q "$BASE" >/dev/null 2>&1
 }
+ENGINE=${CT_ENGINE:-}
+if [ -z "$ENGINE" ]; then
+  ENGINE=none
+  for each in docker podman; do if command -v $each >/dev/null && works $each; then ENGINE=$each; break; fi; done
+fi
+if [ "$ENGINE" != none ]; then
+  echo "engine=$ENGINE base=$BASE"; t=$EPOCHREALTIME
+  $ENGINE build ${CT_BUILD_OPTIONS:-} -t "$CT_TAG" "$CTX" >/dev/null || { echo build=FAIL; exit 1; }
+  step build "$t"
+  sizes "$($ENGINE image inspect "$CT_TAG" --format '{{.Size}}')" "$($ENGINE image inspect "$BASE" --format '{{.Size}}')"
+  CT_COMMAND=$ENGINE "$PYTHON" -m tests.container "$@"
+  exit
+fi
+
+# ---------------------------------------------------------------- without an engine
+[ "${CT_INNER:-}" = 1 ] || echo "engine=none"; mkdir -p "$CT_HOME"/{run,tmp,bases}
+STORE=(--root "$CT_HOME/store" --runroot "$CT_HOME/run" --storage-driver overlay)
+B=(buildah "${STORE[@]}")
+PD=(podman "${STORE[@]}" --tmpdir "$CT_HOME/tmp" --cgroup-manager cgroupfs --runtime crun --log-level fatal)
+. "$HERE/base.sh"
 
 if [ "${CT_INNER:-}" != 1 ]; then
   exec 9>"$CT_HOME/lock"; flock 9                         # one run at a time per CT_HOME
@@ -96,19 +81,18 @@ if [ "${CT_INNER:-}" != 1 ]; then
     [ -d "${PIP_FIND_LINKS:-/nonexistent}" ] && echo "find-links = $PIP_FIND_LINKS"; } >"$CT_HOME/pip.conf"
   vol+=(-v "$CT_HOME/pip.conf:/etc/pip.conf:ro"); [ -d "${PIP_FIND_LINKS:-/nonexistent}" ] && vol+=(-v "$PIP_FIND_LINKS:$PIP_FIND_LINKS:ro")
   layers=--layers; [ "${CT_LAYERS:-1}" = 0 ] && layers=--no-cache
-  if ! "${B[@]}" bud --isolation chroot --force-rm --pull-never --format docker $layers "${vol[@]}" -f "$CT_HOME/Dockerfile.used" -t "$TAG" "$CTX" >"$CT_HOME/build.log" 2>&1; then
+  if ! "${B[@]}" bud --isolation chroot --force-rm --pull-never --format docker $layers "${vol[@]}" -f "$CT_HOME/Dockerfile.used" -t "$CT_TAG" "$CTX" >"$CT_HOME/build.log" 2>&1; then
     tail -20 "$CT_HOME/build.log" >&2; "${B[@]}" rm -a >/dev/null 2>&1 || true; echo build=FAIL; exit 1; fi
   step build "$t"
-  sz=$("${PD[@]}" image inspect "$TAG" --format '{{.Size}}'); bs=0; [ -z "$name" ] || bs=$("${PD[@]}" image inspect "$name" --format '{{.Size}}')
-  echo "image_size_mb=$(awk -v s="$sz" 'BEGIN{printf "%.0f",s/1e6}') app_layers_mb=$(awk -v s="$sz" -v b="$bs" 'BEGIN{printf "%.0f",(s-b)/1e6}')"
-  echo "check_build=ok"
+  base_size=0; [ -z "$name" ] || base_size=$("${PD[@]}" image inspect "$name" --format '{{.Size}}')
+  sizes "$("${PD[@]}" image inspect "$CT_TAG" --format '{{.Size}}')" "$base_size"
   # private mount, cgroup and network namespaces: nothing of the host is changed
-  rc=0; CT_INNER=1 CT_T0=$T0 unshare --mount --cgroup --net --propagation private bash "$0" "${ORIG[@]}" || rc=$?
+  rc=0; CT_INNER=1 CT_ENGINE=none unshare --mount --cgroup --net --propagation private bash "$HERE/run.sh" "$@" || rc=$?
   find /sys/fs/cgroup -depth -type d -path '*/container-test*' -exec rmdir {} \; 2>/dev/null || true
   echo "total_s=$(secs "$T0")"; exit $rc
 fi
 
-# ---------------------------------------------------------------- run (inside the namespaces)
+# inside the namespaces
 cgmounts=$(awk '$3=="cgroup"||$3=="cgroup2"{print $2}' /proc/mounts)
 if grep -q ' cgroup rw' /proc/mounts || grep -qE '^[^ ]+ [^ ]+ cgroup ' /proc/mounts; then   # v1 or hybrid: crun refuses hybrid
   (cd /; for m in $cgmounts; do umount "$m"; done
@@ -119,59 +103,8 @@ ip link set lo up; mkdir -p /run/netns; mount -t tmpfs ctnetns /run/netns
 ip netns add svc; ip link add ct0 type veth peer name eth0 netns svc
 ip addr add 10.88.77.1/24 dev ct0; ip link set ct0 up
 ip -n svc addr add 10.88.77.2/24 dev eth0; ip -n svc link set eth0 up; ip -n svc link set lo up
-C=ctest; "${PD[@]}" rm -f $C >/dev/null 2>&1 || true
-cleanup() { "${PD[@]}" rm -f -t 2 $C >/dev/null 2>&1 || true; }; trap cleanup EXIT
-H=${CT_FILES:-$(ulimit -Hn)}
-start() { # more options of `podman run`
-  "${PD[@]}" run -d --name $C --network ns:/run/netns/svc --log-driver k8s-file --health-interval disable \
-    --read-only --read-only-tmpfs=false --tmpfs /tmp:rw,nosuid,nodev,size=64m --cap-drop all \
-    --security-opt no-new-privileges --ulimit nofile="$H:$H" --ulimit nproc=4096:4096 --cgroup-parent /container-test \
-    --memory "$MEM" --memory-swap "$MEM" --cpus "$CPUS" --pids-limit 512 ${CT_USER:+--user "$CT_USER"} "$@" "$TAG" \
-    >"$CT_HOME/cid" 2>"$CT_HOME/run.err" || { cat "$CT_HOME/run.err" >&2; echo run=FAIL; exit 1; }
-}
-user=$("${PD[@]}" image inspect "$TAG" --format '{{.Config.User}}')
-check numeric_nonroot_user grep -qE '^[1-9][0-9]*(:|$)' <<<"$user"
-ep=$("${PD[@]}" image inspect "$TAG" --format '{{json .Config.Entrypoint}}'); check exec_form_entrypoint bash -c '[[ $1 != *"/bin/sh"* ]]' _ "$ep"
-
-# Without a bundle it ends with 3 and one line.
-start; sleep 0.2; code=$("${PD[@]}" wait $C)
-check without_a_bundle_code_3 [ "$code" = 3 ]
-check without_a_bundle_one_line bash -c '[ "$("$@" 2>&1 | wc -l)" = 1 ]' _ "${PD[@]}" logs $C
-"${PD[@]}" rm -f $C >/dev/null 2>&1
-
-t=$EPOCHREALTIME; start --volume "$BUNDLE:/bundle:ro"
-echo "podman_run_returned_s=$(secs "$t")"
-url=http://10.88.77.2:$PORT$URLPATH; up=0; end=$(( $(date +%s)+WAIT ))
-while [ "$(date +%s)" -lt "$end" ]; do
-  [ "$(curl -s -o "$CT_HOME/health.out" -m 2 -w '%{http_code}' "$url" || true)" = 200 ] && { up=1; break; }
-  [ "$("${PD[@]}" inspect $C --format '{{.State.Running}}')" = true ] || break; sleep 0.05; done
-if [ $up = 0 ]; then echo check_ready=FAIL; "${PD[@]}" inspect $C --format 'exit_code={{.State.ExitCode}}'; "${PD[@]}" logs --tail 30 $C >&2; exit 1; fi
-echo "startup_s=$(secs "$t")"; echo check_ready=ok
-for tool in pip gcc cc git; do check no_$tool bash -c '! "$@"' _ "${PD[@]}" exec $C sh -c "command -v $tool"; done
-check no_torch bash -c '! "$@"' _ "${PD[@]}" exec $C python -c "import torch"
-"$PYTHON" -m tests.container.check "http://10.88.77.2:$PORT" "$BUNDLE" || FAILS=$((FAILS+1))
-pid=$("${PD[@]}" inspect $C --format '{{.State.Pid}}')
-cgm=$(awk -F: '$2=="memory"{print "/sys/fs/cgroup/memory" $3}' /proc/$pid/cgroup); peak=memory.max_usage_in_bytes lim=memory.limit_in_bytes
-[ -n "$cgm" ] || { cgm=/sys/fs/cgroup$(awk -F: '$1=="0"{print $3}' /proc/$pid/cgroup); peak=memory.peak lim=memory.max; }   # cgroup v2
-pids=$(cat "$cgm/cgroup.procs")
-for q in $pids; do cat /proc/$q/smaps_rollup 2>/dev/null; done | awk '/^Rss:/{r+=$2}/^Pss:/{p+=$2}END{printf "rss_mb=%.1f pss_mb=%.1f ",r/1024,p/1024}'
-echo "cgroup_usage_peak_mb=$(awk '{printf "%.1f",$1/1048576}' "$cgm/$peak" 2>/dev/null) limit_mb=$(awk '{printf "%.0f",$1/1048576}' "$cgm/$lim" 2>/dev/null) processes=$(wc -w <<<"$pids") threads=$(ls /proc/$pid/task | wc -l)"
-[ "${CT_USER:-}" = 0 ] || check uid_not_root bash -c '! grep -qE "^Uid:\s+0\s" /proc/'"$pid"'/status'
-check no_capabilities  grep -qE '^CapEff:\s+0000000000000000' /proc/$pid/status
-check no_new_privs     grep -qE '^NoNewPrivs:\s+1' /proc/$pid/status
-check seccomp          grep -qE '^Seccomp:\s+2' /proc/$pid/status
-inside=/proc/$pid/root; check rootfs_readonly bash -c '! touch "$1"/usr/.w' _ "$inside"
-"${PD[@]}" exec $C sh -c 'touch /tmp/.w' >/dev/null 2>&1 && echo check_tmp_writable=ok || echo "note=no shell or /tmp not writable"
-if "${PD[@]}" image inspect "$TAG" --format '{{json .HealthCheck}}' 2>/dev/null | grep -q Test; then
-  check dockerfile_healthcheck "${PD[@]}" healthcheck run $C; else echo check_dockerfile_healthcheck=absent; fi
-# SIGTERM while an upload arrives: it is answered before the service ends.
-head -c 300000 /dev/urandom >"$CT_HOME/upload"
-curl -s -o "$CT_HOME/upload.out" -w '%{http_code}' --limit-rate 150k -H 'Content-Type: application/octet-stream' --data-binary @"$CT_HOME/upload" \
-  "http://10.88.77.2:$PORT/v1/predict" >"$CT_HOME/upload.code" & upload=$!
-sleep 0.5
-t=$EPOCHREALTIME; "${PD[@]}" stop -t 15 $C >/dev/null 2>&1; echo "sigterm_stop_s=$(secs "$t")"
-wait $upload || true; check answers_an_upload_while_it_stops grep -q '^415$' "$CT_HOME/upload.code"
-code=$("${PD[@]}" inspect $C --format '{{.State.ExitCode}}'); echo "stop_exit_code=$code"
-check stops_with_0 [ "$code" = 0 ]
-"${PD[@]}" logs $C >"$CT_HOME/service.log" 2>&1 || true; [ $KEEP = 1 ] && echo "log=$CT_HOME/service.log"
-echo "fails=$FAILS"; [ $FAILS = 0 ]
+files=$(ulimit -Hn)
+export CT_COMMAND="${PD[*]}" CT_ADDRESS=10.88.77.2:8000
+export CT_RUN_OPTIONS="--network=ns:/run/netns/svc --log-driver=k8s-file --health-interval=disable --read-only-tmpfs=false \
+  --cgroup-parent=/container-test --ulimit=nofile=$files:$files --ulimit=nproc=4096:4096 ${CT_RUN_OPTIONS:-}"
+"$PYTHON" -m tests.container "$@"

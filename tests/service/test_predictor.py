@@ -426,3 +426,13 @@ def test_any_number_of_classes(tmp_path: Path, task: Any, count: int) -> None:
     assert len(prediction.ranked) == count
     total = float(prediction.probabilities.sum())
     assert (total == pytest.approx(1)) == (task == "classification")
+
+
+@pytest.mark.parametrize("keep_memory", [True, False])
+def test_a_blank_image_changes_nothing(bundle_path: Path, plain_path: Path, *, keep_memory: bool) -> None:
+    """With heatmaps and without."""
+    for path in (bundle_path, plain_path):
+        predictor = Predictor(read_bundle(path))
+        before = predictor.predict(make_image("green")).probabilities
+        predictor.classify_blank(keep_memory=keep_memory)
+        assert np.array_equal(predictor.predict(make_image("green")).probabilities, before)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
+import time
 import weakref
 from collections.abc import Iterator
 
@@ -80,3 +82,22 @@ def test_a_cancelled_upload_is_released_when_its_work_ends(predictor: Predictor)
         engine.close()
 
     asyncio.run(run())
+
+
+def test_lowering_leaves_fewer_slots_and_permits(predictor: Predictor) -> None:
+    async def run() -> set[int]:
+        engine = Engine(threads=4, queue_per_slot=4)
+        engine.lower(slots=2, queue=1)
+        assert (engine.slots, engine.permits.count) == (2, 3)
+        await engine.load(lambda: predictor)
+        engine.health.lose_slot()
+        engine.health.check_ready()
+        engine.health.lose_slot()
+        with pytest.raises(Problem, match="stuck"):
+            engine.health.check_ready()
+        jobs = [engine.run(lambda: (time.sleep(0.02), threading.get_ident())[1]) for _ in range(8)]
+        names = set(await asyncio.gather(*jobs))
+        engine.close()
+        return names
+
+    assert len(asyncio.run(run())) == 2

@@ -1,14 +1,10 @@
-"""The arithmetic. That the command measures is in test_speed.py and test_cli.py."""
-
 from __future__ import annotations
-
-import json
 
 import pytest
 
 from service.memory import Footprint, ServingLimits, bytes_needed
 from service.settings import Settings
-from service.sizing import GIB, Demand, Prices, Speed, size, sizing_lines, sizing_report
+from service.sizing.needs import GIB, Demand, Prices, Speed, size
 
 FOOTPRINT = Footprint(service_bytes=117_000_000, activations_bytes=7_300_000)
 # 10 photos a second for one core.
@@ -54,24 +50,6 @@ def test_with_its_memory_no_limit_is_lowered_and_with_the_least_the_photos_still
 def test_cost() -> None:
     demand = Demand(photos_per_s=50, utilization=0.5, cores_per_instance=5)
     sizing = size(demand, SPEED, FOOTPRINT, max_pixels=MAX_PIXELS)
-    prices = Prices(core_hour=0.04, gib_hour=0.005)
     gib = 2 * sizing.memory_bytes / GIB
-    assert sizing.cost_per_month(prices) == pytest.approx(730 * (10 * 0.04 + gib * 0.005))
-    report = sizing_report(demand, SPEED, FOOTPRINT, sizing=sizing, prices=prices)
-    assert report["cost"]["per_1000"] == pytest.approx(sizing.cost_per_month(prices) / (50 * 3600 * 730 / 1000))
-    assert json.loads(json.dumps(report)) == report
-
-
-@pytest.mark.parametrize("prices", [None, Prices(core_hour=0.04, gib_hour=0)])
-def test_the_table(prices: Prices | None) -> None:
-    demand = Demand(photos_per_s=50, utilization=0.5, cores_per_instance=4)
-    sizing = size(demand, SPEED, FOOTPRINT, max_pixels=MAX_PIXELS)
-    report = sizing_report(demand, SPEED, FOOTPRINT, sizing=sizing, prices=prices)
-    named = {"bundle": {"name": "bears\x1b", "version": "1"}, "machine": "A, 2 usable cores", "photos": "generated"}
-    text = "\n".join(sizing_lines({**named, **report}))
-    assert "\x1b" not in text
-    assert "one core    10.0 photos/s, with 10 % of its time for HTTP" in text
-    assert "at most 50 % busy" in text
-    assert "cores       3 x 4 (5.00 busy)" in text
-    assert ("350.40 a month" in text) == (prices is not None)
-    assert ("cost" in text) == (prices is not None)
+    found = sizing.cost_per_month(Prices(core_hour=0.04, gib_hour=0.005))
+    assert found == pytest.approx(730 * (10 * 0.04 + gib * 0.005))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from service.pixels import UndecodableImage
 from service.predictor import Predictor
-from service.speed import machine_name, make_photo, measure_speed
+from service.sizing.speed import machine_name, make_photo, measure_speed
 from tests.support.bundles import make_image
 
 

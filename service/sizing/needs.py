@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 from service.memory import Footprint, ServingLimits, bytes_needed
 from service.settings import Settings
-from service.text import printable
 
 # How much of the speed of decoding and inference alone is left over HTTP; docs/benchmarks.md has how it was measured.
 HTTP_EFFICIENCY = 0.9
@@ -121,51 +118,3 @@ def size(demand: Demand, speed: Speed, footprint: Footprint, *, max_pixels: int)
         memory_bytes=bytes_needed(footprint, limits),
         least_memory_bytes=bytes_needed(footprint, least),
     )
-
-
-def sizing_report(
-    demand: Demand, speed: Speed, footprint: Footprint, *, sizing: Sizing, prices: Prices | None
-) -> dict[str, Any]:
-    """Return everything as one JSON object. Without prices there is no cost."""
-    costs: dict[str, Any] = {}
-    if prices is not None:
-        per_month = sizing.cost_per_month(prices)
-        photos_per_month = demand.photos_per_s * 3600 * HOURS_PER_MONTH
-        costs = {**dataclasses.asdict(prices), "per_month": per_month, "per_1000": 1e3 * per_month / photos_per_month}
-    return {
-        "demand": dataclasses.asdict(demand),
-        "speed": {**dataclasses.asdict(speed), "http_efficiency": HTTP_EFFICIENCY, "photos_per_s": speed.photos_per_s},
-        "footprint": dataclasses.asdict(footprint),
-        "sizing": {**dataclasses.asdict(sizing), "total_cores": sizing.total_cores},
-        "cost": costs or None,
-    }
-
-
-def sizing_lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """Format a report, which also has the `bundle`, the `machine` and the `photos` that were measured, as a table."""
-    demand, speed, sizing, cost = (report[name] for name in ("demand", "speed", "sizing", "cost"))
-    http_percent = 100 - 100 * HTTP_EFFICIENCY
-    each = f"{sizing['instances']} x " if sizing["instances"] > 1 else ""
-    facts = {
-        "bundle": f"{report['bundle']['name']}, version {report['bundle']['version']}",
-        "measured on": f"{report['machine']}, one core",
-        "photos": f"{report['photos']}, {speed['megapixels']:.1f} megapixels, {speed['photo_bytes'] / 1e6:.1f} MB",
-        "one photo": f"{speed['decode_ms']:.1f} ms to decode, {speed['infer_ms']:.1f} ms inference",
-        "one core": f"{speed['photos_per_s']:.1f} photos/s, with {http_percent:.0f} % of its time for HTTP",
-        "asked": f"{demand['photos_per_s']:g} photos/s at the busiest time, cores at most "
-        f"{100 * demand['utilization']:.0f} % busy",
-        "cores": f"{each}{sizing['cores']} ({sizing['cores_busy']:.2f} busy)",
-        "memory": f"{each}{_mib(sizing['memory_bytes'])}; {each}{_mib(sizing['least_memory_bytes'])} if no photo is "
-        "larger (the service lowers its limits by itself)",
-    }
-    if cost is not None:
-        facts["cost"] = (
-            f"{cost['per_month']:,.2f} a month ({HOURS_PER_MONTH} hours), {cost['per_1000']:.4f} for 1,000 photos if "
-            "as many come all the time"
-        )
-    for name, value in facts.items():
-        yield f"{name:<11} {printable(value)}"
-
-
-def _mib(count: int) -> str:
-    return f"{math.ceil(count / 1024**2):,} MiB"

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from service.cores import usable_cores
-from service.predictor import Predictor
-from service.sizing import Speed
+from service.predictor import Prediction, Predictor
+from service.sizing.needs import Speed
 
 _JPEG_QUALITY = 85
 _TILE = (1024, 768)
@@ -36,7 +36,7 @@ def measure_speed(predictor: Predictor, photos: Sequence[bytes], *, seconds: flo
         service.pixels.ImageError: A photo cannot be decoded.
     """
     predictor.predict(photos[0])
-    predictions = []
+    predictions: list[Prediction] = []
     start = time.perf_counter()
     while len(predictions) < len(photos) or time.perf_counter() - start < seconds:
         predictions.append(predictor.predict(photos[len(predictions) % len(photos)]))
