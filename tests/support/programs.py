@@ -1,4 +1,4 @@
-"""Programs that some tests need, of Debian or of the development packages, and changed copies of the files they check."""
+"""Programs that tests need, of Debian or of the development packages, and changed copies of the files they check."""
 
 from __future__ import annotations
 
