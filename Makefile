@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The bundle for `make serve`: the newest that `make demo` made, or BUNDLE=...
 BUNDLE ?= $(lastword $(sort $(wildcard demo/*/run/bundle)))
 
-.PHONY: demo serve test test-slow fuzz soak container-test container-test-matrix lint format docs lock
+.PHONY: demo serve test test-slow fuzz soak container-test container-test-matrix container-test-places lint format docs lock
 
 demo: $(VENV)/.trainer-installed
 	$(BIN)/python deploy/demo.py
@@ -39,6 +39,13 @@ container-test: $(VENV)/.dev-installed
 # The same with every user, restriction and size that docs/serving.md names.
 container-test-matrix: CONTAINER_TEST := --matrix
 container-test-matrix: container-test
+
+# What `fieldguide deploy` writes, built, and started as each place does it.
+container-test-places: $(VENV)/.dev-installed
+	@test -n "$(BUNDLE)" || { echo "no bundle yet: type 'make demo' first, or 'make $@ BUNDLE=path'" >&2; exit 2; }
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		$(BIN)/fieldguide deploy space $(BUNDLE) --out "$$folder/site" --name bears && \
+		CT_CONTEXT="$$folder/site" tests/container/run.sh $(BUNDLE) --places
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .

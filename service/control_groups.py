@@ -1,4 +1,4 @@
-"""The control groups of this process (Linux, version 1 and 2), and the limits on memory that they set.
+"""The control groups of this process (Linux, version 1 and 2), and the limit on memory that they and the machine set.
 
 A limit of a group holds for all its processes together, and for those of the groups in it. So each limit is looked up
 in the process's own group and in all its parents.
@@ -40,10 +40,11 @@ def group_folders(controller: str, *, root: Path = Path("/")) -> dict[int, list[
 
 
 def memory_limit_bytes(*, root: Path = Path("/")) -> int | None:
-    """Return how much memory this process's control groups allow, bytes; None if they set no limit.
+    """Return how much memory this process's control groups and the machine allow, bytes; None if that is not known.
 
     It is the smallest limit of all groups: above `memory.max` processes are killed, above `memory.high` they are slowed
-    down until they hardly run. Swap is not counted.
+    down until they hardly run. A virtual machine, as some hosts give to a container, has no group with a limit: its
+    memory is the limit. Swap is not counted.
 
     Args:
         root: Folder with `proc` and `sys`.
@@ -52,6 +53,7 @@ def memory_limit_bytes(*, root: Path = Path("/")) -> int | None:
     files = [folder / name for folder in groups[2] for name in ("memory.max", "memory.high")]
     files += [folder / "memory.limit_in_bytes" for folder in groups[1]]
     limits = [int(word) for file in files for word in read_words(file) if word != "max"]
+    limits += [1024 * int(kib) for kib in read_words(root / "proc/meminfo")[1:2]]  # the first line is MemTotal
     return min((limit for limit in limits if limit < _UNLIMITED_BYTES), default=None)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the Dockerfile and tries the image: `make container-test`, and with --matrix `make container-test-matrix`.
 #
-#   tests/container/run.sh BUNDLE [--matrix] [--memory 512m] [--cpus 2]
+#   tests/container/run.sh BUNDLE [--matrix | --places] [--memory 512m] [--cpus 2]
 #
 # With an engine: docker, else podman, if it runs and has or fetches the official base image. The container's port is
 # published on 127.0.0.1. This path has been run with podman on a base image made by base.sh, and not yet with Docker nor
@@ -12,12 +12,13 @@
 #
 # Then `python -m tests.container` starts containers and asks them everything. Exit code 0 only if every check passed.
 #
+#   CT_CONTEXT  folder with the Dockerfile (this clone)
 #   CT_ENGINE  none, or how the engine is called    CT_BUILD_OPTIONS, CT_RUN_OPTIONS  more options for it
 #   CT_HOME  folder for images (/var/tmp/container-test; delete it when you are done)    CT_REBASE=1  make the base again
 set -euo pipefail
-HERE=$(realpath "$(dirname "$0")"); CTX=$(realpath "$HERE/../.."); F=$CTX/Dockerfile
+HERE=$(realpath "$(dirname "$0")"); ROOT=$(realpath "$HERE/../.."); CTX=${CT_CONTEXT:-$ROOT}; F=$CTX/Dockerfile
 BUNDLE=$(realpath "${1:?the bundle to serve}"); set -- "$BUNDLE" "${@:2}"
-PYTHON=$CTX/.venv/bin/python; cd "$CTX"
+PYTHON=$ROOT/.venv/bin/python; cd "$ROOT"
 export CT_TAG=fieldguide:container-test
 BASE=$(sed -n 's/^ARG PYTHON_IMAGE=//p' "$F")
 CT_HOME=${CT_HOME:-/var/tmp/container-test}

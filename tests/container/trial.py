@@ -34,6 +34,8 @@ class Trial:
         files: How many files it may open; 0: as the engine says.
         network: Whether it has a network.
         largest: Whether the largest images are sent, several at once.
+        environment: Variables, NAME=VALUE.
+        is_mounted: Whether the bundle is mounted; else it is a part of the image.
     """
 
     name: str
@@ -44,12 +46,15 @@ class Trial:
     files: int = 0
     network: bool = True
     largest: bool = False
+    environment: tuple[str, ...] = ()
+    is_mounted: bool = True
 
     def run_options(self, bundle: str) -> list[str]:
         """Options of `run`."""
         return [
-            *(f"--volume={bundle}:/bundle:ro", f"--memory={self.memory}", f"--memory-swap={self.memory}"),
-            *(f"--cpus={self.cpus}", "--pids-limit=512"),
+            *([f"--volume={bundle}:/bundle:ro"] if self.is_mounted else []),
+            *(f"--memory={self.memory}", f"--memory-swap={self.memory}", f"--cpus={self.cpus}", "--pids-limit=512"),
+            *(f"--env={variable}" for variable in self.environment),
             *self.options,
             *([f"--user={self.user}"] if self.user else []),
             *([f"--ulimit=nofile={self.files}:{self.files}"] if self.files else []),

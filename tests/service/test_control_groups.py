@@ -54,6 +54,21 @@ def test_version_1_in_a_container_whose_path_is_that_of_the_host(tmp_path: Path)
     assert memory_limit_bytes(root=tmp_path) == 1000
 
 
-def test_the_groups_of_this_process_can_be_read() -> None:
-    limit = memory_limit_bytes()
-    assert limit is None or limit > 0
+@pytest.mark.parametrize(
+    ("text", "limit"), [("900000\n", 900000), ("max\n", 1010000 * 1024), ("2000000000\n", 1010000 * 1024)]
+)
+def test_a_machine_with_less_memory_than_the_group_allows(tmp_path: Path, text: str, limit: int) -> None:
+    write_files(
+        tmp_path,
+        **{
+            "proc/meminfo": "MemTotal:        1010000 kB\nMemFree:          500000 kB\n",
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": text,
+        },
+    )
+    assert memory_limit_bytes(root=tmp_path) == limit
+
+
+def test_the_groups_of_this_process_and_its_machine_can_be_read() -> None:
+    if Path("/proc/meminfo").exists():
+        assert (memory_limit_bytes() or 0) > 0
