@@ -8,15 +8,19 @@
 # its own network and control group. Then it asks the service (check.py), stops it in the middle of a request, and starts
 # it without a bundle. It prints KEY=VALUE lines; exit code 0 only if every check passed. Needs root, Debian or Ubuntu.
 #
+#   tests/container/run.sh -t trainer -m 4g       builds the other target, and trains in it (trainer.sh): about 20 GB of disk
+#
 #   -m, -c  memory and processors of the container       -k  keep its log
 #   CT_HOME  folder for the images (/var/tmp/container-test)        CT_REBASE=1  make the base image again
 #   CT_USER  run as this user in place of the image's own           CT_FILES  open files that are allowed
 set -euo pipefail
 ORIG=("$@")
-TAG=fieldguide:container-test PORT=8000 URLPATH=/readyz MEM=512m CPUS=2 WAIT=60 KEEP=0
-while getopts m:c:k o; do case $o in
-  m) MEM=$OPTARG;; c) CPUS=$OPTARG;; k) KEEP=1;; *) exit 2;; esac; done
-shift $((OPTIND-1)); BUNDLE=$(realpath "${1:?the bundle to serve}"); CTX=$(realpath "$(dirname "$0")/../.."); F=$CTX/Dockerfile
+TAG=fieldguide:container-test TARGET=service PORT=8000 URLPATH=/readyz MEM=512m CPUS=2 WAIT=60 KEEP=0
+while getopts m:c:kt: o; do case $o in
+  t) TARGET=$OPTARG TAG=fieldguide-$OPTARG:container-test;; m) MEM=$OPTARG;; c) CPUS=$OPTARG;; k) KEEP=1;; *) exit 2;; esac; done
+shift $((OPTIND-1))
+[ "$TARGET" = trainer ] || BUNDLE=$(realpath "${1:?the bundle to serve}")
+CTX=$(realpath "$(dirname "$0")/../.."); F=$CTX/Dockerfile
 PYTHON=$CTX/.venv/bin/python; cd "$CTX"
 CT_HOME=${CT_HOME:-/var/tmp/container-test}; mkdir -p "$CT_HOME"/{run,tmp,bases}
 STORE=(--root "$CT_HOME/store" --runroot "$CT_HOME/run" --storage-driver overlay)
@@ -96,7 +100,7 @@ if [ "${CT_INNER:-}" != 1 ]; then
     [ -d "${PIP_FIND_LINKS:-/nonexistent}" ] && echo "find-links = $PIP_FIND_LINKS"; } >"$CT_HOME/pip.conf"
   vol+=(-v "$CT_HOME/pip.conf:/etc/pip.conf:ro"); [ -d "${PIP_FIND_LINKS:-/nonexistent}" ] && vol+=(-v "$PIP_FIND_LINKS:$PIP_FIND_LINKS:ro")
   layers=--layers; [ "${CT_LAYERS:-1}" = 0 ] && layers=--no-cache
-  if ! "${B[@]}" bud --isolation chroot --force-rm --pull-never --format docker $layers "${vol[@]}" -f "$CT_HOME/Dockerfile.used" -t "$TAG" "$CTX" >"$CT_HOME/build.log" 2>&1; then
+  if ! "${B[@]}" bud --isolation chroot --force-rm --pull-never --format docker $layers "${vol[@]}" -f "$CT_HOME/Dockerfile.used" --target "$TARGET" -t "$TAG" "$CTX" >"$CT_HOME/build.log" 2>&1; then
     tail -20 "$CT_HOME/build.log" >&2; "${B[@]}" rm -a >/dev/null 2>&1 || true; echo build=FAIL; exit 1; fi
   step build "$t"
   sz=$("${PD[@]}" image inspect "$TAG" --format '{{.Size}}'); bs=0; [ -z "$name" ] || bs=$("${PD[@]}" image inspect "$name" --format '{{.Size}}')
@@ -132,6 +136,8 @@ start() { # more options of `podman run`
 user=$("${PD[@]}" image inspect "$TAG" --format '{{.Config.User}}')
 check numeric_nonroot_user grep -qE '^[1-9][0-9]*(:|$)' <<<"$user"
 ep=$("${PD[@]}" image inspect "$TAG" --format '{{json .Config.Entrypoint}}'); check exec_form_entrypoint bash -c '[[ $1 != *"/bin/sh"* ]]' _ "$ep"
+
+if [ "$TARGET" = trainer ]; then . tests/container/trainer.sh; echo "fails=$FAILS"; exit $((FAILS > 0)); fi
 
 # Without a bundle it ends with 3 and one line.
 start; sleep 0.2; code=$("${PD[@]}" wait $C)
