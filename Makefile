@@ -55,7 +55,8 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 	--no-emit-find-links --custom-compile-command 'make lock'
 lock: $(VENV)/.dev-installed
 	$(LOCK) pyproject.toml --output-file deploy/locks/service.txt
-	$(LOCK) pyproject.toml --extra trainer --extra heic --output-file deploy/locks/trainer.txt
+	$(LOCK) pyproject.toml --extra trainer --extra heic --constraints deploy/locks/service.txt \
+		--output-file deploy/locks/trainer.txt
 	$(LOCK) --group release --output-file deploy/locks/release.txt
 
 # Looks up known vulnerabilities of every locked package. Needs the internet.
