@@ -76,7 +76,7 @@ def test_the_files_are_valid_safe_and_pinned() -> None:
         ("workflows/ci.yml", "checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "checkout@v7", "unpinned"),
         ("workflows/ci.yml", "contents: read", "contents: write", "not for the whole workflow"),
         ("workflows/ci.yml", "          persist-credentials: false", "          fetch-depth: 0", "artipacked"),
-        ("workflows/audit.yml", "permissions:\n      contents: read", "permissions: write-all", "excessive-permissions"),
+        ("workflows/audit.yml", "    permissions:\n      contents: read", "    permissions: write-all", "excessive"),
         ("workflows/container.yml", "${GITHUB_REF_NAME#v}", "${{ github.ref_name }}", "template-injection"),
         ("workflows/container.yml", "${{ github.token }}", "${{ secrets.TOKEN }}", "has a secret"),
         ("workflows/container.yml", "$base@$digest", f"$base@{DIGEST}", "a digest that somebody typed"),
