@@ -69,8 +69,8 @@ sbom: $(VENV)/.dev-installed
 	mkdir -p sbom
 	for lock in service trainer; do $(BIN)/cyclonedx-py requirements deploy/locks/$$lock.txt --pyproject pyproject.toml \
 		--short-PURLs --output-reproducible --spec-version 1.6 --output-file sbom/$$lock.cdx.json || exit; done
-	test -z "$(IMAGE)" || { container=$$($(ENGINE) create $(IMAGE)) && $(ENGINE) export $$container \
-		| $(BIN)/python deploy/sbom.py > sbom/image.cdx.json; status=$$?; $(ENGINE) rm $$container; exit $$status; }
+	test -z "$(IMAGE)" || { set -e; container=$$($(ENGINE) create $(IMAGE)); trap "$(ENGINE) rm $$container >/dev/null" EXIT; \
+		$(ENGINE) export $$container | $(BIN)/python deploy/sbom.py > sbom/image.part; mv sbom/image.part sbom/image.cdx.json; }
 
 # Writes dist/: the source distribution and the wheel that a release has, built and tried with the locked packages alone.
 dist:

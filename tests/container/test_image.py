@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +61,31 @@ def test_the_container_for_training_runs_the_command_as_a_user_without_rights() 
     assert variables["HOME"] == "/tmp"  # everybody may write there
     assert variables["FIELDGUIDE_CACHE"] == "/runs/.cache"
     assert any("install -d -o 65532 -g 0 -m 775 /runs" in text for _, text in STAGES["trainer"])
+
+
+def hadolint(text: str) -> str:
+    """What hadolint has against a Dockerfile; empty if nothing."""
+    command = [Path(sys.executable).with_name("hadolint"), "--no-color", "-"]
+    return subprocess.run(command, check=False, capture_output=True, input=text, text=True).stdout
+
+
+def test_hadolint_has_no_complaint() -> None:
+    assert not hadolint(DOCKERFILE)
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake", "complaint"),
+    [
+        ("FROM ${PYTHON_IMAGE} AS trainer", "FROM python AS trainer", "DL3006"),
+        ("--no-cache-dir ", "", "DL3042"),
+        ("USER 65532:65532", "USER root", "DL3002"),
+        ('["python", "-m", "fieldguide"]', "python -m fieldguide", "DL3025"),
+        ("STOPSIGNAL", "STOPSIGNALS", "missing whitespace"),
+    ],
+)
+def test_hadolint_finds_a_mistake(text: str, mistake: str, complaint: str) -> None:
+    assert text in DOCKERFILE
+    assert complaint in hadolint(DOCKERFILE.replace(text, mistake))
 
 
 def test_nothing_is_taken_from_an_unknown_place() -> None:

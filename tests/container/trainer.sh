@@ -27,6 +27,10 @@ check bundle_verified fieldguide verify /runs/1/bundle
 check report grep -q '<svg\|data:image' "$RUNS/1/report.html"
 check same_bundle_here "$PYTHON" -m fieldguide verify "$RUNS/1/bundle"
 
+# Several processes, as on several GPUs.
+check torchrun "${PD[@]}" run --rm "${OPTIONS[@]}" --entrypoint python "$TAG" -m torch.distributed.run --nproc-per-node 2 \
+  -m fieldguide fit /runs/digits --recipe /runs/digits-recipe.toml --epochs 0 --device cpu --out /runs/3
+
 # torch.compile needs a compiler: the training says so, and goes on without it.
 t=$EPOCHREALTIME; fieldguide fit /runs/digits --recipe /runs/digits-recipe.toml --epochs 1 --compile --out /runs/2 >"$CT_HOME/compile.log" 2>&1 || true
 step fit_with_compile "$t"

@@ -71,6 +71,18 @@ def test_the_service_and_the_trainer_have_the_same_versions() -> None:
     assert audit.read_lock(LOCKS["service"]) <= audit.read_lock(LOCKS["trainer"])
 
 
+def test_a_release_is_built_by_what_is_locked() -> None:
+    script = ROOT / "deploy" / "dist.sh"
+    subprocess.run(["bash", "-n", script], check=True)
+    assert script.stat().st_mode & 0o111
+    installs = re.findall(r'"\$\{install\[@\]\}" (.*)', script.read_text(encoding="utf-8"))
+    assert installs == [
+        "--require-hashes --requirement deploy/locks/release.txt",
+        "--require-hashes --requirement deploy/locks/service.txt",
+        "--no-deps --no-index dist/*.whl",
+    ]
+
+
 # Bills of materials
 
 
