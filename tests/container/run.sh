@@ -137,6 +137,7 @@ user=$("${PD[@]}" image inspect "$TAG" --format '{{.Config.User}}')
 check numeric_nonroot_user grep -qE '^[1-9][0-9]*(:|$)' <<<"$user"
 ep=$("${PD[@]}" image inspect "$TAG" --format '{{json .Config.Entrypoint}}'); check exec_form_entrypoint bash -c '[[ $1 != *"/bin/sh"* ]]' _ "$ep"
 
+bill() { "${PD[@]}" export $C | "$PYTHON" -m tests.container.bill "deploy/locks/$TARGET.txt"; }
 if [ "$TARGET" = trainer ]; then . tests/container/trainer.sh; echo "fails=$FAILS"; exit $((FAILS > 0)); fi
 
 # Without a bundle it ends with 3 and one line.
@@ -154,6 +155,7 @@ while [ "$(date +%s)" -lt "$end" ]; do
 if [ $up = 0 ]; then echo check_ready=FAIL; "${PD[@]}" inspect $C --format 'exit_code={{.State.ExitCode}}'; "${PD[@]}" logs --tail 30 $C >&2; exit 1; fi
 echo "startup_s=$(secs "$t")"; echo check_ready=ok
 for tool in pip gcc cc git; do check no_$tool bash -c '! "$@"' _ "${PD[@]}" exec $C sh -c "command -v $tool"; done
+check bill_of_materials bill
 check no_torch bash -c '! "$@"' _ "${PD[@]}" exec $C python -c "import torch"
 "$PYTHON" -m tests.container.check "http://10.88.77.2:$PORT" "$BUNDLE" || FAILS=$((FAILS+1))
 pid=$("${PD[@]}" inspect $C --format '{{.State.Pid}}')
