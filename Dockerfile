@@ -49,8 +49,8 @@ COPY bundle /bundle
 # root. It has not been run on a GPU, nor on the official base image.
 FROM ${PYTHON_IMAGE} AS trainer
 COPY deploy/locks/trainer.txt /usr/local/share/fieldguide/trainer.txt
-# One stage, since a copy of these packages would take gigabytes of the builder's disk. Results lie in /runs: a volume that is
-# made from this folder belongs to the user below.
+# One stage, since a copy of these packages would take gigabytes of the builder's disk. Results lie in /runs: a volume that
+# is made from this folder belongs to the user below.
 RUN python -m pip install --no-cache-dir --no-compile --disable-pip-version-check --root-user-action ignore \
         --only-binary :all: --require-hashes --target /opt/fieldguide --requirement /usr/local/share/fieldguide/trainer.txt \
     && rm -rf /opt/fieldguide/bin /usr/local/lib/python3*/site-packages/pip /usr/local/lib/python3*/site-packages/pip-* \
