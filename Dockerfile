@@ -2,6 +2,7 @@
 #
 #   docker build -t fieldguide .                                      the bundle is mounted, at /bundle
 #   cp -r run/bundle bundle && docker build --target baked -t bears . the bundle in ./bundle is part of the image
+#   docker build --target trainer -t fieldguide-trainer .             training, with torch and CUDA: docs/training.md
 #
 # A workflow pins the digest of the base image: --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:...
 ARG PYTHON_IMAGE=python:3.13-slim
@@ -43,6 +44,40 @@ CMD ["serve"]
 
 FROM slim AS baked
 COPY bundle /bundle
+
+# Training jobs on machines with an NVIDIA GPU, or on a CPU. It was built and run on a CPU as user 65532 with a read-only
+# root. It has not been run on a GPU, nor on the official base image.
+FROM ${PYTHON_IMAGE} AS trainer
+COPY deploy/locks/trainer.txt /usr/local/share/fieldguide/trainer.txt
+# One stage, since a copy of these packages would take gigabytes of the builder's disk. Results lie in /runs: a volume that
+# is made from this folder belongs to the user below.
+RUN python -m pip install --no-cache-dir --no-compile --disable-pip-version-check --root-user-action ignore \
+        --only-binary :all: --require-hashes --target /opt/fieldguide --requirement /usr/local/share/fieldguide/trainer.txt \
+    && rm -rf /opt/fieldguide/bin /usr/local/lib/python3*/site-packages/pip /usr/local/lib/python3*/site-packages/pip-* \
+        /usr/local/bin/pip* /usr/local/lib/python3*/ensurepip \
+    && find /opt/fieldguide -name '*.a' -delete \
+    && python -m compileall -q -j 0 /opt/fieldguide \
+    && install -d -o 65532 -g 0 -m 775 /runs
+COPY service /opt/fieldguide/service
+COPY trainer /opt/fieldguide/trainer
+COPY fieldguide /opt/fieldguide/fieldguide
+RUN python -m compileall -q /opt/fieldguide/service /opt/fieldguide/trainer /opt/fieldguide/fieldguide
+# HOME is where matplotlib, torch, triton and huggingface-hub keep caches: any user may write there, also without a name.
+ENV PYTHONPATH=/opt/fieldguide \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp \
+    TORCHINDUCTOR_CACHE_DIR=/tmp/torchinductor \
+    FIELDGUIDE_CACHE=/runs/.cache \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+LABEL org.opencontainers.image.title="fieldguide-trainer" \
+      org.opencontainers.image.description="Fine-tunes an image classifier on a folder of photos." \
+      org.opencontainers.image.licenses="Apache-2.0"
+USER 65532:65532
+# As process 1 Python ignores SIGTERM. SIGINT stops a training as Ctrl-C does: `resume` continues it.
+STOPSIGNAL SIGINT
+ENTRYPOINT ["python", "-m", "fieldguide"]
+CMD ["--help"]
 
 # The last stage is what is built if no other is named.
 FROM slim AS service

@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 # The bundle for `make serve`: the newest that `make demo` made, or BUNDLE=...
 BUNDLE ?= $(lastword $(sort $(wildcard demo/*/run/bundle)))
 
-.PHONY: demo serve test test-slow fuzz soak container-test container-test-matrix container-test-places lint format docs lock
+.PHONY: demo serve test test-slow fuzz soak container-test container-test-matrix container-test-places container-test-trainer \
+	lint format docs lock audit sbom dist
 
 demo: $(VENV)/.trainer-installed
 	$(BIN)/python deploy/demo.py
@@ -47,6 +48,10 @@ container-test-places: $(VENV)/.dev-installed
 		$(BIN)/fieldguide deploy space $(BUNDLE) --out "$$folder/site" --name bears && \
 		CT_CONTEXT="$$folder/site" tests/container/run.sh $(BUNDLE) --places
 
+# The image for training: builds it, and trains in it on the CPU. Needs 20 GB of disk.
+container-test-trainer: $(VENV)/.dev-installed
+	CT_TARGET=trainer tests/container/run.sh
+
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,10 +65,32 @@ format: $(VENV)/.dev-installed
 docs: $(VENV)/.trainer-installed
 	$(BIN)/python -m docs.generate
 
-# Writes deploy/locks/service.txt: every package of the image, with its hashes. Run it to update them.
+# Writes deploy/locks: every package of the images and of the workflows, for every Python and system, with its hashes and
+# without addresses. Run it to update them.
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade --quiet --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command 'make lock'
 lock: $(VENV)/.dev-installed
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file deploy/locks/service.txt
+	$(LOCK) pyproject.toml --output-file deploy/locks/service.txt
+	$(LOCK) pyproject.toml --extra trainer --extra heic --constraints deploy/locks/service.txt \
+		--output-file deploy/locks/trainer.txt
+	$(LOCK) --group release --output-file deploy/locks/release.txt
+
+# Looks up known vulnerabilities of every locked package. Needs the internet.
+audit: $(VENV)/.dev-installed
+	$(BIN)/python deploy/audit.py
+
+# Writes sbom/: what the locks name, and with IMAGE=fieldguide what that image has (by docker; ENGINE=podman is the same).
+ENGINE ?= docker
+sbom: $(VENV)/.dev-installed
+	mkdir -p sbom
+	for lock in service trainer; do $(BIN)/cyclonedx-py requirements deploy/locks/$$lock.txt --pyproject pyproject.toml \
+		--short-PURLs --output-reproducible --spec-version 1.6 --output-file sbom/$$lock.cdx.json || exit; done
+	test -z "$(IMAGE)" || { set -e; container=$$($(ENGINE) create $(IMAGE)); trap "$(ENGINE) rm $$container >/dev/null" EXIT; \
+		$(ENGINE) export $$container | $(BIN)/python deploy/sbom.py > sbom/image.part; mv sbom/image.part sbom/image.cdx.json; }
+
+# Writes dist/: the source distribution and the wheel that a release has, built and tried with the locked packages alone.
+dist:
+	PYTHON=$(PYTHON) deploy/dist.sh
 
 $(VENV)/.trainer-installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

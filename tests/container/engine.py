@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 PORT = 8000
 _READY_S = 60.0
@@ -48,6 +48,18 @@ class Engine:
         return self.call(
             "run", "--rm", "--network=none", "--entrypoint=sh", *self._others, self._tag, "-c", command
         ).returncode
+
+    @contextlib.contextmanager
+    def files(self) -> Iterator[IO[bytes]]:
+        """Give the archive of all files of the image."""
+        container = self.call("create", self._tag).stdout.strip()
+        with subprocess.Popen([*self._command, "export", container], stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            try:
+                yield process.stdout
+            finally:
+                process.stdout.close()
+        self.call("rm", "--force", container)
 
     def inspect(self, kind: str, name: str) -> dict[str, Any]:
         """Return what the engine knows of an image or a container."""

@@ -12,16 +12,19 @@
 #
 # Then `python -m tests.container` starts containers and asks them everything. Exit code 0 only if every check passed.
 #
+#   CT_TARGET=trainer  builds the image for training, and trains in it: `make container-test-trainer`, trainer.sh
 #   CT_CONTEXT  folder with the Dockerfile (this clone)
 #   CT_ENGINE  none, or how the engine is called    CT_BUILD_OPTIONS, CT_RUN_OPTIONS  more options for it
 #   CT_HOME  folder for images (/var/tmp/container-test; delete it when you are done)    CT_REBASE=1  make the base again
 set -euo pipefail
 HERE=$(realpath "$(dirname "$0")"); ROOT=$(realpath "$HERE/../.."); CTX=${CT_CONTEXT:-$ROOT}; F=$CTX/Dockerfile
-BUNDLE=$(realpath "${1:?the bundle to serve}"); set -- "$BUNDLE" "${@:2}"
+TARGET=${CT_TARGET:-}
+if [ "$TARGET" != trainer ]; then BUNDLE=$(realpath "${1:?the bundle to serve}"); set -- "$BUNDLE" "${@:2}"; fi
 PYTHON=$ROOT/.venv/bin/python; cd "$ROOT"
-export CT_TAG=fieldguide:container-test
+export CT_TAG=fieldguide${TARGET:+-$TARGET}:container-test
 BASE=$(sed -n 's/^ARG PYTHON_IMAGE=//p' "$F")
-CT_HOME=${CT_HOME:-/var/tmp/container-test}
+export CT_HOME=${CT_HOME:-/var/tmp/container-test}
+try_image() { if [ "$TARGET" = trainer ]; then bash "$HERE/trainer.sh" "$PYTHON"; else "$PYTHON" -m tests.container "$@"; fi; }
 T0=$EPOCHREALTIME
 secs() { awk -v a="$1" -v b="${2:-$EPOCHREALTIME}" 'BEGIN{printf "%.2f",b-a}'; }
 step() { echo "step_$1_s=$(secs "$2")"; }
@@ -40,10 +43,11 @@ if [ -z "$ENGINE" ]; then
 fi
 if [ "$ENGINE" != none ]; then
   echo "engine=$ENGINE base=$BASE"; t=$EPOCHREALTIME
-  $ENGINE build ${CT_BUILD_OPTIONS:-} -t "$CT_TAG" "$CTX" >/dev/null || { echo build=FAIL; exit 1; }
+  $ENGINE build ${CT_BUILD_OPTIONS:-} ${TARGET:+--target "$TARGET"} -t "$CT_TAG" "$CTX" >/dev/null || { echo build=FAIL; exit 1; }
   step build "$t"
   sizes "$($ENGINE image inspect "$CT_TAG" --format '{{.Size}}')" "$($ENGINE image inspect "$BASE" --format '{{.Size}}')"
-  CT_COMMAND=$ENGINE "$PYTHON" -m tests.container "$@"
+  export CT_COMMAND=$ENGINE; mkdir -p "$CT_HOME"
+  try_image "$@"
   exit
 fi
 
@@ -82,7 +86,7 @@ if [ "${CT_INNER:-}" != 1 ]; then
     [ -d "${PIP_FIND_LINKS:-/nonexistent}" ] && echo "find-links = $PIP_FIND_LINKS"; } >"$CT_HOME/pip.conf"
   vol+=(-v "$CT_HOME/pip.conf:/etc/pip.conf:ro"); [ -d "${PIP_FIND_LINKS:-/nonexistent}" ] && vol+=(-v "$PIP_FIND_LINKS:$PIP_FIND_LINKS:ro")
   layers=--layers; [ "${CT_LAYERS:-1}" = 0 ] && layers=--no-cache
-  if ! "${B[@]}" bud --isolation chroot --force-rm --pull-never --format docker $layers "${vol[@]}" -f "$CT_HOME/Dockerfile.used" -t "$CT_TAG" "$CTX" >"$CT_HOME/build.log" 2>&1; then
+  if ! "${B[@]}" bud --isolation chroot --force-rm --pull-never --format docker $layers "${vol[@]}" -f "$CT_HOME/Dockerfile.used" ${TARGET:+--target "$TARGET"} -t "$CT_TAG" "$CTX" >"$CT_HOME/build.log" 2>&1; then
     tail -20 "$CT_HOME/build.log" >&2; "${B[@]}" rm -a >/dev/null 2>&1 || true; echo build=FAIL; exit 1; fi
   step build "$t"
   base_size=0; [ -z "$name" ] || base_size=$("${PD[@]}" image inspect "$name" --format '{{.Size}}')
@@ -108,4 +112,4 @@ files=$(ulimit -Hn)
 export CT_COMMAND="${PD[*]}" CT_ADDRESS=10.88.77.2:8000
 export CT_RUN_OPTIONS="--network=ns:/run/netns/svc --log-driver=k8s-file --health-interval=disable --read-only-tmpfs=false \
   --cgroup-parent=/container-test --ulimit=nofile=$files:$files --ulimit=nproc=4096:4096 ${CT_RUN_OPTIONS:-}"
-"$PYTHON" -m tests.container "$@"
+try_image "$@"

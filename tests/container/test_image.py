@@ -1,81 +1,111 @@
-"""What the image is made of. `make container-test` builds and tries it; these look only at its files."""
+"""What the images are made of. `make container-test` builds and tries them; these look only at their files."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 from tests.test_packaging import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-LOCK = (ROOT / "deploy" / "locks" / "service.txt").read_text(encoding="utf-8")
-INSTRUCTIONS = re.findall(r"^([A-Z]+) ((?:.*\\\n)*.*)$", DOCKERFILE, re.MULTILINE)
+INSTRUCTION = re.compile(r"^([A-Z]+) ((?:.*\\\n)*.*)$", re.MULTILINE)
+# Name of a stage -> its instructions, from `FROM`.
+STAGES = {
+    text.split()[3]: INSTRUCTION.findall(text) for text in re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE)[1:]
+}
 
 
-def last(instruction: str) -> str:
-    return [text for name, text in INSTRUCTIONS if name == instruction][-1]
+def last(instruction: str, stage: str) -> str:
+    return [text for name, text in STAGES[stage] if name == instruction][-1]
 
 
-def locked() -> dict[str, str]:
-    """Name -> version."""
-    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK, re.MULTILINE))
+def test_the_last_stage_is_the_service_without_a_bundle() -> None:
+    stages = re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert [name for _, name in stages] == ["packages", "slim", "baked", "trainer", "service"]
+    assert stages[-1][0] == "slim"
 
 
-def test_the_lock_has_every_dependency_of_the_service_in_a_version_that_it_accepts() -> None:
-    project = re.search(r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL | re.MULTILINE)
-    assert project
-    requirements = [Requirement(text) for text in re.findall(r'"(.+?)"', project[1])]
-    assert len(requirements) >= 10
-    for requirement in requirements:
-        assert locked()[requirement.name] in requirement.specifier, requirement
+def test_nothing_that_is_only_for_training_comes_before_the_bundle() -> None:
+    # `fieldguide deploy` cuts the file there: what it writes has no trainer.
+    instructions = [text for stage in ("packages", "slim", "baked") for _, text in STAGES[stage]]
+    assert instructions[-1] == "bundle /bundle"
+    assert not any("trainer" in text for text in instructions)
 
 
-def test_every_locked_package_has_hashes_and_none_an_address() -> None:
-    packages = re.split(r"^(?=[a-z0-9-]+==)", LOCK, flags=re.MULTILINE)[1:]
-    assert len(packages) >= len(locked())  # one may have several versions, for different Pythons
-    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", package) for package in packages)
-    assert "://" not in LOCK
-
-
-@pytest.mark.parametrize("name", ["torch", "torchvision", "onnx", "timm", "fieldguide", "matplotlib"])
-def test_nothing_of_a_training_is_locked(name: str) -> None:
-    assert name not in locked()
-
-
-def test_packages_are_installed_as_wheels_with_hashes() -> None:
-    (install,) = [text for name, text in INSTRUCTIONS if name == "RUN" and "pip install" in text]
+@pytest.mark.parametrize("stage", ["packages", "trainer"])
+def test_packages_are_installed_as_wheels_with_hashes(stage: str) -> None:
+    (install,) = [text for name, text in STAGES[stage] if name == "RUN" and "pip install" in text]
     for option in ("--only-binary :all:", "--require-hashes", "--no-cache-dir"):
         assert option in install
 
 
 def test_the_container_starts_the_service_as_a_user_without_rights() -> None:
-    assert last("USER") == "65532:65532"
-    assert last("ENTRYPOINT") == '["python", "-m", "service"]'
-    assert last("CMD") == '["serve"]'
-    assert "FIELDGUIDE_HOST=::" in last("ENV")
-    assert "/livez" in last("HEALTHCHECK")
+    assert last("USER", "slim") == "65532:65532"
+    assert last("ENTRYPOINT", "slim") == '["python", "-m", "service"]'
+    assert last("CMD", "slim") == '["serve"]'
+    assert "FIELDGUIDE_HOST=::" in last("ENV", "slim")
+    assert "/livez" in last("HEALTHCHECK", "slim")
+
+
+def test_the_container_for_training_runs_the_command_as_a_user_without_rights() -> None:
+    assert last("USER", "trainer") == "65532:65532"
+    assert last("ENTRYPOINT", "trainer") == '["python", "-m", "fieldguide"]'
+    assert last("STOPSIGNAL", "trainer") == "SIGINT"
+    variables = dict(word.split("=") for word in last("ENV", "trainer").replace("\\\n", " ").split())
+    assert variables["NVIDIA_VISIBLE_DEVICES"] == "all"
+    assert variables["NVIDIA_DRIVER_CAPABILITIES"] == "compute,utility"
+    assert variables["HOME"] == "/tmp"  # everybody may write there
+    assert variables["FIELDGUIDE_CACHE"] == "/runs/.cache"
+    assert any("install -d -o 65532 -g 0 -m 775 /runs" in text for _, text in STAGES["trainer"])
+
+
+def hadolint(text: str) -> str:
+    """What hadolint has against a Dockerfile; empty if nothing."""
+    command = [Path(sys.executable).with_name("hadolint"), "--no-color", "-"]
+    return subprocess.run(command, check=False, capture_output=True, input=text, text=True).stdout
+
+
+def test_hadolint_has_no_complaint() -> None:
+    assert not hadolint(DOCKERFILE)
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake", "complaint"),
+    [
+        ("FROM ${PYTHON_IMAGE} AS trainer", "FROM python AS trainer", "DL3006"),
+        ("--no-cache-dir ", "", "DL3042"),
+        ("USER 65532:65532", "USER root", "DL3002"),
+        ('["python", "-m", "fieldguide"]', "python -m fieldguide", "DL3025"),
+        ("STOPSIGNAL", "STOPSIGNALS", "missing whitespace"),
+    ],
+)
+def test_hadolint_finds_a_mistake(text: str, mistake: str, complaint: str) -> None:
+    assert text in DOCKERFILE
+    assert complaint in hadolint(DOCKERFILE.replace(text, mistake))
+
+
+def test_nothing_is_taken_from_an_unknown_place() -> None:
     assert "latest" not in DOCKERFILE
+    assert "org.opencontainers.image.source" not in DOCKERFILE  # the workflow knows the address
     assert not re.search(r"^(ADD|MAINTAINER|SHELL)|curl|apt-get", DOCKERFILE, re.MULTILINE)
 
 
-def test_the_last_stage_is_the_service_without_a_bundle() -> None:
-    stages = re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE)
-    assert [name for _, name in stages] == ["packages", "slim", "baked", "service"]
-    assert stages[-1][0] == "slim"
-
-
-def test_only_what_the_image_needs_is_sent_to_the_builder() -> None:
+def test_only_what_the_images_need_is_sent_to_the_builder() -> None:
     rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
-    assert rules == ["*", "!service", "!deploy/locks", "!bundle", "**/__pycache__"]
+    assert rules == ["*", "!service", "!trainer", "!fieldguide", "!deploy/locks", "!bundle", "**/__pycache__"]
     for path in re.findall(r"^COPY (?!--from)(\S+)", DOCKERFILE, re.MULTILINE):
         assert any(path.startswith(rule[1:]) for rule in rules if rule[0] == "!"), path
 
 
-@pytest.mark.parametrize("name", ["run.sh", "base.sh"])
-def test_the_scripts_that_try_the_image_are_valid(name: str) -> None:
+@pytest.mark.parametrize("name", ["run.sh", "base.sh", "trainer.sh"])
+def test_the_scripts_that_try_the_images_are_valid(name: str) -> None:
     script = ROOT / "tests" / "container" / name
     subprocess.run(["bash", "-n", script], check=True)
-    assert script.stat().st_mode & 0o111 or name != "run.sh"
+
+
+def test_the_script_that_tries_the_images_can_be_started() -> None:
+    assert (ROOT / "tests" / "container" / "run.sh").stat().st_mode & 0o111

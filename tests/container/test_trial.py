@@ -147,8 +147,8 @@ def test_an_image_that_has_what_it_must_not_have_fails(engine: Engine, tmp_path:
     """The shell of this engine finds every program, and torch."""
     (tmp_path / "address").write_text("127.0.0.1:4567\n")
     result = trial.try_image(engine)
-    assert result.failures == ["no_pip", "no_gcc", "no_cc", "no_git", "no_torch"]
-    assert result.checks == 10
+    assert result.failures == ["bill_of_materials", "no_pip", "no_gcc", "no_cc", "no_git", "no_torch"]
+    assert result.checks == 11
 
 
 def test_what_runs_inside_reports_and_asks(server: RunningServer) -> None:

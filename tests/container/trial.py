@@ -11,12 +11,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from tests.container import bill
 from tests.container.check import Service, encoded, picture
 from tests.container.engine import Container, Engine, NotReady
 from tests.container.load import connections_at_once, largest_volleys
+from tests.test_packaging import ROOT
 
 HARDENED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges")
 IMAGE_USER = 65532
+LOCK = ROOT / "deploy" / "locks" / "service.txt"
 # Files that the service keeps for itself and for health probes: service/web/server/process.py.
 _RESERVED_FILES = 72
 
@@ -132,6 +135,8 @@ def try_image(engine: Engine) -> Result:
     with engine.run(HARDENED) as container:
         result.check("code_3", container.wait() == 3)
         result.check("one_line", len(container.log().strip().splitlines()) == 1)
+    with engine.files() as files:
+        result.check("bill_of_materials", lambda: not bill.problems(files, LOCK))
     result.check("shell", engine.shell("command -v python") == 0)
     for tool in ("pip", "gcc", "cc", "git"):
         result.check(f"no_{tool}", engine.shell(f"command -v {tool}") != 0)
