@@ -89,12 +89,19 @@ def one_slot(bundle: Path, fault: int, *flags: str) -> Iterator[RunningServer]:
     options = ["--threads", "1", "--queue-per-slot", "0", *flags]
     with RunningServer(bundle, *options, module=FAULTY) as server, server.connect() as client:
         client.sendall(upload("/v1/predict", image_of(fault)))
-        time.sleep(0.1)
         yield server
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def full_queue(bundle: Path, folder: Path) -> str:
-    with one_slot(bundle, SLOW) as server:
+    with one_slot(bundle, HANGS) as server:
+        wait_for(lambda: "fieldguide_in_flight 1.0" in httpx.get(server.url + "/metrics").text)
         return detail(post(server, make_image()), 429)
 
 
@@ -116,7 +123,7 @@ def loading(bundle: Path, folder: Path) -> str:
 
 def stuck(bundle: Path, folder: Path) -> str:
     with one_slot(bundle, HANGS, "--deadline-s", "0.1", "--stuck-s", "0.1") as server:
-        time.sleep(1)
+        wait_for(lambda: httpx.get(server.url + "/livez").status_code == 503)
         return detail(httpx.get(server.url + "/livez"), 503)
 
 
