@@ -51,6 +51,7 @@ def read_catalog(
     label_column: str | None = None,
     label_delimiter: str | None = None,
     coarse_column: str | None = None,
+    suffix: str | None = None,
     valid_fraction: float = 0.2,
     seed: int = 0,
 ) -> Catalog:
@@ -67,6 +68,7 @@ def read_catalog(
         label_column: Column of a CSV; None: label.
         label_delimiter: Separates the labels in one cell of a CSV: each image may have several labels.
         coarse_column: Column of a CSV with a coarser label.
+        suffix: Suffix of the images, such as `.jpg`, if the paths in a CSV have none.
         valid_fraction: Fraction of the images that is held out for validation, if no others are named.
         seed: Another seed holds out other images.
 
@@ -84,6 +86,7 @@ def read_catalog(
             "label_column": label_column,
             "label_delimiter": label_delimiter,
             "coarse_column": coarse_column,
+            "suffix": suffix,
         }
         unused = [name for name, value in for_data.items() if value is not None]
         if unused:
@@ -96,7 +99,11 @@ def read_catalog(
             "`splits` is for `paths`; a CSV may have a column split, and a folder the folders train and valid"
         )
     columns = Columns(
-        path=path_column or "path", label=label_column or "label", label_delimiter=label_delimiter, coarse=coarse_column
+        path=path_column or "path",
+        label=label_column or "label",
+        label_delimiter=label_delimiter,
+        coarse=coarse_column,
+        suffix=suffix or "",
     )
     return trainer.catalog.read_catalog(
         Path(data),

@@ -153,6 +153,7 @@ class Run:
         root: StrPath | None = None,
         path_column: str | None = None,
         label_column: str | None = None,
+        suffix: str | None = None,
         out: StrPath | None = None,
         threads: int | None = None,
         progress: bool = True,
@@ -164,6 +165,7 @@ class Run:
             root: Folder that the paths of a CSV are relative to.
             path_column: Column of the CSV; None: that of the run's data.
             label_column: Column of the CSV; None: that of the run's data.
+            suffix: Suffix of the images, if the paths in the CSV have none; None: as in the run's data.
             out: New CSV with a line for each image, the worst mistakes first; None: it is not written.
             threads: Number of threads that decode and predict; None: one for each core.
             progress: Whether to show progress.
@@ -180,6 +182,7 @@ class Run:
             root=optional_path(root),
             path_column=path_column,
             label_column=label_column,
+            suffix=suffix,
             predictions=optional_path(out),
         )
         with show_progress(wanted=progress) as shown:

@@ -1,25 +1,33 @@
 """Folders and tables of images, as rows; without torch, so that both programs can read them.
 
-errors   InputError
-text     names that a table can hold, and lists in messages
-folder   which images a folder contains: `walk`
-table    the rows of a table as they are written: `read_records`
+errors      InputError
+text        names that a table can hold, and lists in messages
+folder      which images a folder contains: `walk`
+record      a row of a table, and which of its columns are read
+encoding    the text of a table: UTF-8 and UTF-16
+delimited   CSV
+json_lines  JSON lines
+table       the rows of a table as they are written: `read_records`
+paths       where the images are that a table names: `PathFinder`
 """
 
 from service.inputs.errors import InputError
 from service.inputs.folder import IMAGE_SUFFIXES, Found, walk
-from service.inputs.table import Record, is_table, read_records, relative_path
+from service.inputs.paths import PathFinder
+from service.inputs.record import Cell, Record
+from service.inputs.table import is_table, read_records
 from service.inputs.text import first_few, unwritable
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "Cell",
     "Found",
     "InputError",
+    "PathFinder",
     "Record",
     "first_few",
     "is_table",
     "read_records",
-    "relative_path",
     "unwritable",
     "walk",
 ]

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from service.inputs import first_few, unwritable
 from trainer.catalog.catalog import Catalog
+from trainer.catalog.cells import choose_delimiter
 from trainer.catalog.labels import clean_label
 from trainer.catalog.row import SPLIT_NAMES, Row, Split
 from trainer.catalog.split import HoldOut
 from trainer.errors import CatalogError
-
-_DELIMITERS = (";", "|", ",", "/")
 
 
 def catalog_from_lists(
@@ -60,13 +59,16 @@ def catalog_from_lists(
         )
         if rows.setdefault(row.path, row) != row:
             raise CatalogError(f"{paths[number]} is listed twice, with different labels or splits; keep the right one")
+    label_delimiter = None
+    if several:
+        label_delimiter = choose_delimiter(label for row in rows.values() for label in row.labels)
     drawn = None
     if not any(row.split == "valid" for row in rows.values()):
         drawn = HoldOut(fraction=valid_fraction, seed=seed)
     return Catalog(
         root=root,
         rows=drawn.apply(list(rows.values())) if drawn else tuple(rows.values()),
-        label_delimiter=_delimiter(rows.values()) if several else None,
+        label_delimiter=label_delimiter,
         drawn=drawn,
         remarks=(f"{len(files) - len(rows):,} paths are listed twice.",) if len(rows) < len(files) else (),
     )
@@ -100,12 +102,3 @@ def _split(name: str) -> Split:
     if split is None:
         raise CatalogError(f"the split {name!r} is unknown; give train, valid or test")
     return split
-
-
-def _delimiter(rows: Iterable[Row]) -> str:
-    """What separates labels in the tables that are written: no label has it."""
-    text = "".join(label for row in rows for label in row.labels)
-    found = next((delimiter for delimiter in _DELIMITERS if delimiter not in text), None)
-    if found is None:
-        raise CatalogError(f"the labels have all of {' '.join(_DELIMITERS)}; remove one of these from them")
-    return found

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from service.inputs import InputError, first_few, is_table, unwritable
 from trainer.catalog.catalog import Catalog
+from trainer.catalog.cells import choose_delimiter
 from trainer.catalog.folder import read_folder
 from trainer.catalog.row import Row, Source, Split
 from trainer.catalog.split import HoldOut
@@ -53,7 +54,7 @@ def read_catalog(
         )
     _check_root(root, data, valid)
     source = _read(data, root=root, columns=columns, must_exist=must_exist)
-    rows, remarks, drawn = source.rows, source.remarks, None
+    rows, remarks, drawn, label_delimiter = source.rows, source.remarks, None, columns.label_delimiter
     if valid is not None:
         second = _read(valid, root=root, columns=columns, must_exist=must_exist)
         if any(row.split == "valid" for row in rows):
@@ -62,15 +63,19 @@ def read_catalog(
             raise CatalogError(
                 f"{valid}: some images are marked as train; validate on images that are not used in training."
             )
+        if label_delimiter is None and second.has_label_lists != source.has_label_lists:
+            raise CatalogError(f"{data} and {valid}: the label is a list in only one of them; write lists in both.")
         rows += _relative_to(source.root, second.root, _in_split("valid", second))
         remarks += second.remarks
     elif not any(row.split == "valid" for row in rows):
         drawn = HoldOut(fraction=valid_fraction, seed=seed)
         rows = drawn.apply(rows)
+    if label_delimiter is None and source.has_label_lists:
+        label_delimiter = choose_delimiter(label for row in rows for label in row.labels)
     return Catalog(
         root=source.root,
         rows=rows,
-        label_delimiter=columns.label_delimiter,
+        label_delimiter=label_delimiter,
         drawn=drawn,
         remarks=remarks,
         folder=None if is_table(data) else source.root,

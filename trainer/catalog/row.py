@@ -49,10 +49,12 @@ class Source:
         root: Folder that the rows' paths are relative to, absolute, with links resolved.
         rows: If the source has no splits, the split of every row is `train`.
         has_splits: Whether the source gives the split of each image.
-        remarks: Sentences about what was left out or merged.
+        remarks: Sentences about what was left out, merged or assumed.
+        has_label_lists: Whether each image has a list of labels.
     """
 
     root: Path
     rows: tuple[Row, ...]
     has_splits: bool
     remarks: tuple[str, ...] = ()
+    has_label_lists: bool = False

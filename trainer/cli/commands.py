@@ -217,6 +217,7 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
 )
 @option("--path-column", help="Column of a CSV.  [default: that of RUN's data]")
 @option("--label-column", help="Column of a CSV.  [default: that of RUN's data]")
+@option("--suffix", help="Suffix of the images, if the paths in a CSV have none.  [default: that of RUN's data]")
 @option(
     "--out",
     "predictions",

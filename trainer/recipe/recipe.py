@@ -65,6 +65,13 @@ class DataSource:
     coarse_column: str = knob(
         "", "Column of a CSV with a coarser label: its accuracy is reported too.", group=_DATA, option="coarse-column"
     )
+    suffix: str = knob(
+        "",
+        "Suffix of the images, such as .jpg, if the paths in a CSV have none.",
+        group=_DATA,
+        option="suffix",
+        default_text="none; if a path has no suffix, the only image of this name",
+    )
     base: str = knob("", "Folder that the paths of the run's catalog are relative to: found out.", group=_DATA)
     drawn: bool = knob(False, "Whether the validation images were drawn from the others: found out.", group=_DATA)
 

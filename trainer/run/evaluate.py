@@ -28,6 +28,7 @@ class EvaluationOptions:
         root: Folder that the paths of the CSV are relative to; without `data`, those of the run.
         path_column: Of the CSV; None: as in the run's own data.
         label_column: Of the CSV; None: as in the run's own data.
+        suffix: Of the images, if the CSV leaves it out; None: as in the run's own data.
         predictions: CSV with a line for each image, the worst mistakes first; None: it is not written.
     """
 
@@ -35,6 +36,7 @@ class EvaluationOptions:
     root: Path | None = None
     path_column: str | None = None
     label_column: str | None = None
+    suffix: str | None = None
     predictions: Path | None = None
 
 
@@ -122,6 +124,7 @@ def _test_catalog(run: RunFolder, recipe: Recipe, options: EvaluationOptions) ->
             columns=Columns(
                 path=options.path_column or recipe.data.path_column,
                 label=options.label_column or recipe.data.label_column,
+                suffix=options.suffix or recipe.data.suffix,
             ),
         )
     if options.path_column or options.label_column:

@@ -92,7 +92,12 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
         recipe,
         name=recipe.name or name,
         weights=_absolute_weights(recipe.weights),
-        data=dataclasses.replace(recipe.data, base=str(catalog.root), drawn=catalog.drawn is not None),
+        data=dataclasses.replace(
+            recipe.data,
+            base=str(catalog.root),
+            drawn=catalog.drawn is not None,
+            label_delimiter=catalog.label_delimiter or "",
+        ),
     )
     backbone = load_recipe_backbone(recipe)
     require_trainable(recipe, backbone)

@@ -39,6 +39,7 @@ def read_recipe_catalog(recipe: Recipe) -> Catalog:
             label=data.label_column,
             label_delimiter=data.label_delimiter or None,
             coarse=data.coarse_column or None,
+            suffix=data.suffix,
         ),
         valid_fraction=recipe.valid_fraction,
         seed=recipe.seed,
