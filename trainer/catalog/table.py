@@ -74,6 +74,7 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
     lists: dict[bool, int] = {}
     coarse_entries: list[tuple[str, str, str]] = []
     remarks: list[str] = []
+    emptied: list[str] = []
     repeated, has_splits = 0, False
     records = read_records(
         table, required=_required(columns), optional=_OPTIONAL_COLUMNS, synonyms=_SYNONYMS, remark=remarks.append
@@ -83,7 +84,10 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
         path = finder.find(_text(record, columns.path, where=where), table=table, number=record.number)
         row = _row(record, path, columns=columns, where=where)
         has_splits = "split" in record.cells
-        lists.setdefault(isinstance(record.cells[columns.label], tuple), record.number)
+        label = record.cells[columns.label]
+        if not row.labels and not isinstance(label, tuple) and label.strip(f" {columns.label_delimiter}"):
+            emptied.append(f"row {record.number}: {label!r}")
+        lists.setdefault(isinstance(label, tuple), record.number)
         earlier = rows.setdefault(row.path, row)
         first = numbers.setdefault(row.path, record.number)
         coarse_entries += [(label, row.coarse_label, f"row {record.number}") for label in row.labels]
@@ -103,6 +107,11 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
     _require_found(table, finder, total=len(rows))
     find_coarse_labels(coarse_entries, where=str(table))
     remarks += finder.remarks(table)
+    if emptied:
+        remarks.append(
+            f"{table}: {len(emptied):,} rows have a word that programs write for an empty cell, and no label "
+            f"({emptied[0]})."
+        )
     if repeated:
         remarks.append(f"{table}: {repeated:,} rows repeat an image and were ignored.")
     labels = {label for row in rows.values() for label in row.labels}
