@@ -2,6 +2,8 @@
 
 errors      InputError
 text        names that a table can hold, and lists in messages
+archive     a zip or tar, read in place
+files       files and folders, on the disk or in an archive: `read_bytes`
 folder      which images a folder contains: `walk`
 record      a row of a table, and which of its columns are read
 encoding    the text of a table: UTF-8 and UTF-16
@@ -11,7 +13,9 @@ table       the rows of a table as they are written: `read_records`
 paths       where the images are that a table names: `PathFinder`
 """
 
+from service.inputs.archive import archive_stem, is_archive, open_archive
 from service.inputs.errors import InputError
+from service.inputs.files import is_file, list_folder, open_file, read_bytes, top_folder
 from service.inputs.folder import IMAGE_SUFFIXES, Found, walk
 from service.inputs.paths import PathFinder
 from service.inputs.record import Cell, Record
@@ -25,9 +29,17 @@ __all__ = [
     "InputError",
     "PathFinder",
     "Record",
+    "archive_stem",
     "first_few",
+    "is_archive",
+    "is_file",
     "is_table",
+    "list_folder",
+    "open_archive",
+    "open_file",
+    "read_bytes",
     "read_records",
+    "top_folder",
     "unwritable",
     "walk",
 ]

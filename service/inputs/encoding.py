@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from service.inputs.errors import InputError
+from service.inputs.files import open_file
 from service.inputs.text import has_escaped_bytes
 
 MAX_LINE = 1 << 20  # characters; what is longer is no table
@@ -30,8 +31,9 @@ def open_text(table: Path) -> TextIO:
     Raises:
         OSError: The file cannot be read.
     """
-    file = table.open("rb")
-    encoding = _encoding(file.peek(4)[:4])
+    file = open_file(table)
+    encoding = _encoding(file.read(4))
+    file.seek(0)
     errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
     return io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
 

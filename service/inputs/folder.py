@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from service.inputs.errors import InputError
+from service.inputs.files import Entry, identity, list_folder
 from service.inputs.text import unwritable
 
 IMAGE_SUFFIXES = frozenset(
@@ -43,21 +43,21 @@ def walk(root: Path) -> Found:
     own path even if a link to it comes earlier in the alphabet.
 
     Args:
-        root: A folder, absolute, with links resolved.
+        root: A folder, absolute, with links resolved; or an archive, or a folder in one.
 
     Raises:
         InputError: A folder cannot be read, or a folder that contains images has a name that a table cannot hold.
     """
     found = Found()
-    seen = {_identity(folder) for folder in root.parents}
+    seen = {identity(folder) for folder in root.parents}
     folders, links = deque([PurePosixPath()]), deque[PurePosixPath]()
     while folders or links:
         path = folders.popleft() if folders else links.popleft()
-        identity = _identity(root / path)
-        if identity in seen:
+        folder = identity(root / path)
+        if folder in seen:
             found.repeated_links.append(path)
             continue
-        seen.add(identity)
+        seen.add(folder)
         for entry in _visible_entries(root / path):
             inner, kind = path / entry.name, _kind(entry)
             if kind == "folder":
@@ -69,23 +69,17 @@ def walk(root: Path) -> Found:
     return found
 
 
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
-
-
-def _visible_entries(folder: Path) -> list[os.DirEntry[str]]:
+def _visible_entries(folder: Path) -> list[Entry]:
     """Return the entries of a folder that are not hidden, sorted by name."""
     try:
-        with os.scandir(folder) as entries:
-            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+        return [entry for entry in list_folder(folder) if not entry.name.startswith(".")]
     except OSError as error:
         raise InputError(
             f"{folder}: the folder cannot be read ({error.strerror}); allow reading it, or move it elsewhere."
         ) from error
 
 
-def _kind(entry: os.DirEntry[str]) -> Literal["folder", "file", "special", "broken link"]:
+def _kind(entry: Entry) -> Literal["folder", "file", "special", "broken link"]:
     try:
         if entry.is_dir():
             return "folder"

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from service.inputs.errors import InputError
+from service.inputs.files import is_file, list_folder
 from service.inputs.folder import IMAGE_SUFFIXES
 from service.inputs.text import first_few, unwritable
 
@@ -145,7 +146,7 @@ class PathFinder:
         """Key of a name, with its suffix and with `.*` in place of it -> names of images in the folder."""
         if folder not in self._images:
             try:
-                names = sorted(os.listdir(self.root / folder))  # noqa: PTH208  (names alone)
+                names = [entry.name for entry in list_folder(self.root / folder)]
             except OSError:
                 return {}
             images: defaultdict[str, list[str]] = defaultdict(list)
@@ -189,7 +190,7 @@ class PathFinder:
         return posixpath.normpath(posixpath.join(self._folders[folder], name))
 
     def _is_file(self, path: str) -> bool:
-        return os.path.isfile(f"{self.root}/{path}")  # noqa: PTH113  (a million times)
+        return is_file(f"{self.root}/{path}")
 
     @staticmethod
     def _count(kind: _Kind, example: str) -> None:

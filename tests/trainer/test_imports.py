@@ -35,7 +35,10 @@ LAYERS = {
         *("predictions", "diagnosis", "report", "export", "run", "sample", "cli", "__main__"),
     ),
     "trainer.recipe": ("schedules", "knobs", "recipe", "reading", "options"),
-    "trainer.catalog": ("row", "labels", "cells", "files", "folder", "table", "split", "catalog", "reading", "lists"),
+    "trainer.catalog": (
+        *("row", "labels", "cells", "files", "folder", "archives", "table", "hugging_face"),
+        *("split", "catalog", "reading", "lists"),
+    ),
     "trainer.data": ("cache", "images", "augment", "prepare"),
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),
     "trainer.training": (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from service.inputs import first_few
+from service.inputs import first_few, open_file
 from trainer.catalog.labels import natural_key
 from trainer.catalog.row import Row
 from trainer.errors import CatalogError
@@ -73,7 +73,7 @@ def lost_classes(unreadable: Iterable[Row], classes: Collection[str]) -> tuple[s
 
 def _hash(path: Path) -> str:
     try:
-        with path.open("rb") as file:  # hashlib releases the GIL on each block
+        with open_file(path) as file:  # hashlib releases the GIL on each block
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CatalogError(

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from service.inputs import InputError, first_few, is_table, unwritable
+from service.inputs import InputError, first_few, is_archive, is_table, unwritable
+from trainer.catalog.archives import archive_remarks, archive_root
 from trainer.catalog.catalog import Catalog
 from trainer.catalog.cells import choose_delimiter
 from trainer.catalog.folder import read_folder
+from trainer.catalog.hugging_face import find_metadata, metadata_without_labels, read_metadata_folder
 from trainer.catalog.row import Row, Source, Split
 from trainer.catalog.split import HoldOut
 from trainer.catalog.table import Columns, read_table
@@ -78,7 +80,7 @@ def read_catalog(
         label_delimiter=label_delimiter,
         drawn=drawn,
         remarks=remarks,
-        folder=None if is_table(data) else source.root,
+        folder=source.root if data.is_dir() else None,
     )
 
 
@@ -139,15 +141,29 @@ def _read(data: Path, *, root: Path | None, columns: Columns, must_exist: bool) 
     try:
         if is_table(data):
             return read_table(data, root=root, columns=columns, must_exist=must_exist)
-        if not data.is_dir():
-            raise CatalogError(f"{data}: this is neither a folder nor a CSV; give a folder of images or a .csv file.")
+        if not data.is_dir() and not is_archive(data):
+            raise CatalogError(
+                f"{data}: this is neither a folder, a table nor an archive; give a folder of images, a .csv or "
+                "a .zip."
+            )
+        folder = data if data.is_dir() else archive_root(data)
+        remarks = () if data.is_dir() else archive_remarks(data)
+        metadata = find_metadata(folder, columns)
+        if metadata is not None and metadata.labelled:
+            source = read_metadata_folder(metadata, columns)
+            return replace(source, remarks=(*remarks, *source.remarks))
+        if metadata is not None:
+            remarks += (metadata_without_labels(metadata, columns),)
         if columns.label_delimiter is not None:
             raise CatalogError(f"{data}: a folder gives each image one label; several labels for an image need a CSV.")
         if columns.coarse is not None:
             raise CatalogError(f"{data}: this is a folder; coarse labels are read from a column, and need a CSV.")
-        return read_folder(data)
+        source = read_folder(folder)
+        return replace(source, remarks=(*remarks, *source.remarks))
     except InputError as error:
         raise CatalogError(str(error)) from error
+    except OSError as error:
+        raise CatalogError(f"{data}: it cannot be read ({error.strerror}).") from error
 
 
 def _in_split(split: Split, source: Source) -> tuple[Row, ...]:

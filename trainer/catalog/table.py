@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.inputs import IMAGE_SUFFIXES, PathFinder, Record, first_few, read_records
+from service.inputs import IMAGE_SUFFIXES, PathFinder, Record, first_few, is_archive, read_records
 from trainer.atomic import atomic_write_text
+from trainer.catalog.archives import archive_root
 from trainer.catalog.cells import is_empty, label_remarks, read_labels
 from trainer.catalog.labels import clean_label, find_coarse_labels, natural_key
 from trainer.catalog.row import SPLIT_NAMES, Row, Source, Split
@@ -20,12 +21,13 @@ COARSE_COLUMN = "coarse"
 _COLUMNS = ("path", "label", "split", "sha256", "note")
 _OPTIONAL_COLUMNS = ("split", "sha256", "note")
 # What other programs and data sets call a column, if there is no `path` or `label`.
+LABEL_SYNONYMS = ("labels", "class", "classes", "class_name", "category", "categories", "target", "tag", "tags")
 _SYNONYMS = {
     "path": (
         *("image", "images", "img", "file", "filename", "file_name", "filepath", "file_path", "image_path", "img_path"),
         *("image_file", "image_filename", "image_file_name", "image_name", "img_name", "image_id", "img_id", "id"),
     ),
-    "label": ("labels", "class", "classes", "class_name", "category", "categories", "target", "tag", "tags"),
+    "label": LABEL_SYNONYMS,
 }
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -58,7 +60,7 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
 
     Args:
         table: A CSV, or JSON lines. In the latter a list of labels gives an image several labels.
-        root: Folder that relative paths start from; None: the folder of the table.
+        root: Folder or archive that relative paths start from; None: the folder of the table.
         columns: How to read the table.
         must_exist: Whether every image must be there. If not, the file system is not asked.
 
@@ -68,7 +70,8 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
             an image is listed twice with different labels or splits.
         InputError: The table or a path in it cannot be read, or a column is missing.
     """
-    finder = PathFinder(root=(root or table.parent).resolve(), suffix=_suffix(columns.suffix), must_exist=must_exist)
+    base = _base(table, root, columns, must_exist=must_exist)
+    finder = PathFinder(root=base, suffix=_suffix(columns.suffix), must_exist=must_exist)
     rows: dict[str, Row] = {}
     numbers: dict[str, int] = {}
     lists: dict[bool, int] = {}
@@ -148,6 +151,20 @@ def write_table(table: Path, rows: Sequence[Row], *, label_delimiter: str | None
 def _required(columns: Columns) -> dict[str, str]:
     required = {"path_column": columns.path, "label_column": columns.label}
     return required if columns.coarse is None else {**required, "coarse_column": columns.coarse}
+
+
+def _base(table: Path, root: Path | None, columns: Columns, *, must_exist: bool) -> Path:
+    """The folder that paths start from. In an archive it is the folder that was packed, if the first image is there."""
+    base = (root or table.parent).resolve()
+    if not must_exist or not is_archive(base):
+        return base
+    packed = archive_root(base)
+    first = next(read_records(table, required=_required(columns), synonyms=_SYNONYMS), None)
+    if packed == base or first is None:
+        return base
+    finder = PathFinder(root=packed, suffix=_suffix(columns.suffix))
+    finder.find(_text(first, columns.path, where=str(table)), table=table, number=first.number)
+    return base if finder.missing else packed
 
 
 def _text(record: Record, column: str, *, where: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.bundle import read_bundle
-from service.inputs import first_few
+from service.inputs import first_few, is_file
 from service.predictor import Predictor
 from trainer.catalog import Catalog, Columns, Row, hash_files, lost_classes, read_test, require_readable
 from trainer.errors import RunError
@@ -133,7 +133,7 @@ def _test_catalog(run: RunFolder, recipe: Recipe, options: EvaluationOptions) ->
     rows = catalog.split("test")
     if not rows:
         raise RunError(f"{run} set no images aside for testing; name some: a folder or a CSV after {run}")
-    missing = [row.path for row in rows if not catalog.file_of(row).is_file()]
+    missing = [row.path for row in rows if not is_file(catalog.file_of(row))]
     if missing:
         raise RunError(
             f"{len(missing):,} of {len(rows):,} test images are not under {catalog.root} ({first_few(missing)}); "

@@ -20,7 +20,7 @@ from trainer.predictions import write_predictions
 from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS, Recipe
 from trainer.run.diagnose import diagnose_run
 from trainer.run.environment import Environment
-from trainer.run.folder import RunFolder, default_run
+from trainer.run.folder import RunFolder, default_run, name_of_images
 from trainer.run.inputs import load_recipe_backbone, load_run_backbone, prepare_images, read_recipe_catalog, source_of
 from trainer.run.lr_find import plot_lr_find
 from trainer.run.report import write_report
@@ -81,13 +81,12 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
     run = RunFolder(path)
     if catalog is not None:
         run.require_outside(str(catalog.folder or ""))
-        name = catalog.root.name or "images"
+        name = name_of_images(catalog.root) or "images"
         recipe = dataclasses.replace(recipe, data=source_of(catalog, run))
     else:
         run.require_outside(recipe.data.path, recipe.data.valid)
         catalog = read_recipe_catalog(recipe)
-        data = Path(recipe.data.path)
-        name = data.name if data.is_dir() else data.stem
+        name = name_of_images(Path(recipe.data.path))
     recipe = dataclasses.replace(
         recipe,
         name=recipe.name or name,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.inputs import first_few
+from service.inputs import archive_stem, first_few
 from trainer.atomic import atomic_write_text
 from trainer.catalog import COARSE_COLUMN, Catalog, Columns, Row, read_catalog
 from trainer.data.prepare import Prepared
@@ -191,7 +191,12 @@ def default_run(images: Path | Catalog) -> Path:
     if searched is not None and runs.resolve().is_relative_to(searched):
         shown = images.folder if isinstance(images, Catalog) else images
         raise RunError(f"{runs} would be in {shown}, among the images; give a new folder elsewhere for `out`")
-    return first_free(runs / ((path.name if path.is_dir() else path.stem) or "images"))
+    return first_free(runs / (name_of_images(path) or "images"))
+
+
+def name_of_images(path: Path) -> str:
+    """The name of a folder, or of a table or archive without its suffix."""
+    return path.name if path.is_dir() else archive_stem(path)
 
 
 def first_free(path: Path) -> Path:

@@ -10,7 +10,7 @@ from trainer.catalog import COARSE_COLUMN
 from trainer.command_line import command_line
 from trainer.diagnosis import Remedy
 from trainer.recipe import Recipe
-from trainer.run.folder import RunFolder, first_free
+from trainer.run.folder import RunFolder, first_free, name_of_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class NextCommand:
     def _name(self, *, regrouped: bool) -> list[str]:
         """`--name`, unless `fit` would choose the same name: that of the images' folder or table."""
         path = Path(self._current(self.recipe.data.path))
-        default = "" if regrouped else path.name if path.is_dir() else path.stem
+        default = "" if regrouped else name_of_images(path)
         return ["--name", self.recipe.name] if self.recipe.name not in ("", default) else []
 
 

@@ -137,7 +137,7 @@ def test_data_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"there is nothing here that can be read \(File name too long\)"):
         read_catalog(tmp_path / ("x" * 300))
     put(tmp_path, "photo.jpg")
-    with pytest.raises(CatalogError, match=r"photo.jpg: this is neither a folder nor a CSV"):
+    with pytest.raises(CatalogError, match=r"photo.jpg: this is neither a folder, a table nor an archive"):
         read_catalog(tmp_path / "photo.jpg")
     odd = tmp_path / os.fsdecode(b"caf\xe9")
     bears(odd)
