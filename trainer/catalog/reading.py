@@ -143,8 +143,7 @@ def _read(data: Path, *, root: Path | None, columns: Columns, must_exist: bool) 
             return read_table(data, root=root, columns=columns, must_exist=must_exist)
         if not data.is_dir() and not is_archive(data):
             raise CatalogError(
-                f"{data}: this is neither a folder, a table nor an archive; give a folder of images, a .csv or "
-                "a .zip."
+                f"{data}: this is neither a folder, a table nor an archive; give a folder of images, a .csv or a .zip."
             )
         folder = data if data.is_dir() else archive_root(data)
         remarks = () if data.is_dir() else archive_remarks(data)

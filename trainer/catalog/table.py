@@ -70,7 +70,7 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
             an image is listed twice with different labels or splits.
         InputError: The table or a path in it cannot be read, or a column is missing.
     """
-    base = _base(table, root, columns, must_exist=must_exist)
+    base = _base(table, root, columns)
     finder = PathFinder(root=base, suffix=_suffix(columns.suffix), must_exist=must_exist)
     rows: dict[str, Row] = {}
     numbers: dict[str, int] = {}
@@ -153,10 +153,10 @@ def _required(columns: Columns) -> dict[str, str]:
     return required if columns.coarse is None else {**required, "coarse_column": columns.coarse}
 
 
-def _base(table: Path, root: Path | None, columns: Columns, *, must_exist: bool) -> Path:
+def _base(table: Path, root: Path | None, columns: Columns) -> Path:
     """The folder that paths start from. In an archive it is the folder that was packed, if the first image is there."""
     base = (root or table.parent).resolve()
-    if not must_exist or not is_archive(base):
+    if not is_archive(base) or not base.is_file():
         return base
     packed = archive_root(base)
     first = next(read_records(table, required=_required(columns), synonyms=_SYNONYMS), None)
