@@ -9,6 +9,7 @@ record      a row of a table, and which of its columns are read
 encoding    the text of a table: UTF-8 and UTF-16
 delimited   CSV
 json_lines  JSON lines
+parquet     Parquet, with the extra `parquet`
 table       the rows of a table as they are written: `read_records`
 paths       where the images are that a table names: `PathFinder`
 """

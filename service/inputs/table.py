@@ -8,11 +8,14 @@ from pathlib import Path
 from service.inputs.delimited import read_delimited
 from service.inputs.errors import InputError
 from service.inputs.json_lines import read_json_lines
+from service.inputs.parquet import read_parquet
 from service.inputs.record import Record, Wanted
 
-_DELIMITED = (".csv", ".tsv", ".tab", ".txt")  # Excel writes "Unicode text" as .txt
-_JSON_LINES = (".jsonl", ".ndjson")
-TABLE_SUFFIXES = (*_DELIMITED, *_JSON_LINES)
+_READERS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), read_delimited),  # Excel writes "Unicode text" as .txt
+    **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
+    **dict.fromkeys((".parquet", ".pq"), read_parquet),
+}
 # What is a table, but not one that is read: suffix -> what to do.
 _OTHER_TABLES = {
     **dict.fromkeys((".xls", ".xlsx", ".xlsm", ".ods", ".numbers"), "save the sheet as CSV, in UTF-8"),
@@ -22,7 +25,7 @@ _OTHER_TABLES = {
 
 def is_table(path: Path) -> bool:
     """Whether a path is a table, judged by its suffix. A folder is never a table."""
-    return path.suffix.casefold() in (*TABLE_SUFFIXES, *_OTHER_TABLES) and not path.is_dir()
+    return path.suffix.casefold() in {*_READERS, *_OTHER_TABLES} and not path.is_dir()
 
 
 def read_records(
@@ -37,9 +40,10 @@ def read_records(
 
     A CSV is UTF-8, with or without byte order mark, or UTF-16; separated by comma, semicolon, tab or `|`. A first line
     `sep=;`, and empty fields beyond those of the header, are ignored. JSON lines (.jsonl) have one object in each line.
+    Parquet (.parquet) needs the extra `parquet`.
 
     Args:
-        table: A CSV with a header, or JSON lines.
+        table: A CSV with a header, JSON lines, or Parquet.
         required: See `Wanted`.
         optional: See `Wanted`.
         synonyms: See `Wanted`.
@@ -55,6 +59,6 @@ def read_records(
     if suffix in _OTHER_TABLES:
         raise InputError(f"{table}: tables of this kind are not read; {_OTHER_TABLES[suffix]}.")
     try:
-        yield from (read_json_lines if suffix in _JSON_LINES else read_delimited)(table, wanted)
+        yield from _READERS.get(suffix, read_delimited)(table, wanted)
     except OSError as error:
         raise InputError(f"{table}: the table cannot be read ({error.strerror}).") from error

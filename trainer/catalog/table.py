@@ -59,7 +59,7 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
     assumed about columns, paths and labels.
 
     Args:
-        table: A CSV, or JSON lines. In the latter a list of labels gives an image several labels.
+        table: A CSV, JSON lines, or Parquet. In the last two a list of labels gives an image several labels.
         root: Folder or archive that relative paths start from; None: the folder of the table.
         columns: How to read the table.
         must_exist: Whether every image must be there. If not, the file system is not asked.
