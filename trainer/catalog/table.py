@@ -6,12 +6,13 @@ import csv
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from service.inputs import first_few, read_records, relative_path
 from trainer.atomic import atomic_write_text
 from trainer.catalog.labels import clean_label, find_coarse_labels, natural_key, split_labels
+from trainer.catalog.options import Columns
 from trainer.catalog.row import SPLIT_NAMES, Row, Source, Split
 from trainer.errors import CatalogError
 
@@ -21,24 +22,9 @@ _OPTIONAL_COLUMNS = ("split", "sha256", "note")
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """Names of the columns of a table, and what separates labels.
-
-    Attributes:
-        path: Column of the image's path.
-        label: Column of its label or labels.
-        label_delimiter: Separates the labels of one cell, and makes the task multilabel. None: a cell is one label.
-        coarse: Column of the coarse label of the image's class. None: no coarse labels.
-    """
-
-    path: str = "path"
-    label: str = "label"
-    label_delimiter: str | None = None
-    coarse: str | None = None
-
-
-def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: bool = True) -> Source:
+def read_table(
+    table: Path, *, root: Path | None, columns: Columns, group_by: str = "", must_exist: bool = True
+) -> Source:
     """Read the images that a CSV lists; see `read_records` for its form.
 
     The columns `split` (train, valid or val or validation, test; in any case), `sha256` and `note` are read if they
@@ -48,6 +34,7 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
         table: The CSV.
         root: Folder that relative paths start from; None: the folder of the table.
         columns: How to read the table.
+        group_by: Column of the image's group, if there is one of this name.
         must_exist: Whether every image must be there. If not, the file system is not asked.
 
     Raises:
@@ -61,8 +48,10 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
     numbers: dict[str, int] = {}
     coarse_entries: list[tuple[str, str, str]] = []
     repeated, has_splits = 0, False
-    for record in read_records(table, required=_required(columns), optional=_OPTIONAL_COLUMNS):
+    optional = (*_OPTIONAL_COLUMNS, group_by) if group_by else _OPTIONAL_COLUMNS
+    for record in read_records(table, required=_required(columns), optional=optional):
         row = _row(record.cells, base=base, columns=columns, where=f"{table}, row {record.number}")
+        row = replace(row, group=record.cells.get(group_by, "").strip()) if group_by else row
         has_splits = "split" in record.cells
         earlier = rows.setdefault(row.path, row)
         first = numbers.setdefault(row.path, record.number)
@@ -79,7 +68,13 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
         _require_files(table, numbers, base=base)
     find_coarse_labels(coarse_entries, where=str(table))
     remarks = (f"{table}: {repeated:,} rows repeat an image and were ignored.",) if repeated else ()
-    return Source(root=base, rows=tuple(rows.values()), has_splits=has_splits, remarks=remarks)
+    return Source(
+        root=base,
+        rows=tuple(rows.values()),
+        has_splits=has_splits,
+        labelled_by=f"the column {columns.label!r}",
+        remarks=remarks,
+    )
 
 
 def write_table(table: Path, rows: Sequence[Row], *, label_delimiter: str | None) -> None:
