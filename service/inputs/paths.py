@@ -81,7 +81,7 @@ class PathFinder:
         where = f"{table}, row {number}"
         _require_usable(text, where=where)
         if not self.must_exist:
-            return self._relative(text)
+            return self.relative(text)
         form = text
         kinds: list[str] = []
         found = self._existing(form, kinds, where=where)
@@ -97,7 +97,7 @@ class PathFinder:
             else:
                 found = self._under_root(form, kinds, where=where)
         if found is None:
-            self.missing[number] = self._relative(text)
+            self.missing[number] = self.relative(text)
             return self.missing[number]
         self.found += 1
         for kind in kinds:
@@ -119,10 +119,10 @@ class PathFinder:
         if unwritable(form):
             return None
         for text in dict.fromkeys((form if form.endswith(self.suffix) else form + self.suffix, form)):
-            path = self._relative(text)
+            path = self.relative(text)
             if self._is_file(path):
                 return path
-        return self._by_name(self._relative(form), kinds, where=where)
+        return self._by_name(self.relative(form), kinds, where=where)
 
     def _by_name(self, path: str, kinds: list[str], *, where: str) -> str | None:
         """The one image of this folder whose name is the same but for its suffix, case or Unicode form."""
@@ -181,7 +181,8 @@ class PathFinder:
                 return found
         return None
 
-    def _relative(self, text: str) -> str:
+    def relative(self, text: str) -> str:
+        """Return a path as it is written, relative to the root; no file is looked for."""
         if not posixpath.isabs(text):
             return posixpath.normpath(text)
         folder, name = posixpath.split(text)
@@ -196,6 +197,17 @@ class PathFinder:
     def _count(kind: _Kind, example: str) -> None:
         kind.count += 1
         kind.example = kind.example or example
+
+
+def relative_path(text: str, *, root: Path, where: str) -> str:
+    """Return the path in `text`, absolute or relative to `root`, as a path relative to `root`; see `PathFinder`.
+
+    Raises:
+        InputError: It is empty, has a control character, or is an address in the internet. The message starts with
+            `where`.
+    """
+    _require_usable(text, where=where)
+    return PathFinder(root=root).relative(text)
 
 
 def _require_usable(text: str, *, where: str) -> None:

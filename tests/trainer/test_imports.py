@@ -34,10 +34,10 @@ LAYERS = {
         ),
         *("predictions", "diagnosis", "report", "export", "run", "sample", "cli", "__main__"),
     ),
-    "trainer.recipe": ("schedules", "knobs", "recipe", "reading", "options"),
+    "trainer.recipe": ("schedules", "knobs", "data_source", "recipe", "reading", "options"),
     "trainer.catalog": (
-        *("row", "labels", "cells", "files", "folder", "archives", "table", "hugging_face"),
-        *("split", "catalog", "reading", "lists"),
+        *("row", "names", "levels", "labels", "cells", "options", "files", "folder", "archives", "table"),
+        *("hugging_face", "split", "splitting", "remarks", "catalog", "reading", "lists"),
     ),
     "trainer.data": ("cache", "images", "augment", "prepare"),
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),

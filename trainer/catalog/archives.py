@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from service.inputs import InputError, open_archive, top_folder
-from trainer.catalog.row import SPLIT_NAMES
+from trainer.catalog.names import is_split_name
 from trainer.errors import CatalogError
 
 
@@ -23,7 +23,7 @@ def archive_root(archive: Path) -> Path:
         raise CatalogError(str(error)) from error
     except OSError as error:
         raise CatalogError(f"{archive}: the archive cannot be read ({error.strerror}).") from error
-    return archive if top.name.casefold() in SPLIT_NAMES else top
+    return archive if is_split_name(top.name) else top
 
 
 def archive_remarks(archive: Path) -> tuple[str, ...]:

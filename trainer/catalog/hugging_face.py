@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from service.inputs import InputError, first_few, list_folder, read_records, walk
-from trainer.catalog.row import SPLIT_NAMES, Row, Source
-from trainer.catalog.table import LABEL_SYNONYMS, Columns, read_table
+from trainer.catalog.names import split_folders
+from trainer.catalog.options import Columns
+from trainer.catalog.row import Row, Source, Split
+from trainer.catalog.table import LABEL_SYNONYMS, read_table
 from trainer.errors import CatalogError
 
 _TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -45,10 +47,10 @@ def find_metadata(folder: Path, columns: Columns) -> MetadataFolder | None:
         OSError: The folder cannot be read.
     """
     root = folder.resolve()
-    entries = list_folder(root)
     labelled: dict[str, str] = {}
     unlabelled: dict[str, str] = {}
-    for place in ("", *(entry.name for entry in entries if entry.name.casefold() in SPLIT_NAMES and entry.is_dir())):
+    folders = {entry.name for entry in list_folder(root) if not entry.name.startswith(".") and entry.is_dir()}
+    for place in ("", *sorted(split_folders(folders))):
         names = [entry.name for entry in list_folder(root / place) if entry.name in _TABLES and entry.is_file()]
         found = {
             name: has_label for name in names if (has_label := _has_label(root / place / name, columns)) is not None
@@ -60,7 +62,7 @@ def find_metadata(folder: Path, columns: Columns) -> MetadataFolder | None:
     return MetadataFolder(root=root, labelled=labelled, unlabelled=unlabelled) if labelled or unlabelled else None
 
 
-def read_metadata_folder(found: MetadataFolder, columns: Columns) -> Source:
+def read_metadata_folder(found: MetadataFolder, columns: Columns, *, group_by: str = "") -> Source:
     """Read the images that the tables with labels list; see `read_table`.
 
     A folder of a split decides the split of its images; in one table for all, the first folder of a path does, if one
@@ -74,11 +76,13 @@ def read_metadata_folder(found: MetadataFolder, columns: Columns) -> Source:
     rows: dict[str, Row] = {}
     remarks: list[str] = []
     has_splits, has_label_lists = False, False
+    splits = split_folders([entry.name for entry in list_folder(found.root) if entry.is_dir()])
     for place, name in found.labelled.items():
-        source = read_table(found.root / place / name, root=None, columns=replace(columns, path=_path_column(columns)))
+        columns = replace(columns, path=_path_column(columns))
+        source = read_table(found.root / place / name, root=None, columns=columns, group_by=group_by)
         remarks += source.remarks
         has_label_lists = has_label_lists or source.has_label_lists
-        for row in _split_by_folder(place, source):
+        for row in _split_by_folder(place, source, splits):
             if row.path in rows:
                 raise CatalogError(f"{found.root}: {row.path} is listed in two tables; remove it from one.")
             rows[row.path] = row
@@ -97,6 +101,7 @@ def read_metadata_folder(found: MetadataFolder, columns: Columns) -> Source:
         root=found.root,
         rows=tuple(rows.values()),
         has_splits=has_splits,
+        labelled_by=f"the column {columns.label!r} of {first_few([*found.labelled.values()])}",
         remarks=tuple(remarks),
         has_label_lists=has_label_lists,
     )
@@ -134,14 +139,13 @@ def _has_label(table: Path, columns: Columns) -> bool | None:
     return not labels.isdisjoint(first.cells)
 
 
-def _split_by_folder(place: str, source: Source) -> list[Row]:
+def _split_by_folder(place: str, source: Source, splits: Mapping[str, Split]) -> list[Row]:
     """The rows with paths relative to the root, and with the split that their folder gives them."""
     rows = [replace(row, path=posixpath.normpath(posixpath.join(place, row.path))) for row in source.rows]
     if source.has_splits:
         return rows
     if place:
-        return [replace(row, split=SPLIT_NAMES[place.casefold()]) for row in rows]
-    tops = [PurePosixPath(row.path).parts[0].casefold() for row in rows]
-    if "train" not in {SPLIT_NAMES.get(top) for top in tops}:
+        return [replace(row, split=splits[place]) for row in rows]
+    if "train" not in splits.values():
         return rows
-    return [replace(row, split=SPLIT_NAMES.get(top, "train")) for row, top in zip(rows, tops, strict=True)]
+    return [replace(row, split=splits.get(PurePosixPath(row.path).parts[0], "train")) for row in rows]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from service.inputs import first_few, unwritable
 from trainer.errors import CatalogError
 
 _DIGITS = re.compile(r"([0-9]+)")
+_SEPARATORS = re.compile(r"[\s_-]+")
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[\s_-]+(?=[0-9])")
 
 
 def clean_label(text: str, *, where: str) -> str:
@@ -37,6 +39,38 @@ def split_labels(text: str, *, delimiter: str, where: str) -> frozenset[str]:
         CatalogError: See `clean_label`.
     """
     return frozenset(clean_label(piece, where=where) for piece in text.split(delimiter) if piece.strip())
+
+
+def find_spellings(counts: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """Find labels that differ only in case, blanks, `_`, `-` and Unicode form: `Golden Retriever`, `golden_retriever`.
+
+    A separator between two digits counts: 1-1 is not 11.
+
+    Args:
+        counts: Label -> number of images.
+
+    Returns:
+        The most frequent spelling -> the others, in natural order; only if there are others.
+    """
+    spellings: defaultdict[str, list[str]] = defaultdict(list)
+    for label in sorted(counts, key=natural_key):
+        spellings[_plain(label)].append(label)
+    found = {}
+    for labels in spellings.values():
+        if len(labels) > 1:
+            first = max(labels, key=lambda label: counts[label])
+            found[first] = tuple(label for label in labels if label != first)
+    return found
+
+
+def same_spelling(label: str, labels: Iterable[str]) -> str:
+    """Return the one of `labels` that differs from `label` only as `find_spellings` says; else `label`."""
+    return next((other for other in labels if _plain(other) == _plain(label)), label)
+
+
+def _plain(label: str) -> str:
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
+    return _SEPARATORS.sub("", _BETWEEN_DIGITS.sub(".", folded)) or label  # a label of separators alone is itself
 
 
 def natural_key(label: str) -> tuple[tuple[str | tuple[int, str], ...], str]:

@@ -27,7 +27,7 @@ class HoldOut:
     seed: int
 
     def apply(self, rows: Sequence[Row]) -> tuple[Row, ...]:
-        """Draw `train` and `valid` again. `test` rows stay, and identical files (by `sha256`) share a split.
+        """Draw `train` and `valid` again. `test` rows stay; identical files (by `sha256`) and groups share a split.
 
         Raises:
             CatalogError: See `hold_out`.
@@ -38,7 +38,7 @@ class HoldOut:
             [row.labels for row in drawn],
             fraction=self.fraction,
             seed=self.seed,
-            groups=[row.sha256 or row.path for row in drawn],
+            groups=_linked_groups(drawn),
         )
         split = (replace(row, split="valid" if out else "train") for row, out in zip(drawn, held, strict=True))
         return (*split, *(row for row in rows if row.split == "test"))
@@ -113,6 +113,22 @@ def hold_out(
         for index in group.members:
             held[index] = True
     return held
+
+
+def _linked_groups(rows: Sequence[Row]) -> list[str]:
+    """Name the group of each row: rows with the same content or the same `group` are in one, also through others."""
+    parents: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(key: tuple[str, str]) -> tuple[str, str]:
+        while parents.setdefault(key, key) != key:
+            parents[key] = key = parents[parents[key]]
+        return key
+
+    own = [("sha256", row.sha256) if row.sha256 else ("path", row.path) for row in rows]
+    for row, key in zip(rows, own, strict=True):
+        if row.group:
+            parents[root(key)] = root(("group", row.group))
+    return [" ".join(root(key)) for key in own]
 
 
 def _draw_groups(

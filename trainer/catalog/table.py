@@ -6,7 +6,6 @@ import csv
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from service.inputs import IMAGE_SUFFIXES, PathFinder, Record, first_few, is_archive, read_records
@@ -14,6 +13,7 @@ from trainer.atomic import atomic_write_text
 from trainer.catalog.archives import archive_root
 from trainer.catalog.cells import is_empty, label_remarks, read_labels
 from trainer.catalog.labels import clean_label, find_coarse_labels, natural_key
+from trainer.catalog.options import Columns
 from trainer.catalog.row import SPLIT_NAMES, Row, Source, Split
 from trainer.errors import CatalogError
 
@@ -32,26 +32,9 @@ _SYNONYMS = {
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """How a table is read: its columns, and what stands in them.
-
-    Attributes:
-        path: Column of the image's path.
-        label: Column of its label or labels.
-        label_delimiter: Separates the labels of one cell, and makes the task multilabel. None: a cell is one label.
-        coarse: Column of the coarse label of the image's class. None: no coarse labels.
-        suffix: Suffix of the images, such as `.jpg`, if the table leaves it out.
-    """
-
-    path: str = "path"
-    label: str = "label"
-    label_delimiter: str | None = None
-    coarse: str | None = None
-    suffix: str = ""
-
-
-def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: bool = True) -> Source:
+def read_table(
+    table: Path, *, root: Path | None, columns: Columns, group_by: str = "", must_exist: bool = True
+) -> Source:
     """Read the images that a table lists; see `read_records` for its form, and `PathFinder` for its paths.
 
     The columns `split` (train, valid or val or validation, test; in any case), `sha256` and `note` are read if they
@@ -62,6 +45,7 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
         table: A CSV, JSON lines, or Parquet. In the last two a list of labels gives an image several labels.
         root: Folder or archive that relative paths start from; None: the folder of the table.
         columns: How to read the table.
+        group_by: Column of the image's group, if there is one of this name.
         must_exist: Whether every image must be there. If not, the file system is not asked.
 
     Raises:
@@ -80,12 +64,16 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
     emptied: list[str] = []
     repeated, has_splits = 0, False
     records = read_records(
-        table, required=_required(columns), optional=_OPTIONAL_COLUMNS, synonyms=_SYNONYMS, remark=remarks.append
+        table,
+        required=_required(columns),
+        optional=(*_OPTIONAL_COLUMNS, group_by) if group_by else _OPTIONAL_COLUMNS,
+        synonyms=_SYNONYMS,
+        remark=remarks.append,
     )
     for record in records:
         where = f"{table}, row {record.number}"
         path = finder.find(_text(record, columns.path, where=where), table=table, number=record.number)
-        row = _row(record, path, columns=columns, where=where)
+        row = _row(record, path, columns=columns, group_by=group_by, where=where)
         has_splits = "split" in record.cells
         label = record.cells[columns.label]
         if not row.labels and not isinstance(label, tuple) and label.strip(f" {columns.label_delimiter}"):
@@ -123,6 +111,7 @@ def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: 
         root=finder.root,
         rows=tuple(rows.values()),
         has_splits=has_splits,
+        labelled_by=f"the column {columns.label!r}",
         remarks=tuple(remarks),
         has_label_lists=True in lists,
     )
@@ -175,7 +164,7 @@ def _text(record: Record, column: str, *, where: str) -> str:
     return cell
 
 
-def _row(record: Record, path: str, *, columns: Columns, where: str) -> Row:
+def _row(record: Record, path: str, *, columns: Columns, group_by: str, where: str) -> Row:
     digest = _text(record, "sha256", where=where).strip().casefold()
     return Row(
         path=path,
@@ -189,6 +178,7 @@ def _row(record: Record, path: str, *, columns: Columns, where: str) -> Row:
         sha256=digest if _SHA256.fullmatch(digest) else None,
         coarse_label=_coarse_label(record, columns, where=where),
         note=_one_line(_text(record, "note", where=where)),
+        group=_text(record, group_by, where=where).strip() if group_by else "",
     )
 
 

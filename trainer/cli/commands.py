@@ -219,6 +219,27 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
 @option("--label-column", help="Column of a CSV.  [default: that of RUN's data]")
 @option("--suffix", help="Suffix of the images, if the paths in a CSV have none.  [default: that of RUN's data]")
 @option(
+    "--class-level",
+    type=click.IntRange(min=1),
+    help="Level of the folder that is the label, counted from DATA.  [default: as for RUN's data]",
+)
+@option(
+    "--pattern",
+    help="Regular expression whose first group is the label, searched for in / and the path from DATA.  "
+    "[default: as for RUN's data]",
+)
+@option(
+    "--any-suffix",
+    is_flag=True,
+    default=None,
+    help="Take files without the suffix of an image, too.  [default: as for RUN's data]",
+)
+@option(
+    "--allow-broken",
+    type=click.FloatRange(0, 1),
+    help="Largest fraction of the images that may be undecodable; these are left out.  [default: that of RUN]",
+)
+@option(
     "--out",
     "predictions",
     metavar="FILE",

@@ -55,6 +55,10 @@ class NextCommand:
 
     def _regrouped_images(self) -> list[str]:
         columns = ["--path-column", "path", "--label-column", "label"]
+        if self.recipe.data.split != "auto":
+            columns += ["--split", "auto"]
+        if self.recipe.data.group_by:
+            columns += ["--group-by", ""]
         if self.recipe.data.coarse_column:
             columns += ["--coarse-column", COARSE_COLUMN]
         return [str(self.run.regrouped), "--root", str(self.root), *columns]
@@ -63,9 +67,10 @@ class NextCommand:
         """The images of the run, where they are now; a recipe file never says which images to use."""
         data = self.recipe.data
         path, valid, root = self._current(data.path), self._current(data.valid), self._current(data.root)
+        valid_list = self._current(data.valid_list)
         if self._was_moved and path == data.path and not root:  # the images were moved, but not their table
             root = str(self.root)
-        options = (("--valid", valid), ("--root", root))
+        options = (("--valid", valid), ("--valid-list", valid_list), ("--root", root))
         return [path, *(word for option, value in options if value for word in (option, value))]
 
     @property

@@ -7,7 +7,7 @@ import pytest
 
 from tests.service.inputs.archive.making import make_tar, make_zip, pack, special
 from tests.trainer.catalog.files import bears, put
-from trainer.catalog import hash_files, read_catalog, read_test
+from trainer.catalog import ReadOptions, hash_files, read_catalog, read_test
 from trainer.catalog.archives import archive_root
 from trainer.errors import CatalogError
 
@@ -82,7 +82,7 @@ def test_an_archive_that_cannot_be_used(tmp_path: Path, content: bytes, said: st
         read_catalog(tmp_path / "x.zip")
     (tmp_path / "x.csv").write_text("path,label\n1.jpg,a\n")
     with pytest.raises(CatalogError, match=said):
-        read_catalog(tmp_path / "x.csv", root=tmp_path / "x.zip")
+        read_catalog(tmp_path / "x.csv", ReadOptions(root=tmp_path / "x.zip"))
 
 
 def test_an_archive_without_images(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_paths_of_a_table_start_from_the_archive_or_the_folder_that_was_pack
     table = tmp_path / "tables" / "x.csv"
     table.parent.mkdir()
     table.write_text("path,label\n" + "".join(f"{prefix}{name},{name.parent}\n" for name in names))
-    catalog = read_catalog(table, root=archive)
+    catalog = read_catalog(table, ReadOptions(root=archive))
     assert len(catalog.rows) == 15
     assert catalog.root == (archive / "bears" if not prefix else archive)
     assert catalog.warnings == ()
@@ -107,5 +107,5 @@ def test_the_paths_of_a_table_start_from_the_archive_or_the_folder_that_was_pack
 def test_ids_are_found_in_an_archive(tmp_path: Path) -> None:
     archive = pack(tmp_path / "x.zip", {f"img/{number}.JPG": b"" for number in range(6)})
     (tmp_path / "x.csv").write_text("id,class\n" + "".join(f"img\\{n},{'ab'[n % 2]}\n" for n in range(6)))
-    catalog = read_catalog(tmp_path / "x.csv", root=archive)
+    catalog = read_catalog(tmp_path / "x.csv", ReadOptions(root=archive))
     assert [row.path for row in catalog.rows] == [f"img/{number}.JPG" for number in range(6)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.catalog.files import bears, put, table
-from trainer.catalog import Columns, read_catalog
+from trainer.catalog import Columns, ReadOptions, read_catalog
 from trainer.catalog.cells import choose_delimiter, label_remarks, read_labels
 from trainer.errors import CatalogError
 
@@ -18,7 +18,7 @@ def test_what_programs_write_for_an_empty_cell_is_empty(tmp_path: Path, word: st
     csv = table(tmp_path / "x.csv", ["path", "label"], images)
     with pytest.raises(CatalogError, match=r"x.csv, row 4: the label is '.*', which programs write for an empty cell"):
         read_catalog(csv)
-    catalog = read_catalog(csv, columns=Columns(label_delimiter=";"))
+    catalog = read_catalog(csv, ReadOptions(columns=Columns(label_delimiter=";")))
     assert {row.path: row.labels for row in catalog.rows}["3.jpg"] == frozenset()
     assert (
         "x.csv: 1 rows have a word that programs write for an empty cell, and no label (row 4: " in catalog.remarks[0]
@@ -36,7 +36,7 @@ def test_words_that_may_be_a_class_are_read_and_reported(tmp_path: Path, word: s
 def test_a_class_called_nan_survives_in_the_tables_that_are_written_here(tmp_path: Path) -> None:
     catalog = read_catalog(bears(tmp_path / "breads", each=3, classes=("naan", "nan", "pita")))
     catalog.write_csv(tmp_path / "x.csv")
-    again = read_catalog(tmp_path / "x.csv", root=tmp_path / "breads")
+    again = read_catalog(tmp_path / "x.csv", ReadOptions(root=tmp_path / "breads"))
     assert again.rows == catalog.rows
     assert "nan" in again.classes
 
@@ -85,7 +85,7 @@ def test_json_lines_with_lists_are_multilabel(tmp_path: Path) -> None:
     catalog = read_catalog(tmp_path / "x.jsonl")
     assert (catalog.task, catalog.label_delimiter, catalog.classes) == ("multilabel", "|", ("a", "b;c"))
     catalog.write_csv(tmp_path / "y.csv")
-    assert read_catalog(tmp_path / "y.csv", columns=Columns(label_delimiter="|")).rows == catalog.rows
+    assert read_catalog(tmp_path / "y.csv", ReadOptions(columns=Columns(label_delimiter="|"))).rows == catalog.rows
     (tmp_path / "x.jsonl").write_text(text + '{"file_name": "9.jpg", "labels": "a"}\n')
     put(tmp_path, "9.jpg")
     with pytest.raises(CatalogError, match="the label is a list in row 1 and none in row 5; write a list in every row"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.trainer.catalog.files import bears, put
-from trainer.catalog import Columns, read_catalog
+from trainer.catalog import Columns, ReadOptions, read_catalog
 from trainer.errors import CatalogError
 
 
@@ -25,7 +25,7 @@ def listed(folder: Path, count: int, **more: Any) -> list[dict[str, Any]]:
 
 
 def counts(path: Path, **columns: Any) -> tuple[int, int, int]:
-    catalog = read_catalog(path, columns=Columns(**columns))
+    catalog = read_catalog(path, ReadOptions(columns=Columns(**columns)))
     assert all(catalog.file_of(row).is_file() for row in catalog.rows)
     return tuple(len(catalog.split(split)) for split in ("train", "valid", "test"))  # type: ignore[return-value]
 
@@ -67,9 +67,9 @@ def test_another_column_is_the_label(tmp_path: Path) -> None:
         tmp_path / "metadata.jsonl",
         [{**row, "breed": "cdef"[int(row["file_name"][0]) // 2]} for row in listed(tmp_path, 8)],
     )
-    assert read_catalog(tmp_path, columns=Columns(label="breed")).classes == ("c", "d", "e", "f")
+    assert read_catalog(tmp_path, ReadOptions(columns=Columns(label="breed"))).classes == ("c", "d", "e", "f")
     with pytest.raises(CatalogError, match=r"metadata.jsonl: there is no column 'genus'; name the labels with"):
-        read_catalog(tmp_path, columns=Columns(label="genus"))
+        read_catalog(tmp_path, ReadOptions(columns=Columns(label="genus")))
 
 
 def test_several_labels(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_several_labels(tmp_path: Path) -> None:
     assert (catalog.task, catalog.classes) == ("multilabel", ("a", "b"))
     (tmp_path / "metadata.jsonl").unlink()
     (tmp_path / "metadata.csv").write_text("file_name,tags\n0.png,a;b\n1.png,b\n2.png,a\n3.png,\n")
-    assert read_catalog(tmp_path, columns=Columns(label_delimiter=";", label="tags")).task == "multilabel"
+    assert read_catalog(tmp_path, ReadOptions(columns=Columns(label_delimiter=";", label="tags"))).task == "multilabel"
 
 
 def test_a_table_without_labels_leaves_them_to_the_folders(tmp_path: Path) -> None:
