@@ -21,7 +21,7 @@ from service.inputs.errors import InputError
 from service.inputs.files import is_file, list_folder, open_file, read_bytes, top_folder
 from service.inputs.folder import IMAGE_SUFFIXES, Found, walk
 from service.inputs.paths import PathFinder, relative_path
-from service.inputs.record import Cell, Record
+from service.inputs.record import Cell, Record, assumed_columns
 from service.inputs.table import is_table, read_records
 from service.inputs.text import first_few, unwritable
 
@@ -33,6 +33,7 @@ __all__ = [
     "PathFinder",
     "Record",
     "archive_stem",
+    "assumed_columns",
     "first_few",
     "is_archive",
     "is_file",

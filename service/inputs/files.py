@@ -59,6 +59,8 @@ def is_file(path: str | Path) -> bool:
     """Whether there is a file at this path, or a link to one."""
     if os.path.isfile(path):  # noqa: PTH113  (a million times)
         return True
+    if not has_archive_suffix(str(path)):
+        return False
     try:
         found = _locate(Path(path))
     except OSError:

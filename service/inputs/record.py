@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,14 +38,14 @@ class Wanted:
         optional: Further columns that are read if they exist. Like a required column, none may exist twice.
         synonyms: A required column -> other names for it, in the form of `column_key`. One of them is read in its place
             if no other column of the table might be meant.
-        remark: Is called with a sentence about each column that is read in place of the one that was asked for.
+        on_columns: Is called with the columns that are read: name that was asked for -> name in the table.
     """
 
     table: Path
     required: Mapping[str, str]
     optional: Sequence[str] = ()
     synonyms: Mapping[str, Collection[str]] = field(default_factory=dict)
-    remark: Callable[[str], None] = lambda _: None
+    on_columns: Callable[[Mapping[str, str]], None] = lambda _: None
 
     def recognised(self, names: Sequence[str]) -> int:
         """Return how many of the names may be a column that is read."""
@@ -74,6 +74,7 @@ class Wanted:
         for name in chosen.values():
             if names.count(name) > 1:
                 raise InputError(f"{self.table}: the column {name!r} exists twice in the header; rename one.")
+        self.on_columns(chosen)
         return chosen
 
     def _required(self, parameter: str, name: str, names: Sequence[str]) -> str:
@@ -91,10 +92,6 @@ class Wanted:
         if not meant:
             found = _listed(names) if any(names) else "none"
             raise InputError(f"{self.table}: there is no column {name!r} (found: {found}); name it with `{parameter}`.")
-        self.remark(
-            f"{self.table}: there is no column {name!r}; {meant[0]!a} was read in its place (`{parameter}` names "
-            "another)."
-        )
         return meant[0]
 
     def _same(self, name: str, names: Sequence[str]) -> str | None:
@@ -103,6 +100,22 @@ class Wanted:
             return name
         same = list(dict.fromkeys(found for found in names if column_key(found) == column_key(name)))
         return same[0] if len(same) == 1 else None
+
+
+def assumed_columns(table: Path, required: Mapping[str, str], columns: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence about each column that was read in place of the one that was asked for.
+
+    Args:
+        table: For the message.
+        required: Name of the parameter that sets the column -> name that was asked for.
+        columns: Name that was asked for -> name in the table.
+    """
+    for parameter, name in required.items():
+        if column_key(columns[name]) != column_key(name):
+            yield (
+                f"{table}: there is no column {name!r}; {columns[name]!a} was read in its place (`{parameter}` names "
+                "another)."
+            )
 
 
 def column_key(name: str) -> str:

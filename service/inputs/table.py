@@ -34,7 +34,7 @@ def read_records(
     required: Mapping[str, str],
     optional: Sequence[str] = (),
     synonyms: Mapping[str, Collection[str]] | None = None,
-    remark: Callable[[str], None] = lambda _: None,
+    on_columns: Callable[[Mapping[str, str]], None] = lambda _: None,
 ) -> Iterator[Record]:
     """Read a table row by row, and skip blank rows. Memory does not grow with the table.
 
@@ -47,14 +47,14 @@ def read_records(
         required: See `Wanted`.
         optional: See `Wanted`.
         synonyms: See `Wanted`.
-        remark: See `Wanted`.
+        on_columns: See `Wanted`.
 
     Raises:
         InputError: The file cannot be read, is not what its suffix says, or has bytes that are not UTF-8 in a column
             that is read; a required column is missing or ambiguous, a column that is read exists twice, or a row has
             more fields than the header.
     """
-    wanted = Wanted(table=table, required=required, optional=optional, synonyms=synonyms or {}, remark=remark)
+    wanted = Wanted(table=table, required=required, optional=optional, synonyms=synonyms or {}, on_columns=on_columns)
     suffix = table.suffix.casefold()
     if suffix in _OTHER_TABLES:
         raise InputError(f"{table}: tables of this kind are not read; {_OTHER_TABLES[suffix]}.")

@@ -90,18 +90,18 @@ def read_metadata_folder(found: MetadataFolder, columns: Columns, *, group_by: s
     has_splits = has_splits or any(row.split != "train" for row in rows.values())
     for place, name in found.unlabelled.items():
         remarks.append(f"{found.root / place / name}: it has no column {columns.label!r}, so its images are left out.")
+    tables = first_few(sorted({*found.labelled.values()}))
     unlisted = [str(path) for path in walk(found.root).images if str(path) not in rows]
-    unlisted = [path for path in unlisted if PurePosixPath(path).parts[0] not in found.unlabelled]
+    unlisted = [ascii(path) for path in unlisted if PurePosixPath(path).parts[0] not in found.unlabelled]
     if unlisted:
         remarks.append(
-            f"{found.root}: {len(unlisted):,} images are not in {first_few([*found.labelled.values()])} and were left "
-            f"out: {first_few([ascii(path) for path in unlisted])}."
+            f"{found.root}: {len(unlisted):,} images are not in {tables} and were left out: {first_few(unlisted)}."
         )
     return Source(
         root=found.root,
         rows=tuple(rows.values()),
         has_splits=has_splits,
-        labelled_by=f"the column {columns.label!r} of {first_few([*found.labelled.values()])}",
+        labelled_by=f"{source.labelled_by} of {tables}",
         remarks=tuple(remarks),
         has_label_lists=has_label_lists,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from service.inputs import IMAGE_SUFFIXES, PathFinder, Record, first_few, is_archive, read_records
+from service.inputs import IMAGE_SUFFIXES, PathFinder, Record, assumed_columns, first_few, is_archive, read_records
 from trainer.atomic import atomic_write_text
 from trainer.catalog.archives import archive_root
 from trainer.catalog.cells import is_empty, label_remarks, read_labels
@@ -54,66 +55,34 @@ def read_table(
             an image is listed twice with different labels or splits.
         InputError: The table or a path in it cannot be read, or a column is missing.
     """
-    base = _base(table, root, columns)
-    finder = PathFinder(root=base, suffix=_suffix(columns.suffix), must_exist=must_exist)
-    rows: dict[str, Row] = {}
-    numbers: dict[str, int] = {}
-    lists: dict[bool, int] = {}
-    coarse_entries: list[tuple[str, str, str]] = []
-    remarks: list[str] = []
-    emptied: list[str] = []
-    repeated, has_splits = 0, False
-    records = read_records(
+    finder = PathFinder(root=_base(table, root, columns), suffix=_suffix(columns.suffix), must_exist=must_exist)
+    required = _required(columns)
+    found_columns: dict[str, str] = {}
+    found = _Rows(table=table, columns=columns)
+    for record in read_records(
         table,
-        required=_required(columns),
+        required=required,
         optional=(*_OPTIONAL_COLUMNS, group_by) if group_by else _OPTIONAL_COLUMNS,
         synonyms=_SYNONYMS,
-        remark=remarks.append,
-    )
-    for record in records:
+        on_columns=found_columns.update,
+    ):
         where = f"{table}, row {record.number}"
         path = finder.find(_text(record, columns.path, where=where), table=table, number=record.number)
-        row = _row(record, path, columns=columns, group_by=group_by, where=where)
-        has_splits = "split" in record.cells
-        label = record.cells[columns.label]
-        if not row.labels and not isinstance(label, tuple) and label.strip(f" {columns.label_delimiter}"):
-            emptied.append(f"row {record.number}: {label!r}")
-        lists.setdefault(isinstance(label, tuple), record.number)
-        earlier = rows.setdefault(row.path, row)
-        first = numbers.setdefault(row.path, record.number)
-        coarse_entries += [(label, row.coarse_label, f"row {record.number}") for label in row.labels]
-        repeated += first != record.number
-        if (earlier.labels, earlier.split) != (row.labels, row.split):
-            raise CatalogError(
-                f"{where}: {row.path} is {_described(row)} here and {_described(earlier)} in row {first}; keep the row "
-                "that is right."
-            )
-    if not rows:
-        raise CatalogError(f"{table}: there are no rows with images; add one for each image.")
-    if len(lists) > 1 and columns.label_delimiter is None:
-        raise CatalogError(
-            f"{table}: the label is a list in row {lists[True]} and none in row {lists[False]}; write a list in every "
-            "row."
-        )
-    _require_found(table, finder, total=len(rows))
-    find_coarse_labels(coarse_entries, where=str(table))
-    remarks += finder.remarks(table)
-    if emptied:
-        remarks.append(
-            f"{table}: {len(emptied):,} rows have a word that programs write for an empty cell, and no label "
-            f"({emptied[0]})."
-        )
-    if repeated:
-        remarks.append(f"{table}: {repeated:,} rows repeat an image and were ignored.")
-    labels = {label for row in rows.values() for label in row.labels}
-    remarks += [f"{table}: {remark}" for remark in label_remarks(labels)]
+        found.add(record, _row(record, path, columns=columns, group_by=group_by, where=where))
+    found.check()
+    _require_found(table, finder, total=len(found.rows))
+    is_own = found_columns.keys() >= {*_COLUMNS}  # what is to be said of its labels was said when they were read
     return Source(
         root=finder.root,
-        rows=tuple(rows.values()),
-        has_splits=has_splits,
-        labelled_by=f"the column {columns.label!r}",
-        remarks=tuple(remarks),
-        has_label_lists=True in lists,
+        rows=tuple(found.rows.values()),
+        has_splits="split" in found_columns,
+        labelled_by=f"the column {found_columns[columns.label]!a}",
+        remarks=(
+            *assumed_columns(table, required, found_columns),
+            *finder.remarks(table),
+            *(f"{table}: {remark}" for remark in found.remarks(about_labels=not is_own)),
+        ),
+        has_label_lists=True in found.lists,
     )
 
 
@@ -210,6 +179,72 @@ def _one_line(text: str) -> str:
 def _described(row: Row) -> str:
     labels = " + ".join(repr(label) for label in sorted(row.labels, key=natural_key)) or "without a label"
     return f"{labels} ({row.split})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """The rows of one table, and what was noticed about them.
+
+    Attributes:
+        table: For messages.
+        columns: How it is read.
+        rows: Path -> row.
+        numbers: Path -> number of the first row that lists it.
+        repeated: Numbers of the rows that list a path again.
+        lists: Whether the label is a list -> number of the first such row.
+        emptied: Rows whose label is a word that programs write for an empty cell.
+        coarse_entries: See `find_coarse_labels`.
+    """
+
+    table: Path
+    columns: Columns
+    rows: dict[str, Row] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    repeated: list[int] = field(default_factory=list)
+    lists: dict[bool, int] = field(default_factory=dict)
+    emptied: list[str] = field(default_factory=list)
+    coarse_entries: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def add(self, record: Record, row: Row) -> None:
+        """Add a row; raises CatalogError if its image was listed before, with other labels or in another split."""
+        label = record.cells[self.columns.label]
+        self.lists.setdefault(isinstance(label, tuple), record.number)
+        if not row.labels and not isinstance(label, tuple) and label.strip(f" {self.columns.label_delimiter}"):
+            self.emptied.append(f"row {record.number}: {label!r}")
+        if self.columns.coarse is not None:
+            self.coarse_entries.extend((label, row.coarse_label, f"row {record.number}") for label in row.labels)
+        earlier = self.rows.setdefault(row.path, row)
+        first = self.numbers.setdefault(row.path, record.number)
+        if (earlier.labels, earlier.split) != (row.labels, row.split):
+            raise CatalogError(
+                f"{self.table}, row {record.number}: {row.path} is {_described(row)} here and {_described(earlier)} in "
+                f"row {first}; keep the row that is right."
+            )
+        if first != record.number:
+            self.repeated.append(record.number)
+
+    def check(self) -> None:
+        """Raise CatalogError if there is no row, if only some labels are lists, or if a class has two coarse labels."""
+        if not self.rows:
+            raise CatalogError(f"{self.table}: there are no rows with images; add one for each image.")
+        if len(self.lists) > 1 and self.columns.label_delimiter is None:
+            raise CatalogError(
+                f"{self.table}: the label is a list in row {self.lists[True]} and none in row {self.lists[False]}; "
+                "write a list in every row."
+            )
+        find_coarse_labels(self.coarse_entries, where=str(self.table))
+
+    def remarks(self, *, about_labels: bool) -> Iterator[str]:
+        """Yield sentences about the rows."""
+        if self.repeated:
+            yield f"{len(self.repeated):,} rows repeat an image and were ignored."
+        if self.emptied:
+            yield (
+                f"{len(self.emptied):,} rows have a word that programs write for an empty cell, and no label "
+                f"({self.emptied[0]})."
+            )
+        if about_labels:
+            yield from label_remarks({label for row in self.rows.values() for label in row.labels})
 
 
 def _require_found(table: Path, finder: PathFinder, *, total: int) -> None:

@@ -5,21 +5,18 @@ from pathlib import Path
 import pytest
 
 from service.inputs import InputError
-from service.inputs.record import Wanted, column_key
+from service.inputs.record import Wanted, assumed_columns, column_key
 
 SYNONYMS = {"path": ("image", "file_name"), "label": ("class", "category")}
 
 
 def choose(*names: str, path: str = "path") -> tuple[dict[str, str], list[str]]:
-    remarks: list[str] = []
-    wanted = Wanted(
-        table=Path("x.csv"),
-        required={"path_column": path, "label_column": "label"},
-        optional=("split",),
-        synonyms=SYNONYMS,
-        remark=remarks.append,
-    )
-    return wanted.choose(names), remarks
+    table, required = Path("x.csv"), {"path_column": path, "label_column": "label"}
+    seen: dict[str, str] = {}
+    wanted = Wanted(table=table, required=required, optional=("split",), synonyms=SYNONYMS, on_columns=seen.update)
+    chosen = wanted.choose(names)
+    assert seen == chosen
+    return chosen, list(assumed_columns(table, required, chosen))
 
 
 @pytest.mark.parametrize("name", ["File Name", "file-name", " FILE_NAME ", "file  name"])
