@@ -68,17 +68,18 @@ def read_catalog(
     `catalog.summary` says in one line what was read, and `catalog.warnings` what is doubtful about it.
 
     Args:
-        data: A folder with one folder for each class, or a CSV.
+        data: A folder with one folder for each class, or an archive of one (zip, tar, tgz); or a table: CSV, JSON lines,
+            Parquet.
         paths: N files.
         labels: N labels; for several labels for each image, N lists of labels.
         splits: For `paths`: N times train, valid or test; None: validation images are drawn.
-        valid: Second folder or CSV, to validate on.
-        root: Folder that the paths in a CSV are relative to; None: its own folder.
-        path_column: Column of a CSV; None: path.
-        label_column: Column of a CSV; None: label.
-        label_delimiter: Separates the labels in one cell of a CSV: each image may have several labels.
-        coarse_column: Column of a CSV with a coarser label.
-        suffix: Suffix of the images, such as `.jpg`, if the paths in a CSV have none.
+        valid: Second folder, archive or table, to validate on.
+        root: Folder or archive that the paths in a table are relative to; None: its own folder.
+        path_column: Column of a table; None: path.
+        label_column: Column of a table; None: label.
+        label_delimiter: Separates the labels in one cell of a table: each image may have several labels.
+        coarse_column: Column of a table with a coarser label.
+        suffix: Suffix of the images, such as `.jpg`, if the paths in a table have none.
         class_level: Level of the folder that is the label, counted from `data`: 1 is a folder directly in it. None: the
             image's own folder, or the nearest one above it whose name says something.
         pattern: Regular expression whose first group is the label. It is searched for in / and the POSIX path of the

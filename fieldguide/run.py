@@ -170,11 +170,11 @@ class Run:
         """Measure the bundle on labelled images that it has not seen.
 
         Args:
-            data: Folder or CSV; None: the test images that the run set aside.
+            data: Folder, table or archive; None: the test images that the run set aside.
             root: Folder that the paths of a CSV are relative to.
             path_column: Column of the CSV; None: that of the run's data.
             label_column: Column of the CSV; None: that of the run's data.
-            suffix: Suffix of the images, if the paths in the CSV have none; None: as in the run's data.
+            suffix: Suffix of the images, if the paths in the table have none; None: as in the run's data.
             class_level: Level of the folder that is the label, counted from `data`; None: as in the run's data.
             pattern: Whose first group is the label in a path from `data`; None: as in the run's data.
             any_suffix: Whether files without the suffix of an image count, too; None: as in the run's data.

@@ -15,10 +15,12 @@ SPLIT_RULES = ("auto", "random", "folder", "list")
 class DataSource:
     """Where the images are. Empty: not given."""
 
-    path: str = knob("", "Folder or CSV of the images.", group=DATA_GROUP)
+    path: str = knob(
+        "", "Folder, table (CSV, JSON lines, Parquet) or archive (zip, tar, tgz) of the images.", group=DATA_GROUP
+    )
     valid: str = knob(
         "",
-        "Second folder or CSV, to validate on.",
+        "Second folder, table or archive, to validate on.",
         group=DATA_GROUP,
         option="valid",
         is_path=True,
@@ -26,14 +28,16 @@ class DataSource:
     )
     root: str = knob(
         "",
-        "Folder that the paths in a CSV are relative to.",
+        "Folder or archive that the paths in a table are relative to.",
         group=DATA_GROUP,
         option="root",
         is_path=True,
-        default_text="the folder of the CSV",
+        default_text="the folder of the table",
     )
-    path_column: str = knob("path", "Column of a CSV that holds the paths.", group=DATA_GROUP, option="path-column")
-    label_column: str = knob("label", "Column of a CSV that holds the labels.", group=DATA_GROUP, option="label-column")
+    path_column: str = knob("path", "Column of a table that holds the paths.", group=DATA_GROUP, option="path-column")
+    label_column: str = knob(
+        "label", "Column of a table that holds the labels.", group=DATA_GROUP, option="label-column"
+    )
     label_delimiter: str = knob(
         "",
         "Character between the labels in one cell, such as ';': each image may have several labels (multilabel).",
@@ -43,13 +47,13 @@ class DataSource:
     )
     coarse_column: str = knob(
         "",
-        "Column of a CSV with a coarser label: its accuracy is reported too.",
+        "Column of a table with a coarser label: its accuracy is reported too.",
         group=DATA_GROUP,
         option="coarse-column",
     )
     suffix: str = knob(
         "",
-        "Suffix of the images, such as .jpg, if the paths in a CSV have none.",
+        "Suffix of the images, such as .jpg, if the paths in a table have none.",
         group=DATA_GROUP,
         option="suffix",
         default_text="none; if a path has no suffix, the only image of this name",

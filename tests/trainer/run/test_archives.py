@@ -48,10 +48,9 @@ def test_a_run_of_an_archive_is_evaluated_reported_exported_and_moved(archives: 
     run, held_out = tmp_path / "run", tmp_path / "others"
     assert fit(archives / "photos.tar.gz", run).exit_code == 0
     shutil.make_archive(str(held_out), "zip", write_folder(held_out, each=5, first=100))
-    of_folder = trainer("evaluate", run, held_out, "--json")
-    of_archive = trainer("evaluate", run, f"{held_out}.zip", "--json")
+    of_folder, of_archive = (trainer("evaluate", run, data, "--json") for data in (held_out, f"{held_out}.zip"))
     assert of_archive.exit_code == 0, of_archive.output
-    assert json.loads(of_archive.stdout) == json.loads(of_folder.stdout)
+    assert json.loads(of_archive.stdout)["test"] == json.loads(of_folder.stdout)["test"]
 
     moved = tmp_path / "elsewhere" / "moved.tar"
     moved.parent.mkdir()
