@@ -68,8 +68,8 @@ def read_catalog(
     `catalog.summary` says in one line what was read, and `catalog.warnings` what is doubtful about it.
 
     Args:
-        data: A folder with one folder for each class, or an archive of one (zip, tar, tgz); or a table: CSV, JSON lines,
-            Parquet.
+        data: A folder with one folder for each class, an archive of one (zip, tar, tgz), or a table (CSV, JSON lines,
+            Parquet).
         paths: N files.
         labels: N labels; for several labels for each image, N lists of labels.
         splits: For `paths`: N times train, valid or test; None: validation images are drawn.

@@ -44,6 +44,7 @@ def find_metadata(folder: Path, columns: Columns) -> MetadataFolder | None:
 
     Raises:
         CatalogError: There are two tables in one folder.
+        InputError: A table lists images, and cannot be read.
         OSError: The folder cannot be read.
     """
     root = folder.resolve()
@@ -130,13 +131,13 @@ def _has_label(table: Path, columns: Columns) -> bool | None:
     """Whether a table has labels; None if it does not list images."""
     path = _path_column(columns)
     labels = {columns.label} if columns.label != Columns().label else {columns.label, *LABEL_SYNONYMS}
+    found: dict[str, str] = {}
     try:
-        first = next(read_records(table, required={}, optional=(path, *labels)), None)
-    except InputError as error:
-        raise CatalogError(str(error)) from error
-    if first is None or path not in first.cells:
-        return None
-    return not labels.isdisjoint(first.cells)
+        next(read_records(table, required={}, optional=(path, *labels), on_columns=found.update), None)
+    except InputError:
+        if path in found or table.suffix == ".parquet":  # else it is about something else, in whatever form
+            raise
+    return not labels.isdisjoint(found) if path in found else None
 
 
 def _split_by_folder(place: str, source: Source, splits: Mapping[str, Split]) -> list[Row]:

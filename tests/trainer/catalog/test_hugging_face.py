@@ -101,7 +101,8 @@ def test_a_split_without_labels_is_left_out(tmp_path: Path) -> None:
 
 def test_other_tables_are_ignored(tmp_path: Path) -> None:
     bears(tmp_path, each=3)
-    (tmp_path / "metadata.csv").write_text("camera,lens\nx,y\n")
+    (tmp_path / "metadata.csv").write_text('camera,lens\n"x"z,y\n')
+    (tmp_path / "metadata.jsonl").write_text("not JSON\n")
     (tmp_path / "labels.csv").write_text("file_name,label\nblack/00.jpg,x\n")
     assert read_catalog(tmp_path).classes == ("black", "grizzly", "teddy")
 

@@ -66,14 +66,6 @@ def test_a_run_of_an_archive_is_evaluated_reported_exported_and_moved(archives: 
         assert result.exit_code == 0, result.output
 
 
-def test_a_table_of_images_in_an_archive(photos: Path, archives: Path, tmp_path: Path) -> None:
-    rows = [(path.relative_to(photos), path.parent.name) for path in sorted(photos.glob("*/*.jpg"))]
-    (tmp_path / "x.csv").write_text("path,label\n" + "".join(f"{path},{label}\n" for path, label in rows))
-    result = fit(tmp_path / "x.csv", tmp_path / "run", "--root", archives / "photos.zip")
-    assert result.exit_code == 0, result.output
-    assert [row["path"] for row in table(tmp_path / "run" / "catalog.csv")] == [str(path) for path, _ in rows]
-
-
 def test_learning_rates_are_found_in_an_archive(archives: Path, tmp_path: Path, cache: Path) -> None:
     found = trainer("lr-find", archives / "photos.zip", "--backbone", "tiny", "--cache", cache, "--device", "cpu")
     assert found.exit_code == 0, found.output
