@@ -66,9 +66,10 @@ def require_readable(total: int, unreadable: Mapping[Row, str], *, allow_broken:
     if len(unreadable) <= allow_broken * total:
         return
     needed = math.ceil(100 * len(unreadable) / total) / 100
+    way_on = f", or leave them out with `allow_broken={needed!r}`" if len(unreadable) < total else ""
     raise BrokenImages(
         f"{len(unreadable):,} of {total:,} images cannot be decoded, more than {allow_broken:.0%}: "
-        f"{_kinds(unreadable)}; repair or remove them, or leave them out with `allow_broken={needed!r}`",
+        f"{_kinds(unreadable)}; repair or remove them{way_on}",
         unreadable,
     )
 

@@ -50,7 +50,9 @@ def label_examples(rows: Sequence[Row], classes: Sequence[str], *, count: int) -
     chosen = dict.fromkeys(first[classes[round(number * step)]].path for number in range(min(count, len(classes))))
     further = (row.path for row in rows if row.path not in chosen)
     chosen |= dict.fromkeys(path for path, _ in zip(further, range(count - len(chosen)), strict=False))
-    labels = {row.path: " + ".join(sorted(row.labels, key=natural_key)) for row in rows if row.path in chosen}
+    labels = {
+        row.path: " + ".join(sorted(row.labels, key=natural_key)) or "no label" for row in rows if row.path in chosen
+    }
     return [(path, labels[path]) for path in chosen]
 
 
