@@ -255,3 +255,9 @@ def test_the_grocery_photos() -> None:
     folder = read_catalog(grocery / "train")
     assert folder.classes == fine.classes
     assert len(folder.split("valid")) == 528
+
+
+def test_options_for_folders_that_do_not_matter_to_a_table(tmp_path: Path) -> None:
+    csv = table(tmp_path / "x.csv", ["path", "label"], [[f"{number}.jpg", "ab"[number % 2]] for number in range(10)])
+    (remark,) = read_catalog(csv, ReadOptions(class_level=1, any_suffix=True)).warnings
+    assert remark == f"{csv}: `class_level`, `any_suffix`: no effect on a CSV, whose columns give paths and labels."
