@@ -53,7 +53,7 @@ def hash_files(paths: Sequence[Path], *, threads: int, on_progress: Callable[[in
 
 
 def require_readable(total: int, unreadable: Mapping[Row, str], *, allow_broken: float) -> None:
-    """Check that enough images can be decoded.
+    """Check that enough images can be decoded: some, if there are any.
 
     Args:
         total: Number of images.
@@ -63,13 +63,15 @@ def require_readable(total: int, unreadable: Mapping[Row, str], *, allow_broken:
     Raises:
         BrokenImages: There are more. The message names the kinds of fault.
     """
+    if unreadable and len(unreadable) == total:
+        message = f"none of the {total:,} images can be decoded: {_kinds(unreadable)}; repair or replace them"
+        raise BrokenImages(message, unreadable)
     if len(unreadable) <= allow_broken * total:
         return
     needed = math.ceil(100 * len(unreadable) / total) / 100
-    way_on = f", or leave them out with `allow_broken={needed!r}`" if len(unreadable) < total else ""
     raise BrokenImages(
         f"{len(unreadable):,} of {total:,} images cannot be decoded, more than {allow_broken:.0%}: "
-        f"{_kinds(unreadable)}; repair or remove them{way_on}",
+        f"{_kinds(unreadable)}; repair or remove them, or leave them out with `allow_broken={needed!r}`",
         unreadable,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -52,9 +52,10 @@ def read_folder(data: Path, options: ReadOptions = _DEFAULT, *, known: Collectio
     root = data.resolve()
     found = walk(root, any_suffix=options.any_suffix)
     if not found.images:
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
         raise CatalogError(
             f"{data}: there is no image here{ignored_files(found)}{maybe_images(root, found)}; give a folder that "
-            f"contains one folder of images for each class. Images are files that end in {', '.join(sorted(IMAGE_SUFFIXES))}."
+            f"contains one folder of images for each class. Images are files that end in {suffixes}."
         )
     places = place_folders(
         {path.parent for path in found.images},
@@ -70,21 +71,21 @@ def read_folder(data: Path, options: ReadOptions = _DEFAULT, *, known: Collectio
         pattern=compile_pattern(options.pattern, "pattern") if options.pattern else None,
         function=options.label,
     )
-    sorted_images = _sort_out(found.images, places, labels_by_folder=labeller.by_folder)
-    labeller.require_all(sorted_images.used)
-    rows = tuple(labeller.row(path) for path in sorted_images.used)
+    images = _sort_out(found.images, places, labels_by_folder=labeller.by_folder)
+    labeller.require_all(images.used)
+    rows = tuple(labeller.row(path) for path in images.used)
     remarks = [
-        *left_out(root, found, outside=sorted_images.outside, unlabelled=sorted_images.unlabelled),
+        *left_out(root, found, outside=images.outside, unlabelled=images.unlabelled),
         *folders_without_images(found),
-        *heic_images(sorted_images.used),
+        *heic_images(images.used),
     ]
     if labeller.by_folder:
         remarks += class_remarks(rows, places)
     return Source(
         root=root,
         rows=rows,
-        has_splits=any(places[path.parent].split is not None for path in sorted_images.used),
-        labelled_by=labeller.described(sorted_images.used),
+        has_splits=any(places[path.parent].split is not None for path in images.used),
+        labelled_by=labeller.described(images.used),
         remarks=tuple(f"{data}: {remark}" for remark in remarks),
     )
 
@@ -107,22 +108,27 @@ class _Sorted:
 def _sort_out(
     images: Sequence[PurePosixPath], places: Mapping[PurePosixPath, Place], *, labels_by_folder: bool
 ) -> _Sorted:
-    in_splits = any(place.start and place.split == "train" for place in places.values())
-    outside = {path for path in images if in_splits and not places[path.parent].start}
-    test = [path for path in images if in_splits and places[path.parent].split == "test" and path not in outside]
-    unlabelled = set(_without_label(test, places)) if labels_by_folder else set()
-    used = sorted(set(images) - outside - unlabelled)
-    return _Sorted(used=used, outside=sorted(outside), unlabelled=sorted(unlabelled))
+    outside, unlabelled = set(), set()
+    if any(place.start and place.split == "train" for place in places.values()):
+        outside = {folder for folder, place in places.items() if not place.start}
+        unlabelled = _without_label(places) if labels_by_folder else set()
+    not_used = outside | unlabelled
+    return _Sorted(
+        used=sorted(path for path in images if path.parent not in not_used),
+        outside=sorted(path for path in images if path.parent in outside),
+        unlabelled=sorted(path for path in images if path.parent in unlabelled),
+    )
 
 
-def _without_label(test: Sequence[PurePosixPath], places: Mapping[PurePosixPath, Place]) -> Iterator[PurePosixPath]:
-    """Yield the test images that are not in a class folder, or all in one that stands for none."""
-    trained = {place.class_name(folder) for folder, place in places.items() if place.split == "train" and place.level}
-    tested = {places[path.parent].class_name(path.parent) for path in test} - {""}
-    placeholders = {name for name in tested - trained if len(tested) == 1 and is_placeholder(name)}
-    for path in test:
-        if places[path.parent].class_name(path.parent) in placeholders | {""}:
-            yield path
+def _without_label(places: Mapping[PurePosixPath, Place]) -> set[PurePosixPath]:
+    """Return the folders of test images that are no class folders, or the only one if it stands for none."""
+    train, test = (
+        {folder: place.class_name(folder) for folder, place in places.items() if place.start and place.split == split}
+        for split in ("train", "test")
+    )
+    tested = {*test.values()} - {""}
+    placeholders = {name for name in tested - {*train.values()} if len(tested) == 1 and is_placeholder(name)}
+    return {folder for folder, name in test.items() if name in placeholders | {""}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,7 +80,8 @@ def left_out(
 
 def folders_without_images(found: Found) -> Iterator[str]:
     """Yield a remark that names the uppermost folders without any image in or below them, each with the reason."""
-    filled = {folder for path in (*found.images, *found.unwritable) for folder in path.parents}
+    own = {path.parent for path in (*found.images, *found.unwritable)}
+    filled = own.union(*(folder.parents for folder in own))
     contents: defaultdict[PurePosixPath, Counter[str]] = defaultdict(Counter)
     for path in found.other_files:
         top = next((folder for folder in reversed(path.parents) if folder not in filled), None)

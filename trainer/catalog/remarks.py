@@ -25,7 +25,7 @@ def summary_line(rows: Sequence[Row], classes: Sequence[str], *, source: str, la
     splits = Counter(row.split for row in rows)
     at_random = " drawn at random" if drawn else ""
     counts = Counter(label for row in rows for label in row.labels)
-    most, fewest = (chosen(classes, key=lambda label: counts[label]) for chosen in (max, min))
+    most, fewest = (chosen(classes, key=lambda label: counts[label], default="") for chosen in (max, min))
     sizes = f"most images: {most} {counts[most]:,}, fewest: {fewest} {counts[fewest]:,}"
     examples = [f"{path} -> {label}" for path, label in label_examples(rows, classes, count=_EXAMPLES)]
     labels = f"; labels: {labelled_by}, {', '.join(examples)}" if labelled_by else ""

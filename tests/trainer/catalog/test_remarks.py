@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.trainer.catalog.files import bears, put
-from trainer.catalog import Catalog, ReadOptions, Row, read_catalog
+from trainer.catalog import Catalog, ReadOptions, Row, read_catalog, summary_line
 
 
 def catalog(*paths: str, **values: str) -> Catalog:
@@ -83,3 +83,9 @@ def test_a_class_of_one_picture() -> None:
         "1 classes have only one picture, in several identical files, so little can be learned about them: 'a' (2 "
         "images)."
     )
+
+
+def test_the_summary_of_images_without_any_label() -> None:
+    rows = [Row(path="1", labels=frozenset(), split="test")]
+    line = summary_line(rows, [], source="x.csv", labelled_by="the column 'tags'", drawn=False)
+    assert line.startswith("x.csv: 1 image of 0 classes: 0 train, 0 validation, 1 test; 0 of each class; labels: ")
