@@ -114,7 +114,6 @@ def read_catalog(
             "pattern": pattern,
             "label": label,
             "any_suffix": any_suffix,
-            "merge_labels": merge_labels,
             "split": split,
             "valid_list": valid_list,
             "group_by": group_by,
@@ -122,7 +121,14 @@ def read_catalog(
         unused = [name for name, value in for_data.items() if value is not None]
         if unused:
             raise TypeError(f"`{unused[0]}` is for a folder or CSV; leave it out, or give `data` in place of `paths`")
-        return catalog_from_lists(paths, labels, splits=splits, valid_fraction=valid_fraction, seed=seed)
+        return catalog_from_lists(
+            paths,
+            labels,
+            splits=splits,
+            merge_labels=bool(merge_labels),
+            valid_fraction=valid_fraction,
+            seed=seed,
+        )
     if data is None:
         raise TypeError("give `data`, or `paths` and `labels`")
     if splits is not None:

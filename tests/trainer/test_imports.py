@@ -36,8 +36,8 @@ LAYERS = {
     ),
     "trainer.recipe": ("schedules", "knobs", "data_source", "recipe", "reading", "options"),
     "trainer.catalog": (
-        *("row", "names", "levels", "labels", "cells", "options", "files", "folder", "archives", "table"),
-        *("hugging_face", "split", "splitting", "remarks", "catalog", "reading", "lists"),
+        *("row", "names", "levels", "labels", "cells", "options", "files", "folder_remarks", "folder", "archives"),
+        *("table", "hugging_face", "split", "splitting", "remarks", "catalog", "reading", "lists"),
     ),
     "trainer.data": ("cache", "images", "augment", "prepare"),
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),

@@ -5,7 +5,7 @@ labels     cleaning, sorting, spellings, coarse labels
 options    how a folder or a CSV is read
 names      what the name of a folder says: a split, or nothing
 levels     which folder above an image is its class, which its split
-folder     a folder of images -> rows
+folder     a folder of images -> rows; folder_remarks: what to know about it
 table      a CSV -> rows, and back
 split      which images are held out for validation
 splitting  splits by the data, a list, a function, or a random part

@@ -53,7 +53,7 @@ def hash_files(paths: Sequence[Path], *, threads: int, on_progress: Callable[[in
 
 
 def require_readable(total: int, unreadable: Mapping[Row, str], *, allow_broken: float) -> None:
-    """Check that enough images can be decoded.
+    """Check that enough images can be decoded: some, if there are any.
 
     Args:
         total: Number of images.
@@ -63,6 +63,9 @@ def require_readable(total: int, unreadable: Mapping[Row, str], *, allow_broken:
     Raises:
         BrokenImages: There are more. The message names the kinds of fault.
     """
+    if unreadable and len(unreadable) == total:
+        message = f"none of the {total:,} images can be decoded: {_kinds(unreadable)}; repair or replace them"
+        raise BrokenImages(message, unreadable)
     if len(unreadable) <= allow_broken * total:
         return
     needed = math.ceil(100 * len(unreadable) / total) / 100

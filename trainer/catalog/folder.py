@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from service.inputs import IMAGE_SUFFIXES, Found, first_few, is_file, is_image_content, walk
-from service.pixels import formats
+from service.inputs import IMAGE_SUFFIXES, first_few, walk
+from trainer.catalog.folder_remarks import (
+    class_remarks,
+    folders_without_images,
+    heic_images,
+    ignored_files,
+    left_out,
+    maybe_images,
+)
 from trainer.catalog.labels import clean_label
 from trainer.catalog.levels import Place, place_folders
 from trainer.catalog.names import is_placeholder
@@ -18,8 +24,6 @@ from trainer.catalog.row import Row, Source
 from trainer.errors import CatalogError
 
 _DEFAULT = ReadOptions()
-_HEIC_SUFFIXES = frozenset({".heic", ".heif"})
-_MAX_OPENED = 20  # files of one suffix that are opened to see whether they are images
 
 
 def read_folder(data: Path, options: ReadOptions = _DEFAULT, *, known: Collection[str] = ()) -> Source:
@@ -48,9 +52,10 @@ def read_folder(data: Path, options: ReadOptions = _DEFAULT, *, known: Collectio
     root = data.resolve()
     found = walk(root, any_suffix=options.any_suffix)
     if not found.images:
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
         raise CatalogError(
-            f"{data}: there is no image here{_ignored(found)}{_maybe_images(root, found)}; give a folder that contains "
-            f"one folder of images for each class. Images are files that end in {', '.join(sorted(IMAGE_SUFFIXES))}."
+            f"{data}: there is no image here{ignored_files(found)}{maybe_images(root, found)}; give a folder that "
+            f"contains one folder of images for each class. Images are files that end in {suffixes}."
         )
     places = place_folders(
         {path.parent for path in found.images},
@@ -66,17 +71,21 @@ def read_folder(data: Path, options: ReadOptions = _DEFAULT, *, known: Collectio
         pattern=compile_pattern(options.pattern, "pattern") if options.pattern else None,
         function=options.label,
     )
-    sorted_images = _sort_out(found.images, places, labels_by_folder=labeller.by_folder)
-    labeller.require_all(sorted_images.used)
-    rows = tuple(labeller.row(path) for path in sorted_images.used)
-    remarks = [*_left_out(root, found, sorted_images), *_folders_without_images(found), *_heic(sorted_images.used)]
+    images = _sort_out(found.images, places, labels_by_folder=labeller.by_folder)
+    labeller.require_all(images.used)
+    rows = tuple(labeller.row(path) for path in images.used)
+    remarks = [
+        *left_out(root, found, outside=images.outside, unlabelled=images.unlabelled),
+        *folders_without_images(found),
+        *heic_images(images.used),
+    ]
     if labeller.by_folder:
-        remarks += _class_remarks(rows, places)
+        remarks += class_remarks(rows, places)
     return Source(
         root=root,
         rows=rows,
-        has_splits=any(places[path.parent].split is not None for path in sorted_images.used),
-        labelled_by=labeller.described(sorted_images.used),
+        has_splits=any(places[path.parent].split is not None for path in images.used),
+        labelled_by=labeller.described(images.used),
         remarks=tuple(f"{data}: {remark}" for remark in remarks),
     )
 
@@ -99,26 +108,27 @@ class _Sorted:
 def _sort_out(
     images: Sequence[PurePosixPath], places: Mapping[PurePosixPath, Place], *, labels_by_folder: bool
 ) -> _Sorted:
-    in_splits = any(place.start and place.split == "train" for place in places.values())
-    outside = {path for path in images if in_splits and not places[path.parent].start}
-    test = [path for path in images if in_splits and places[path.parent].split == "test" and path not in outside]
-    unlabelled = set(_without_label(test, places)) if labels_by_folder else set()
-    used = sorted(set(images) - outside - unlabelled)
-    return _Sorted(used=used, outside=sorted(outside), unlabelled=sorted(unlabelled))
+    outside, unlabelled = set(), set()
+    if any(place.start and place.split == "train" for place in places.values()):
+        outside = {folder for folder, place in places.items() if not place.start}
+        unlabelled = _without_label(places) if labels_by_folder else set()
+    not_used = outside | unlabelled
+    return _Sorted(
+        used=sorted(path for path in images if path.parent not in not_used),
+        outside=sorted(path for path in images if path.parent in outside),
+        unlabelled=sorted(path for path in images if path.parent in unlabelled),
+    )
 
 
-def _without_label(test: Sequence[PurePosixPath], places: Mapping[PurePosixPath, Place]) -> Iterator[PurePosixPath]:
-    """Yield the test images that are not in a class folder, or all in one that stands for none."""
-    trained = {_class_name(folder, place) for folder, place in places.items() if place.split == "train" and place.level}
-    tested = {_class_name(path.parent, places[path.parent]) for path in test} - {""}
-    placeholders = {name for name in tested - trained if len(tested) == 1 and is_placeholder(name)}
-    for path in test:
-        if _class_name(path.parent, places[path.parent]) in placeholders | {""}:
-            yield path
-
-
-def _class_name(folder: PurePosixPath, place: Place) -> str:
-    return folder.parts[place.level - 1] if place.level else ""
+def _without_label(places: Mapping[PurePosixPath, Place]) -> set[PurePosixPath]:
+    """Return the folders of test images that are no class folders, or the only one if it stands for none."""
+    train, test = (
+        {folder: place.class_name(folder) for folder, place in places.items() if place.start and place.split == split}
+        for split in ("train", "test")
+    )
+    tested = {*test.values()} - {""}
+    placeholders = {name for name in tested - {*train.values()} if len(tested) == 1 and is_placeholder(name)}
+    return {folder for folder, name in test.items() if name in placeholders | {""}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,119 +197,4 @@ class _Labeller:
             return first_group(self.pattern, path.as_posix()) or "", f"{self.data}: {path}"
         if self.function is not None:
             return str(self.function(self.root / path)), f"{self.data}: {path}"
-        return _class_name(path.parent, place), f"{self.data}: the folder {str(path.parent)!r}"
-
-
-def _ignored(found: Found) -> str:
-    others = found.others
-    if not others:
-        return ""
-    counts = [f"{suffix!r} {count:,}" for suffix, count in others.most_common()]
-    return f" ({others.total():,} other files, by suffix: {first_few(counts)})"
-
-
-def _maybe_images(root: Path, found: Found) -> str:
-    """What to do about files that are images by their content; empty if there are none."""
-    by_suffix = defaultdict(list)
-    for path in found.other_files:
-        by_suffix[path.suffix.casefold()].append(path)
-    images = [
-        next((path for path in paths[:_MAX_OPENED] if _is_plain_image(root / path)), None)
-        for paths in by_suffix.values()
-    ]
-    shown = [repr(str(path)) for path in images if path is not None]
-    return f"; {first_few(shown)} and maybe others are images by their content: add `any_suffix=True`" if shown else ""
-
-
-def _is_plain_image(path: Path) -> bool:
-    return is_file(path) and is_image_content(path)  # a pipe would wait for a writer
-
-
-def _left_out(root: Path, found: Found, images: _Sorted) -> Iterator[str]:
-    """Yield remarks about files and links that are not in the rows."""
-    if found.other_files:
-        yield f"files without the suffix of an image were ignored{_ignored(found)}{_maybe_images(root, found)}."
-    if found.system_folders:
-        names = [f"{name!r} {count:,}" for name, count in found.system_folders.most_common()]
-        yield f"{found.system_folders.total():,} folders that systems leave were ignored: {first_few(names)}."
-    if found.unwritable:
-        yield (
-            f"{len(found.unwritable):,} images were left out, because their names have control characters or bytes "
-            f"that are not UTF-8: {_listed(found.unwritable)}; rename them."
-        )
-    if found.broken_links:
-        yield f"{len(found.broken_links):,} links are broken: {_listed(found.broken_links)}."
-    if found.repeated_links:
-        yield (
-            f"{len(found.repeated_links):,} links were not followed, because the folder is read under another path: "
-            f"{_listed(found.repeated_links)}."
-        )
-    if images.outside:
-        tops = sorted({PurePosixPath(path.parts[0]) for path in images.outside})
-        yield f"{len(images.outside):,} images outside of train, valid and test were left out: {_listed(tops)}."
-    if images.unlabelled:
-        yield (
-            f"{len(images.unlabelled):,} test images have no label and were left out: {_listed(images.unlabelled)}; to "
-            "evaluate on them, put each into a folder with the name of its class."
-        )
-
-
-def _folders_without_images(found: Found) -> Iterator[str]:
-    """Yield a remark that names the uppermost folders without any image in or below them, each with the reason."""
-    filled = {folder for path in (*found.images, *found.unwritable) for folder in path.parents}
-    contents: defaultdict[PurePosixPath, Counter[str]] = defaultdict(Counter)
-    for path in found.other_files:
-        top = next((folder for folder in reversed(path.parents) if folder not in filled), None)
-        if top is not None:
-            contents[top][path.suffix] += 1
-    empty = sorted(folder for folder in found.folders if folder not in filled and folder.parent in filled)
-    if empty:
-        shown = [f"{str(folder)!r} ({_contents(contents[folder])})" for folder in empty]
-        yield f"{len(empty):,} folders have no image that can be read: {first_few(shown)}."
-
-
-def _contents(suffixes: Counter[str]) -> str:
-    counts = ", ".join(f"{count:,} {suffix or 'without a suffix'}" for suffix, count in suffixes.most_common(3))
-    return f"{counts}: not a format that is read" if counts else "empty"
-
-
-def _heic(images: Sequence[PurePosixPath]) -> Iterator[str]:
-    """Yield a remark that names the folders of HEIC images, if this installation does not read them."""
-    if "HEIF" in formats():
-        return
-    counts = Counter(path.parent for path in images if path.suffix.casefold() in _HEIC_SUFFIXES)
-    if counts:
-        shown = [f"{str(folder)!r} {count:,}" for folder, count in sorted(counts.items())]
-        yield (
-            f"{counts.total():,} images are HEIC by their suffix, which is read only with the extra heic: install that "
-            f"({first_few(shown)})."
-        )
-
-
-def _listed(paths: Sequence[PurePosixPath]) -> str:
-    return first_few([repr(str(path)) for path in paths])  # repr shows characters that cannot be printed
-
-
-def _class_remarks(rows: Collection[Row], places: Mapping[PurePosixPath, Place]) -> Iterator[str]:
-    """Yield remarks about classes that may be a mistake: one class in several folders, one class folder in another."""
-    folders: defaultdict[str, set[PurePosixPath]] = defaultdict(set)
-    for folder, labels in {PurePosixPath(row.path).parent: row.labels for row in rows}.items():
-        place = places[folder]
-        folders[next(iter(labels))].add(PurePosixPath(*folder.parts[place.start : place.level]))
-    several = [
-        f"{label!r} ({first_few(sorted(map(str, found)))})"
-        for label, found in sorted(folders.items())
-        if len(found) > 1
-    ]
-    class_folders = set().union(*folders.values())
-    nested = sorted(str(folder) for folder in class_folders if not class_folders.isdisjoint(folder.parents))
-    if several:
-        yield (
-            f"{len(several):,} classes are merged from several folders with the same name: {first_few(several)}; "
-            "rename the folders if they contain different things."
-        )
-    if nested:
-        yield (
-            f"{len(nested):,} class folders are inside of a folder that contains images itself, and each is a class "
-            f"of its own: {first_few(nested)}."
-        )
+        return place.class_name(path.parent), f"{self.data}: the folder {str(path.parent)!r}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from service.inputs import first_few, unwritable
+from trainer.catalog.row import Row
 from trainer.errors import CatalogError
 
 _DIGITS = re.compile(r"([0-9]+)")
@@ -61,6 +63,17 @@ def find_spellings(counts: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
             first = max(labels, key=lambda label: counts[label])
             found[first] = tuple(label for label in labels if label != first)
     return found
+
+
+def join_spellings(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows with the most frequent spelling of each label; see `find_spellings`."""
+    counts = Counter(label for row in rows for label in row.labels)
+    return relabelled(rows, {other: one for one, others in find_spellings(counts).items() for other in others})
+
+
+def relabelled(rows: Iterable[Row], names: Mapping[str, str]) -> tuple[Row, ...]:
+    """Return the rows with some labels replaced: old -> new."""
+    return tuple(replace(row, labels=frozenset(names.get(label, label) for label in row.labels)) for row in rows)
 
 
 def same_spelling(label: str, labels: Iterable[str]) -> str:

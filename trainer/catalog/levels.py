@@ -24,6 +24,10 @@ class Place:
     level: int
     start: int
 
+    def class_name(self, folder: PurePosixPath) -> str:
+        """Return the name of the class folder, of which `folder` is this place; empty if there is none."""
+        return folder.parts[self.level - 1] if self.level else ""
+
 
 def place_folders(
     folders: Collection[PurePosixPath], *, class_level: int, with_splits: bool, known: Collection[str] = ()
@@ -46,7 +50,11 @@ def place_folders(
     def start_of(folder: PurePosixPath) -> int:
         return depth + 1 if len(folder.parts) > depth and folder.parts[depth] in splits else 0
 
-    shared, numbered = _shared_folders([folder.parts[start_of(folder) :] for folder in folders])
+    def is_train(folder: PurePosixPath) -> bool:
+        return start_of(folder) > 0 and splits[folder.parts[depth]] == "train"
+
+    trained = [folder for folder in folders if is_train(folder)] or folders  # test images may be unlabelled
+    shared, numbered = _shared_folders([folder.parts[start_of(folder) :] for folder in trained])
     places = {}
     for folder in folders:
         start, parts = start_of(folder), folder.parts

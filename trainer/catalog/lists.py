@@ -10,7 +10,8 @@ from pathlib import Path
 from service.inputs import first_few, unwritable
 from trainer.catalog.catalog import Catalog
 from trainer.catalog.cells import choose_delimiter
-from trainer.catalog.labels import clean_label
+from trainer.catalog.labels import clean_label, join_spellings
+from trainer.catalog.remarks import similar_labels
 from trainer.catalog.row import SPLIT_NAMES, Row, Split
 from trainer.catalog.split import HoldOut
 from trainer.errors import CatalogError
@@ -21,6 +22,7 @@ def catalog_from_lists(
     labels: Sequence[str | int | Iterable[str]],
     *,
     splits: Sequence[str] | None = None,
+    merge_labels: bool = False,
     valid_fraction: float = 0.2,
     seed: int = 0,
 ) -> Catalog:
@@ -30,6 +32,7 @@ def catalog_from_lists(
         paths: N files.
         labels: N labels; or, for multilabel, N collections of labels, each of which may be empty.
         splits: N times train, valid or test; None: validation images are drawn.
+        merge_labels: Whether labels that differ only in case, blanks, _, - and Unicode form are one.
         valid_fraction: Fraction of the images that is drawn for validation, if no split is valid.
         seed: Of that draw.
 
@@ -59,18 +62,18 @@ def catalog_from_lists(
         )
         if rows.setdefault(row.path, row) != row:
             raise CatalogError(f"{paths[number]} is listed twice, with different labels or splits; keep the right one")
-    label_delimiter = None
-    if several:
-        label_delimiter = choose_delimiter(label for row in rows.values() for label in row.labels)
+    unique = join_spellings([*rows.values()]) if merge_labels else (*rows.values(),)
+    remarks = (f"{len(files) - len(rows):,} paths are listed twice.",) if len(rows) < len(files) else ()
+    label_delimiter = choose_delimiter(label for row in unique for label in row.labels) if several else None
     drawn = None
-    if not any(row.split == "valid" for row in rows.values()):
+    if not any(row.split == "valid" for row in unique):
         drawn = HoldOut(fraction=valid_fraction, seed=seed)
     return Catalog(
         root=root,
-        rows=drawn.apply(list(rows.values())) if drawn else tuple(rows.values()),
+        rows=drawn.apply(unique) if drawn else unique,
         label_delimiter=label_delimiter,
         drawn=drawn,
-        remarks=(f"{len(files) - len(rows):,} paths are listed twice.",) if len(rows) < len(files) else (),
+        remarks=(*remarks, *similar_labels(unique)),
     )
 
 

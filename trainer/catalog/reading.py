@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +13,7 @@ from trainer.catalog.catalog import Catalog
 from trainer.catalog.cells import choose_delimiter
 from trainer.catalog.folder import read_folder
 from trainer.catalog.hugging_face import find_metadata, metadata_without_labels, read_metadata_folder
-from trainer.catalog.labels import find_spellings, same_spelling
+from trainer.catalog.labels import join_spellings, relabelled, same_spelling
 from trainer.catalog.options import ReadOptions
 from trainer.catalog.remarks import similar_labels
 from trainer.catalog.row import Row, Source, Split
@@ -43,7 +42,7 @@ def read_catalog(
     """
     _check_root(options.root, data, valid)
     source = _read(data, options, must_exist=must_exist)
-    remarks, drawn = source.remarks, None
+    remarks, drawn = (*source.remarks, *_unused(data, options)), None
     if valid is None:
         source = replace(source, rows=assign_groups(data, source.rows, options))
         rows, drawn = assign_splits(data, source, options)
@@ -65,8 +64,7 @@ def read_catalog(
         rows = source.rows + _relative_to(source.root, second.root, _in_split("valid", second))
         remarks += second.remarks
     if options.merge_labels:
-        counts = Counter(label for row in rows for label in row.labels)
-        rows = _relabelled(rows, {other: one for one, others in find_spellings(counts).items() for other in others})
+        rows = join_spellings(rows)
     else:
         remarks += tuple(similar_labels(rows))
     label_delimiter = options.columns.label_delimiter
@@ -109,7 +107,7 @@ def read_test(catalog: Catalog, data: Path, options: ReadOptions = _DEFAULT) -> 
         raise CatalogError(f"{data}: none of its images is marked as test; give a folder or CSV of test images.")
     if options.merge_labels:
         own_spelling = {label: same_spelling(label, catalog.classes) for row in rows for label in row.labels}
-        rows = list(_relabelled(rows, own_spelling))
+        rows = list(relabelled(rows, own_spelling))
     own = _relative_to(source.root, catalog.root, (*catalog.split("train"), *catalog.split("valid")))
     kept = {row.path: row for row in own}
     seen = [f"{row.path} ({kept[row.path].split})" for row in rows if row.path in kept]
@@ -133,6 +131,14 @@ def read_test(catalog: Catalog, data: Path, options: ReadOptions = _DEFAULT) -> 
 def _check_root(root: Path | None, *sources: Path | None) -> None:
     if root is not None and not any(is_table(source) for source in sources if source):
         raise CatalogError(f"{sources[0]}: `root` is for the paths in a CSV, and this is a folder; leave it out.")
+
+
+def _unused(data: Path, options: ReadOptions) -> Iterator[str]:
+    """Yield a remark about options that do not matter to a table."""
+    for_folders = ("class_level", "pattern", "label", "any_suffix")
+    unused = [f"`{name}`" for name in for_folders if getattr(options, name) and is_table(data)]
+    if unused:
+        yield f"{data}: {', '.join(unused)}: no effect on a CSV, whose columns give paths and labels."
 
 
 def _read(data: Path, options: ReadOptions, *, must_exist: bool, known: Collection[str] = ()) -> Source:
@@ -175,11 +181,6 @@ def _read(data: Path, options: ReadOptions, *, must_exist: bool, known: Collecti
         raise CatalogError(str(error)) from error
     except OSError as error:
         raise CatalogError(f"{data}: it cannot be read ({error.strerror}).") from error
-
-
-def _relabelled(rows: Sequence[Row], names: Mapping[str, str]) -> tuple[Row, ...]:
-    """Return the rows with some labels replaced."""
-    return tuple(replace(row, labels=frozenset(names.get(label, label) for label in row.labels)) for row in rows)
 
 
 def _in_split(split: Split, source: Source) -> tuple[Row, ...]:

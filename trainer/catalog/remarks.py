@@ -25,7 +25,7 @@ def summary_line(rows: Sequence[Row], classes: Sequence[str], *, source: str, la
     splits = Counter(row.split for row in rows)
     at_random = " drawn at random" if drawn else ""
     counts = Counter(label for row in rows for label in row.labels)
-    most, fewest = (chosen(classes, key=lambda label: counts[label]) for chosen in (max, min))
+    most, fewest = (chosen(classes, key=lambda label: counts[label], default="") for chosen in (max, min))
     sizes = f"most images: {most} {counts[most]:,}, fewest: {fewest} {counts[fewest]:,}"
     examples = [f"{path} -> {label}" for path, label in label_examples(rows, classes, count=_EXAMPLES)]
     labels = f"; labels: {labelled_by}, {', '.join(examples)}" if labelled_by else ""
@@ -50,7 +50,9 @@ def label_examples(rows: Sequence[Row], classes: Sequence[str], *, count: int) -
     chosen = dict.fromkeys(first[classes[round(number * step)]].path for number in range(min(count, len(classes))))
     further = (row.path for row in rows if row.path not in chosen)
     chosen |= dict.fromkeys(path for path, _ in zip(further, range(count - len(chosen)), strict=False))
-    labels = {row.path: " + ".join(sorted(row.labels, key=natural_key)) for row in rows if row.path in chosen}
+    labels = {
+        row.path: " + ".join(sorted(row.labels, key=natural_key)) or "no label" for row in rows if row.path in chosen
+    }
     return [(path, labels[path]) for path in chosen]
 
 

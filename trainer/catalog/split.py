@@ -29,19 +29,26 @@ class HoldOut:
     def apply(self, rows: Sequence[Row]) -> tuple[Row, ...]:
         """Draw `train` and `valid` again. `test` rows stay; identical files (by `sha256`) and groups share a split.
 
+        If all images of every class are identical, identical files are divided, since nothing could be held out.
+
         Raises:
             CatalogError: See `hold_out`.
         """
         drawn = [row for row in rows if row.split != "test"]
-        held = hold_out(
-            [row.path for row in drawn],
-            [row.labels for row in drawn],
-            fraction=self.fraction,
-            seed=self.seed,
-            groups=_linked_groups(drawn),
-        )
+        held = self._hold_out(drawn, _linked_groups(drawn))
+        if not any(held):  # every class is one picture in identical files, or one group
+            held = self._hold_out(drawn, [row.group or row.path for row in drawn])
         split = (replace(row, split="valid" if out else "train") for row, out in zip(drawn, held, strict=True))
         return (*split, *(row for row in rows if row.split == "test"))
+
+    def _hold_out(self, rows: Sequence[Row], groups: Sequence[str]) -> list[bool]:
+        return hold_out(
+            [row.path for row in rows],
+            [row.labels for row in rows],
+            fraction=self.fraction,
+            seed=self.seed,
+            groups=groups,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,11 @@ class RunFolder:
 
     def _remove_refused(self) -> None:
         """Remove a run whose images were refused: it has nothing but its recipe and the list of what is wrong."""
-        if self.path.is_dir() and {*self.path.iterdir()} == {self.recipe, self.unreadable}:
+        if (
+            self.path.is_dir()
+            and not self.path.is_symlink()
+            and {*self.path.iterdir()} == {self.recipe, self.unreadable}
+        ):
             with self.locked():
                 self.unreadable.unlink()
                 self.remove()

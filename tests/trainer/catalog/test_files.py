@@ -43,7 +43,11 @@ def test_a_fraction_of_the_images_may_be_broken() -> None:
         require_readable(total, broken(*["bad"] * count), allow_broken=0.5)
     with pytest.raises(BrokenImages):
         require_readable(100, broken("bad"), allow_broken=0)
-    require_readable(2, broken("bad", "bad"), allow_broken=1)
+    require_readable(3, broken("bad", "bad"), allow_broken=1)
+    with pytest.raises(
+        BrokenImages, match=r"none of the 2 images can be decoded: 2 as 0.jpg \(bad\); repair or replace"
+    ):
+        require_readable(2, broken("bad", "bad"), allow_broken=1)
 
 
 def test_more_is_an_error_that_names_the_kinds_of_fault_and_a_way_on() -> None:

@@ -186,6 +186,7 @@ def test_other_names_are_classes(tmp_path: Path, name: str) -> None:
         (("mnist/0/a.jpg", "mnist/1/b.jpg"), {"0", "1"}),  # or those in the only folder
         (("mnist/0/part_1/a.jpg", "mnist/1/part_1/b.jpg"), {"0", "1"}),
         (("train/mnist/0/a.jpg", "train/mnist/1/b.jpg", "test/mnist/1/c.jpg"), {"0", "1"}),
+        (("train/mnist/0/a.jpg", "train/mnist/1/b.jpg", "test/c.jpg", "extra/x/d.jpg"), {"0", "1"}),
         (("in/cat/2021/a.jpg", "in/dog/2021/b.jpg"), {"cat", "dog"}),
         (("cat/2021/a.jpg", "cat/2022/b.jpg"), {"cat"}),
         (("bing/grizzly/a.jpg", "google/grizzly/b.jpg", "bing/black/c.jpg"), {"grizzly", "black"}),
@@ -306,7 +307,7 @@ def test_folders_without_images_are_named_with_the_reason(tmp_path: Path) -> Non
 
 
 def test_heic_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.catalog.folder.formats", lambda: ("JPEG",))
+    monkeypatch.setattr("trainer.catalog.folder_remarks.formats", lambda: ("JPEG",))
     put(tmp_path, "cat/1.HEIC", "cat/2.heif", "dog/3.jpg")
     (remark,) = read_folder(tmp_path).remarks
     assert "2 images are HEIC by their suffix, which is read only with the extra heic" in remark

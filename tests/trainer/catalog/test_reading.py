@@ -220,6 +220,25 @@ def test_a_table_of_images_that_do_not_exist_any_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
+def test_test_images_are_read_in_the_same_way(tmp_path: Path) -> None:
+    options = ReadOptions(class_level=1, merge_labels=True)
+    put(tmp_path / "one", *(f"{label}/in/{number}.jpg" for label in ("Red Fox", "Owl") for number in range(9)))
+    catalog = read_catalog(tmp_path / "one", options)
+    tested = read_test(catalog, put(tmp_path / "two", "red_fox/in/1.jpg", "owl/in/2.jpg"), options)
+    assert [row.labels for row in tested.split("test")] == [{"Owl"}, {"Red Fox"}]
+    assert tested.source == str(tmp_path / "two")
+    with pytest.raises(CatalogError, match="no training image has the label 'owl'"):
+        read_test(catalog, tmp_path / "two", ReadOptions(class_level=1))
+
+
+def test_what_is_said_about_splits_does_not_matter_to_test_images(tmp_path: Path) -> None:
+    catalog = read_catalog(bears(tmp_path / "one"))
+    bears(tmp_path / "two" / "train", each=1)
+    bears(tmp_path / "two" / "Testing", each=2)
+    options = ReadOptions(split="random", group_by="nothing", seed=1)
+    assert len(read_test(catalog, tmp_path / "two", options).split("test")) == 6
+
+
 @pytest.mark.skipif(real_data is None, reason="FIELDGUIDE_REAL_DATA names no folder")
 def test_the_grocery_photos() -> None:
     grocery = Path(str(real_data))
@@ -236,3 +255,9 @@ def test_the_grocery_photos() -> None:
     folder = read_catalog(grocery / "train")
     assert folder.classes == fine.classes
     assert len(folder.split("valid")) == 528
+
+
+def test_options_for_folders_that_do_not_matter_to_a_table(tmp_path: Path) -> None:
+    csv = table(tmp_path / "x.csv", ["path", "label"], [[f"{number}.jpg", "ab"[number % 2]] for number in range(10)])
+    (remark,) = read_catalog(csv, ReadOptions(class_level=1, any_suffix=True)).warnings
+    assert remark == f"{csv}: `class_level`, `any_suffix`: no effect on a CSV, whose columns give paths and labels."
