@@ -61,7 +61,7 @@ def lr_find(
     """Find learning rates for both stages. The same as the command `fieldguide lr-find`.
 
     Args:
-        data: A folder with one folder for each class, a CSV, or a catalog from `read_catalog`.
+        data: A folder with one folder for each class, a table, an archive, or a catalog from `read_catalog`.
         out: New folder for lr_find.json and its plot; None: they are not written.
         recipe: A recipe, or a TOML file of one; None: every default.
         device: See `fit`.

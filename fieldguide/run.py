@@ -88,6 +88,11 @@ class Run:
         return self._folder.read_catalog(self.recipe, None, must_exist=False)
 
     @property
+    def summary(self) -> str:
+        """What was trained on, in one line: images, classes, splits, and where the labels come from."""
+        return self._folder.summary(self.recipe, self.catalog)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The classes, in the order of the model's output."""
         return self.catalog.classes
@@ -153,6 +158,11 @@ class Run:
         root: StrPath | None = None,
         path_column: str | None = None,
         label_column: str | None = None,
+        suffix: str | None = None,
+        class_level: int | None = None,
+        pattern: str | None = None,
+        any_suffix: bool | None = None,
+        allow_broken: float | None = None,
         out: StrPath | None = None,
         threads: int | None = None,
         progress: bool = True,
@@ -160,16 +170,22 @@ class Run:
         """Measure the bundle on labelled images that it has not seen.
 
         Args:
-            data: Folder or CSV; None: the test images that the run set aside.
+            data: Folder, table or archive; None: the test images that the run set aside.
             root: Folder that the paths of a CSV are relative to.
             path_column: Column of the CSV; None: that of the run's data.
             label_column: Column of the CSV; None: that of the run's data.
+            suffix: Suffix of the images, if the paths in the table have none; None: as in the run's data.
+            class_level: Level of the folder that is the label, counted from `data`; None: as in the run's data.
+            pattern: Whose first group is the label in a path from `data`; None: as in the run's data.
+            any_suffix: Whether files without the suffix of an image count, too; None: as in the run's data.
+            allow_broken: Largest fraction of the images that may be undecodable; None: that of the run.
             out: New CSV with a line for each image, the worst mistakes first; None: it is not written.
             threads: Number of threads that decode and predict; None: one for each core.
             progress: Whether to show progress.
 
         Returns:
-            `metrics`, the number of `images`, the `interval` of the accuracy, `unreadable` images, `warnings`.
+            `metrics`, the number of `images`, a `summary` of what was read, the `interval` of the accuracy,
+            `unreadable` images, `warnings`.
 
         Raises:
             TrainerError: There are no such images, or they were used in training.
@@ -180,6 +196,11 @@ class Run:
             root=optional_path(root),
             path_column=path_column,
             label_column=label_column,
+            suffix=suffix,
+            class_level=class_level,
+            pattern=pattern,
+            any_suffix=any_suffix,
+            allow_broken=allow_broken,
             predictions=optional_path(out),
         )
         with show_progress(wanted=progress) as shown:

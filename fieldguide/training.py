@@ -32,7 +32,7 @@ def fit(
     A script that calls it may be started by torchrun: its processes then train together.
 
     Args:
-        data: A folder with one folder for each class, a CSV, or a catalog from `read_catalog`.
+        data: A folder with one folder for each class, a table, an archive, or a catalog from `read_catalog`.
         out: New folder for everything that comes out; None: runs/NAME, runs/NAME-2 ..., with the name of the images.
         recipe: A recipe, or a TOML file of one; None: every default.
         device: auto (a GPU if there is one), cpu, cuda, cuda:1 or mps.

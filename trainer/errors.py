@@ -8,6 +8,7 @@ TrainerError
 ├── WeightsError      a file that does not hold the weights of a network
 ├── RunError          a run folder that is not what was expected
 ├── CatalogError      images or a table that cannot be used
+│   └── BrokenImages  too many images cannot be decoded
 ├── CacheError        the cache of decoded images cannot be written
 ├── FitError          training that failed
 ├── ProcessLost       another process of the same training ended too early
@@ -21,7 +22,8 @@ shows the same as its own options and commands (see `trainer.cli.exit`).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class TrainerError(Exception):
@@ -78,6 +80,18 @@ class RunError(TrainerError):
 
 class CatalogError(TrainerError):
     """Images or a table that cannot be used."""
+
+
+class BrokenImages(CatalogError):
+    """Too many images cannot be decoded.
+
+    Attributes:
+        unreadable: Row of the catalog -> why its image cannot be decoded.
+    """
+
+    def __init__(self, message: str, unreadable: Mapping[Any, str]) -> None:
+        super().__init__(message)
+        self.unreadable = unreadable
 
 
 class CacheError(TrainerError):

@@ -47,6 +47,10 @@ def open_image(data: bytes) -> Image.Image:
     except UnidentifiedImageError as error:
         if _has_image_signature(data):
             raise UndecodableImage("The image cannot be decoded; it may be damaged.") from error
+        if _is_heic(data):
+            raise UnsupportedImage(
+                "The image is HEIC, which is read only with the extra heic (pillow-heif)."
+            ) from error
         raise UnsupportedImage(f"This is not an image in an accepted format ({', '.join(formats())}).") from error
     except Image.DecompressionBombError as error:
         raise UndecodableImage("The image has too many pixels.") from error
@@ -112,6 +116,11 @@ def first_frame(image: Image.Image) -> Image.Image:
 def _has_image_signature(data: bytes) -> bool:
     accepts = (Image.OPEN[name][1] for name in formats())
     return any(accept is not None and accept(data[:16]) is True for accept in accepts)
+
+
+def _is_heic(data: bytes) -> bool:
+    """Whether the first box names a brand of HEIF (ISO/IEC 23008-12); AVIF has others."""
+    return data[4:8] == b"ftyp" and (data[8:10] == b"he" or data[8:12] in (b"mif1", b"msf1"))
 
 
 def _silence_pillow() -> None:

@@ -274,6 +274,35 @@ class TestCatalogs:
         catalog = fieldguide.read_catalog(table, label_column="tags", label_delimiter=";")
         assert catalog.task == "multilabel"
 
+    def test_functions_give_labels_and_splits(self, tmp_path: Path) -> None:
+        photos = write_folder(tmp_path / "photos", each=6)
+        catalog = fieldguide.read_catalog(
+            photos,
+            label=lambda path: "warm" if path.parent.name == "red" else "cool",
+            split=lambda path: "valid" if path.stem == "000" else "test" if path.stem == "001" else "train",
+        )
+        assert catalog.summary == (
+            f"{photos}: 18 images of 2 classes: 12 train, 3 validation, 3 test; most images: cool 12, fewest: warm 6; "
+            "labels: a function, blue/000.jpg -> cool, red/000.jpg -> warm, blue/001.jpg -> cool"
+        )
+        run = fit(catalog, tmp_path / "run")
+        assert run.summary == catalog.summary
+        assert run.evaluate(progress=False).summary.startswith(f"{photos}: 3 images of 2 classes: 0 train")
+
+    def test_how_a_folder_is_read(self, tmp_path: Path) -> None:
+        photos = write_folder(tmp_path / "photos", each=6)
+        for options in ({"class_level": 1}, {"pattern": "/([a-z]+)/"}, {"split": "random"}, {"merge_labels": True}):
+            assert fieldguide.read_catalog(photos, **options).classes == ("blue", "green", "red")
+        (tmp_path / "valid.txt").write_text("red/003.jpg")
+        listed = fieldguide.read_catalog(photos, valid_list=tmp_path / "valid.txt")
+        assert [row.path for row in listed.split("valid")] == ["red/003.jpg"]
+        grouped = fieldguide.read_catalog(photos, group_by="/[a-z]+/00([0-9])")
+        assert {row.path[-5] for row in grouped.split("valid")}.isdisjoint(
+            row.path[-5] for row in grouped.split("train")
+        )
+        with pytest.raises(fieldguide.TrainerError, match="`label` both say what the label of an image is"):
+            fieldguide.read_catalog(photos, class_level=1, label=str)
+
     @pytest.mark.parametrize("given", [{}, {"data": "x", "paths": [], "labels": []}, {"paths": []}, {"labels": []}])
     def test_what_does_not_say_which_images(self, given: dict[str, Any]) -> None:
         with pytest.raises(TypeError, match="give `data`, or `paths` and `labels`"):
@@ -281,7 +310,10 @@ class TestCatalogs:
 
     @pytest.mark.parametrize(
         ("given", "name"),
-        [({"valid": "x"}, "valid"), ({"root": "x"}, "root"), ({"label_column": "x"}, "label_column")],
+        [
+            *(({"valid": "x"}, "valid"), ({"root": "x"}, "root"), ({"label_column": "x"}, "label_column")),
+            *(({"label": str}, "label"), ({"split": str}, "split"), ({"group_by": "x"}, "group_by")),
+        ],
     )
     def test_what_is_only_for_a_folder_or_csv(self, home: Path, given: dict[str, Any], name: str) -> None:
         """Who gave `valid` got validation images that were drawn at random."""

@@ -34,8 +34,11 @@ LAYERS = {
         ),
         *("predictions", "diagnosis", "report", "export", "run", "sample", "cli", "__main__"),
     ),
-    "trainer.recipe": ("schedules", "knobs", "recipe", "reading", "options"),
-    "trainer.catalog": ("row", "labels", "files", "folder", "table", "split", "catalog", "reading", "lists"),
+    "trainer.recipe": ("schedules", "knobs", "data_source", "recipe", "reading", "options"),
+    "trainer.catalog": (
+        *("row", "names", "levels", "labels", "cells", "options", "files", "folder_remarks", "folder", "archives"),
+        *("table", "hugging_face", "split", "splitting", "remarks", "catalog", "reading", "lists"),
+    ),
     "trainer.data": ("cache", "images", "augment", "prepare"),
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),
     "trainer.training": (

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.full_disk import no_file_over
 from tests.support.photos import write_folder, write_tagged_csv
-from trainer.catalog import Columns, read_catalog
+from trainer.catalog import Columns, ReadOptions, read_catalog
 from trainer.predictions import read_predictions, write_predictions
 
 TAGS = Columns(label="tags", label_delimiter=";")
@@ -47,7 +47,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_partial_one(tmp_path: P
 
 
 def test_multilabel_predicts_every_class_at_or_over_its_threshold(tmp_path: Path) -> None:
-    catalog = read_catalog(write_tagged_csv(tmp_path / "tagged"), columns=TAGS)
+    catalog = read_catalog(write_tagged_csv(tmp_path / "tagged"), ReadOptions(columns=TAGS))
     valid = catalog.split("valid")
     probabilities = np.tile([0.3, 0.3, 0.9], (len(valid), 1))
     write_predictions(tmp_path / "predictions.csv", catalog, probabilities, thresholds=(0.2, 0.4, 0.5))
@@ -61,7 +61,7 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for name, columns in (("folder", Columns()), ("tags", TAGS)):
         data = write_tagged_csv(tmp_path / name) if name == "tags" else write_folder(tmp_path / name, each=5)
-        catalog = read_catalog(data, columns=columns)
+        catalog = read_catalog(data, ReadOptions(columns=columns))
         valid = catalog.split("valid")
         path = tmp_path / f"{name}.csv"
         probabilities = random.random((len(valid), 3))
@@ -85,7 +85,7 @@ def test_coarse_labels_are_written_and_read(tmp_path: Path) -> None:
         for image in sorted((tmp_path / "photos").rglob("*.*")):
             label = image.parent.name
             writer.writerow((image.relative_to(tmp_path), label, coarse_of[label]))
-    catalog = read_catalog(table, columns=Columns(coarse="warmth"))
+    catalog = read_catalog(table, ReadOptions(columns=Columns(coarse="warmth")))
     valid = catalog.split("valid")
     assert catalog.classes == ("blue", "green", "red")
     probabilities = np.tile([0.3, 0.3, 0.4], (len(valid), 1))  # red is the most probable class, cool the coarse label

@@ -60,7 +60,7 @@ def test_all_images_but_two_can_be_decoded(sample: Sample) -> None:
     assert {row.path for row in unreadable} == {every(sample, fault)[0].path for fault in ("truncated", "not_an_image")}
     assert set(formats) == {"PNG", "JPEG", "WEBP"}
     assert min(formats.values()) > 500
-    require_readable(len(catalog.rows), unreadable)
+    require_readable(len(catalog.rows), unreadable, allow_broken=0.1)
     assert len(catalog.without(unreadable).rows) == sample.files - 2
 
 

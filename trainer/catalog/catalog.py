@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,14 @@ import numpy.typing as npt
 from service.bundle.spec import Task
 from service.inputs import first_few
 from trainer.catalog.labels import find_coarse_labels, natural_key
+from trainer.catalog.remarks import (
+    contradicted_labels,
+    label_examples,
+    leaked_images,
+    summary_line,
+    thin_classes,
+    uniform_classes,
+)
 from trainer.catalog.row import Row, Split
 from trainer.catalog.split import HoldOut
 from trainer.catalog.table import write_table
@@ -34,6 +42,8 @@ class Catalog:
         label_delimiter: Separates the labels of one cell in a table; None for classification.
         drawn: The rule that drew the validation images; None if the data has validation images of its own.
         remarks: Sentences of the reader about the data.
+        source: What was read, as a person named it; the root, if it has no name.
+        labelled_by: Where the labels come from, in a few words; empty if that is not known.
         folder: Folder that was searched for images, absolute; None if a table or lists name them.
         classes: Labels of the training images, in natural order: '2' before '10'.
         coarse_labels: Coarse labels of the classes, in natural order; empty if they were not requested.
@@ -45,12 +55,15 @@ class Catalog:
     drawn: HoldOut | None = None
     remarks: tuple[str, ...] = ()
     folder: Path | None = None
+    source: str = ""
+    labelled_by: str = ""
     classes: tuple[str, ...] = field(init=False)
     coarse_labels: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         labels = {label for row in self.rows if row.split == "train" for label in row.labels}
         coarse_labels = set(self._coarse_label_of.values()) - {""}
+        object.__setattr__(self, "source", self.source or str(self.root))
         object.__setattr__(self, "rows", tuple(sorted(self.rows, key=lambda row: row.path)))
         object.__setattr__(self, "classes", tuple(sorted(labels, key=natural_key)))
         object.__setattr__(self, "coarse_labels", tuple(sorted(coarse_labels, key=natural_key)))
@@ -74,8 +87,15 @@ class Catalog:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What to know before training: remarks of the reader, classes with few images, leaks between the splits."""
-        return (*self.remarks, *self._thin_classes(), *self.leaks("valid"), *self.leaks("test"))
+        """What to know before training: remarks of the reader, doubtful classes, leaks between the splits."""
+        return (
+            *self.remarks,
+            *thin_classes(self.rows, self.classes),
+            *contradicted_labels(self.rows),
+            *uniform_classes(self.rows, self.classes),
+            *self.leaks("valid"),
+            *self.leaks("test"),
+        )
 
     def leaks(self, split: Split) -> tuple[str, ...]:
         """Return the warning about images of a split that are exact copies of images in an earlier split, if any.
@@ -83,16 +103,18 @@ class Catalog:
         Args:
             split: `valid` is compared with train, `test` with train and valid.
         """
-        earlier: tuple[Split, ...] = ("train",) if split == "valid" else ("train", "valid")
-        originals = {row.sha256: row.path for other in earlier for row in self.split(other) if row.sha256}
-        copies = [f"{row.path} = {originals[row.sha256]}" for row in self.split(split) if row.sha256 in originals]
-        if not copies:
-            return ()
-        where = "training images" if split == "valid" else "training or validation images"
-        return (
-            f"{len(copies):,} {split} images are byte for byte also among the {where}, so the result on them will look "
-            f"too good: {first_few(copies)}.",
+        return tuple(leaked_images(self.rows, split))
+
+    @property
+    def summary(self) -> str:
+        """What was read, in one line: images, classes, splits, and where the labels come from, with three examples."""
+        return summary_line(
+            self.rows, self.classes, source=self.source, labelled_by=self.labelled_by, drawn=self.drawn is not None
         )
+
+    def label_examples(self, count: int) -> list[tuple[str, str]]:
+        """Return the paths of at most `count` images, of different classes if possible, with their labels."""
+        return label_examples(self.rows, self.classes, count=count)
 
     def split(self, name: Split) -> tuple[Row, ...]:
         """Return the rows of one split, sorted by path."""
@@ -121,19 +143,23 @@ class Catalog:
         index = {coarse_label: number for number, coarse_label in enumerate(self.coarse_labels)}
         return np.array([index[self._coarse_label_of[label]] for label in self.classes if index], dtype=np.int64)
 
-    def with_hashes(self, hashes: Sequence[str]) -> Catalog:
-        """Return the catalog with the SHA-256 of every file.
+    def with_hashes(self, hashes: Sequence[str | None]) -> Catalog:
+        """Return the catalog with the SHA-256 of every file that can be read.
 
         If the validation images were drawn, they are drawn again, so that identical files share a split.
 
         Args:
-            hashes: Hexadecimal, in the order of `rows`.
+            hashes: Hexadecimal, in the order of `rows`; None for a file that cannot be read.
 
         Raises:
             CatalogError: There are no validation images left.
         """
         rows = tuple(replace(row, sha256=digest) for row, digest in zip(self.rows, hashes, strict=True))
-        changed = [row.path for row, now in zip(self.rows, rows, strict=True) if row.sha256 not in (None, now.sha256)]
+        changed = [
+            row.path
+            for row, now in zip(self.rows, rows, strict=True)
+            if now.sha256 and row.sha256 not in (None, now.sha256)
+        ]
         remarks = self.remarks
         if changed:
             remarks += (f"{len(changed):,} files have changed since the table was written: {first_few(changed)}.",)
@@ -195,8 +221,14 @@ class Catalog:
         if len(self.classes) < minimum:
             found = f"only the class {self.classes[0]!r}" if self.classes else "no label at all"
             raise CatalogError(
-                f"{self.root}: the training images have {found}; {self.task} needs at least {minimum} classes."
+                f"{self.root}: the training images have {found}; {self.task} needs at least {minimum} classes"
+                f"{self._level_hint()}."
             )
+
+    def _level_hint(self) -> str:
+        """What to do if the labels are the names of folders."""
+        hint = "; `class_level` or `pattern` make other folders or parts of the path the label"
+        return hint if self.folder is not None and self.rows else ""
 
     def _check_labels(self) -> None:
         known = set(self.classes)
@@ -212,20 +244,4 @@ class Catalog:
             raise CatalogError(
                 f"{self.root}: no training image has the label {first_few(found)}; add training images of it, "
                 "or remove these images."
-            )
-
-    def _thin_classes(self) -> Iterator[str]:
-        """Yield warnings about classes with a single training image or without validation images."""
-        counts = {
-            split: Counter(label for row in self.split(split) for label in row.labels) for split in ("train", "valid")
-        }
-        total = len(self.classes)
-        single = [repr(name) for name in self.classes if counts["train"][name] == 1]
-        unmeasured = [repr(name) for name in self.classes if not counts["valid"][name]]
-        if single:
-            yield f"{len(single):,} of {total:,} classes have a single training image: {first_few(single)}."
-        if unmeasured:
-            yield (
-                f"{len(unmeasured):,} of {total:,} classes have no validation image, so nothing is measured on them: "
-                f"{first_few(unmeasured)}."
             )

@@ -1,26 +1,48 @@
-"""A folder of images, with one folder for each class."""
+"""A folder of images: the label of an image is the name of a folder above it, or what the options say."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from service.inputs import IMAGE_SUFFIXES, Found, first_few, walk
+from service.inputs import IMAGE_SUFFIXES, first_few, walk
+from trainer.catalog.folder_remarks import (
+    class_remarks,
+    folders_without_images,
+    heic_images,
+    ignored_files,
+    left_out,
+    maybe_images,
+)
 from trainer.catalog.labels import clean_label
-from trainer.catalog.row import SPLIT_NAMES, Row, Source, Split
+from trainer.catalog.levels import Place, place_folders
+from trainer.catalog.names import is_placeholder
+from trainer.catalog.options import ReadOptions, compile_pattern, first_group
+from trainer.catalog.row import Row, Source
 from trainer.errors import CatalogError
 
+_DEFAULT = ReadOptions()
 
-def read_folder(data: Path) -> Source:
-    """Read the images under a folder. The label of an image is the name of the folder that contains it.
 
-    Folders with the same name are one class, wherever they are (`bing/grizzly` and `google/grizzly`); a remark lists
-    them, because they may be two different things. The folders `train`, `valid` or `val` or `validation`, and `test`
-    directly under `data` (in any case) are splits, not classes. If there is a `train`, images outside of the split
-    folders are left out, with a remark. Images are recognised by their suffix. Hidden files and folders are skipped.
-    Links are followed, but no folder is read twice. Images whose name is not UTF-8 or contains a control character are
-    left out, with a remark, because no table can hold such a name.
+def read_folder(data: Path, options: ReadOptions = _DEFAULT, *, known: Collection[str] = ()) -> Source:
+    """Read the images under a folder.
+
+    The label of an image is the name of its own folder, or, while that says nothing (a counter, a date, a split's name,
+    `part_3`), of the one above it; see `place_folders`. `class_level`, `pattern` and `label` of the options decide
+    otherwise. Class folders with the same name are one class, wherever they are (`bing/grizzly` and `google/grizzly`);
+    a remark lists them, because they may be two different things. Folders called train, valid, test and the like are
+    splits, not classes; see `split_folders`. If there is a folder of training images, images outside of the splits are
+    left out, and so are test images without a class folder; remarks say so. Images are recognised by their suffix.
+    Hidden files and folders and what systems leave are skipped. Links are followed, but no folder is read twice. Images
+    whose name is not UTF-8 or contains a control character are left out, with a remark, because no table can hold such
+    a name.
+
+    Args:
+        data: The folder.
+        options: How to read it.
+        known: Labels of a model that the images are for.
 
     Raises:
         CatalogError: There is no image, an image is not in a class folder, or the name of a class folder cannot be a
@@ -28,94 +50,151 @@ def read_folder(data: Path) -> Source:
         InputError: A folder cannot be read, or a table cannot hold its name.
     """
     root = data.resolve()
-    found = walk(root)
-    splits = {path.parts[0]: SPLIT_NAMES[path.parts[0].casefold()] for path in found.images if _is_in_split(path)}
-    outside = [path for path in found.images if "train" in splits.values() and path.parts[0] not in splits]
-    images = sorted(set(found.images) - set(outside))
-    if not images:
+    found = walk(root, any_suffix=options.any_suffix)
+    if not found.images:
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
         raise CatalogError(
-            f"{data}: there is no image here{_ignored(found)}; give a folder that contains one folder of images for "
-            f"each class. Images are files that end in {', '.join(sorted(IMAGE_SUFFIXES))}."
+            f"{data}: there is no image here{ignored_files(found)}{maybe_images(root, found)}; give a folder that "
+            f"contains one folder of images for each class. Images are files that end in {suffixes}."
         )
-    _require_class_folders(data, images, splits)
-    rows = tuple(_row(data, path, splits.get(path.parts[0], "train")) for path in images)
-    remarks = (*_left_out(found, outside), *_class_remarks(rows, splits))
+    places = place_folders(
+        {path.parent for path in found.images},
+        class_level=options.class_level,
+        with_splits=options.uses_own_splits,
+        known=known,
+    )
+    labeller = _Labeller(
+        data=data,
+        root=root,
+        places=places,
+        class_level=options.class_level,
+        pattern=compile_pattern(options.pattern, "pattern") if options.pattern else None,
+        function=options.label,
+    )
+    images = _sort_out(found.images, places, labels_by_folder=labeller.by_folder)
+    labeller.require_all(images.used)
+    rows = tuple(labeller.row(path) for path in images.used)
+    remarks = [
+        *left_out(root, found, outside=images.outside, unlabelled=images.unlabelled),
+        *folders_without_images(found),
+        *heic_images(images.used),
+    ]
+    if labeller.by_folder:
+        remarks += class_remarks(rows, places)
     return Source(
-        root=root, rows=rows, has_splits=bool(splits), remarks=tuple(f"{data}: {remark}" for remark in remarks)
+        root=root,
+        rows=rows,
+        has_splits=any(places[path.parent].split is not None for path in images.used),
+        labelled_by=labeller.described(images.used),
+        remarks=tuple(f"{data}: {remark}" for remark in remarks),
     )
 
 
-def _is_in_split(path: PurePosixPath) -> bool:
-    return len(path.parts) > 1 and path.parts[0].casefold() in SPLIT_NAMES
+@dataclass(frozen=True, kw_only=True)
+class _Sorted:
+    """The images of a folder.
+
+    Attributes:
+        used: Those that become rows, sorted.
+        outside: Those outside of the splits, if there are training images inside.
+        unlabelled: Test images without a class folder beside training images with one.
+    """
+
+    used: Sequence[PurePosixPath]
+    outside: Sequence[PurePosixPath]
+    unlabelled: Sequence[PurePosixPath]
 
 
-def _require_class_folders(data: Path, images: Collection[PurePosixPath], splits: Collection[str]) -> None:
-    bare = [path.as_posix() for path in images if not path.parent.parts or path.parent.as_posix() in splits]
-    if bare:
-        raise CatalogError(
-            f"{data}: {len(bare):,} images are not in a class folder ({first_few(bare)}); put each into a folder with "
-            "the name of its class, or give a CSV. (The folders train, valid, val and test are splits, not classes.)"
+def _sort_out(
+    images: Sequence[PurePosixPath], places: Mapping[PurePosixPath, Place], *, labels_by_folder: bool
+) -> _Sorted:
+    outside, unlabelled = set(), set()
+    if any(place.start and place.split == "train" for place in places.values()):
+        outside = {folder for folder, place in places.items() if not place.start}
+        unlabelled = _without_label(places) if labels_by_folder else set()
+    not_used = outside | unlabelled
+    return _Sorted(
+        used=sorted(path for path in images if path.parent not in not_used),
+        outside=sorted(path for path in images if path.parent in outside),
+        unlabelled=sorted(path for path in images if path.parent in unlabelled),
+    )
+
+
+def _without_label(places: Mapping[PurePosixPath, Place]) -> set[PurePosixPath]:
+    """Return the folders of test images that are no class folders, or the only one if it stands for none."""
+    train, test = (
+        {folder: place.class_name(folder) for folder, place in places.items() if place.start and place.split == split}
+        for split in ("train", "test")
+    )
+    tested = {*test.values()} - {""}
+    placeholders = {name for name in tested - {*train.values()} if len(tested) == 1 and is_placeholder(name)}
+    return {folder for folder, name in test.items() if name in placeholders | {""}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Labeller:
+    """Gives each image of a folder its label and split."""
+
+    data: Path
+    root: Path
+    places: Mapping[PurePosixPath, Place]
+    class_level: int
+    pattern: re.Pattern[str] | None
+    function: Callable[[Path], str] | None
+
+    @property
+    def by_folder(self) -> bool:
+        """Whether labels are names of folders."""
+        return self.pattern is None and self.function is None
+
+    def require_all(self, images: Sequence[PurePosixPath]) -> None:
+        """Raise CatalogError if an image is not in a class folder, or the pattern does not match its path."""
+        if self.pattern is not None:
+            missed = [path.as_posix() for path in images if not first_group(self.pattern, path.as_posix())]
+            if missed:
+                raise CatalogError(
+                    f"{self.data}: `pattern` {self.pattern.pattern!r} finds no label in {len(missed):,} of "
+                    f"{len(images):,} paths ({first_few(missed)}); it is searched for in / and the path from this "
+                    "folder: correct it, or move these images elsewhere."
+                )
+        elif self.by_folder:
+            bare = [path.as_posix() for path in images if not self.places[path.parent].level]
+            if bare and self.class_level:
+                raise CatalogError(
+                    f"{self.data}: {len(bare):,} images have no class folder at level {self.class_level} "
+                    f"({first_few(bare)}); give another `class_level`, or move them elsewhere."
+                )
+            if bare:
+                raise CatalogError(
+                    f"{self.data}: {len(bare):,} images are not in a class folder ({first_few(bare)}); put each into a "
+                    "folder with the name of its class, give a CSV, or a `pattern` for the paths. (Folders called "
+                    "train, valid and test are splits; if they are classes, add `split='random'` or `class_level=1`.)"
+                )
+
+    def row(self, path: PurePosixPath) -> Row:
+        """The row of an image; its split is train if nothing says otherwise."""
+        place = self.places[path.parent]
+        text, where = self._label(path, place)
+        return Row(
+            path=path.as_posix(), labels=frozenset({clean_label(text, where=where)}), split=place.split or "train"
         )
 
+    def described(self, images: Sequence[PurePosixPath]) -> str:
+        """Where the labels come from, in a few words."""
+        if self.pattern is not None:
+            return f"the pattern {self.pattern.pattern!r}"
+        if self.function is not None:
+            return "a function"
+        folders = {path.parent for path in images}
+        levels = sorted({self.places[folder].level for folder in folders})
+        shown = f"level {levels[0]}" if len(levels) == 1 else f"levels {levels[0]} to {levels[-1]}"
+        is_own = all(self.places[folder].level == len(folder.parts) for folder in folders)
+        return f"the image's own folder ({shown})" if is_own else f"the folder at {shown}"
 
-def _row(data: Path, path: PurePosixPath, split: Split) -> Row:
-    where = f"{data}: the folder {str(path.parent)!r}"
-    return Row(path=path.as_posix(), labels=frozenset({clean_label(path.parent.name, where=where)}), split=split)
-
-
-def _ignored(found: Found) -> str:
-    if not found.others:
-        return ""
-    counts = [f"{suffix!r} {count:,}" for suffix, count in found.others.most_common()]
-    return f" ({found.others.total():,} other files, by suffix: {first_few(counts)})"
-
-
-def _left_out(found: Found, outside: Collection[PurePosixPath]) -> Iterator[str]:
-    """Yield remarks about files and links that are not in the rows."""
-    if found.others:
-        yield f"files without the suffix of an image were ignored{_ignored(found)}."
-    if found.unwritable:
-        yield (
-            f"{len(found.unwritable):,} images were left out, because their names have control characters or bytes "
-            f"that are not UTF-8: {_listed(found.unwritable)}; rename them."
-        )
-    if found.broken_links:
-        yield f"{len(found.broken_links):,} links are broken: {_listed(found.broken_links)}."
-    if found.repeated_links:
-        yield (
-            f"{len(found.repeated_links):,} links were not followed, because the folder is read under another path: "
-            f"{_listed(found.repeated_links)}."
-        )
-    if outside:
-        names = sorted({PurePosixPath(path.parts[0]) for path in outside})
-        yield f"{len(outside):,} images outside of train, valid and test were left out: {_listed(names)}."
-
-
-def _listed(paths: Sequence[PurePosixPath]) -> str:
-    return first_few([repr(str(path)) for path in paths])  # repr shows characters that cannot be printed
-
-
-def _class_remarks(rows: Collection[Row], splits: Mapping[str, Split]) -> Iterator[str]:
-    """Yield remarks about classes that may be a mistake: one class in several folders, one class folder in another."""
-    folders: defaultdict[str, set[PurePosixPath]] = defaultdict(set)
-    for row in rows:
-        folder = PurePosixPath(row.path).parent
-        below_split = PurePosixPath(*folder.parts[1:]) if folder.parts[0] in splits else folder
-        folders[next(iter(row.labels))].add(below_split)
-    several = [
-        f"{label!r} ({first_few(sorted(map(str, found)))})"
-        for label, found in sorted(folders.items())
-        if len(found) > 1
-    ]
-    class_folders = set().union(*folders.values())
-    nested = sorted(str(folder) for folder in class_folders if not class_folders.isdisjoint(folder.parents))
-    if several:
-        yield (
-            f"{len(several):,} classes are merged from several folders with the same name: {first_few(several)}; "
-            "rename the folders if they contain different things."
-        )
-    if nested:
-        yield (
-            f"{len(nested):,} class folders are inside of a folder that contains images itself, and each is a class "
-            f"of its own: {first_few(nested)}."
-        )
+    def _label(self, path: PurePosixPath, place: Place) -> tuple[str, str]:
+        """The label as it is written, and where that is."""
+        if self.pattern is not None:
+            return first_group(self.pattern, path.as_posix()) or "", f"{self.data}: {path}"
+        if self.function is not None:
+            return str(self.function(self.root / path)), f"{self.data}: {path}"
+        return place.class_name(path.parent), f"{self.data}: the folder {str(path.parent)!r}"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from service.inputs import first_few, unwritable
+from trainer.catalog.row import Row
 from trainer.errors import CatalogError
 
 _DIGITS = re.compile(r"([0-9]+)")
+_SEPARATORS = re.compile(r"[\s_-]+")
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[\s_-]+(?=[0-9])")
 
 
 def clean_label(text: str, *, where: str) -> str:
@@ -37,6 +41,49 @@ def split_labels(text: str, *, delimiter: str, where: str) -> frozenset[str]:
         CatalogError: See `clean_label`.
     """
     return frozenset(clean_label(piece, where=where) for piece in text.split(delimiter) if piece.strip())
+
+
+def find_spellings(counts: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """Find labels that differ only in case, blanks, `_`, `-` and Unicode form: `Golden Retriever`, `golden_retriever`.
+
+    A separator between two digits counts: 1-1 is not 11.
+
+    Args:
+        counts: Label -> number of images.
+
+    Returns:
+        The most frequent spelling -> the others, in natural order; only if there are others.
+    """
+    spellings: defaultdict[str, list[str]] = defaultdict(list)
+    for label in sorted(counts, key=natural_key):
+        spellings[_plain(label)].append(label)
+    found = {}
+    for labels in spellings.values():
+        if len(labels) > 1:
+            first = max(labels, key=lambda label: counts[label])
+            found[first] = tuple(label for label in labels if label != first)
+    return found
+
+
+def join_spellings(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows with the most frequent spelling of each label; see `find_spellings`."""
+    counts = Counter(label for row in rows for label in row.labels)
+    return relabelled(rows, {other: one for one, others in find_spellings(counts).items() for other in others})
+
+
+def relabelled(rows: Iterable[Row], names: Mapping[str, str]) -> tuple[Row, ...]:
+    """Return the rows with some labels replaced: old -> new."""
+    return tuple(replace(row, labels=frozenset(names.get(label, label) for label in row.labels)) for row in rows)
+
+
+def same_spelling(label: str, labels: Iterable[str]) -> str:
+    """Return the one of `labels` that differs from `label` only as `find_spellings` says; else `label`."""
+    return next((other for other in labels if _plain(other) == _plain(label)), label)
+
+
+def _plain(label: str) -> str:
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
+    return _SEPARATORS.sub("", _BETWEEN_DIGITS.sub(".", folded)) or label  # a label of separators alone is itself
 
 
 def natural_key(label: str) -> tuple[tuple[str | tuple[int, str], ...], str]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from service.inputs import first_few, unwritable
 from trainer.catalog.catalog import Catalog
-from trainer.catalog.labels import clean_label
+from trainer.catalog.cells import choose_delimiter
+from trainer.catalog.labels import clean_label, join_spellings
+from trainer.catalog.remarks import similar_labels
 from trainer.catalog.row import SPLIT_NAMES, Row, Split
 from trainer.catalog.split import HoldOut
 from trainer.errors import CatalogError
-
-_DELIMITERS = (";", "|", ",", "/")
 
 
 def catalog_from_lists(
@@ -22,6 +22,7 @@ def catalog_from_lists(
     labels: Sequence[str | int | Iterable[str]],
     *,
     splits: Sequence[str] | None = None,
+    merge_labels: bool = False,
     valid_fraction: float = 0.2,
     seed: int = 0,
 ) -> Catalog:
@@ -31,6 +32,7 @@ def catalog_from_lists(
         paths: N files.
         labels: N labels; or, for multilabel, N collections of labels, each of which may be empty.
         splits: N times train, valid or test; None: validation images are drawn.
+        merge_labels: Whether labels that differ only in case, blanks, _, - and Unicode form are one.
         valid_fraction: Fraction of the images that is drawn for validation, if no split is valid.
         seed: Of that draw.
 
@@ -60,15 +62,18 @@ def catalog_from_lists(
         )
         if rows.setdefault(row.path, row) != row:
             raise CatalogError(f"{paths[number]} is listed twice, with different labels or splits; keep the right one")
+    unique = join_spellings([*rows.values()]) if merge_labels else (*rows.values(),)
+    remarks = (f"{len(files) - len(rows):,} paths are listed twice.",) if len(rows) < len(files) else ()
+    label_delimiter = choose_delimiter(label for row in unique for label in row.labels) if several else None
     drawn = None
-    if not any(row.split == "valid" for row in rows.values()):
+    if not any(row.split == "valid" for row in unique):
         drawn = HoldOut(fraction=valid_fraction, seed=seed)
     return Catalog(
         root=root,
-        rows=drawn.apply(list(rows.values())) if drawn else tuple(rows.values()),
-        label_delimiter=_delimiter(rows.values()) if several else None,
+        rows=drawn.apply(unique) if drawn else unique,
+        label_delimiter=label_delimiter,
         drawn=drawn,
-        remarks=(f"{len(files) - len(rows):,} paths are listed twice.",) if len(rows) < len(files) else (),
+        remarks=(*remarks, *similar_labels(unique)),
     )
 
 
@@ -100,12 +105,3 @@ def _split(name: str) -> Split:
     if split is None:
         raise CatalogError(f"the split {name!r} is unknown; give train, valid or test")
     return split
-
-
-def _delimiter(rows: Iterable[Row]) -> str:
-    """What separates labels in the tables that are written: no label has it."""
-    text = "".join(label for row in rows for label in row.labels)
-    found = next((delimiter for delimiter in _DELIMITERS if delimiter not in text), None)
-    if found is None:
-        raise CatalogError(f"the labels have all of {' '.join(_DELIMITERS)}; remove one of these from them")
-    return found

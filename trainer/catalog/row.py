@@ -31,6 +31,7 @@ class Row:
         sha256: Of the file's bytes, hexadecimal; None before the file is hashed.
         coarse_label: Coarse label of the class; empty if coarse labels were not requested.
         note: Free text that is kept with the row.
+        group: Images of one group share a split if it is drawn; empty if the image belongs to no group.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Row:
     sha256: str | None = None
     coarse_label: str = ""
     note: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +51,14 @@ class Source:
         root: Folder that the rows' paths are relative to, absolute, with links resolved.
         rows: If the source has no splits, the split of every row is `train`.
         has_splits: Whether the source gives the split of each image.
-        remarks: Sentences about what was left out or merged.
+        labelled_by: Where the labels come from, in a few words.
+        remarks: Sentences about what was left out, merged or assumed.
+        has_label_lists: Whether each image has a list of labels.
     """
 
     root: Path
     rows: tuple[Row, ...]
     has_splits: bool
+    labelled_by: str
     remarks: tuple[str, ...] = ()
+    has_label_lists: bool = False

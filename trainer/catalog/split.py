@@ -27,21 +27,28 @@ class HoldOut:
     seed: int
 
     def apply(self, rows: Sequence[Row]) -> tuple[Row, ...]:
-        """Draw `train` and `valid` again. `test` rows stay, and identical files (by `sha256`) share a split.
+        """Draw `train` and `valid` again. `test` rows stay; identical files (by `sha256`) and groups share a split.
+
+        If all images of every class are identical, identical files are divided, since nothing could be held out.
 
         Raises:
             CatalogError: See `hold_out`.
         """
         drawn = [row for row in rows if row.split != "test"]
-        held = hold_out(
-            [row.path for row in drawn],
-            [row.labels for row in drawn],
-            fraction=self.fraction,
-            seed=self.seed,
-            groups=[row.sha256 or row.path for row in drawn],
-        )
+        held = self._hold_out(drawn, _linked_groups(drawn))
+        if not any(held):  # every class is one picture in identical files, or one group
+            held = self._hold_out(drawn, [row.group or row.path for row in drawn])
         split = (replace(row, split="valid" if out else "train") for row, out in zip(drawn, held, strict=True))
         return (*split, *(row for row in rows if row.split == "test"))
+
+    def _hold_out(self, rows: Sequence[Row], groups: Sequence[str]) -> list[bool]:
+        return hold_out(
+            [row.path for row in rows],
+            [row.labels for row in rows],
+            fraction=self.fraction,
+            seed=self.seed,
+            groups=groups,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +120,22 @@ def hold_out(
         for index in group.members:
             held[index] = True
     return held
+
+
+def _linked_groups(rows: Sequence[Row]) -> list[str]:
+    """Name the group of each row: rows with the same content or the same `group` are in one, also through others."""
+    parents: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(key: tuple[str, str]) -> tuple[str, str]:
+        while parents.setdefault(key, key) != key:
+            parents[key] = key = parents[parents[key]]
+        return key
+
+    own = [("sha256", row.sha256) if row.sha256 else ("path", row.path) for row in rows]
+    for row, key in zip(rows, own, strict=True):
+        if row.group:
+            parents[root(key)] = root(("group", row.group))
+    return [" ".join(root(key)) for key in own]
 
 
 def _draw_groups(

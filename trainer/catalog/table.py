@@ -1,85 +1,89 @@
-"""A CSV that lists images with their labels."""
+"""A table that lists images with their labels."""
 
 from __future__ import annotations
 
 import csv
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from service.inputs import first_few, read_records, relative_path
+from service.inputs import IMAGE_SUFFIXES, PathFinder, Record, assumed_columns, first_few, is_archive, read_records
 from trainer.atomic import atomic_write_text
-from trainer.catalog.labels import clean_label, find_coarse_labels, natural_key, split_labels
+from trainer.catalog.archives import archive_root
+from trainer.catalog.cells import is_empty, label_remarks, read_labels
+from trainer.catalog.labels import clean_label, find_coarse_labels, natural_key
+from trainer.catalog.options import Columns
 from trainer.catalog.row import SPLIT_NAMES, Row, Source, Split
 from trainer.errors import CatalogError
 
 COARSE_COLUMN = "coarse"
 _COLUMNS = ("path", "label", "split", "sha256", "note")
 _OPTIONAL_COLUMNS = ("split", "sha256", "note")
+# What other programs and data sets call a column, if there is no `path` or `label`.
+LABEL_SYNONYMS = ("labels", "class", "classes", "class_name", "category", "categories", "target", "tag", "tags")
+_SYNONYMS = {
+    "path": (
+        *("image", "images", "img", "file", "filename", "file_name", "filepath", "file_path", "image_path", "img_path"),
+        *("image_file", "image_filename", "image_file_name", "image_name", "img_name", "image_id", "img_id", "id"),
+    ),
+    "label": LABEL_SYNONYMS,
+}
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """Names of the columns of a table, and what separates labels.
-
-    Attributes:
-        path: Column of the image's path.
-        label: Column of its label or labels.
-        label_delimiter: Separates the labels of one cell, and makes the task multilabel. None: a cell is one label.
-        coarse: Column of the coarse label of the image's class. None: no coarse labels.
-    """
-
-    path: str = "path"
-    label: str = "label"
-    label_delimiter: str | None = None
-    coarse: str | None = None
-
-
-def read_table(table: Path, *, root: Path | None, columns: Columns, must_exist: bool = True) -> Source:
-    """Read the images that a CSV lists; see `read_records` for its form.
+def read_table(
+    table: Path, *, root: Path | None, columns: Columns, group_by: str = "", must_exist: bool = True
+) -> Source:
+    """Read the images that a table lists; see `read_records` for its form, and `PathFinder` for its paths.
 
     The columns `split` (train, valid or val or validation, test; in any case), `sha256` and `note` are read if they
-    exist. An image that is listed twice with the same labels and split is read once, with a remark.
+    exist. An image that is listed twice with the same labels and split is read once, with a remark. So is what was
+    assumed about columns, paths and labels.
 
     Args:
-        table: The CSV.
-        root: Folder that relative paths start from; None: the folder of the table.
+        table: A CSV, JSON lines, or Parquet. In the last two a list of labels gives an image several labels.
+        root: Folder or archive that relative paths start from; None: the folder of the table.
         columns: How to read the table.
+        group_by: Column of the image's group, if there is one of this name.
         must_exist: Whether every image must be there. If not, the file system is not asked.
 
     Raises:
         CatalogError: There are no rows, an image is missing, a label or coarse label is empty or cannot be written,
-            the split is unknown, a class has two coarse labels, or an image is listed twice with different labels or
-            splits.
+            the split is unknown, a class has two coarse labels, some rows have a list of labels and others do not, or
+            an image is listed twice with different labels or splits.
         InputError: The table or a path in it cannot be read, or a column is missing.
     """
-    base = (root or table.parent).resolve()
-    rows: dict[str, Row] = {}
-    numbers: dict[str, int] = {}
-    coarse_entries: list[tuple[str, str, str]] = []
-    repeated, has_splits = 0, False
-    for record in read_records(table, required=_required(columns), optional=_OPTIONAL_COLUMNS):
-        row = _row(record.cells, base=base, columns=columns, where=f"{table}, row {record.number}")
-        has_splits = "split" in record.cells
-        earlier = rows.setdefault(row.path, row)
-        first = numbers.setdefault(row.path, record.number)
-        coarse_entries += [(label, row.coarse_label, f"row {record.number}") for label in row.labels]
-        repeated += first != record.number
-        if (earlier.labels, earlier.split) != (row.labels, row.split):
-            raise CatalogError(
-                f"{table}, row {record.number}: {row.path} is {_described(row)} here and {_described(earlier)} in row "
-                f"{first}; keep the row that is right."
-            )
-    if not rows:
-        raise CatalogError(f"{table}: there are no rows under the header; add one for each image.")
-    if must_exist:
-        _require_files(table, numbers, base=base)
-    find_coarse_labels(coarse_entries, where=str(table))
-    remarks = (f"{table}: {repeated:,} rows repeat an image and were ignored.",) if repeated else ()
-    return Source(root=base, rows=tuple(rows.values()), has_splits=has_splits, remarks=remarks)
+    finder = PathFinder(root=_base(table, root, columns), suffix=_suffix(columns.suffix), must_exist=must_exist)
+    required = _required(columns)
+    found_columns: dict[str, str] = {}
+    found = _Rows(table=table, columns=columns)
+    for record in read_records(
+        table,
+        required=required,
+        optional=(*_OPTIONAL_COLUMNS, group_by) if group_by else _OPTIONAL_COLUMNS,
+        synonyms=_SYNONYMS,
+        on_columns=found_columns.update,
+    ):
+        where = f"{table}, row {record.number}"
+        path = finder.find(_text(record, columns.path, where=where), table=table, number=record.number)
+        found.add(record, _row(record, path, columns=columns, group_by=group_by, where=where))
+    found.check()
+    _require_found(table, finder, total=len(found.rows))
+    is_own = found_columns.keys() >= {*_COLUMNS}  # what is to be said of its labels was said when they were read
+    return Source(
+        root=finder.root,
+        rows=tuple(found.rows.values()),
+        has_splits="split" in found_columns,
+        labelled_by=f"the column {found_columns[columns.label]!a}",
+        remarks=(
+            *assumed_columns(table, required, found_columns),
+            *finder.remarks(table),
+            *(f"{table}: {remark}" for remark in found.remarks(about_labels=not is_own)),
+        ),
+        has_label_lists=True in found.lists,
+    )
 
 
 def write_table(table: Path, rows: Sequence[Row], *, label_delimiter: str | None) -> None:
@@ -107,30 +111,58 @@ def _required(columns: Columns) -> dict[str, str]:
     return required if columns.coarse is None else {**required, "coarse_column": columns.coarse}
 
 
-def _row(cells: Mapping[str, str], *, base: Path, columns: Columns, where: str) -> Row:
-    path = relative_path(cells[columns.path], root=base, where=where)
-    label = cells[columns.label]
-    if columns.label_delimiter is None:
-        labels = frozenset({clean_label(label, where=where)})
-    else:
-        labels = split_labels(label, delimiter=columns.label_delimiter, where=where)
-    digest = cells.get("sha256", "").strip().casefold()
+def _base(table: Path, root: Path | None, columns: Columns) -> Path:
+    """The folder that paths start from. In an archive it is the folder that was packed, if the first image is there."""
+    base = (root or table.parent).resolve()
+    if not is_archive(base) or not base.is_file():
+        return base
+    packed = archive_root(base)
+    first = next(read_records(table, required=_required(columns), synonyms=_SYNONYMS), None)
+    if packed == base or first is None:
+        return base
+    finder = PathFinder(root=packed, suffix=_suffix(columns.suffix))
+    finder.find(_text(first, columns.path, where=str(table)), table=table, number=first.number)
+    return base if finder.missing else packed
+
+
+def _text(record: Record, column: str, *, where: str) -> str:
+    """A cell that must not be a list; empty if the table does not have the column."""
+    cell = record.cells.get(column, "")
+    if isinstance(cell, tuple):
+        raise CatalogError(f"{where}: {column!r} is a list; write one text.")
+    return cell
+
+
+def _row(record: Record, path: str, *, columns: Columns, group_by: str, where: str) -> Row:
+    digest = _text(record, "sha256", where=where).strip().casefold()
     return Row(
         path=path,
-        labels=labels,
-        split=_split(cells.get("split", "train"), where=where),
+        labels=read_labels(
+            record.cells[columns.label],
+            delimiter=columns.label_delimiter,
+            where=where,
+            as_is=record.cells.keys() >= {*_COLUMNS},
+        ),
+        split=_split(_text(record, "split", where=where), where=where) if "split" in record.cells else "train",
         sha256=digest if _SHA256.fullmatch(digest) else None,
-        coarse_label=_coarse_label(cells, columns, where=where),
-        note=_one_line(cells.get("note", "")),
+        coarse_label=_coarse_label(record, columns, where=where),
+        note=_one_line(_text(record, "note", where=where)),
+        group=_text(record, group_by, where=where).strip() if group_by else "",
     )
 
 
-def _coarse_label(cells: Mapping[str, str], columns: Columns, *, where: str) -> str:
+def _suffix(text: str) -> str:
+    """The suffix of images with its dot, which may have been left out."""
+    return f".{text}" if f".{text.casefold()}" in IMAGE_SUFFIXES else text
+
+
+def _coarse_label(record: Record, columns: Columns, *, where: str) -> str:
     if columns.coarse is None:
         return ""
-    if not cells[columns.coarse].strip():
+    text = _text(record, columns.coarse, where=where)
+    if is_empty(text):
         raise CatalogError(f"{where}: the coarse label is empty; give every image the coarse label of its class.")
-    return clean_label(cells[columns.coarse], where=f"{where}, column {columns.coarse!r}")
+    return clean_label(text, where=f"{where}, column {columns.coarse!r}")
 
 
 def _split(text: str, *, where: str) -> Split:
@@ -149,17 +181,76 @@ def _described(row: Row) -> str:
     return f"{labels} ({row.split})"
 
 
-def _require_files(table: Path, numbers: Mapping[str, int], *, base: Path) -> None:
-    missing = [f"row {number}: {path}" for path, number in numbers.items() if not _is_file(base / path)]
-    if missing:
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """The rows of one table, and what was noticed about them.
+
+    Attributes:
+        table: For messages.
+        columns: How it is read.
+        rows: Path -> row.
+        numbers: Path -> number of the first row that lists it.
+        repeated: Numbers of the rows that list a path again.
+        lists: Whether the label is a list -> number of the first such row.
+        emptied: Rows whose label is a word that programs write for an empty cell.
+        coarse_entries: See `find_coarse_labels`.
+    """
+
+    table: Path
+    columns: Columns
+    rows: dict[str, Row] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    repeated: list[int] = field(default_factory=list)
+    lists: dict[bool, int] = field(default_factory=dict)
+    emptied: list[str] = field(default_factory=list)
+    coarse_entries: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def add(self, record: Record, row: Row) -> None:
+        """Add a row; raises CatalogError if its image was listed before, with other labels or in another split."""
+        label = record.cells[self.columns.label]
+        self.lists.setdefault(isinstance(label, tuple), record.number)
+        if not row.labels and not isinstance(label, tuple) and label.strip(f" {self.columns.label_delimiter}"):
+            self.emptied.append(f"row {record.number}: {label!r}")
+        if self.columns.coarse is not None:
+            self.coarse_entries.extend((label, row.coarse_label, f"row {record.number}") for label in row.labels)
+        earlier = self.rows.setdefault(row.path, row)
+        first = self.numbers.setdefault(row.path, record.number)
+        if (earlier.labels, earlier.split) != (row.labels, row.split):
+            raise CatalogError(
+                f"{self.table}, row {record.number}: {row.path} is {_described(row)} here and {_described(earlier)} in "
+                f"row {first}; keep the row that is right."
+            )
+        if first != record.number:
+            self.repeated.append(record.number)
+
+    def check(self) -> None:
+        """Raise CatalogError if there is no row, if only some labels are lists, or if a class has two coarse labels."""
+        if not self.rows:
+            raise CatalogError(f"{self.table}: there are no rows with images; add one for each image.")
+        if len(self.lists) > 1 and self.columns.label_delimiter is None:
+            raise CatalogError(
+                f"{self.table}: the label is a list in row {self.lists[True]} and none in row {self.lists[False]}; "
+                "write a list in every row."
+            )
+        find_coarse_labels(self.coarse_entries, where=str(self.table))
+
+    def remarks(self, *, about_labels: bool) -> Iterator[str]:
+        """Yield sentences about the rows."""
+        if self.repeated:
+            yield f"{len(self.repeated):,} rows repeat an image and were ignored."
+        if self.emptied:
+            yield (
+                f"{len(self.emptied):,} rows have a word that programs write for an empty cell, and no label "
+                f"({self.emptied[0]})."
+            )
+        if about_labels:
+            yield from label_remarks({label for row in self.rows.values() for label in row.labels})
+
+
+def _require_found(table: Path, finder: PathFinder, *, total: int) -> None:
+    if finder.missing:
+        missing = [f"row {number}: {path}" for number, path in finder.missing.items()]
         raise CatalogError(
-            f"{table}: {len(missing):,} of {len(numbers):,} images are not under {base} ({first_few(missing)}); "
+            f"{table}: {len(missing):,} of {total:,} images are not under {finder.root} ({first_few(missing)}); "
             "correct the paths, or name the folder that they start from with `root`."
         )
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # the name is too long, or a folder does not allow it
-        return False

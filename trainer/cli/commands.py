@@ -92,7 +92,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
 
 
 @main.command(
-    short_help="Train on a folder or CSV of images, and export a bundle.",
+    short_help="Train on a folder, table or archive of images, and export a bundle.",
     cls=SectionedCommand,
     sections=GROUPS,
     most_used=("run", *MOST_USED),
@@ -116,7 +116,7 @@ def fit(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train on DATA (a folder with one folder a class, or a CSV) and export RUN/bundle."""
+    """Train on DATA (a folder with one folder a class, a table, or an archive) and export RUN/bundle."""
     with clear_errors() as command:
         from trainer.recipe import apply_options
         from trainer.run import RunFolder, choose_run, fit_run, follow_run
@@ -212,11 +212,33 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
 @option(
     "--root",
     type=click.Path(path_type=Path),
-    help="Folder that the paths of a CSV are relative to; without DATA, those of RUN.  "
-    "[default: the folder of the CSV]",
+    help="Folder that the paths of a table are relative to; without DATA, those of RUN.  "
+    "[default: the folder of the table]",
 )
-@option("--path-column", help="Column of a CSV.  [default: that of RUN's data]")
-@option("--label-column", help="Column of a CSV.  [default: that of RUN's data]")
+@option("--path-column", help="Column of a table.  [default: that of RUN's data]")
+@option("--label-column", help="Column of a table.  [default: that of RUN's data]")
+@option("--suffix", help="Suffix of the images, if the paths in a table have none.  [default: that of RUN's data]")
+@option(
+    "--class-level",
+    type=click.IntRange(min=1),
+    help="Level of the folder that is the label, counted from DATA.  [default: as for RUN's data]",
+)
+@option(
+    "--pattern",
+    help="Regular expression whose first group is the label, searched for in / and the path from DATA.  "
+    "[default: as for RUN's data]",
+)
+@option(
+    "--any-suffix",
+    is_flag=True,
+    default=None,
+    help="Take files without the suffix of an image, too.  [default: as for RUN's data]",
+)
+@option(
+    "--allow-broken",
+    type=click.FloatRange(0, 1),
+    help="Largest fraction of the images that may be undecodable; these are left out.  [default: that of RUN]",
+)
 @option(
     "--out",
     "predictions",
@@ -227,7 +249,7 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
 @THREADS
 @AS_JSON
 def evaluate(run: Path, threads: int | None, as_json: bool, **options: Any) -> None:
-    """Evaluate RUN/bundle on labelled images that it has not seen: DATA (folder or CSV), or RUN's own test images."""
+    """Evaluate RUN/bundle on labelled images that it has not seen: DATA (as for fit), or RUN's own test images."""
     with clear_errors():
         from trainer.run import EvaluationOptions, evaluate_run, usable_threads
         from trainer.terminal import Terminal

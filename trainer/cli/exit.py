@@ -102,7 +102,7 @@ def _shell_words(call: ast.expr) -> str:
     """The words for a call; raises ValueError if it is not one of the Python API, with constants."""
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         raise ValueError("not a call")
-    options = [word for keyword in call.keywords for word in (_option(keyword.arg), _constant(keyword.value))]
+    options = [word for keyword in call.keywords for word in (_option(keyword.arg), *_values(keyword.value))]
     if call.func.id == "options":
         return shlex.join([*(_option(getattr(argument, "id", None)) for argument in call.args), *options])
     if call.func.id not in _COMMANDS:
@@ -112,6 +112,11 @@ def _shell_words(call: ast.expr) -> str:
 
 def _constant(node: ast.expr) -> str:
     return str(ast.literal_eval(node))
+
+
+def _values(node: ast.expr) -> list[str]:
+    """The words after an option; none if it is a flag that is set."""
+    return [] if isinstance(node, ast.Constant) and node.value is True else [_constant(node)]
 
 
 def _option(name: str | None) -> str:

@@ -22,6 +22,7 @@ def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
         "bundle": str(run.bundle),
         "report": str(run.report),
         "digest": result.bundle.digest,
+        "images": result.summary,
         "validation": result.bundle.metrics["validation"],
         "diagnosis": findings_to_json(result.findings, result.render_remedy),
         "stages_s": {stage: round(seconds, 2) for stage, seconds in result.fit.stage_seconds.items()},
@@ -51,6 +52,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
     """The result of an evaluation as a JSON object."""
     return {
         "digest": evaluation.digest,
+        "images": evaluation.summary,
         "test": {"images": evaluation.images, **evaluation.metrics},
         **({} if evaluation.interval is None else {"accuracy_interval": list(evaluation.interval)}),
         "unreadable": {row.path: reason for row, reason in evaluation.unreadable.items()},

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
+from service.inputs import read_bytes
 from service.pixels import DECODER_VERSION, ImageError, Limits, Picture, PixelSpec, UInt8Array, formats, load
 from trainer.errors import CacheError
 from trainer.progress import NoProgress, Progress
@@ -238,7 +239,7 @@ def _decode(files: Iterable[tuple[str, Path]], spec: PixelSpec, threads: int) ->
 
     def decode(digest: str, path: Path) -> tuple[str, Picture | str]:
         try:
-            data = path.read_bytes()
+            data = read_bytes(path)
         except OSError as error:
             raise CacheError(f"{path} cannot be read: {error.strerror}") from error
         if hashlib.sha256(data).hexdigest() != digest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from service.bundle.spec import Task
 from service.pixels import PixelSpec
-from trainer.catalog import Catalog, Row, hash_files, require_readable
+from trainer.catalog import Catalog, Row, broken_images, hash_files, require_readable
 from trainer.data.cache import Decoding, PixelCache, fill_cache
+from trainer.recipe import ALLOW_BROKEN
 
 # Training images are kept larger than the model's input, so that a crop of them still has its detail: 288 for 224.
 _CACHE_MARGIN = 9 / 7
@@ -64,14 +65,24 @@ class Prepared:
         catalog: The readable images, with their hashes.
         data: Their pixels and targets, in the order of the catalog.
         unreadable: Row -> why it was left out.
+        warnings: About them, if they are many.
     """
 
     catalog: Catalog
     data: TrainingData
     unreadable: dict[Row, str]
+    warnings: tuple[str, ...] = ()
 
 
-def prepare(catalog: Catalog, pixels: PixelSpec, *, seed: int, decoding: Decoding, hashed: bool = False) -> Prepared:
+def prepare(
+    catalog: Catalog,
+    pixels: PixelSpec,
+    *,
+    seed: int,
+    decoding: Decoding,
+    hashed: bool = False,
+    allow_broken: float = ALLOW_BROKEN,
+) -> Prepared:
     """Hash and decode the images of the train and valid splits.
 
     Args:
@@ -80,22 +91,29 @@ def prepare(catalog: Catalog, pixels: PixelSpec, *, seed: int, decoding: Decodin
         seed: Chooses the subset of training images that is evaluated as the validation images are.
         decoding: Where and how.
         hashed: Whether the hashes in the catalog are up to date. Images that the cache holds are then not read.
+        allow_broken: Largest fraction of training and validation images that may be undecodable, 0 to 1.
 
     Returns:
-        The readable images; those that cannot be decoded are left out.
+        The readable images; those that cannot be read or decoded are left out.
 
     Raises:
-        CatalogError: If more than a tenth of the images cannot be decoded, or too few are left.
+        BrokenImages: If more of the images cannot be decoded.
+        CatalogError: If too few are left.
         CacheError: If the cache cannot be written.
     """
+    unreadable: dict[Row, str] = {}
     if not hashed:
-        catalog = catalog.with_hashes(_hash(catalog, catalog.rows, decoding))
-    train_rows, valid_rows = catalog.split("train"), catalog.split("valid")
+        digests, errors = _hash(catalog, catalog.rows, decoding)
+        catalog = catalog.with_hashes(digests)
+        unreadable = {catalog.rows[position]: reason for position, reason in errors.items()}
+    train_rows, valid_rows = (_readable(catalog.split(split), unreadable) for split in ("train", "valid"))
     decoding.progress.start("decode", len(train_rows) + len(valid_rows))
     train = _decode(catalog, train_rows, cache_spec(pixels), decoding)
     valid = _decode(catalog, valid_rows, pixels, decoding)
-    unreadable = _unreadable(train_rows, train) | _unreadable(valid_rows, valid)
-    require_readable(len(train_rows) + len(valid_rows), unreadable)
+    unreadable |= _unreadable(train_rows, train) | _unreadable(valid_rows, valid)
+    total = sum(row.split != "test" for row in catalog.rows)
+    lost = {row: reason for row, reason in unreadable.items() if row.split != "test"}
+    require_readable(total, lost, allow_broken=allow_broken)
     catalog = catalog.without(unreadable.keys())
     kept_train, kept_valid = catalog.split("train"), catalog.split("valid")
     subset_positions = choose_subset(kept_train, seed=seed)
@@ -116,6 +134,7 @@ def prepare(catalog: Catalog, pixels: PixelSpec, *, seed: int, decoding: Decodin
             subset_positions=subset_positions[decoded],
         ),
         unreadable=unreadable,
+        warnings=tuple(broken_images(total, lost)),
     )
 
 
@@ -137,11 +156,12 @@ def prepare_validation(
         CacheError: If the cache cannot be written.
     """
     rows = catalog.split("valid")
-    hashes = _hash(catalog, rows, decoding)
-    rows = tuple(replace(row, sha256=digest) for row, digest in zip(rows, hashes, strict=True))
+    digests, errors = _hash(catalog, rows, decoding)
+    rows = tuple(replace(row, sha256=digest) for row, digest in zip(rows, digests, strict=True))
+    require_readable(len(rows), {rows[position]: reason for position, reason in errors.items()}, allow_broken=0)
     decoding.progress.start("decode", len(rows))
     valid = _decode(catalog, rows, pixels, decoding)
-    require_readable(len(rows), _unreadable(rows, valid), max_fraction=0)
+    require_readable(len(rows), _unreadable(rows, valid), allow_broken=0)
     return rows, valid
 
 
@@ -170,10 +190,16 @@ def choose_subset(rows: Sequence[Row], *, seed: int) -> npt.NDArray[np.int64]:
     return np.sort(order[(2 * np.arange(count) + 1) * len(rows) // (2 * max(1, count))])
 
 
-def _hash(catalog: Catalog, rows: Sequence[Row], decoding: Decoding) -> list[str]:
+def _hash(catalog: Catalog, rows: Sequence[Row], decoding: Decoding) -> tuple[list[str | None], dict[int, str]]:
+    """The hashes of the rows' files, and why some, by position, have none."""
     decoding.progress.start("hash", len(rows))
     files = [catalog.file_of(row) for row in rows]
-    return hash_files(files, threads=decoding.threads, on_progress=decoding.progress.advance)
+    found = hash_files(files, threads=decoding.threads, on_progress=decoding.progress.advance)
+    return found.digests, found.errors
+
+
+def _readable(rows: Sequence[Row], unreadable: Collection[Row]) -> list[Row]:
+    return [row for row in rows if row not in unreadable]
 
 
 def _decode(catalog: Catalog, rows: Sequence[Row], spec: PixelSpec, decoding: Decoding) -> PixelCache:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from service.bundle import GoldenImage
+from service.inputs import read_bytes
 from service.pixels import load
 from service.predictor import Predictor
 
@@ -83,7 +84,7 @@ def _spread(files: Sequence[Path]) -> list[Path]:
 
 def _pixels_of(path: Path) -> Image.Image:
     """An image as RGB, made to fit into 4000 x 3000 pixels if it is larger, without metadata."""
-    image = Image.open(io.BytesIO(path.read_bytes())).convert("RGB")
+    image = Image.open(io.BytesIO(read_bytes(path))).convert("RGB")
     image.thumbnail(_TWELVE_MEGAPIXELS)  # WebP allows no side over 16,383 pixels
     image.info.clear()  # Pillow would write a JPEG comment and an ICC profile into the new file
     return image

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.bundle.spec import Task
+from service.inputs import read_bytes
 from service.pixels import ImageError
 from service.predictor import Predictor
 from trainer.progress import Progress
@@ -50,7 +51,7 @@ def predict_files(
 def _predict_file(predictor: Predictor, path: Path) -> npt.NDArray[np.float32] | str:
     """Probabilities, float32 [K], or why the service refuses the file."""
     try:
-        return predictor.predict(path.read_bytes()).probabilities
+        return predictor.predict(read_bytes(path)).probabilities
     except ImageError as error:
         return str(error)
 

@@ -1,12 +1,14 @@
 """Every setting of a training, once: what a recipe file, the options and the reference table are made from.
 
-knobs      one setting: default, bounds, help, group, option
-schedules  values that are more than a number: sizes and freezing by epoch
-recipe     the settings
-reading    recipes from files, and back
-options    recipes from the options of `fit` and `lr_find`
+knobs        one setting: default, bounds, help, group, option
+schedules    values that are more than a number: sizes and freezing by epoch
+data_source  the settings of the images
+recipe       the settings
+reading      recipes from files, and back
+options      recipes from the options of `fit` and `lr_find`
 """
 
+from trainer.recipe.data_source import ALLOW_BROKEN, SPLIT_RULES, DataSource
 from trainer.recipe.knobs import Knob, Setting, settings_of, to_plain
 from trainer.recipe.options import SYNONYMS, apply_options, option_keys
 from trainer.recipe.reading import read_recipe, recipe_to_toml
@@ -16,7 +18,6 @@ from trainer.recipe.recipe import (
     PRETRAINED,
     RANDOM_WEIGHTS,
     Augmentation,
-    DataSource,
     FinetuneRecipe,
     HeadRecipe,
     LRFindRecipe,
@@ -25,11 +26,13 @@ from trainer.recipe.recipe import (
 from trainer.recipe.schedules import PARAMETER_GROUPS, Freeze, Sizes
 
 __all__ = [
+    "ALLOW_BROKEN",
     "DEFAULT_BACKBONE",
     "GROUPS",
     "PARAMETER_GROUPS",
     "PRETRAINED",
     "RANDOM_WEIGHTS",
+    "SPLIT_RULES",
     "SYNONYMS",
     "Augmentation",
     "DataSource",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.errors import RecipeError
+from trainer.recipe.data_source import ALLOW_BROKEN, DATA_GROUP, DataSource
 from trainer.recipe.knobs import check_settings, knob, section
 from trainer.recipe.schedules import Freeze, Sizes
 
@@ -15,7 +16,6 @@ DEFAULT_BACKBONE = "efficientnet_lite0"
 PRETRAINED = "pretrained"
 RANDOM_WEIGHTS = "none"
 
-_DATA = "Data"
 _MODEL = "Model"
 _HEAD = "Head stage (the head alone, on features of the frozen body)"
 _FINETUNE = "Fine-tuning (the whole network)"
@@ -25,48 +25,11 @@ _HARDWARE = "Speed and memory"
 _OUTPUT = "Output"
 
 # The order in which they are listed.
-GROUPS = (_DATA, _MODEL, _HEAD, _FINETUNE, _REGULARIZATION, _AUGMENTATION, _HARDWARE, _OUTPUT)
+GROUPS = (DATA_GROUP, _MODEL, _HEAD, _FINETUNE, _REGULARIZATION, _AUGMENTATION, _HARDWARE, _OUTPUT)
 
 _DEFAULT_EPOCHS = 12
 _PRETRAINED_LR_SPREAD = 10.0
 _UNSET_EPOCHS = -(2**31)  # no number that anybody gives
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSource:
-    """Where the images are. Empty: not given."""
-
-    path: str = knob("", "Folder or CSV of the images.", group=_DATA)
-    valid: str = knob(
-        "",
-        "Second folder or CSV, to validate on.",
-        group=_DATA,
-        option="valid",
-        is_path=True,
-        default_text="a part of the images",
-    )
-    root: str = knob(
-        "",
-        "Folder that the paths in a CSV are relative to.",
-        group=_DATA,
-        option="root",
-        is_path=True,
-        default_text="the folder of the CSV",
-    )
-    path_column: str = knob("path", "Column of a CSV that holds the paths.", group=_DATA, option="path-column")
-    label_column: str = knob("label", "Column of a CSV that holds the labels.", group=_DATA, option="label-column")
-    label_delimiter: str = knob(
-        "",
-        "Character between the labels in one cell, such as ';': each image may have several labels (multilabel).",
-        group=_DATA,
-        option="label-delimiter",
-        default_text="none: one label for each image",
-    )
-    coarse_column: str = knob(
-        "", "Column of a CSV with a coarser label: its accuracy is reported too.", group=_DATA, option="coarse-column"
-    )
-    base: str = knob("", "Folder that the paths of the run's catalog are relative to: found out.", group=_DATA)
-    drawn: bool = knob(False, "Whether the validation images were drawn from the others: found out.", group=_DATA)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,10 +304,18 @@ class Recipe:
     valid_fraction: float = knob(
         0.2,
         "Fraction of the images that is held out for validation, if `valid` is not given.",
-        group=_DATA,
+        group=DATA_GROUP,
         option="valid-fraction",
         low=0.01,
         high=0.9,
+    )
+    allow_broken: float = knob(
+        ALLOW_BROKEN,
+        "Largest fraction of the images that may be undecodable; these are left out.",
+        group=DATA_GROUP,
+        option="allow-broken",
+        low=0,
+        high=1,
     )
     auto_lr: bool = knob(
         False,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from service.inputs import read_bytes
 from service.pixels import ImageError, PixelSpec, UInt8Array, load
 from service.predictor import Label, Prediction, Predictor
 from service.ui.images import heatmap_url, jpeg_url
@@ -174,7 +175,7 @@ def _augmented_views(
 def _read_image(catalog: Catalog, row: Row) -> bytes:
     """The bytes of a row's file; raises CatalogError if they are not the ones that the run saw."""
     path = catalog.file_of(row)
-    data = path.read_bytes()
+    data = read_bytes(path)
     if row.sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise CatalogError(f"{path} has changed since the run started; restore the original file")
     return data

@@ -7,15 +7,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.bundle import read_bundle
-from service.inputs import first_few
+from service.inputs import first_few, is_file
 from service.predictor import Predictor
-from trainer.catalog import Catalog, Columns, Row, hash_files, lost_classes, read_test, require_readable
+from trainer.catalog import (
+    Catalog,
+    Row,
+    broken_images,
+    hash_files,
+    lost_classes,
+    read_test,
+    require_readable,
+    summary_line,
+)
 from trainer.errors import RunError
 from trainer.export.metrics import predict_files
 from trainer.predictions import write_predictions
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.run.folder import RunFolder, require_free
+from trainer.run.inputs import read_options
 from trainer.training.metrics import compute_metrics, wilson_interval
 
 
@@ -28,6 +38,11 @@ class EvaluationOptions:
         root: Folder that the paths of the CSV are relative to; without `data`, those of the run.
         path_column: Of the CSV; None: as in the run's own data.
         label_column: Of the CSV; None: as in the run's own data.
+        suffix: Of the images, if the CSV leaves it out; None: as in the run's own data.
+        class_level: Level of the folder that is the label, counted from `data`; None: as in the run's own data.
+        pattern: Whose first group is the label in a path from `data`; None: as in the run's own data.
+        any_suffix: Whether files without the suffix of an image count, too; None: as in the run's own data.
+        allow_broken: Largest fraction of the images that may be undecodable; None: as in the run.
         predictions: CSV with a line for each image, the worst mistakes first; None: it is not written.
     """
 
@@ -35,6 +50,11 @@ class EvaluationOptions:
     root: Path | None = None
     path_column: str | None = None
     label_column: str | None = None
+    suffix: str | None = None
+    class_level: int | None = None
+    pattern: str | None = None
+    any_suffix: bool | None = None
+    allow_broken: float | None = None
     predictions: Path | None = None
 
 
@@ -45,6 +65,7 @@ class Evaluation:
     Attributes:
         digest: Of the bundle.
         images: Number of images that were evaluated.
+        summary: What was read, in one line.
         metrics: As metrics.json of a bundle has them for the validation images.
         interval: Wilson's 95 % interval of the accuracy; None for multilabel.
         unreadable: Row -> why the service refuses it; these are not evaluated.
@@ -53,6 +74,7 @@ class Evaluation:
 
     digest: str
     images: int
+    summary: str
     metrics: dict[str, float]
     interval: tuple[float, float] | None
     unreadable: dict[Row, str]
@@ -85,14 +107,17 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
     bundle = read_bundle(run.bundle)
     predictor = Predictor(bundle)
     known = catalog.split("test")
-    catalog = _with_hashes(catalog, threads=threads, progress=progress)
-    rows = catalog.split("test")
+    summary = _summary(run, recipe, catalog, options)
+    progress.info(summary)
+    catalog, unreadable = _with_hashes(catalog, threads=threads, progress=progress)
     if options.data is None:
-        run.require_unchanged(known, rows)
+        run.require_unchanged(known, catalog.split("test"))
+    rows = [row for row in catalog.split("test") if row not in unreadable]
     files = [catalog.file_of(row) for row in rows]
     probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
-    unreadable = {rows[position]: reason for position, reason in refused.items()}
-    require_readable(len(rows), unreadable)
+    unreadable |= {rows[position]: reason for position, reason in refused.items()}
+    allow_broken = recipe.allow_broken if options.allow_broken is None else options.allow_broken
+    require_readable(len(known), unreadable, allow_broken=allow_broken)
     catalog = catalog.without(unreadable)
     targets = catalog.targets(catalog.split("test"))
     thresholds = predictor.spec.thresholds
@@ -105,38 +130,59 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
     return Evaluation(
         digest=bundle.digest,
         images=len(targets),
+        summary=summary,
         metrics=metrics,
         interval=wilson_interval(metrics["accuracy"], len(targets)) if "accuracy" in metrics else None,
         unreadable=unreadable,
-        warnings=(*catalog.remarks, *_lost_classes(run, recipe, catalog), *catalog.leaks("test")),
+        warnings=(
+            *catalog.remarks,
+            *broken_images(len(known), unreadable),
+            *_lost_classes(run, recipe, catalog),
+            *catalog.leaks("test"),
+        ),
     )
 
 
 def _test_catalog(run: RunFolder, recipe: Recipe, options: EvaluationOptions) -> Catalog:
     """The run's catalog, with the images to evaluate as its test images."""
+    overrides = {
+        name: getattr(options, name)
+        for name in ("path_column", "label_column", "suffix", "class_level", "pattern", "any_suffix")
+        if getattr(options, name)
+    }
     if options.data is not None:
-        return read_test(
-            run.read_catalog(recipe, None, must_exist=False),
-            options.data,
-            root=options.root,
-            columns=Columns(
-                path=options.path_column or recipe.data.path_column,
-                label=options.label_column or recipe.data.label_column,
-            ),
+        if overrides.get("pattern") or overrides.get("class_level"):  # one of them takes the place of the other
+            overrides = {"pattern": "", "class_level": 0, **overrides}
+        asked = replace(recipe, data=replace(recipe.data, root=str(options.root or ""), **overrides))
+        return read_test(run.read_catalog(recipe, None, must_exist=False), options.data, read_options(asked))
+    if overrides:
+        raise RunError(
+            f"`{next(iter(overrides))}` is about the reading of other images; name their folder or CSV after {run}"
         )
-    if options.path_column or options.label_column:
-        raise RunError(f"columns belong to a CSV of test images; name it after {run}")
     catalog = run.read_catalog(recipe, options.root, must_exist=False)
     rows = catalog.split("test")
     if not rows:
         raise RunError(f"{run} set no images aside for testing; name some: a folder or a CSV after {run}")
-    missing = [row.path for row in rows if not catalog.file_of(row).is_file()]
+    missing = [row.path for row in rows if not is_file(catalog.file_of(row))]
     if missing:
         raise RunError(
             f"{len(missing):,} of {len(rows):,} test images are not under {catalog.root} ({first_few(missing)}); "
             "if they were moved, name their folder with `root`"
         )
     return catalog
+
+
+def _summary(run: RunFolder, recipe: Recipe, catalog: Catalog, options: EvaluationOptions) -> str:
+    """What is evaluated, in one line: only the test images of the catalog."""
+    rows = catalog.split("test")
+    labels = {label for row in rows for label in row.labels}
+    return summary_line(
+        rows,
+        [label for label in catalog.classes if label in labels],
+        source=catalog.source if options.data is not None else recipe.data.source or str(run),
+        labelled_by=catalog.labelled_by if options.data is not None else recipe.data.labelled_by,
+        drawn=False,
+    )
 
 
 def _lost_classes(run: RunFolder, recipe: Recipe, catalog: Catalog) -> Iterator[str]:
@@ -149,10 +195,11 @@ def _lost_classes(run: RunFolder, recipe: Recipe, catalog: Catalog) -> Iterator[
         )
 
 
-def _with_hashes(catalog: Catalog, *, threads: int, progress: Progress) -> Catalog:
-    """The catalog with the hashes of its test images, to find those that it was trained on."""
+def _with_hashes(catalog: Catalog, *, threads: int, progress: Progress) -> tuple[Catalog, dict[Row, str]]:
+    """The catalog with the hashes of its test images, to find those that it was trained on, and why some have none."""
     rows = catalog.split("test")
     progress.start("hash", len(rows))
-    hashes = hash_files([catalog.file_of(row) for row in rows], threads=threads, on_progress=progress.advance)
-    hashed = [replace(row, sha256=digest) for row, digest in zip(rows, hashes, strict=True)]
-    return replace(catalog, rows=(*(row for row in catalog.rows if row.split != "test"), *hashed))
+    found = hash_files([catalog.file_of(row) for row in rows], threads=threads, on_progress=progress.advance)
+    hashed = [replace(row, sha256=digest) for row, digest in zip(rows, found.digests, strict=True)]
+    unreadable = {hashed[position]: reason for position, reason in found.errors.items()}
+    return replace(catalog, rows=(*(row for row in catalog.rows if row.split != "test"), *hashed)), unreadable

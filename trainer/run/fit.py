@@ -13,15 +13,22 @@ from service.bundle import Bundle
 from trainer.catalog import Catalog, Row
 from trainer.data.prepare import Prepared
 from trainer.diagnosis import Finding, Render
-from trainer.errors import FitError, RunError
+from trainer.errors import BrokenImages, FitError, RunError
 from trainer.export import Exportable, export_bundle
 from trainer.model import Backbone
 from trainer.predictions import write_predictions
 from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS, Recipe
 from trainer.run.diagnose import diagnose_run
 from trainer.run.environment import Environment
-from trainer.run.folder import RunFolder, default_run
-from trainer.run.inputs import load_recipe_backbone, load_run_backbone, prepare_images, read_recipe_catalog, source_of
+from trainer.run.folder import RunFolder, default_run, name_of_images
+from trainer.run.inputs import (
+    load_recipe_backbone,
+    load_run_backbone,
+    prepare_images,
+    read_recipe_catalog,
+    report_catalog,
+    source_of,
+)
 from trainer.run.lr_find import plot_lr_find
 from trainer.run.report import write_report
 from trainer.training.history import History
@@ -41,6 +48,7 @@ class RunResult:
         bundle: What was exported.
         unreadable: Row -> why it was left out.
         warnings: About the images.
+        summary: What was read, in one line, without the images that were left out.
     """
 
     fit: FitResult
@@ -49,6 +57,7 @@ class RunResult:
     bundle: Bundle
     unreadable: dict[Row, str]
     warnings: tuple[str, ...]
+    summary: str
 
 
 def choose_run(out: Path | None, images: Path | Catalog, environment: Environment) -> Path:
@@ -81,18 +90,24 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
     run = RunFolder(path)
     if catalog is not None:
         run.require_outside(str(catalog.folder or ""))
-        name = catalog.root.name or "images"
+        name = name_of_images(catalog.root) or "images"
         recipe = dataclasses.replace(recipe, data=source_of(catalog, run))
     else:
         run.require_outside(recipe.data.path, recipe.data.valid)
         catalog = read_recipe_catalog(recipe)
-        data = Path(recipe.data.path)
-        name = data.name if data.is_dir() else data.stem
+        name = name_of_images(Path(recipe.data.path))
     recipe = dataclasses.replace(
         recipe,
         name=recipe.name or name,
         weights=_absolute_weights(recipe.weights),
-        data=dataclasses.replace(recipe.data, base=str(catalog.root), drawn=catalog.drawn is not None),
+        data=dataclasses.replace(
+            recipe.data,
+            source=catalog.source,
+            labelled_by=catalog.labelled_by,
+            base=str(catalog.root),
+            drawn=catalog.drawn is not None,
+            label_delimiter=catalog.label_delimiter or "",
+        ),
     )
     backbone = load_recipe_backbone(recipe)
     require_trainable(recipe, backbone)
@@ -101,13 +116,14 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
     run.create(recipe)
     with run.locked():
         try:
-            prepared = prepare_images(catalog, backbone, recipe, environment)
+            prepared = _prepare_first(run, catalog, recipe, backbone, environment)
+        except BrokenImages:
+            raise  # the run stays, with the list of these images; the next fit may take its place
         except BaseException as error:
             # Once the images are mended, the same command must work. A catalog in memory is lost with the process.
             if isinstance(error, Exception) or recipe.data.path == str(run.catalog.resolve()):
                 run.remove()
             raise
-        run.write_prepared(prepared)
         return _train_and_export(run, recipe, backbone, prepared, environment)
 
 
@@ -131,14 +147,14 @@ def resume_run(path: Path, environment: Environment, *, root: Path | None) -> Ru
         backbone = load_run_backbone(recipe, run)
         if run.catalog.exists():
             catalog = run.read_catalog(recipe, root)
+            environment.progress.info(run.summary(recipe, catalog))
             prepared = prepare_images(catalog, backbone, recipe, environment)
             run.require_unchanged(catalog.rows, prepared.catalog.rows)
             prepared = dataclasses.replace(prepared, unreadable=run.read_unreadable(recipe))
         elif recipe.data.path == str(run.catalog.resolve()):
             raise RunError(f"{run} was stopped before its images were read; remove it, and start the fit again")
         else:
-            prepared = prepare_images(read_recipe_catalog(recipe), backbone, recipe, environment)
-            run.write_prepared(prepared)
+            prepared = _prepare_first(run, read_recipe_catalog(recipe), recipe, backbone, environment)
         return _train_and_export(run, recipe, backbone, prepared, environment)
 
 
@@ -171,13 +187,29 @@ def follow_run(path: Path, environment: Environment, *, root: Path | None) -> No
     environment.distributed.barrier()  # for the bundle
 
 
+def _prepare_first(
+    run: RunFolder, catalog: Catalog, recipe: Recipe, backbone: Backbone, environment: Environment
+) -> Prepared:
+    """Report what was read, prepare it, and write it down; if too many images are broken, these are written down."""
+    report_catalog(catalog, recipe, environment.progress)
+    try:
+        prepared = prepare_images(catalog, backbone, recipe, environment)
+    except BrokenImages as error:
+        run.write_unreadable(recipe, error.unreadable)
+        error.hint = f"they are listed in {run.unreadable}"
+        raise
+    run.write_prepared(prepared)
+    return prepared
+
+
 def _train_and_export(
     run: RunFolder, recipe: Recipe, backbone: Backbone, prepared: Prepared, environment: Environment
 ) -> RunResult:
     """Train, or continue training, and export."""
     environment.distributed.barrier()
     unreadable, progress = prepared.unreadable, environment.progress
-    for warning in prepared.catalog.warnings:
+    warnings = (*prepared.catalog.warnings, *prepared.warnings)
+    for warning in warnings:
         progress.warn(warning)
     if unreadable:
         progress.warn(f"{len(unreadable)} files cannot be decoded and are left out: {run.unreadable}")
@@ -221,7 +253,8 @@ def _train_and_export(
         render_remedy=render,
         bundle=bundle,
         unreadable=unreadable,
-        warnings=prepared.catalog.warnings,
+        warnings=warnings,
+        summary=run.summary(recipe, prepared.catalog),
     )
 
 

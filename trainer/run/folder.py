@@ -6,13 +6,13 @@ import fcntl
 import itertools
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.inputs import first_few
+from service.inputs import archive_stem, first_few
 from trainer.atomic import atomic_write_text
-from trainer.catalog import COARSE_COLUMN, Catalog, Columns, Row, read_catalog
+from trainer.catalog import COARSE_COLUMN, Catalog, Columns, ReadOptions, Row, read_catalog, summary_line
 from trainer.data.prepare import Prepared
 from trainer.errors import RunError
 from trainer.recipe import Recipe, read_recipe, recipe_to_toml
@@ -70,6 +70,7 @@ class RunFolder:
             FileExistsError: There is something at this path.
         """
         run = self.path
+        self._remove_refused()
         if not os.path.lexists(run):
             partial = RunFolder(run.with_name(f".{run.name}.{os.getpid()}.partial"))
             try:
@@ -87,6 +88,17 @@ class RunFolder:
             f"{run} exists already, and nothing is overwritten; give another name for `out`, or continue that run with "
             f"`resume({str(run)!r})`"
         )
+
+    def _remove_refused(self) -> None:
+        """Remove a run whose images were refused: it has nothing but its recipe and the list of what is wrong."""
+        if (
+            self.path.is_dir()
+            and not self.path.is_symlink()
+            and {*self.path.iterdir()} == {self.recipe, self.unreadable}
+        ):
+            with self.locked():
+                self.unreadable.unlink()
+                self.remove()
 
     def remove(self) -> None:
         """Remove a run that has nothing but its recipe, so that the same command works again."""
@@ -157,13 +169,35 @@ class RunFolder:
         """
         return read_catalog(
             self.catalog,
-            root=root or Path(recipe.data.base),
-            columns=Columns(
-                label_delimiter=recipe.data.label_delimiter or None,
-                coarse=COARSE_COLUMN if recipe.data.coarse_column else None,
+            ReadOptions(
+                root=root or Path(recipe.data.base),
+                columns=Columns(
+                    label_delimiter=recipe.data.label_delimiter or None,
+                    coarse=COARSE_COLUMN if recipe.data.coarse_column else None,
+                ),
             ),
             must_exist=must_exist,
         )
+
+    def summary(self, recipe: Recipe, catalog: Catalog) -> str:
+        """What the run read, in one line, as it was said when the run was started.
+
+        Args:
+            recipe: The run's.
+            catalog: As `read_catalog` gives it.
+        """
+        data = recipe.data
+        return summary_line(
+            catalog.rows,
+            catalog.classes,
+            source=data.source or data.path,
+            labelled_by=data.labelled_by,
+            drawn=data.drawn,
+        )
+
+    def write_unreadable(self, recipe: Recipe, unreadable: Mapping[Row, str]) -> None:
+        """Write unreadable.csv; replaces it."""
+        write_unreadable(self.unreadable, unreadable, label_delimiter=recipe.data.label_delimiter or None)
 
     def read_unreadable(self, recipe: Recipe) -> dict[Row, str]:
         """Row -> why it was left out; empty if there is none."""
@@ -171,6 +205,7 @@ class RunFolder:
 
     def write_prepared(self, prepared: Prepared) -> None:
         """Write unreadable.csv, if there is anything to report, and then catalog.csv: with it the run can continue."""
+        self.unreadable.unlink(missing_ok=True)  # left by a start that was refused
         if prepared.unreadable:
             write_unreadable(self.unreadable, prepared.unreadable, label_delimiter=prepared.catalog.label_delimiter)
         prepared.catalog.write_csv(self.catalog)
@@ -191,7 +226,12 @@ def default_run(images: Path | Catalog) -> Path:
     if searched is not None and runs.resolve().is_relative_to(searched):
         shown = images.folder if isinstance(images, Catalog) else images
         raise RunError(f"{runs} would be in {shown}, among the images; give a new folder elsewhere for `out`")
-    return first_free(runs / ((path.name if path.is_dir() else path.stem) or "images"))
+    return first_free(runs / (name_of_images(path) or "images"))
+
+
+def name_of_images(path: Path) -> str:
+    """The name of a folder, or of a table or archive without its suffix."""
+    return path.name if path.is_dir() else archive_stem(path)
 
 
 def first_free(path: Path) -> Path:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from trainer.catalog import COARSE_COLUMN, Catalog, Columns, read_catalog
+from trainer.catalog import COARSE_COLUMN, Catalog, Columns, ReadOptions, read_catalog
 from trainer.data import Prepared, prepare
 from trainer.model import Backbone, load_backbone
 from trainer.model.backbones import is_pretrained
+from trainer.progress import Progress
 from trainer.recipe import RANDOM_WEIGHTS, DataSource, Recipe
 from trainer.run.environment import Environment
 from trainer.run.folder import RunFolder
+
+_PATTERN_EXAMPLES = 10
 
 
 def load_recipe_backbone(recipe: Recipe) -> Backbone:
@@ -30,19 +33,39 @@ def load_run_backbone(recipe: Recipe, run: RunFolder) -> Backbone:
 def read_recipe_catalog(recipe: Recipe) -> Catalog:
     """Read the images as they are now; raises CatalogError."""
     data = recipe.data
-    return read_catalog(
-        Path(data.path),
-        valid=Path(data.valid) if data.valid else None,
+    return read_catalog(Path(data.path), read_options(recipe), valid=Path(data.valid) if data.valid else None)
+
+
+def read_options(recipe: Recipe) -> ReadOptions:
+    """How the images of a recipe are read; raises CatalogError if its settings contradict each other."""
+    data = recipe.data
+    return ReadOptions(
         root=Path(data.root) if data.root else None,
         columns=Columns(
             path=data.path_column,
             label=data.label_column,
             label_delimiter=data.label_delimiter or None,
             coarse=data.coarse_column or None,
+            suffix=data.suffix,
         ),
+        class_level=data.class_level,
+        pattern=data.pattern,
+        any_suffix=data.any_suffix,
+        merge_labels=data.merge_labels,
+        split=data.split,
+        valid_list=Path(data.valid_list) if data.valid_list else None,
+        group_by=data.group_by,
         valid_fraction=recipe.valid_fraction,
         seed=recipe.seed,
     )
+
+
+def report_catalog(catalog: Catalog, recipe: Recipe, progress: Progress) -> None:
+    """Show what was read in one line, and what a pattern for labels gives on ten images."""
+    progress.info(catalog.summary)
+    if recipe.data.pattern:
+        for path, label in catalog.label_examples(_PATTERN_EXAMPLES):
+            progress.info(f"  {path} -> {label}")
 
 
 def source_of(catalog: Catalog, run: RunFolder) -> DataSource:
@@ -63,8 +86,15 @@ def prepare_images(
     Args:
         catalog: The images.
         backbone: Decides their size.
-        recipe: Gives the seed.
+        recipe: Gives the seed, and how many images may be undecodable.
         environment: Where decoded images are kept.
         hashed: Whether the catalog's hashes are those of now.
     """
-    return prepare(catalog, backbone.pixels, seed=recipe.seed, decoding=environment.decoding, hashed=hashed)
+    return prepare(
+        catalog,
+        backbone.pixels,
+        seed=recipe.seed,
+        decoding=environment.decoding,
+        hashed=hashed,
+        allow_broken=recipe.allow_broken,
+    )

@@ -11,7 +11,7 @@ from trainer.model import Backbone
 from trainer.recipe import Recipe
 from trainer.run.environment import Environment
 from trainer.run.folder import RunFolder, require_free
-from trainer.run.inputs import load_recipe_backbone, prepare_images, read_recipe_catalog
+from trainer.run.inputs import load_recipe_backbone, prepare_images, read_recipe_catalog, report_catalog
 from trainer.training.head import extract_features, fit_head
 from trainer.training.history import History
 from trainer.training.loop import build_on_device
@@ -42,9 +42,13 @@ def find_lr(
         folder.require_outside(*searched)
         require_free(folder.lr_find, folder.lr_find_plot)
     catalog = catalog or read_recipe_catalog(recipe)
+    report_catalog(catalog, recipe, environment.progress)
     backbone = load_recipe_backbone(recipe)
     require_trainable(recipe, backbone)
-    found = _sweep_stages(backbone, prepare_images(catalog, backbone, recipe, environment).data, recipe, environment)
+    prepared = prepare_images(catalog, backbone, recipe, environment)
+    for warning in (*prepared.catalog.warnings, *prepared.warnings):
+        environment.progress.warn(warning)
+    found = _sweep_stages(backbone, prepared.data, recipe, environment)
     if folder is not None:
         folder.path.mkdir(parents=True, exist_ok=True)
         write_lr_find(folder.lr_find, found)

@@ -10,7 +10,7 @@ from trainer.catalog import COARSE_COLUMN
 from trainer.command_line import command_line
 from trainer.diagnosis import Remedy
 from trainer.recipe import Recipe
-from trainer.run.folder import RunFolder, first_free
+from trainer.run.folder import RunFolder, first_free, name_of_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,10 @@ class NextCommand:
 
     def _regrouped_images(self) -> list[str]:
         columns = ["--path-column", "path", "--label-column", "label"]
+        if self.recipe.data.split != "auto":
+            columns += ["--split", "auto"]
+        if self.recipe.data.group_by:
+            columns += ["--group-by", ""]
         if self.recipe.data.coarse_column:
             columns += ["--coarse-column", COARSE_COLUMN]
         return [str(self.run.regrouped), "--root", str(self.root), *columns]
@@ -63,9 +67,10 @@ class NextCommand:
         """The images of the run, where they are now; a recipe file never says which images to use."""
         data = self.recipe.data
         path, valid, root = self._current(data.path), self._current(data.valid), self._current(data.root)
+        valid_list = self._current(data.valid_list)
         if self._was_moved and path == data.path and not root:  # the images were moved, but not their table
             root = str(self.root)
-        options = (("--valid", valid), ("--root", root))
+        options = (("--valid", valid), ("--valid-list", valid_list), ("--root", root))
         return [path, *(word for option, value in options if value for word in (option, value))]
 
     @property
@@ -83,7 +88,7 @@ class NextCommand:
     def _name(self, *, regrouped: bool) -> list[str]:
         """`--name`, unless `fit` would choose the same name: that of the images' folder or table."""
         path = Path(self._current(self.recipe.data.path))
-        default = "" if regrouped else path.name if path.is_dir() else path.stem
+        default = "" if regrouped else name_of_images(path)
         return ["--name", self.recipe.name] if self.recipe.name not in ("", default) else []
 
 

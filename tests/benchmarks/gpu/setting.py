@@ -10,7 +10,7 @@ import torch
 
 from tests.benchmarks.training.loops import LoopSetting, make_loop_setting
 from tests.benchmarks.training.recipes import change_recipe
-from trainer.catalog import read_catalog
+from trainer.catalog import ReadOptions, read_catalog
 from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS
 
 # The default precision of a GPU comes first.
@@ -108,7 +108,7 @@ class Setting:
             "finetune.batch_size": case.batch_size,
             "finetune.compile": case.compiled,
         }
-        count = len(read_catalog(self.table, root=self.photos).split("train"))
+        count = len(read_catalog(self.table, ReadOptions(root=self.photos)).split("train"))
         passes = -(-self.plan.images // count)
         recipe = change_recipe(changes | {"finetune.epochs": passes * (self.plan.rounds + 1)}).recipe
         cache = self.work / "cache"

@@ -28,7 +28,7 @@ def group_near_duplicates(files: Sequence[Path], *, least_similarity: float, cac
     uses, where a quarter of the time matters more, photos of different things look similar.
     """
     backbone = load_backbone(DEFAULT_BACKBONE)
-    digests = hash_files(files, threads=threads)
+    digests = [digest or "" for digest in hash_files(files, threads=threads).digests]
     pixels = fill_cache(list(zip(digests, files, strict=True)), backbone.pixels, Decoding(cache, threads))
     model = Classifier(backbone, class_count=1).eval()
     images = StreamedImages(pixels, torch.device("cpu"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from service.cores import usable_cores
-from trainer.catalog import read_catalog
+from trainer.catalog import ReadOptions, read_catalog
 from trainer.data import Decoding, TrainingData, prepare
 from trainer.model import Classifier, parameter_groups
 from trainer.recipe import Recipe
@@ -54,7 +54,7 @@ def make_loop_setting(
     """Decode the images of a table with the columns path, label and split."""
     pixels = load_recipe_backbone(recipe).pixels
     prepared = prepare(
-        read_catalog(table, root=root),
+        read_catalog(table, ReadOptions(root=root)),
         pixels,
         seed=recipe.seed,
         decoding=Decoding(cache, usable_cores()),

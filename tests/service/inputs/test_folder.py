@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_images_of_every_level_are_found_and_other_files_are_counted(tmp_path: P
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    assert walk(tmp_path) == Found()
+    assert walk(tmp_path) == Found(folders=[PurePosixPath()])
 
 
 def test_images_whose_name_no_table_can_hold_are_listed(tmp_path: Path) -> None:
@@ -90,3 +90,58 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "scandir", locked)  # chmod does not stop root, and containers run tests as root
     with pytest.raises(InputError, match=r"grizzly: the folder cannot be read \(Permission denied\)"):
         walk(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("@eaDir", "@tmp", "#recycle", "#snapshot", "@Recycle", "@__thumb", "$RECYCLE.BIN", "$Recycle.Bin"),
+        *("System Volume Information", "lost+found", "LOST+FOUND", "__MACOSX", "found.000"),
+    ],
+)
+def test_folders_that_systems_leave_are_skipped_and_counted(tmp_path: Path, name: str) -> None:
+    put(tmp_path, "cat/1.jpg", f"cat/{name}/1.jpg/thumb.jpg", f"{name}/old/2.jpg")
+    found = walk(tmp_path)
+    assert images(found) == ["cat/1.jpg"]
+    assert found.system_folders == {name: 2}
+
+
+def test_a_folder_that_a_system_keeps_closed_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "cat/1.jpg", "lost+found/2.jpg")
+    scandir = os.scandir
+
+    def locked(path: Path) -> object:
+        if Path(path).name == "lost+found":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    assert images(walk(tmp_path)) == ["cat/1.jpg"]
+
+
+@pytest.mark.parametrize(
+    "names", [("1.jpg", "2.jpg"), ("thumb_1.jpg", "tn-2.png"), ("1_thumb.webp", "2.jpg", "gone.jpg")]
+)
+@pytest.mark.parametrize("folder", ["thumbnails", "Thumbs"])
+def test_small_copies_of_the_images_beside_them_are_skipped(
+    tmp_path: Path, folder: str, names: tuple[str, ...]
+) -> None:
+    put(tmp_path, "cat/1.jpg", "cat/2.jpg", *(f"cat/{folder}/{name}" for name in names))
+    found = walk(tmp_path)
+    assert images(found) == ["cat/1.jpg", "cat/2.jpg"]
+    assert found.system_folders == {folder: 1}
+
+
+def test_a_class_may_be_called_thumbnails(tmp_path: Path) -> None:
+    put(tmp_path, "thumbnails/1.jpg", "posters/1.jpg", "cat/1.jpg", "cat/thumbnails/7.jpg")
+    assert len(walk(tmp_path).images) == 4
+
+
+def test_files_without_a_suffix_are_images_only_if_asked_and_by_content(tmp_path: Path) -> None:
+    put(tmp_path, "a/LICENSE", "a/notes.txt", "a/0.jpg")
+    for name in ("1", "2.jpg_large", "3.jpg?w=300", "4.JPG~"):
+        (tmp_path / "a" / name).write_bytes(b"\xff\xd8\xff\xe0 photo")
+    assert images(walk(tmp_path)) == ["a/0.jpg"]
+    found = walk(tmp_path, any_suffix=True)
+    assert images(found) == ["a/0.jpg", "a/1", "a/2.jpg_large", "a/3.jpg?w=300", "a/4.JPG~"]
+    assert found.others == {"": 1, ".txt": 1}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.inputs import unwritable
 from tests.trainer.catalog.files import bears, put, table
-from trainer.catalog import COARSE_COLUMN, Columns, read_catalog
+from trainer.catalog import COARSE_COLUMN, Columns, ReadOptions, read_catalog
 from trainer.catalog.labels import clean_label, natural_key, split_labels
 from trainer.errors import CatalogError
 
@@ -85,7 +85,7 @@ def test_a_clean_label_stays_as_it_is(text: str) -> None:
 
 
 def test_every_class_has_its_coarse_label(tmp_path: Path) -> None:
-    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), columns=COARSE, valid_fraction=0.4)
+    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), ReadOptions(columns=COARSE, valid_fraction=0.4))
     assert catalog.classes == ("Fuji", "Gala", "Oat")
     assert catalog.coarse_labels == ("Apple", "Milk")
     assert catalog.coarse_indices.tolist() == [0, 0, 1]
@@ -101,15 +101,15 @@ def test_coarse_labels_are_read_on_request_only(tmp_path: Path) -> None:
 
 
 def test_coarse_labels_are_written_and_read_back(tmp_path: Path) -> None:
-    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), columns=COARSE)
+    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), ReadOptions(columns=COARSE))
     catalog.write_csv(tmp_path / "out.csv")
-    again = read_catalog(tmp_path / "out.csv", columns=Columns(coarse=COARSE_COLUMN))
+    again = read_catalog(tmp_path / "out.csv", ReadOptions(columns=Columns(coarse=COARSE_COLUMN)))
     assert again.rows == catalog.rows
     assert again.coarse_labels == catalog.coarse_labels
 
 
 def test_a_coarse_label_is_removed_with_its_last_class(tmp_path: Path) -> None:
-    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), columns=COARSE)
+    catalog = read_catalog(table(tmp_path / "x.csv", HEADER, ROWS), ReadOptions(columns=COARSE))
     left = catalog.without([row for row in catalog.rows if row.coarse_label == "Milk"])
     assert left.coarse_labels == ("Apple",)
     assert left.coarse_indices.tolist() == [0, 0]
@@ -133,7 +133,7 @@ def test_a_coarse_label_is_removed_with_its_last_class(tmp_path: Path) -> None:
 )
 def test_a_wrong_coarse_label_is_reported_with_its_rows(tmp_path: Path, rows: list[list[str]], sentence: str) -> None:
     with pytest.raises(CatalogError, match=sentence):
-        read_catalog(table(tmp_path / "x.csv", HEADER, rows), columns=COARSE)
+        read_catalog(table(tmp_path / "x.csv", HEADER, rows), ReadOptions(columns=COARSE))
 
 
 def test_two_tables_must_agree(tmp_path: Path) -> None:
@@ -142,16 +142,16 @@ def test_two_tables_must_agree(tmp_path: Path) -> None:
     with pytest.raises(
         CatalogError, match=r"'Oat' has the coarse labels 'Milk' \(5.jpg, 6.jpg\) and 'Grain' \(9.jpg\)"
     ):
-        read_catalog(first, valid=second, columns=COARSE)
+        read_catalog(first, ReadOptions(columns=COARSE), valid=second)
 
 
 def test_data_that_cannot_have_coarse_labels(tmp_path: Path) -> None:
     csv = table(tmp_path / "x.csv", HEADER, ROWS)
     with pytest.raises(CatalogError, match=r"no column 'kind' \(found: 'path', 'label', 'coarse'\); .*`coarse_column`"):
-        read_catalog(csv, columns=Columns(coarse="kind"))
+        read_catalog(csv, ReadOptions(columns=Columns(coarse="kind")))
     with pytest.raises(CatalogError, match="coarse labels need images with one label each; leave out `coarse_column`"):
-        read_catalog(csv, columns=Columns(coarse="coarse", label_delimiter=";"))
+        read_catalog(csv, ReadOptions(columns=Columns(coarse="coarse", label_delimiter=";")))
     with pytest.raises(CatalogError, match="this is a folder; coarse labels are read from a column, and need a CSV"):
-        read_catalog(bears(tmp_path / "bears"), columns=COARSE)
+        read_catalog(bears(tmp_path / "bears"), ReadOptions(columns=COARSE))
     with pytest.raises(CatalogError, match="this is a folder; coarse labels"):
-        read_catalog(csv, valid=put(tmp_path / "v", "Oat/1.jpg"), columns=COARSE)
+        read_catalog(csv, ReadOptions(columns=COARSE), valid=put(tmp_path / "v", "Oat/1.jpg"))

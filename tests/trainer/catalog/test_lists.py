@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.trainer.catalog.files import put
 from trainer.catalog import catalog_from_lists
 from trainer.errors import CatalogError
 
@@ -95,3 +96,11 @@ def test_a_path_that_is_listed_twice(photos: Path) -> None:
     assert (len(twice.rows), twice.remarks) == (36, ("1 paths are listed twice.",))
     with pytest.raises(CatalogError, match="listed twice, with different labels"):
         catalog_from_lists(paths=[*paths, paths[0]], labels=[*labels, "red"])
+
+
+def test_labels_that_are_only_written_in_another_way(tmp_path: Path) -> None:
+    paths = [*put(tmp_path, *(f"{number}.jpg" for number in range(20))).iterdir()]
+    labels = ["Fox" if number < 3 else "fox" if number < 10 else "owl" for number in range(20)]
+    assert "'fox' (7) and 'Fox' (3); `merge_labels=True` joins them." in catalog_from_lists(paths, labels).warnings[0]
+    merged = catalog_from_lists(paths, labels, merge_labels=True)
+    assert (merged.classes, merged.warnings) == (("fox", "owl"), ())

@@ -9,7 +9,7 @@ import pytest
 
 from service.inputs import InputError, read_records, walk
 from tests.trainer.catalog.files import bears, put, table
-from trainer.catalog import Columns, read_catalog, read_test
+from trainer.catalog import Columns, ReadOptions, read_catalog, read_test
 from trainer.errors import CatalogError
 
 real_data = os.environ.get("FIELDGUIDE_REAL_DATA")
@@ -30,7 +30,7 @@ def test_neither_location_nor_creation_order_changes_the_split(tmp_path: Path) -
     first = read_catalog(put(tmp_path / "one", *names))
     second = read_catalog(put(tmp_path / "two", *reversed(names)))
     assert first.rows == second.rows
-    assert read_catalog(tmp_path / "one", seed=1).rows != first.rows
+    assert read_catalog(tmp_path / "one", ReadOptions(seed=1)).rows != first.rows
     shuffled = table(tmp_path / "one" / "x.csv", ["path", "label"], [[name, name[0]] for name in reversed(names)])
     assert read_catalog(shuffled).rows == first.rows  # a table of the same images, in another order
 
@@ -79,7 +79,9 @@ def test_a_second_table_shares_the_root(tmp_path: Path) -> None:
     for name, content in (("t.csv", "file,kind\n1.jpg,a\n2.jpg,b\n"), ("v.csv", "file,kind\n3.jpg,b\n")):
         (tmp_path / name).write_text(content)
     catalog = read_catalog(
-        tmp_path / "t.csv", valid=tmp_path / "v.csv", root=photos, columns=Columns(path="file", label="kind")
+        tmp_path / "t.csv",
+        ReadOptions(root=photos, columns=Columns(path="file", label="kind")),
+        valid=tmp_path / "v.csv",
     )
     assert [(row.path, row.split) for row in catalog.rows] == [
         ("1.jpg", "train"),
@@ -137,7 +139,7 @@ def test_data_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"there is nothing here that can be read \(File name too long\)"):
         read_catalog(tmp_path / ("x" * 300))
     put(tmp_path, "photo.jpg")
-    with pytest.raises(CatalogError, match=r"photo.jpg: this is neither a folder nor a CSV"):
+    with pytest.raises(CatalogError, match=r"photo.jpg: this is neither a folder, a table nor an archive"):
         read_catalog(tmp_path / "photo.jpg")
     odd = tmp_path / os.fsdecode(b"caf\xe9")
     bears(odd)
@@ -169,13 +171,13 @@ def test_options_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(
         CatalogError, match="a folder gives each image one label; several labels for an image need a CSV"
     ):
-        read_catalog(data, columns=Columns(label_delimiter=";"))
+        read_catalog(data, ReadOptions(columns=Columns(label_delimiter=";")))
     with pytest.raises(CatalogError, match="`root` is for the paths in a CSV"):
-        read_catalog(data, root=tmp_path)
+        read_catalog(data, ReadOptions(root=tmp_path))
     with pytest.raises(CatalogError, match="`label_delimiter` is empty"):
-        read_catalog(data, columns=Columns(label_delimiter=""))
+        read_catalog(data, ReadOptions(columns=Columns(label_delimiter="")))
     with pytest.raises(CatalogError, match="fraction of validation images is 0"):
-        read_catalog(data, valid_fraction=0)
+        read_catalog(data, ReadOptions(valid_fraction=0))
 
 
 def test_too_little_to_learn_from(tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ def test_other_test_images_replace_those_of_the_catalog(tmp_path: Path) -> None:
     rows = [("a/1.jpg", "a", "train"), ("b/2.jpg", "b", "train"), ("a/3.jpg", "a", "valid"), ("b/4.jpg", "b", "test")]
     catalog = read_catalog(table(tmp_path / "own" / "own.csv", ["path", "label", "split"], rows))
     others = table(tmp_path / "more" / "t.csv", ["file", "kind"], [("x.jpg", "b")])
-    tested = read_test(catalog, others, columns=Columns(path="file", label="kind"))
+    tested = read_test(catalog, others, ReadOptions(columns=Columns(path="file", label="kind")))
     assert tested.root == (tmp_path / "more").resolve()
     assert {row.path: row.split for row in tested.rows} == {
         "../own/a/1.jpg": "train", "../own/b/2.jpg": "train", "../own/a/3.jpg": "valid", "x.jpg": "test",
@@ -218,18 +220,44 @@ def test_a_table_of_images_that_do_not_exist_any_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
+def test_test_images_are_read_in_the_same_way(tmp_path: Path) -> None:
+    options = ReadOptions(class_level=1, merge_labels=True)
+    put(tmp_path / "one", *(f"{label}/in/{number}.jpg" for label in ("Red Fox", "Owl") for number in range(9)))
+    catalog = read_catalog(tmp_path / "one", options)
+    tested = read_test(catalog, put(tmp_path / "two", "red_fox/in/1.jpg", "owl/in/2.jpg"), options)
+    assert [row.labels for row in tested.split("test")] == [{"Owl"}, {"Red Fox"}]
+    assert tested.source == str(tmp_path / "two")
+    with pytest.raises(CatalogError, match="no training image has the label 'owl'"):
+        read_test(catalog, tmp_path / "two", ReadOptions(class_level=1))
+
+
+def test_what_is_said_about_splits_does_not_matter_to_test_images(tmp_path: Path) -> None:
+    catalog = read_catalog(bears(tmp_path / "one"))
+    bears(tmp_path / "two" / "train", each=1)
+    bears(tmp_path / "two" / "Testing", each=2)
+    options = ReadOptions(split="random", group_by="nothing", seed=1)
+    assert len(read_test(catalog, tmp_path / "two", options).split("test")) == 6
+
+
 @pytest.mark.skipif(real_data is None, reason="FIELDGUIDE_REAL_DATA names no folder")
 def test_the_grocery_photos() -> None:
     grocery = Path(str(real_data))
     fine = read_catalog(grocery / "train.csv", valid=grocery / "val.csv")
     assert (len(fine.classes), len(fine.split("train")), len(fine.split("valid"))) == (81, 2640, 296)
     assert "21 of 81 classes have no validation image" in "".join(fine.warnings)
-    tags = read_catalog(grocery / "train.csv", columns=Columns(label="tags", label_delimiter=";"))
+    tags = read_catalog(grocery / "train.csv", ReadOptions(columns=Columns(label="tags", label_delimiter=";")))
     assert tags.targets(tags.rows).shape == (2640, len(tags.classes))
     differences = tags.targets(tags.split("valid")).mean(0) - tags.targets(tags.split("train")).mean(0)
     assert abs(differences).max() < 0.01
-    coarse = read_catalog(grocery / "train.csv", valid=grocery / "val.csv", columns=Columns(coarse="coarse"))
+    by_coarse = ReadOptions(columns=Columns(coarse="coarse"))
+    coarse = read_catalog(grocery / "train.csv", by_coarse, valid=grocery / "val.csv")
     assert (len(coarse.classes), len(coarse.coarse_labels)) == (81, 43)
     folder = read_catalog(grocery / "train")
     assert folder.classes == fine.classes
     assert len(folder.split("valid")) == 528
+
+
+def test_options_for_folders_that_do_not_matter_to_a_table(tmp_path: Path) -> None:
+    csv = table(tmp_path / "x.csv", ["path", "label"], [[f"{number}.jpg", "ab"[number % 2]] for number in range(10)])
+    (remark,) = read_catalog(csv, ReadOptions(class_level=1, any_suffix=True)).warnings
+    assert remark == f"{csv}: `class_level`, `any_suffix`: no effect on a CSV, whose columns give paths and labels."

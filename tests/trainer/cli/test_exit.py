@@ -16,7 +16,17 @@ import trainer as package
 from service.bundle import BundleRefused
 from tests.support.photos import write_folder
 from tests.support.runs import tree
-from tests.support.trainer import FAST, check_messages, command, error_of, fit, options_of, trainer, unknown_options
+from tests.support.trainer import (
+    FAST,
+    check_messages,
+    command,
+    error_of,
+    fit,
+    options_of,
+    table,
+    trainer,
+    unknown_options,
+)
 from trainer.cli import exit as exit_module
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.errors import CatalogError, FitError, ProcessLost, RecipeError, TrainerError
@@ -91,16 +101,37 @@ def test_an_existing_run_is_left_as_it_is(photos: Path, run: Path) -> None:
     assert [path.name for path in run.iterdir()] == ["mine.txt"]
 
 
-def test_too_many_broken_images_are_refused_and_the_run_can_be_started_again(photos: Path, run: Path) -> None:
-    broken = [photos / "red" / f"broken{number}.jpg" for number in range(8)]
-    for path in broken:
-        path.write_bytes(b"\xff\xd8\xff broken")
-    result = fit(photos, run)
+def test_many_broken_images_are_left_out_with_a_warning_and_too_many_are_refused(photos: Path, run: Path) -> None:
+    for number in range(8):
+        (photos / "red" / f"broken{number}.jpg").write_bytes(b"\xff\xd8\xff broken")
+    (photos / "blue" / "page.jpg").write_text("<html>")
+    result = fit(photos, run, "--allow-broken", "0.1")
     assert result.exit_code == 1
-    assert "8 of 44 images cannot be decoded, more than 10%" in error_of(result)
+    message = error_of(result)
+    assert "9 of 45 images cannot be decoded, more than 10%: 8 as red/broken0.jpg (The image cannot be" in message
+    assert ", 1 as blue/page.jpg (This is not an image" in message
+    assert message.endswith(f"leave them out with --allow-broken 0.2; they are listed in {run / 'unreadable.csv'}")
+    assert len(table(run / "unreadable.csv")) == 9
+    result = fit(photos, run)  # takes the place of the run that was refused
+    assert result.exit_code == 0, result.output
+    assert (
+        "warning: 9 of 45 images cannot be decoded and are left out: 8 as red/broken0.jpg (The image" in result.stderr
+    )
+    assert len(table(run / "unreadable.csv")) == 9
+
+
+def test_a_run_that_was_refused_continues_once_the_images_are_mended(photos: Path, run: Path) -> None:
+    broken = [photos / "red" / f"broken{number}.jpg" for number in range(40)]
+    for path in broken:
+        path.write_bytes(b"broken")
+    assert "40 of 76 images cannot be decoded, more than 50%" in error_of(fit(photos, run))
+    again = trainer("resume", run, "--cache", run.parent / "cache")
+    assert "40 of 76 images cannot be decoded, more than 50%" in error_of(again)
     for path in broken:
         path.unlink()
-    assert fit(photos, run).exit_code == 0
+    result = trainer("resume", run, "--cache", run.parent / "cache")
+    assert result.exit_code == 0, result.output
+    assert not (run / "unreadable.csv").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -78,7 +78,7 @@ def test_help_shows_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         "[default: 0, never]",
         "--balance [none|sampler|loss]",
         "[default: 4e-3]",
-        "Second folder or CSV, to validate on. [default: a part of the images]",
+        "Second folder, table or archive, to validate on. [default: a part of the images]",
         "pays in long runs. [default: off]",
         "Example: early:2,late:1 freezes",
         "Example: 128:3,224:2.",

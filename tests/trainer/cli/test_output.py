@@ -15,7 +15,7 @@ BROKEN = Row(path="red/1.jpg", labels=frozenset({"red"}), split="test")
 
 
 def evaluation(**values: object) -> Evaluation:
-    given = {"digest": "sha256:0", "images": 10, "metrics": METRICS, "interval": (0.5, 0.9)}
+    given = {"digest": "sha256:0", "images": 10, "summary": "ten", "metrics": METRICS, "interval": (0.5, 0.9)}
     return Evaluation(**{**given, "unreadable": {}, "warnings": (), **values})  # type: ignore[arg-type]
 
 
@@ -49,6 +49,7 @@ def test_an_evaluation_as_json() -> None:
     value = evaluation_json(evaluation(unreadable={BROKEN: "No image."}, warnings=("Few.",)))
     assert json.loads(json.dumps(value)) == {
         "digest": "sha256:0",
+        "images": "ten",
         "test": {"images": 10, **METRICS},
         "accuracy_interval": [0.5, 0.9],
         "unreadable": {"red/1.jpg": "No image."},
@@ -73,7 +74,7 @@ def test_a_fit_in_lines_and_as_json(photos: Path, tmp_path: Path) -> None:
     result = fit(photos, tmp_path / "json", "--json")
     value = json.loads(result.stdout)
     assert set(value) == {
-        "run", "bundle", "report", "digest", "validation", "diagnosis", "stages_s", "unreadable", "warnings"
+        "run", "bundle", "report", "digest", "images", "validation", "diagnosis", "stages_s", "unreadable", "warnings"
     }  # fmt: skip
     assert value["diagnosis"] == json.loads((tmp_path / "json" / "diagnosis.json").read_text())
     assert value["unreadable"].keys() == {"red/broken.jpg"}

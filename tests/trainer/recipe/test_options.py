@@ -34,7 +34,15 @@ def test_options_that_were_not_given_change_nothing() -> None:
 
 def test_every_option_sets_its_key() -> None:
     values = {"sizes": "128:3", "freeze": "early:2", "golden": "validation", "balance": "loss", "precision": "fp32"}
-    numbers = {"valid_fraction": 0.5, "dropout": 0.5, "label_smoothing": 0.5, "lr_min": 1e-6, "lr_max": 1.0}
+    values |= {"split": "random"}
+    numbers = {
+        "valid_fraction": 0.5,
+        "allow_broken": 0.25,
+        "dropout": 0.5,
+        "label_smoothing": 0.5,
+        "lr_min": 1e-6,
+        "lr_max": 1.0,
+    }
     kinds = {str: "/x", bool: True, int: 3, float: 3.0}
     for name, key in option_keys().items():
         default = next(item.default for item in settings_of(Recipe()) if item.key == key)

@@ -14,7 +14,7 @@ from trainer.report.gallery import draw_augmented_examples
 
 def test_examples_show_the_augmentation_and_depend_only_on_the_seed(tmp_path: Path) -> None:
     catalog = read_catalog(write_folder(tmp_path / "photos"))
-    catalog = catalog.with_hashes(hash_files([catalog.file_of(row) for row in catalog.rows], threads=1))
+    catalog = catalog.with_hashes(hash_files([catalog.file_of(row) for row in catalog.rows], threads=1).digests)
     spec = PixelSpec(size=32, resize_short=32)
     none = Augmentation(flip=0, rotation_degrees=0, scale_min=1, aspect_max=1, lighting=0)
     for example in draw_augmented_examples(catalog, Recipe(augmentation=none), spec, count=12, rows_each=2):

@@ -159,9 +159,14 @@ def test_images_that_cannot_be_evaluated_are_refused(photos: Path, tmp_path: Pat
         ((photos,), 1, "36 of its 36 images were used in training (blue/000.jpg ("),
         ((strange,), 1, "no training image has the label 'violet' (1 images, first the test image violet/1.jpg)"),
         ((split,), 1, "none of its images is marked as test"),
-        ((broken,), 1, "1 of 6 images cannot be decoded, more than 10%"),
+        (
+            (broken, "--allow-broken", "0.1"),
+            1,
+            "1 of 6 images cannot be decoded, more than 10%: 1 as red/300.jpg (This",
+        ),
         ((strange, "--root", tmp_path), 1, "--root is for the paths in a CSV"),
-        (("--label-column", "kind"), 2, "columns belong to a CSV of test images"),
+        (("--label-column", "kind"), 2, "--label-column is about the reading of other images; name their folder"),
+        (("--class-level", "2"), 2, "--class-level is about the reading of other images"),
         ((tmp_path / "nowhere",), 1, "there is nothing here that can be read"),
     ):
         result = trainer("evaluate", run, *arguments)

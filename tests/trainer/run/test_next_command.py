@@ -110,3 +110,12 @@ def test_after_the_images_were_moved_a_command_says_where_they_are(tmp_path: Pat
     # The images were moved, the table was not.
     left = command_of(Recipe(data=DataSource(path="/then/some.csv", base="/then")), root=now)
     assert shlex.split(left.render(FIT))[2:5] == ["/then/some.csv", "--root", str(now)]
+
+
+def test_a_list_of_validation_images_is_given_again_but_not_for_another_split() -> None:
+    listed = command_of(Recipe(data=DataSource(path="photos", valid_list="v.txt")), root=Path("/photos"))
+    assert listed.render(FIT) == "fieldguide fit photos --valid-list v.txt --recipe run/recipe.toml --out run-2"
+    assert "--valid-list" not in listed.render(REGROUPED)
+    drawn = command_of(Recipe(data=DataSource(path="photos", split="random", group_by="who")), root=Path("/photos"))
+    assert drawn.render(FIT) == "fieldguide fit photos --recipe run/recipe.toml --out run-2"  # the recipe has both
+    assert " --split auto --group-by '' --recipe " in drawn.render(REGROUPED)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.photos import write_folder, write_tagged_csv
-from trainer.catalog import Columns, read_catalog
+from trainer.catalog import Columns, ReadOptions, read_catalog
 from trainer.data import Decoding, Prepared, prepare
 from trainer.model import Backbone, load_backbone
 
@@ -30,5 +30,5 @@ def prepared(tmp_path: Path, backbone: Backbone) -> Prepared:
 def tagged(tmp_path: Path, backbone: Backbone) -> Prepared:
     """36 images with none, one or two of three labels, some of them held out."""
     table = write_tagged_csv(tmp_path / "tagged")
-    catalog = read_catalog(table, columns=Columns(label="tags", label_delimiter=";"))
+    catalog = read_catalog(table, ReadOptions(columns=Columns(label="tags", label_delimiter=";")))
     return prepare(catalog, backbone.pixels, seed=0, decoding=Decoding(tmp_path / "cache", threads=2))
