@@ -55,18 +55,23 @@ LAYERS = {
             "training_charts",
             "lr_find_plot",
             "confusion",
+            "outline",
+            "feed",
+            "contact_sheet",
+            "contact_sheet_png",
             "gallery",
             "summary",
             "page",
             "notebook",
+            "contact_sheet_page",
         ),
     ),
     "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
         *("environment", "unreadable", "folder", "inputs", "next_command"),
-        *("lr_find", "evaluate", "diagnose", "report", "export", "fit"),
+        *("lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
     ),
-    "trainer.cli": ("exit", "options", "output", "commands"),
+    "trainer.cli": ("exit", "options", "output", "show", "commands"),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy", "sklearn", "matplotlib", "PIL")

@@ -6,9 +6,7 @@ standard error.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +30,8 @@ from trainer.cli.options import (
     given_options,
     recipe_options,
 )
-from trainer.cli.output import evaluation_json, evaluation_text, fit_json, fit_text, metrics_text, written
+from trainer.cli.output import evaluation_json, evaluation_text, fit_json, fit_text, metrics_text, print_result, written
+from trainer.cli.show import show
 from trainer.command_line import command_line
 from trainer.recipe import GROUPS
 
@@ -88,7 +87,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
         f"  (listed in {sample.planted_file.name}; {sample.held_out.name} has good ones to evaluate on)\n"
         f"next: {command_line('fit', folder, '--recipe', sample.recipe_file)}"
     )
-    _print(value, text, as_json)
+    print_result(value, text, as_json)
 
 
 @main.command(
@@ -129,7 +128,7 @@ def fit(
             recipe = apply_options(recipe_file, data, options, warn=environment.progress.warn)
             result = fit_run(recipe, run, environment)
     folder = RunFolder(run)
-    _print(fit_json(result, folder), fit_text(result, folder), as_json)
+    print_result(fit_json(result, folder), fit_text(result, folder), as_json)
 
 
 @main.command(
@@ -180,7 +179,7 @@ def lr_find(
         *written(folder, "lr_find.png"),
         f"next: {command_line('fit', data, *again, '--lr', 'auto')}",
     ]
-    _print({stage: result.to_json() for stage, result in found.items()}, "\n".join(lines), as_json)
+    print_result({stage: result.to_json() for stage, result in found.items()}, "\n".join(lines), as_json)
 
 
 @main.command(short_help="Continue a run that was stopped, for whatever reason.", cls=SectionedCommand)
@@ -203,7 +202,7 @@ def resume(run: Path, root: Path | None, device: str, threads: int | None, cache
                 return
             result = resume_run(run, environment, root=root)
     folder = RunFolder(run)
-    _print(fit_json(result, folder), fit_text(result, folder), as_json)
+    print_result(fit_json(result, folder), fit_text(result, folder), as_json)
 
 
 @main.command(short_help="Measure a bundle on labelled images that it has not seen.", cls=SectionedCommand)
@@ -234,7 +233,7 @@ def evaluate(run: Path, threads: int | None, as_json: bool, **options: Any) -> N
 
         with Terminal(phrase=as_command_line) as progress:
             found = evaluate_run(run, EvaluationOptions(**options), threads=usable_threads(threads), progress=progress)
-    _print(evaluation_json(found), evaluation_text(found), as_json)
+    print_result(evaluation_json(found), evaluation_text(found), as_json)
 
 
 @main.command(short_help="Write the report of a run again.", cls=SectionedCommand)
@@ -247,7 +246,7 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
         from trainer.run import report_run
 
         page = report_run(run, root=root)
-    _print({"report": str(page)}, str(page), as_json)
+    print_result({"report": str(page)}, str(page), as_json)
 
 
 @main.command(short_help="Write the bundle of a run again, as a folder or .zip.", cls=SectionedCommand)
@@ -274,7 +273,7 @@ def export(run: Path, threads: int | None, cache: Path | None, as_json: bool, **
             bundle = export_run(run, ExportOptions(**options), environment)
     metrics = bundle.metrics["validation"]
     value = {"bundle": str(options["out"]), "digest": bundle.digest, "validation": metrics}
-    _print(value, f"{options['out']}\n{bundle.digest}\n{metrics_text('validation', metrics)}", as_json)
+    print_result(value, f"{options['out']}\n{bundle.digest}\n{metrics_text('validation', metrics)}", as_json)
 
 
 def _environment(*, device: str, threads: int | None, cache: Path | None) -> AbstractContextManager[Environment]:
@@ -294,5 +293,4 @@ def _print_warning(line: str) -> None:
     print_error(as_command_line(line))
 
 
-def _print(value: Mapping[str, Any], text: str, as_json: bool) -> None:
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
+main.add_command(show)
