@@ -26,6 +26,7 @@ LAYERS = {
             "command_line",
             "progress",
             "terminal",
+            "decoding",
             "recipe",
             "catalog",
             "data",
@@ -36,7 +37,7 @@ LAYERS = {
     ),
     "trainer.recipe": ("schedules", "knobs", "recipe", "reading", "options"),
     "trainer.catalog": ("row", "labels", "files", "folder", "table", "split", "catalog", "reading", "lists"),
-    "trainer.data": ("cache", "images", "augment", "prepare"),
+    "trainer.data": ("housekeeping", "source", "cache", "uncached", "images", "augment", "prepare"),
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),
     "trainer.training": (
         *("device", "memory", "distributed", "tensorboard", "history", "session"),
@@ -71,7 +72,7 @@ LAYERS = {
         *("environment", "unreadable", "folder", "inputs", "next_command"),
         *("lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
     ),
-    "trainer.cli": ("exit", "options", "output", "show", "commands"),
+    "trainer.cli": ("exit", "options", "output", "show", "cache", "commands"),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy", "sklearn", "matplotlib", "PIL")

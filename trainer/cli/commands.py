@@ -15,10 +15,12 @@ import click
 
 from service import __version__
 from service.console import Program, SectionedCommand, option, print_error
+from trainer.cli.cache import cache_command
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import (
     AS_JSON,
     CACHE,
+    CACHE_MAX,
     DATA,
     DEVICE,
     MOST_USED,
@@ -104,6 +106,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
 @DEVICE
 @THREADS
 @CACHE
+@CACHE_MAX
 @AS_JSON
 def fit(
     data: Path,
@@ -112,6 +115,7 @@ def fit(
     device: str,
     threads: int | None,
     cache: Path | None,
+    cache_max: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -120,7 +124,7 @@ def fit(
         from trainer.recipe import apply_options
         from trainer.run import RunFolder, choose_run, fit_run, follow_run
 
-        with _environment(device=device, threads=threads, cache=cache) as environment:
+        with _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment:
             command.run = run = choose_run(run, data, environment)
             if not environment.distributed.is_main:
                 follow_run(run, environment, root=None)
@@ -151,6 +155,7 @@ def fit(
 @DEVICE
 @THREADS
 @CACHE
+@CACHE_MAX
 @AS_JSON
 @click.pass_context
 def lr_find(
@@ -162,6 +167,7 @@ def lr_find(
     device: str,
     threads: int | None,
     cache: Path | None,
+    cache_max: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -170,7 +176,7 @@ def lr_find(
         from trainer.recipe import apply_options
         from trainer.run import find_lr
 
-        with _environment(device=device, threads=threads, cache=cache) as environment:
+        with _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment:
             recipe = apply_options(recipe_file, data, options, warn=environment.progress.warn)
             found = find_lr(recipe, environment, out=folder)
     lines = [line for stage, result in found.items() for line in result.table(stage)]
@@ -188,15 +194,24 @@ def lr_find(
 @DEVICE
 @THREADS
 @CACHE
+@CACHE_MAX
 @AS_JSON
-def resume(run: Path, root: Path | None, device: str, threads: int | None, cache: Path | None, as_json: bool) -> None:
+def resume(
+    run: Path,
+    root: Path | None,
+    device: str,
+    threads: int | None,
+    cache: Path | None,
+    cache_max: str | None,
+    as_json: bool,
+) -> None:
     """Continue RUN after it was stopped: by Ctrl-C, a kill, a full disk or a power cut."""
     with clear_errors() as command:
         from trainer.run import RunFolder, follow_run, resume_run
 
         command.run = run
 
-        with _environment(device=device, threads=threads, cache=cache) as environment:
+        with _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment:
             if not environment.distributed.is_main:
                 follow_run(run, environment, root=root)
                 return
@@ -263,23 +278,28 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
 @MOVED_ROOT
 @THREADS
 @CACHE
+@CACHE_MAX
 @AS_JSON
-def export(run: Path, threads: int | None, cache: Path | None, as_json: bool, **options: Any) -> None:
+def export(
+    run: Path, threads: int | None, cache: Path | None, cache_max: str | None, as_json: bool, **options: Any
+) -> None:
     """Write a bundle, folder or .zip, from the best weights of RUN."""
     with clear_errors():
         from trainer.run import ExportOptions, export_run
 
-        with _environment(device="cpu", threads=threads, cache=cache) as environment:
+        with _environment(device="cpu", threads=threads, cache=cache, cache_max=cache_max) as environment:
             bundle = export_run(run, ExportOptions(**options), environment)
     metrics = bundle.metrics["validation"]
     value = {"bundle": str(options["out"]), "digest": bundle.digest, "validation": metrics}
     print_result(value, f"{options['out']}\n{bundle.digest}\n{metrics_text('validation', metrics)}", as_json)
 
 
-def _environment(*, device: str, threads: int | None, cache: Path | None) -> AbstractContextManager[Environment]:
+def _environment(
+    *, device: str, threads: int | None, cache: Path | None, cache_max: str | None
+) -> AbstractContextManager[Environment]:
     from trainer.run import open_environment
 
-    return open_environment(device=device, threads=threads, cache=cache, show=_show)
+    return open_environment(device=device, threads=threads, cache=cache, cache_max=cache_max, show=_show)
 
 
 def _show(is_main: bool) -> AbstractContextManager[Progress]:
@@ -294,3 +314,4 @@ def _print_warning(line: str) -> None:
 
 
 main.add_command(show)
+main.add_command(cache_command)

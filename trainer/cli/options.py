@@ -68,6 +68,15 @@ CACHE = option(
 )
 
 
+CACHE_MAX = option(
+    "--cache-max",
+    metavar="SIZE",
+    envvar="FIELDGUIDE_CACHE_MAX",
+    help="Largest size of that folder, such as 20GB: the caches used longest ago go first. Images that do not fit are "
+    "decoded whenever they are needed.  [FIELDGUIDE_CACHE_MAX; default: a fifth of the free disk]",
+)
+
+
 def recipe_options(*, for_fit: bool = False, only_feed: bool = False) -> Callable[[Command], Command]:
     """Give a command --recipe and an option for every setting that has one, in the order of the recipe's groups.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -149,16 +149,17 @@ class Feed:
         else:
             return ()
         pictures = [picture for _, picture in decoded]
-        data.train.slots[positions] = np.arange(len(positions))
-        data.train.aspects[positions] = np.concatenate([_aspect(picture) for picture in pictures])
+        slots, aspects = np.full(len(self._rows), -1, dtype=np.int64), np.ones(len(self._rows), dtype=np.float32)
+        slots[positions] = np.arange(len(positions))
+        aspects[positions] = np.concatenate([_aspect(picture) for picture in pictures])
         train = PixelCache(
             pixels=np.stack([picture.pixels for picture in pictures]),
-            slots=data.train.slots,
-            aspects=data.train.aspects,
+            slots=slots,
+            aspects=aspects,
             errors={},
         )
         session = Session(device=session.device, images=StreamedImages(train, session.device))
-        batches = Batches(data, self._recipe, session)
+        batches = Batches(replace(data, train=train), self._recipe, session)
         mix = batches.draw_mix(0, len(samples), size=self.size(0))
         if mix is None:
             return ()
@@ -201,6 +202,9 @@ class _NoImages:
     def batch(self, positions: npt.NDArray[np.int64]) -> torch.Tensor:
         """See `Images.batch`."""
         raise NotImplementedError
+
+    def prefetch(self, positions: Iterable[int]) -> None:
+        """See `Images.prefetch`."""
 
 
 _NO_IMAGES = _NoImages()

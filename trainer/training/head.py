@@ -72,6 +72,7 @@ def extract_features(model: Classifier, data: TrainingData, recipe: Recipe, sess
         session.warn(text, stage="features", micro_batch=micro_batch.size)
 
     for view in range(views):
+        session.images.prefetch(range(shard.start, shard.stop))
         for block in batches(shard.stop - shard.start, _IMAGES_A_COPY):
             embeddings: list[Tensor] = []
             for part in batches(len(block), BATCH_SIZE):

@@ -50,7 +50,7 @@ class Phases:
 
 def model_size(data: TrainingData) -> int:
     """Side of the model's input, pixels."""
-    return int(data.valid.pixels.shape[1])
+    return data.valid.size
 
 
 def crop_sizes(recipe: FinetuneRecipe, size: int) -> list[int]:
