@@ -50,12 +50,14 @@ class Decoding:
         threads: Images that are hashed or decoded at the same time.
         progress: Is advanced by every image.
         max_bytes: Largest size of all caches together; None: a fifth of the disk that would be free without them.
+        workers: Processes that decode what the cache has no room for; None: as many as `threads`.
     """
 
     cache: Path
     threads: int
     progress: Progress = field(default_factory=NoProgress)
     max_bytes: int | None = None
+    workers: int | None = None
 
 
 class CacheFull(Exception):
@@ -151,7 +153,7 @@ def fill_cache(
             f"the image cache in {home} cannot be written ({error.strerror or error}); "
             "free space there, or give another folder as `cache`"
         )
-        if error.errno in _NO_SPACE:
+        if error.errno in _NO_SPACE or decoding.max_bytes == 0:
             remove_cache(home)  # the run itself needs the space
             raise CacheFull(
                 f"the cache cannot be written, {error.strerror}", needed=len(digests) * spec.size * spec.size * 3

@@ -197,7 +197,7 @@ class _Decoder:
         except CacheFull as full:
             if self._workers is None:
                 self._report(full)
-                self._workers = DecodingWorkers(decoding.threads)
+                self._workers = DecodingWorkers(decoding.workers or decoding.threads)
             return UncachedPixels(files, spec, inspect_images(files, spec, decoding, data=data), self._workers)
 
     def _report(self, full: CacheFull) -> None:

@@ -44,7 +44,15 @@ class Environment:
     def decoding(self) -> Decoding:
         """How images are decoded, and where they are kept."""
         progress = self.progress if self.distributed.is_main else NoProgress()  # one warning, not one of each process
-        return Decoding(cache=self.cache, threads=self.threads, progress=progress, max_bytes=self.max_cache_bytes)
+        # torchrun's processes on this machine share its cores: only the main one fills the cache, but all may decode.
+        workers = max(1, self.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        return Decoding(
+            cache=self.cache,
+            threads=self.threads,
+            progress=progress,
+            max_bytes=self.max_cache_bytes,
+            workers=workers,
+        )
 
     def open_session(self, data: TrainingData, history: History) -> Session:
         """A session of training on these images. Raises FitError if the device has not enough memory."""
