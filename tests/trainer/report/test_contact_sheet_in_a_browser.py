@@ -46,7 +46,7 @@ def test_the_page_is_accessible_and_fits_the_window(
     found = Axe().run(page).response["violations"]
     assert [(violation["id"], violation["nodes"][0]["html"]) for violation in found] == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    assert page.locator(".pair img").count() == 2 * (6 + 2) + 6
+    assert page.locator(".pair img").count() == 2 * (6 + 3) + 6
     assert page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
     context.close()
     assert {url for url in requested if not url.startswith("data:")} == {page_file.as_uri()}
