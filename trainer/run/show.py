@@ -18,7 +18,6 @@ from trainer.run.folder import first_free, require_free, require_outside
 from trainer.run.inputs import read_recipe_catalog
 from trainer.training.phases import for_backbone
 
-MAX_COUNT = 200
 _SUFFIXES = (".html", ".png")
 
 
