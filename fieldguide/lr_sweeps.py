@@ -55,6 +55,7 @@ def lr_find(
     device: str | torch.device = "auto",
     threads: int | None = None,
     cache: StrPath | None = None,
+    cache_max: str | int | None = None,
     progress: bool = True,
     **options: Any,
 ) -> LRFind:
@@ -67,6 +68,7 @@ def lr_find(
         device: See `fit`.
         threads: See `fit`.
         cache: See `fit`.
+        cache_max: See `fit`.
         progress: See `fit`.
         **options: Those of `fit` that matter to the network and the images.
 
@@ -76,6 +78,8 @@ def lr_find(
         TypeError: There is no such option, or it has no effect here.
     """
     inputs = read_inputs(data, recipe, options, trains=False)
-    with call_environment(device=device, threads=threads, cache=cache, progress=progress) as environment:
+    with call_environment(
+        device=device, threads=threads, cache=cache, cache_max=cache_max, progress=progress
+    ) as environment:
         complete = inputs.complete_recipe(environment.progress.warn)
         return LRFind(find_lr(complete, environment, out=optional_path(out), catalog=inputs.catalog))

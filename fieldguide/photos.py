@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import trainer.catalog
 from fieldguide.inputs import read_inputs
 from fieldguide.paths import StrPath, optional_path, require_positive
 from trainer.catalog import Catalog, Columns, ReadOptions, catalog_from_lists
-from trainer.errors import CatalogError
-from trainer.model import load_backbone
-from trainer.recipe import RANDOM_WEIGHTS, Recipe
-from trainer.report.gallery import AugmentedExample, draw_augmented_examples
-from trainer.report.notebook import examples_html
-from trainer.run.inputs import read_recipe_catalog
+from trainer.progress import NoProgress
+from trainer.recipe import Recipe
+from trainer.report.contact_sheet import ContactSheet
+from trainer.report.contact_sheet_page import contact_sheet_html
+from trainer.run import ShowOptions, choose_sheet, show_images, usable_threads, write_contact_sheet
 from trainer.sample import Sample, write_sample
 
 
@@ -159,62 +156,75 @@ def read_catalog(
     return trainer.catalog.read_catalog(Path(data), options, valid=optional_path(valid))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
-    """Training images as the network sees them. In a notebook they are shown.
+    """Images as the network is fed with them. In a notebook they are shown, with validation images.
 
     Attributes:
-        images: uint8 [N, size, size, 3], cropped, turned and lit as the recipe says.
+        images: uint8 [N, size, size, 3]: training images, cropped, turned and lit as the recipe says. A list of N
+            arrays if their sizes differ: one image in epochs of progressive resizing.
         labels: The labels of each image.
         paths: Path of each image, from the catalog's root.
     """
 
-    images: npt.NDArray[np.uint8]
-    labels: tuple[tuple[str, ...], ...]
-    paths: tuple[str, ...]
+    def __init__(self, sheet: ContactSheet, folder: Path | None) -> None:
+        tiles = sheet.sections[0].tiles
+        images = [tile.pixels for tile in tiles]
+        self.images = np.stack(images) if len({image.shape for image in images}) == 1 else images
+        self.labels = tuple(tile.labels for tile in tiles)
+        self.paths = tuple(tile.path for tile in tiles)
+        self._sheet = sheet
+        self._folder = folder
 
     def __repr__(self) -> str:
-        return f"Batch({len(self.images)} images of {self.images.shape[1]} x {self.images.shape[2]} pixels)"
+        sizes = sorted({image.shape[0] for image in self.images})
+        return f"Batch({len(self.images)} images of {', '.join(f'{size} x {size}' for size in sizes)} pixels)"
 
     def _repr_html_(self) -> str:
-        return examples_html(
-            [
-                AugmentedExample(path=path, labels=labels, pixels=pixels)
-                for path, labels, pixels in zip(self.paths, self.labels, self.images, strict=True)
-            ]
-        )
+        return contact_sheet_html(self._sheet)
+
+    def save(self, out: StrPath) -> Path:
+        """Write what a notebook shows to a new .html or .png.
+
+        Raises:
+            FileExistsError: `out` exists already.
+            TrainerError: It has another suffix, or would be among the images.
+        """
+        path = choose_sheet(Path(out), self._folder)
+        write_contact_sheet(self._sheet, path)
+        return path
 
 
 def show_batch(
-    data: StrPath | Catalog, *, n: int = 12, recipe: Recipe | StrPath | None = None, **options: Any
+    data: StrPath | Catalog,
+    *,
+    n: int = 12,
+    class_name: str | None = None,
+    image: StrPath | None = None,
+    recipe: Recipe | StrPath | None = None,
+    **options: Any,
 ) -> Batch:
-    """Show training images as the network sees them, of different classes if possible.
+    """Show what `fit`, with the same arguments, would feed the network. The same as the command `fieldguide show`.
 
-    Mixing of images (mixup, cutmix) and other sizes than the model's are not shown.
+    Training images are shown as epoch 1 of the training uses them, beside the originals with their crops; mixed ones if
+    the recipe mixes; validation images as they are validated and served.
 
     Args:
         data: A folder with one folder for each class, a CSV, or a catalog.
-        n: Number of images, if there are as many.
+        n: Number of images of each split, of different classes if possible.
+        class_name: Only images of this class.
+        image: Path of one image of the data: it is shown as nine epochs show it.
         recipe: A recipe, or a TOML file of one; None: every default.
-        **options: Those of `fit`: backbone, size, seed ...
+        **options: Those of `fit`: backbone, size, seed, mixup ...
 
     Raises:
-        TrainerError: The images or the recipe cannot be used, or none of them can be decoded.
+        TrainerError: The images or the recipe cannot be used, there is no such class or image, or none of the images
+            can be decoded.
         TypeError: There is no such option.
         ValueError: `n` is less than 1.
     """
     require_positive(n)
     inputs = read_inputs(data, recipe, options)
     complete = inputs.complete_recipe(lambda _text: None)
-    catalog = inputs.catalog or read_recipe_catalog(complete)
-    pixels = load_backbone(complete.backbone, size=complete.size or None, weights=RANDOM_WEIGHTS).pixels
-    found = draw_augmented_examples(catalog, complete, pixels, count=n, rows_each=1)
-    if not found:
-        raise CatalogError(
-            f"{catalog.root}: none of the training images can be decoded; give images in an accepted format"
-        )
-    return Batch(
-        images=np.stack([example.pixels for example in found]),
-        labels=tuple(example.labels for example in found),
-        paths=tuple(example.path for example in found),
-    )
+    chosen = ShowOptions(count=n, class_name=class_name, image=optional_path(image))
+    sheet = show_images(complete, chosen, threads=usable_threads(None), progress=NoProgress(), catalog=inputs.catalog)
+    return Batch(sheet, inputs.catalog.folder if inputs.catalog else Path(complete.data.path))

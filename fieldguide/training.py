@@ -24,6 +24,7 @@ def fit(
     device: str | torch.device = "auto",
     threads: int | None = None,
     cache: StrPath | None = None,
+    cache_max: str | int | None = None,
     progress: bool = True,
     **options: Any,
 ) -> Run:
@@ -38,6 +39,8 @@ def fit(
         device: auto (a GPU if there is one), cpu, cuda, cuda:1 or mps.
         threads: Number of threads that decode images; None: one for each core.
         cache: Folder of decoded images; None: FIELDGUIDE_CACHE, else ~/.cache/fieldguide.
+        cache_max: Largest size of that folder, such as "20GB" or a number of bytes; None: FIELDGUIDE_CACHE_MAX, else a
+            fifth of the free disk. Images that do not fit are decoded whenever they are needed.
         progress: Whether to show progress; if not, only warnings are shown.
         **options: Those of the command, with `_` for `-`: epochs=5, lr=1e-3, lr=(1e-5, 1e-3), lr="auto",
             sizes="128:3,224:2", freeze="early:2", patience=3 ... They override the recipe.
@@ -49,7 +52,9 @@ def fit(
         TypeError: There is no such option.
     """
     inputs = read_inputs(data, recipe, options)
-    with call_environment(device=device, threads=threads, cache=cache, progress=progress) as environment:
+    with call_environment(
+        device=device, threads=threads, cache=cache, cache_max=cache_max, progress=progress
+    ) as environment:
         run = choose_run(optional_path(out), inputs.images, environment)
         if not environment.distributed.is_main:
             follow_run(run, environment, root=None)
@@ -71,6 +76,7 @@ def resume(
     device: str | torch.device = "auto",
     threads: int | None = None,
     cache: StrPath | None = None,
+    cache_max: str | int | None = None,
     progress: bool = True,
 ) -> Run:
     """Continue a run that was stopped: by an interrupt, a kill, a full disk or a power cut.
@@ -81,12 +87,15 @@ def resume(
         device: See `fit`.
         threads: See `fit`.
         cache: See `fit`.
+        cache_max: See `fit`.
         progress: See `fit`.
 
     Raises:
         TrainerError: There is nothing to continue, another process is working on it, or the images have changed.
     """
-    with call_environment(device=device, threads=threads, cache=cache, progress=progress) as environment:
+    with call_environment(
+        device=device, threads=threads, cache=cache, cache_max=cache_max, progress=progress
+    ) as environment:
         if environment.distributed.is_main:
             resume_run(Path(run), environment, root=optional_path(root))
         else:

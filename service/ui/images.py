@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
 
 _QUALITY = 82  # of JPEG and WebP
 _HEATMAP_PIXELS = 96
@@ -18,10 +18,10 @@ _HEATMAP_OPACITY = 0.72
 
 
 def jpeg_url(pixels: npt.NDArray[np.uint8], *, max_pixels: int) -> str:
-    """A JPEG of uint8 [S, S, 3], reduced if S is over `max_pixels`."""
+    """A JPEG of uint8 [H, W, 3], reduced if a side is over `max_pixels`."""
     image = Image.fromarray(pixels)
-    if image.width > max_pixels:
-        image = image.resize((max_pixels, max_pixels), Image.Resampling.LANCZOS)
+    if max(image.size) > max_pixels:
+        image = ImageOps.contain(image, (max_pixels, max_pixels), Image.Resampling.LANCZOS)
     return _data_url(image, "jpeg")
 
 

@@ -47,7 +47,7 @@ class TestTutorial:
     @pytest.mark.parametrize(
         ("code", "shown"),
         [
-            ("show_batch", 'class="gallery singles"'),
+            ("show_batch", 'class="gallery pairs"'),
             ("lr_find", "Learning rate finder: fine-tuning"),
             ("fieldguide.fit", "of 361 validation images"),
             ("top_losses", 'class="gallery top-losses"'),

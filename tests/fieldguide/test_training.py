@@ -395,10 +395,27 @@ def test_show_batch_shows_augmented_training_images(home: Path) -> None:
     assert fieldguide.show_batch(catalog, n=100, backbone="tiny").images.shape[0] == 36 - VALID
 
 
+def test_show_batch_of_one_image_or_class_is_saved_where_nothing_is(home: Path, tmp_path: Path) -> None:
+    batch = fieldguide.show_batch(home / "photos", n=3, class_name="red", backbone="tiny")
+    assert set(batch.labels) == {("red",)}
+    assert batch.save(tmp_path / "red.html").read_text(encoding="utf-8").count("<figure>") == 3 + 2  # 2 are held out
+    with pytest.raises(FileExistsError, match="nothing is overwritten"):
+        batch.save(tmp_path / "red.html")
+    with pytest.raises(fieldguide.TrainerError, match="among the images"):
+        batch.save(home / "photos" / "red.html")
+    grown = fieldguide.show_batch(
+        home / "photos", image=home / "photos" / "red" / "000.jpg", backbone="tiny", sizes="16:3,32:6"
+    )
+    assert [image.shape[0] for image in grown.images] == [16] * 3 + [32] * 6
+    assert repr(grown) == "Batch(9 images of 16 x 16, 32 x 32 pixels)"
+    with pytest.raises(fieldguide.TrainerError, match="leave out one of them"):
+        fieldguide.show_batch(home / "photos", image="red/000.jpg", class_name="red", backbone="tiny")
+
+
 def test_show_batch_of_images_that_cannot_be_decoded(tmp_path: Path) -> None:
     photos = write_folder(tmp_path / "photos")
     for path in photos.rglob("*.jpg"):
-        path.write_bytes(b"broken")
+        path.write_text(f"broken {path}")
     with pytest.raises(fieldguide.TrainerError, match="none of the training images can be decoded"):
         fieldguide.show_batch(photos, backbone="tiny")
 

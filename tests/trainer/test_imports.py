@@ -26,6 +26,7 @@ LAYERS = {
             "command_line",
             "progress",
             "terminal",
+            "decoding",
             "recipe",
             "catalog",
             "data",
@@ -39,7 +40,7 @@ LAYERS = {
         *("row", "names", "levels", "labels", "cells", "options", "files", "folder_remarks", "folder", "archives"),
         *("table", "hugging_face", "split", "splitting", "remarks", "catalog", "reading", "lists"),
     ),
-    "trainer.data": ("cache", "images", "augment", "prepare"),
+    "trainer.data": ("housekeeping", "source", "cache", "uncached", "images", "augment", "prepare"),
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),
     "trainer.training": (
         *("device", "memory", "distributed", "tensorboard", "history", "session"),
@@ -58,18 +59,23 @@ LAYERS = {
             "training_charts",
             "lr_find_plot",
             "confusion",
+            "outline",
+            "feed",
+            "contact_sheet",
+            "contact_sheet_png",
             "gallery",
             "summary",
             "page",
             "notebook",
+            "contact_sheet_page",
         ),
     ),
     "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
         *("environment", "unreadable", "folder", "inputs", "next_command"),
-        *("lr_find", "evaluate", "diagnose", "report", "export", "fit"),
+        *("lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
     ),
-    "trainer.cli": ("exit", "options", "output", "commands"),
+    "trainer.cli": ("exit", "options", "output", "show", "cache", "commands"),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy", "sklearn", "matplotlib", "PIL")

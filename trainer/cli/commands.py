@@ -6,9 +6,7 @@ standard error.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +15,12 @@ import click
 
 from service import __version__
 from service.console import Program, SectionedCommand, option, print_error
+from trainer.cli.cache import cache_command
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import (
     AS_JSON,
     CACHE,
+    CACHE_MAX,
     DATA,
     DEVICE,
     MOST_USED,
@@ -32,7 +32,8 @@ from trainer.cli.options import (
     given_options,
     recipe_options,
 )
-from trainer.cli.output import evaluation_json, evaluation_text, fit_json, fit_text, metrics_text, written
+from trainer.cli.output import evaluation_json, evaluation_text, fit_json, fit_text, metrics_text, print_result, written
+from trainer.cli.show import show
 from trainer.command_line import command_line
 from trainer.recipe import GROUPS
 
@@ -88,7 +89,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
         f"  (listed in {sample.planted_file.name}; {sample.held_out.name} has good ones to evaluate on)\n"
         f"next: {command_line('fit', folder, '--recipe', sample.recipe_file)}"
     )
-    _print(value, text, as_json)
+    print_result(value, text, as_json)
 
 
 @main.command(
@@ -105,6 +106,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
 @DEVICE
 @THREADS
 @CACHE
+@CACHE_MAX
 @AS_JSON
 def fit(
     data: Path,
@@ -113,6 +115,7 @@ def fit(
     device: str,
     threads: int | None,
     cache: Path | None,
+    cache_max: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -121,7 +124,7 @@ def fit(
         from trainer.recipe import apply_options
         from trainer.run import RunFolder, choose_run, fit_run, follow_run
 
-        with _environment(device=device, threads=threads, cache=cache) as environment:
+        with _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment:
             command.run = run = choose_run(run, data, environment)
             if not environment.distributed.is_main:
                 follow_run(run, environment, root=None)
@@ -129,7 +132,7 @@ def fit(
             recipe = apply_options(recipe_file, data, options, warn=environment.progress.warn)
             result = fit_run(recipe, run, environment)
     folder = RunFolder(run)
-    _print(fit_json(result, folder), fit_text(result, folder), as_json)
+    print_result(fit_json(result, folder), fit_text(result, folder), as_json)
 
 
 @main.command(
@@ -152,6 +155,7 @@ def fit(
 @DEVICE
 @THREADS
 @CACHE
+@CACHE_MAX
 @AS_JSON
 @click.pass_context
 def lr_find(
@@ -163,6 +167,7 @@ def lr_find(
     device: str,
     threads: int | None,
     cache: Path | None,
+    cache_max: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -171,7 +176,7 @@ def lr_find(
         from trainer.recipe import apply_options
         from trainer.run import find_lr
 
-        with _environment(device=device, threads=threads, cache=cache) as environment:
+        with _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment:
             recipe = apply_options(recipe_file, data, options, warn=environment.progress.warn)
             found = find_lr(recipe, environment, out=folder)
     lines = [line for stage, result in found.items() for line in result.table(stage)]
@@ -180,7 +185,7 @@ def lr_find(
         *written(folder, "lr_find.png"),
         f"next: {command_line('fit', data, *again, '--lr', 'auto')}",
     ]
-    _print({stage: result.to_json() for stage, result in found.items()}, "\n".join(lines), as_json)
+    print_result({stage: result.to_json() for stage, result in found.items()}, "\n".join(lines), as_json)
 
 
 @main.command(short_help="Continue a run that was stopped, for whatever reason.", cls=SectionedCommand)
@@ -189,21 +194,30 @@ def lr_find(
 @DEVICE
 @THREADS
 @CACHE
+@CACHE_MAX
 @AS_JSON
-def resume(run: Path, root: Path | None, device: str, threads: int | None, cache: Path | None, as_json: bool) -> None:
+def resume(
+    run: Path,
+    root: Path | None,
+    device: str,
+    threads: int | None,
+    cache: Path | None,
+    cache_max: str | None,
+    as_json: bool,
+) -> None:
     """Continue RUN after it was stopped: by Ctrl-C, a kill, a full disk or a power cut."""
     with clear_errors() as command:
         from trainer.run import RunFolder, follow_run, resume_run
 
         command.run = run
 
-        with _environment(device=device, threads=threads, cache=cache) as environment:
+        with _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment:
             if not environment.distributed.is_main:
                 follow_run(run, environment, root=root)
                 return
             result = resume_run(run, environment, root=root)
     folder = RunFolder(run)
-    _print(fit_json(result, folder), fit_text(result, folder), as_json)
+    print_result(fit_json(result, folder), fit_text(result, folder), as_json)
 
 
 @main.command(short_help="Measure a bundle on labelled images that it has not seen.", cls=SectionedCommand)
@@ -256,7 +270,7 @@ def evaluate(run: Path, threads: int | None, as_json: bool, **options: Any) -> N
 
         with Terminal(phrase=as_command_line) as progress:
             found = evaluate_run(run, EvaluationOptions(**options), threads=usable_threads(threads), progress=progress)
-    _print(evaluation_json(found), evaluation_text(found), as_json)
+    print_result(evaluation_json(found), evaluation_text(found), as_json)
 
 
 @main.command(short_help="Write the report of a run again.", cls=SectionedCommand)
@@ -269,7 +283,7 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
         from trainer.run import report_run
 
         page = report_run(run, root=root)
-    _print({"report": str(page)}, str(page), as_json)
+    print_result({"report": str(page)}, str(page), as_json)
 
 
 @main.command(short_help="Write the bundle of a run again, as a folder or .zip.", cls=SectionedCommand)
@@ -286,23 +300,28 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
 @MOVED_ROOT
 @THREADS
 @CACHE
+@CACHE_MAX
 @AS_JSON
-def export(run: Path, threads: int | None, cache: Path | None, as_json: bool, **options: Any) -> None:
+def export(
+    run: Path, threads: int | None, cache: Path | None, cache_max: str | None, as_json: bool, **options: Any
+) -> None:
     """Write a bundle, folder or .zip, from the best weights of RUN."""
     with clear_errors():
         from trainer.run import ExportOptions, export_run
 
-        with _environment(device="cpu", threads=threads, cache=cache) as environment:
+        with _environment(device="cpu", threads=threads, cache=cache, cache_max=cache_max) as environment:
             bundle = export_run(run, ExportOptions(**options), environment)
     metrics = bundle.metrics["validation"]
     value = {"bundle": str(options["out"]), "digest": bundle.digest, "validation": metrics}
-    _print(value, f"{options['out']}\n{bundle.digest}\n{metrics_text('validation', metrics)}", as_json)
+    print_result(value, f"{options['out']}\n{bundle.digest}\n{metrics_text('validation', metrics)}", as_json)
 
 
-def _environment(*, device: str, threads: int | None, cache: Path | None) -> AbstractContextManager[Environment]:
+def _environment(
+    *, device: str, threads: int | None, cache: Path | None, cache_max: str | None
+) -> AbstractContextManager[Environment]:
     from trainer.run import open_environment
 
-    return open_environment(device=device, threads=threads, cache=cache, show=_show)
+    return open_environment(device=device, threads=threads, cache=cache, cache_max=cache_max, show=_show)
 
 
 def _show(is_main: bool) -> AbstractContextManager[Progress]:
@@ -316,5 +335,5 @@ def _print_warning(line: str) -> None:
     print_error(as_command_line(line))
 
 
-def _print(value: Mapping[str, Any], text: str, as_json: bool) -> None:
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
+main.add_command(show)
+main.add_command(cache_command)

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from service.console import option
 from trainer.cli.exit import as_command_line
-from trainer.recipe import GROUPS, SYNONYMS, Recipe, Setting, settings_of
+from trainer.recipe import FEED_GROUPS, GROUPS, SYNONYMS, Recipe, Setting, settings_of
 
 Command = Callable[..., Any]
 
@@ -23,6 +23,11 @@ _LR_HELP = (
     "Maximum learning rate of the head in fine-tuning. Examples: 1e-3 (pretrained earliest layers get a tenth of it); "
     "1e-5:1e-3 (geometric, from the earliest layers to the head); auto (found by sweeps, for both stages). With "
     "--epochs 0: that of the head stage.  [default: 4e-3]"
+)
+# What decides which images the network is fed, besides the settings of FEED_GROUPS.
+_FEED = (
+    *("backbone", "size", "seed", "balance"),
+    *("finetune.epochs", "finetune.batch_size", "finetune.sizes", "finetune.mixup", "finetune.cutmix"),
 )
 _LR_GROUP = next(item.knob.group for item in settings_of(Recipe()) if item.key == "finetune.lr")
 
@@ -63,15 +68,31 @@ CACHE = option(
 )
 
 
-def recipe_options(*, for_fit: bool) -> Callable[[Command], Command]:
+CACHE_MAX = option(
+    "--cache-max",
+    metavar="SIZE",
+    envvar="FIELDGUIDE_CACHE_MAX",
+    help="Largest size of that folder, such as 20GB: the caches used longest ago go first. Images that do not fit are "
+    "decoded whenever they are needed.  [FIELDGUIDE_CACHE_MAX; default: a fifth of the free disk]",
+)
+
+
+def recipe_options(*, for_fit: bool = False, only_feed: bool = False) -> Callable[[Command], Command]:
     """Give a command --recipe and an option for every setting that has one, in the order of the recipe's groups.
 
     Args:
         for_fit: Whether the command trains; else the options that only matter there, and --lr, are left out.
+        only_feed: Whether only the options are wanted that decide what the network is fed.
     """
 
     def decorate(command: Command) -> Command:
-        settings = [item for item in settings_of(Recipe()) if item.knob.option and (for_fit or not item.knob.only_fit)]
+        settings = [
+            item
+            for item in settings_of(Recipe())
+            if item.knob.option
+            and (for_fit or not item.knob.only_fit)
+            and (not only_feed or item.knob.group in FEED_GROUPS or item.key in _FEED)
+        ]
         for group in reversed(GROUPS):
             for item in reversed([item for item in settings if item.knob.group == group]):
                 command = _option(item)(command)

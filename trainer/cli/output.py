@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from trainer.command_line import command_line
 
@@ -79,6 +82,11 @@ def metrics_text(split: str, metrics: Mapping[str, float]) -> str:
 def written(folder: Path | None, name: str) -> list[str]:
     """A line that names a file, if there is a folder for it."""
     return [] if folder is None else [f"plot: {folder / name}"]
+
+
+def print_result(value: Mapping[str, Any], text: str, as_json: bool) -> None:
+    """Print what a command did: a JSON object, or lines for people."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
 
 
 def _left_out(unreadable: Mapping[Row, str]) -> Iterator[str]:

@@ -45,13 +45,33 @@ def augment(
     Returns:
         float32 [B, 3, size, size] in 0..255, channels last, on the device of `images`.
     """
-    draws = torch.from_numpy(uniforms(samples, _DRAWS_PER_SAMPLE, seed=seed, epoch=epoch))
+    draws = _draw(samples, seed=seed, epoch=epoch)
     theta = to_device(crop_matrices(draws, torch.from_numpy(aspects), settings), images.device)
     pixels = images.permute(0, 3, 1, 2).float()
     grid = F.affine_grid(theta, [len(images), 3, size, size], align_corners=False)
     pixels = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     pixels = _change_lighting(pixels, to_device(draws[:, 6:8].contiguous(), images.device), settings)
     return pixels.contiguous(memory_format=torch.channels_last)
+
+
+def crop_corners(
+    aspects: npt.NDArray[np.float32],
+    samples: npt.NDArray[np.int64],
+    *,
+    settings: Augmentation,
+    seed: int,
+    epoch: int,
+) -> npt.NDArray[np.float32]:
+    """Return where `augment`, with the same arguments, takes its crops from.
+
+    Returns:
+        float32 [B, 4, 2]: the corners of each crop, from what becomes the top left, round to the bottom left, as x
+        and y in fractions of the original's width and height. A rotated crop may reach beyond the image (it is mirrored
+        there).
+    """
+    theta = crop_matrices(_draw(samples, seed=seed, epoch=epoch), torch.from_numpy(aspects), settings)
+    corners = torch.tensor([[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])
+    return np.asarray((corners @ theta.transpose(1, 2) + 1) / 2)
 
 
 def crop_matrices(draws: Tensor, aspects: Tensor, settings: Augmentation) -> Tensor:
@@ -109,6 +129,11 @@ def uniforms(samples: npt.NDArray[np.int64], count: int, *, seed: int, epoch: in
         rows = _mix(state ^ _mix(samples.astype(np.uint64) + _GOLDEN_GAMMA))
         cells = _mix(rows[:, np.newaxis] + np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN_GAMMA)
     return ((cells >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)).astype(np.float32)
+
+
+def _draw(samples: npt.NDArray[np.int64], *, seed: int, epoch: int) -> Tensor:
+    """All random numbers of these samples in an epoch: float32 [B, _DRAWS_PER_SAMPLE]."""
+    return torch.from_numpy(uniforms(samples, _DRAWS_PER_SAMPLE, seed=seed, epoch=epoch))
 
 
 def _change_lighting(pixels: Tensor, draws: Tensor, settings: Augmentation) -> Tensor:

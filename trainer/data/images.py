@@ -1,7 +1,8 @@
-"""The images of a cache as tensors on a device: all copied to a GPU if they fit, else sent batch by batch."""
+"""Decoded images as tensors on a device: all copied to a GPU if they fit, else sent batch by batch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from trainer.data.cache import PixelCache
+from trainer.data.source import PixelSource
 
 # The rest of a GPU's free memory is for the network, its optimizer and its activations.
 _MAX_FREE_FRACTION = 0.5
@@ -29,8 +30,11 @@ class Images(Protocol):
             uint8 [B, S, S, 3] on the device.
         """
 
+    def prefetch(self, positions: Iterable[int]) -> None:
+        """See `PixelSource.prefetch`."""
 
-def open_images(cache: PixelCache, device: torch.device) -> Images:
+
+def open_images(cache: PixelSource, device: torch.device) -> Images:
     """Return `PreloadedImages` if the device is a GPU that they fit on, else `StreamedImages`."""
     if fits_on_gpu(_byte_count(cache), device):
         return PreloadedImages(cache, device)
@@ -45,8 +49,9 @@ def fits_on_gpu(byte_count: int, device: torch.device) -> bool:
 class PreloadedImages:
     """All images on the device: a batch is indexed there, and only the positions are sent."""
 
-    def __init__(self, cache: PixelCache, device: torch.device) -> None:
-        self._pixels = torch.empty((len(cache), *cache.pixels.shape[1:]), dtype=torch.uint8, device=device)
+    def __init__(self, cache: PixelSource, device: torch.device) -> None:
+        self._pixels = torch.empty((len(cache), cache.size, cache.size, 3), dtype=torch.uint8, device=device)
+        cache.prefetch(range(len(cache)))
         for start in range(0, len(cache), _IMAGES_PER_COPY):
             positions = np.arange(start, min(start + _IMAGES_PER_COPY, len(cache)), dtype=np.int64)
             self._pixels[start : start + len(positions)] = torch.from_numpy(cache.batch(positions)).to(device)
@@ -55,17 +60,26 @@ class PreloadedImages:
         """See `Images.batch`."""
         return self._pixels.index_select(0, to_device(torch.from_numpy(positions), self._pixels.device))
 
+    def prefetch(self, positions: Iterable[int]) -> None:
+        """See `PixelSource.prefetch`: all of them are there."""
+
 
 class StreamedImages:
-    """Images in the mapped file: each batch is sent to the device, while a GPU still processes the one before."""
+    """Images in the mapped file, or decoded as they are needed: each batch is sent to the
+    device, while a GPU still processes the one before.
+    """
 
-    def __init__(self, cache: PixelCache, device: torch.device) -> None:
+    def __init__(self, cache: PixelSource, device: torch.device) -> None:
         self._cache = cache
         self._device = device
 
     def batch(self, positions: npt.NDArray[np.int64]) -> Tensor:
         """See `Images.batch`."""
         return to_device(torch.from_numpy(self._cache.batch(positions)), self._device)
+
+    def prefetch(self, positions: Iterable[int]) -> None:
+        """See `PixelSource.prefetch`."""
+        self._cache.prefetch(positions)
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
@@ -75,8 +89,8 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
-def _byte_count(cache: PixelCache) -> int:
-    return len(cache) * int(np.prod(cache.pixels.shape[1:]))
+def _byte_count(cache: PixelSource) -> int:
+    return len(cache) * cache.size * cache.size * 3
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -13,7 +13,10 @@ import numpy.typing as npt
 from service.bundle.spec import Task
 from service.pixels import PixelSpec
 from trainer.catalog import Catalog, Row, broken_images, hash_files, require_readable
-from trainer.data.cache import Decoding, PixelCache, fill_cache
+from trainer.data.cache import CacheFull, Decoding, fill_cache, inspect_images
+from trainer.data.housekeeping import format_bytes, max_cache_bytes
+from trainer.data.source import PixelSource
+from trainer.data.uncached import DecodingWorkers, UncachedPixels
 from trainer.recipe import ALLOW_BROKEN
 
 # Training images are kept larger than the model's input, so that a crop of them still has its detail: 288 for 224.
@@ -44,11 +47,11 @@ class TrainingData:
     task: Task
     class_count: int
     coarse_indices: npt.NDArray[np.int64]
-    train: PixelCache
+    train: PixelSource
     train_targets: npt.NDArray[Any]
-    valid: PixelCache
+    valid: PixelSource
     valid_targets: npt.NDArray[Any]
-    subset: PixelCache
+    subset: PixelSource
     subset_positions: npt.NDArray[np.int64]
 
     @property
@@ -108,8 +111,9 @@ def prepare(
         unreadable = {catalog.rows[position]: reason for position, reason in errors.items()}
     train_rows, valid_rows = (_readable(catalog.split(split), unreadable) for split in ("train", "valid"))
     decoding.progress.start("decode", len(train_rows) + len(valid_rows))
-    train = _decode(catalog, train_rows, cache_spec(pixels), decoding)
-    valid = _decode(catalog, valid_rows, pixels, decoding)
+    decoder = _Decoder(catalog, decoding)
+    valid = decoder.open(valid_rows, pixels)  # first: if there is little room, these are decoded in every epoch
+    train = decoder.open(train_rows, cache_spec(pixels))
     unreadable |= _unreadable(train_rows, train) | _unreadable(valid_rows, valid)
     total = sum(row.split != "test" for row in catalog.rows)
     lost = {row: reason for row, reason in unreadable.items() if row.split != "test"}
@@ -118,8 +122,8 @@ def prepare(
     kept_train, kept_valid = catalog.split("train"), catalog.split("valid")
     subset_positions = choose_subset(kept_train, seed=seed)
     decoding.progress.start("decode again", len(subset_positions))
-    subset = _decode(catalog, [kept_train[position] for position in subset_positions], pixels, decoding)
-    decoded = np.flatnonzero(subset.slots >= 0)
+    subset = decoder.open([kept_train[position] for position in subset_positions], pixels)
+    decoded = np.array([number for number in range(len(subset)) if number not in subset.errors], dtype=np.int64)
     return Prepared(
         catalog=catalog,
         data=TrainingData(
@@ -140,7 +144,7 @@ def prepare(
 
 def prepare_validation(
     catalog: Catalog, pixels: PixelSpec, *, decoding: Decoding
-) -> tuple[tuple[Row, ...], PixelCache]:
+) -> tuple[tuple[Row, ...], PixelSource]:
     """Hash and decode the validation images alone.
 
     Args:
@@ -160,7 +164,7 @@ def prepare_validation(
     rows = tuple(replace(row, sha256=digest) for row, digest in zip(rows, digests, strict=True))
     require_readable(len(rows), {rows[position]: reason for position, reason in errors.items()}, allow_broken=0)
     decoding.progress.start("decode", len(rows))
-    valid = _decode(catalog, rows, pixels, decoding)
+    valid = _Decoder(catalog, decoding).open(rows, pixels)
     require_readable(len(rows), _unreadable(rows, valid), allow_broken=0)
     return rows, valid
 
@@ -202,15 +206,40 @@ def _readable(rows: Sequence[Row], unreadable: Collection[Row]) -> list[Row]:
     return [row for row in rows if row not in unreadable]
 
 
-def _decode(catalog: Catalog, rows: Sequence[Row], spec: PixelSpec, decoding: Decoding) -> PixelCache:
-    return fill_cache([(row.sha256 or "", catalog.file_of(row)) for row in rows], spec, decoding)
+class _Decoder:
+    """Decodes the images of a catalog: into the cache, or, if there is no room, whenever they are needed."""
+
+    def __init__(self, catalog: Catalog, decoding: Decoding) -> None:
+        self._catalog = catalog
+        self._decoding = decoding
+        self._workers: DecodingWorkers | None = None
+
+    def open(self, rows: Sequence[Row], spec: PixelSpec) -> PixelSource:
+        """The images of these rows, in order. Raises what `fill_cache` does, but not CacheFull."""
+        data, decoding = self._catalog.root, self._decoding
+        files = [(row.sha256 or "", self._catalog.file_of(row)) for row in rows]
+        try:
+            return fill_cache(files, spec, decoding, data=data)
+        except CacheFull as full:
+            if self._workers is None:
+                self._report(full)
+                self._workers = DecodingWorkers(decoding.workers or decoding.threads)
+            return UncachedPixels(files, spec, inspect_images(files, spec, decoding, data=data), self._workers)
+
+    def _report(self, full: CacheFull) -> None:
+        cache = self._decoding.cache
+        limit = format_bytes(max_cache_bytes(cache, self._decoding.max_bytes))
+        self._decoding.progress.warn(
+            f"images are decoded whenever they are needed, which is slower: decoded, they take "
+            f"{format_bytes(full.needed)}, and {full} ({cache}, at most {limit}; `cache_max` changes that)"
+        )
 
 
-def _unreadable(rows: Sequence[Row], cache: PixelCache) -> dict[Row, str]:
+def _unreadable(rows: Sequence[Row], cache: PixelSource) -> dict[Row, str]:
     return {rows[position]: reason for position, reason in cache.errors.items()}
 
 
-def _select(cache: PixelCache, rows: Sequence[Row], kept: Sequence[Row]) -> PixelCache:
+def _select(cache: PixelSource, rows: Sequence[Row], kept: Sequence[Row]) -> PixelSource:
     """The images of the kept rows; `rows` are those of the whole cache."""
     positions = {row.path: position for position, row in enumerate(rows)}
     return cache.select([positions[row.path] for row in kept])

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from service.pixels import PixelSpec
-from trainer.data import PixelCache
+from trainer.data import PixelSource
 from trainer.model import Classifier, load_backbone
 from trainer.progress import Progress
 from trainer.recipe import DEFAULT_BACKBONE
@@ -26,8 +26,8 @@ Fractions = npt.NDArray[np.float32]
 
 @torch.inference_mode()
 def embed_images(
-    train: PixelCache,
-    valid: PixelCache,
+    train: PixelSource,
+    valid: PixelSource,
     pixels: PixelSpec,
     *,
     device: torch.device,
@@ -60,6 +60,7 @@ def embed_images(
             (train, _visible_part(train.aspects, pixels)),
             (valid, _unpadded_part(valid.aspects, pixels)),
         ):
+            cache.prefetch(range(len(cache)))
             for positions in batches(len(cache), BATCH_SIZE):
                 centres = [
                     _centre(image, width, height, size=size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.pixels import PixelSpec
 from trainer.catalog import Catalog
-from trainer.data import PixelCache
+from trainer.data import PixelSource
 from trainer.model import Classifier
 from trainer.recipe import Recipe
 
@@ -28,7 +28,7 @@ class Exportable:
     classifier: Classifier
     pixels: PixelSpec
     catalog: Catalog
-    valid: PixelCache
+    valid: PixelSource
     recipe: Recipe
     unreadable_count: int
     head_trained: bool

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from service.bundle.spec import Task
 from service.predictor import Predictor
-from trainer.data import PixelCache
+from trainer.data import PixelSource
 from trainer.errors import ParityError
 from trainer.export.graph import CalibratedClassifier
 
@@ -20,7 +20,7 @@ BATCH_SIZES = (1, 2, 7)
 Float32Array = npt.NDArray[np.float32]
 
 
-def check_parity(model: CalibratedClassifier, predictor: Predictor, cache: PixelCache, *, task: Task) -> float:
+def check_parity(model: CalibratedClassifier, predictor: Predictor, cache: PixelSource, *, task: Task) -> float:
     """Compare torch's probabilities with onnxruntime's on every image, at batch sizes 1, 2 and 7.
 
     Args:
@@ -37,6 +37,7 @@ def check_parity(model: CalibratedClassifier, predictor: Predictor, cache: Pixel
             although the best two probabilities of torch are more than `MIN_MARGIN` apart.
     """
     largest = 0.0
+    cache.prefetch(np.concatenate([*_batches(len(cache))]).tolist())
     for positions in _batches(len(cache)):
         images = cache.batch(positions)
         expected, found = model.probabilities(images), predictor.probabilities(images)

@@ -14,6 +14,7 @@ from trainer.recipe.options import SYNONYMS, apply_options, option_keys
 from trainer.recipe.reading import read_recipe, recipe_to_toml
 from trainer.recipe.recipe import (
     DEFAULT_BACKBONE,
+    FEED_GROUPS,
     GROUPS,
     PRETRAINED,
     RANDOM_WEIGHTS,
@@ -28,6 +29,7 @@ from trainer.recipe.schedules import PARAMETER_GROUPS, Freeze, Sizes
 __all__ = [
     "ALLOW_BROKEN",
     "DEFAULT_BACKBONE",
+    "FEED_GROUPS",
     "GROUPS",
     "PARAMETER_GROUPS",
     "PRETRAINED",

@@ -27,6 +27,9 @@ _OUTPUT = "Output"
 # The order in which they are listed.
 GROUPS = (DATA_GROUP, _MODEL, _HEAD, _FINETUNE, _REGULARIZATION, _AUGMENTATION, _HARDWARE, _OUTPUT)
 
+# Those that decide which images there are, and what becomes of them.
+FEED_GROUPS = (DATA_GROUP, _AUGMENTATION)
+
 _DEFAULT_EPOCHS = 12
 _PRETRAINED_LR_SPREAD = 10.0
 _UNSET_EPOCHS = -(2**31)  # no number that anybody gives

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from service.inputs import read_bytes
 from service.pixels import ImageError, PixelSpec, UInt8Array, load
@@ -15,17 +14,17 @@ from service.predictor import Label, Prediction, Predictor
 from service.ui.images import heatmap_url, jpeg_url
 from trainer.catalog import Catalog, Row
 from trainer.catalog.labels import natural_key
-from trainer.data import augment
-from trainer.data.prepare import cache_spec
+from trainer.data import cache_spec
 from trainer.errors import CatalogError
 from trainer.predictions import PredictionRow
 from trainer.recipe import Recipe
+from trainer.report.contact_sheet import choose_order
+from trainer.report.feed import train_view
 
 _MAX_LABELS = 6  # shown of one multilabel image
 _TOP_LOSS_PIXELS = 224
 
 _EXAMPLE_PIXELS = 288
-_RANDOM_STREAM = 101  # no stage of the training draws random numbers from this stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +104,7 @@ def draw_augmented_examples(
     """
     rows = catalog.split("train")
     found: list[AugmentedExample] = []
-    for position in _order_of_examples(rows, seed=recipe.seed):
+    for position in choose_order(rows, seed=recipe.seed):
         if len(found) == count:
             break
         try:
@@ -137,39 +136,13 @@ def _true_labels(row: Row, catalog: Catalog, prediction: Prediction) -> tuple[La
     )
 
 
-def _order_of_examples(rows: Sequence[Row], *, seed: int) -> Iterator[int]:
-    """Positions of all rows in random order; rows with the same labels as an earlier one come last."""
-    seen: set[frozenset[str]] = set()
-    repeated: list[int] = []
-    for position in np.random.default_rng((seed, _RANDOM_STREAM)).permutation(len(rows)).tolist():
-        if rows[position].labels in seen:
-            repeated.append(position)
-        else:
-            yield position
-        seen.add(rows[position].labels)
-    yield from repeated
-
-
 def _augmented_views(
     catalog: Catalog, position: int, recipe: Recipe, pixels: PixelSpec, *, rows_each: int
 ) -> UInt8Array:
     """uint8 [rows * size, rows * size, 3]: one training image as the first epochs of fine-tuning show it."""
     picture = load(_read_image(catalog, catalog.split("train")[position]), cache_spec(pixels))
-    views = [
-        augment(
-            torch.tensor(picture.pixels)[None],
-            np.array([picture.width / picture.height], dtype=np.float32),
-            np.array([position]),
-            size=pixels.size,
-            settings=recipe.augmentation,
-            seed=recipe.seed,
-            epoch=epoch,
-        )[0]
-        for epoch in range(rows_each**2)
-    ]
-    grid = torch.stack(views).reshape(rows_each, rows_each, 3, pixels.size, pixels.size)
-    width = rows_each * pixels.size
-    return grid.permute(0, 3, 1, 4, 2).reshape(width, width, 3).round().to(torch.uint8).numpy()
+    views = [train_view(picture, position, recipe, size=pixels.size, epoch=epoch) for epoch in range(rows_each**2)]
+    return np.vstack([np.hstack(views[first : first + rows_each]) for first in range(0, len(views), rows_each)])
 
 
 def _read_image(catalog: Catalog, row: Row) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from service.ui import notebook_html
-from trainer.report.gallery import AugmentedExample, TopLoss
+from trainer.report.gallery import TopLoss
 from trainer.report.page import ReportData, summary_values, template
 from trainer.report.training_charts import draw_lr_find
 from trainer.training.lr_find.result import LRFindResult, Stage, format_lr
@@ -19,25 +19,21 @@ def run_html(data: ReportData, *, report: str) -> str:
         data: Of the run.
         report: Path of its report, which shows the rest.
     """
-    return _fragment("notebook_run.html.jinja", **summary_values(data), report=report)
+    return fragment("notebook_run.html.jinja", **summary_values(data), report=report)
 
 
 def lr_find_html(results: Mapping[Stage, LRFindResult], *, suggestion: float) -> str:
     """The charts of the learning rate finder, with the learning rate that it suggests for `fit`."""
     charts = draw_lr_find(results)
-    return _fragment("notebook_lr_find.html.jinja", suggestion=format_lr(suggestion), charts=charts)
+    return fragment("notebook_lr_find.html.jinja", suggestion=format_lr(suggestion), charts=charts)
 
 
 def top_losses_html(images: Sequence[TopLoss]) -> str:
     """Images with their heatmaps, labels and predictions."""
-    return _fragment("notebook_gallery.html.jinja", top_losses=images, examples=())
+    return fragment("notebook_gallery.html.jinja", top_losses=images)
 
 
-def examples_html(images: Sequence[AugmentedExample]) -> str:
-    """Training images as the network sees them, a view of each."""
-    return _fragment("notebook_gallery.html.jinja", top_losses=(), examples=images)
-
-
-def _fragment(name: str, **values: object) -> str:
+def fragment(name: str, **values: object) -> str:
+    """Render a template of the report, with the report's styles."""
     css = (resources.files("trainer.report") / "style.css").read_text("utf-8")
     return notebook_html(template(name).render(values), css=css)

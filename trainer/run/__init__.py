@@ -7,6 +7,7 @@ from trainer.run.fit import RunResult, choose_run, fit_run, follow_run, resume_r
 from trainer.run.folder import RunFolder
 from trainer.run.lr_find import find_lr
 from trainer.run.report import read_report_data, report_run
+from trainer.run.show import ShowOptions, choose_sheet, show_images, write_contact_sheet
 
 __all__ = [
     "Environment",
@@ -15,7 +16,9 @@ __all__ = [
     "ExportOptions",
     "RunFolder",
     "RunResult",
+    "ShowOptions",
     "choose_run",
+    "choose_sheet",
     "evaluate_run",
     "export_run",
     "find_lr",
@@ -25,5 +28,7 @@ __all__ = [
     "read_report_data",
     "report_run",
     "resume_run",
+    "show_images",
     "usable_threads",
+    "write_contact_sheet",
 ]

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from service.cores import usable_cores
-from trainer.data import Decoding, TrainingData
+from trainer.data import Decoding, TrainingData, parse_bytes
 from trainer.errors import RecipeError
-from trainer.progress import Progress
+from trainer.progress import NoProgress, Progress
 from trainer.training.device import limit_threads
 from trainer.training.distributed import SINGLE_PROCESS, Distributed, init_distributed
 from trainer.training.history import History
@@ -28,6 +28,7 @@ class Environment:
         device: Where the network runs.
         threads: Number of threads that decode and evaluate.
         cache: Folder of decoded images, shared by all runs.
+        max_cache_bytes: Largest size of that folder; None: a fifth of the disk that would be free without it.
         progress: Where a person sees what happens.
         distributed: The processes that train together; the main one writes files and reports.
     """
@@ -37,11 +38,21 @@ class Environment:
     cache: Path
     progress: Progress
     distributed: Distributed = SINGLE_PROCESS
+    max_cache_bytes: int | None = None
 
     @property
     def decoding(self) -> Decoding:
         """How images are decoded, and where they are kept."""
-        return Decoding(cache=self.cache, threads=self.threads, progress=self.progress)
+        progress = self.progress if self.distributed.is_main else NoProgress()  # one warning, not one of each process
+        # torchrun's processes on this machine share its cores: only the main one fills the cache, but all may decode.
+        workers = max(1, self.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        return Decoding(
+            cache=self.cache,
+            threads=self.threads,
+            progress=progress,
+            max_bytes=self.max_cache_bytes,
+            workers=workers,
+        )
 
     def open_session(self, data: TrainingData, history: History) -> Session:
         """A session of training on these images. Raises FitError if the device has not enough memory."""
@@ -56,6 +67,7 @@ def open_environment(
     device: str = "auto",
     threads: int | None = None,
     cache: Path | None = None,
+    cache_max: str | int | None = None,
     show: Callable[[bool], AbstractContextManager[Progress]],
 ) -> Iterator[Environment]:
     """Join the processes that torchrun started, if it did, and find the device.
@@ -64,12 +76,16 @@ def open_environment(
         device: auto, cpu, cuda, cuda:1 or mps.
         threads: Number of threads that decode and evaluate; None: one for each usable core.
         cache: Folder of decoded images; None: `default_cache()`.
+        cache_max: Largest size of that folder, such as 20GB; None: FIELDGUIDE_CACHE_MAX, else a fifth of the disk that
+            would be free without it.
         show: Opens the progress; its argument is whether this is the main process, which reports for all.
 
     Raises:
         DeviceError: There is no such device.
-        RecipeError: `threads` is below 1.
+        RecipeError: `threads` is below 1, or `cache_max` is not a number of bytes.
     """
+    cache_max = os.environ.get("FIELDGUIDE_CACHE_MAX") or None if cache_max is None else cache_max
+    max_cache_bytes = None if cache_max is None else parse_bytes(cache_max)
     limit_threads(usable_cores())
     with init_distributed() as distributed, show(distributed.is_main) as progress:
         yield Environment(
@@ -78,6 +94,7 @@ def open_environment(
             cache=cache or default_cache(),
             progress=progress,
             distributed=distributed,
+            max_cache_bytes=max_cache_bytes,
         )
 
 

@@ -136,9 +136,7 @@ class RunFolder:
 
     def require_outside(self, *folders: str) -> None:
         """Raise RunError if the run would be inside one of these folders, where its images would be read as data."""
-        for folder in filter(None, folders):
-            if Path(folder).is_dir() and self.path.resolve().is_relative_to(Path(folder).resolve()):
-                raise RunError(f"{self} is in {folder}, among the images; give a folder elsewhere for `out`")
+        require_outside(self.path, folders, kind="folder")
 
     def require_unchanged(self, before: Sequence[Row], now: Sequence[Row]) -> None:
         """Raise RunError if an image is another than when the run was started, or can no longer be decoded."""
@@ -234,10 +232,18 @@ def name_of_images(path: Path) -> str:
     return path.name if path.is_dir() else archive_stem(path)
 
 
-def first_free(path: Path) -> Path:
-    """Return PATH, or the first of PATH-2, PATH-3 ... that does not exist."""
-    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
-    return next(free for free in itertools.chain([path], numbered) if not os.path.lexists(free))
+def require_outside(path: Path, folders: Sequence[str], *, kind: str) -> None:
+    """Raise RunError if a new file or folder would be inside one of these folders, where it would be read as data."""
+    for folder in filter(None, folders):
+        if Path(folder).is_dir() and path.resolve().is_relative_to(Path(folder).resolve()):
+            raise RunError(f"{path} is in {folder}, among the images; give a {kind} elsewhere for `out`")
+
+
+def first_free(path: Path, *, suffix: str = "") -> Path:
+    """Return PATH, or the first of PATH-2, PATH-3 ... that does not exist; each with the suffix at its end."""
+    endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    paths = (path.with_name(f"{path.name}{ending}{suffix}") for ending in endings)
+    return next(free for free in paths if not os.path.lexists(free))
 
 
 def require_free(*paths: Path) -> None:

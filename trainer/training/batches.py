@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,7 @@ class Batches:
         self.steps = -(-len(data.train) // recipe.finetune.batch_size)
         self._data = data
         self._recipe = recipe
+        self._session = session
         self._device = session.device
         self._images = session.images
         self._targets = torch.from_numpy(data.train_targets).to(session.device)
@@ -63,6 +65,11 @@ class Batches:
         random = np.random.default_rng((self._recipe.seed, _ORDER_STREAM, epoch))
         order = epoch_order(count, random=random, weights=self._balance.sampling)
         return [samples[np.lexsort((samples, samples % count))] for samples in np.array_split(order, self.steps)]
+
+    def prefetch(self, steps: Sequence[Samples]) -> None:
+        """Announce the next steps, of which this process needs its shard."""
+        shards = (samples[self._session.distributed.shard(len(samples))] for samples in steps)
+        self._images.prefetch(int(sample) % len(self._data.train) for samples in shards for sample in samples)
 
     def draw_mix(self, step: int, count: int, *, size: int) -> Mix | None:
         """How the images of a step are mixed; None: they are not."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from service.bundle.spec import Task
-from trainer.data import PixelCache, StreamedImages, TrainingData
+from trainer.data import PixelSource, StreamedImages, TrainingData
 from trainer.errors import FitError
 from trainer.model import Classifier
 from trainer.progress import NoProgress, Progress
@@ -79,7 +79,7 @@ class EarlyStopping:
 @torch.inference_mode()
 def predict_logits(
     model: nn.Module,
-    cache: PixelCache,
+    cache: PixelSource,
     *,
     device: torch.device,
     progress: Progress | None = None,
@@ -109,13 +109,14 @@ def predict_logits(
         return logits.float()
 
     logits: list[Tensor] = []
+    images.prefetch(range(len(cache)))
     for positions in batches(len(cache), BATCH_SIZE):
         logits += micro_batch.map(logits_of, positions, warn=warn)
     return np.asarray(torch.cat(logits).cpu())  # waits for the device
 
 
 def predict_distributed(
-    model: Classifier, cache: PixelCache, session: Session, micro_batch: MicroBatch
+    model: Classifier, cache: PixelSource, session: Session, micro_batch: MicroBatch
 ) -> npt.NDArray[np.float32]:
     """Predict every image of a cache as `predict_logits` does; each process predicts its shard of the images."""
     distributed, device, progress = session.distributed, session.device, session.progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,6 +115,7 @@ class Finetuner:
         self._learner.train(phase.frozen)
         self._images_done, self._skipped_before = 0, self._learner.skipped_steps
         self._started = time.perf_counter()
+        self._batches.prefetch(steps[first:])
         return steps[first:]
 
     def train_step(self, samples: Samples) -> None:
@@ -213,15 +214,20 @@ class Finetuner:
             frozen: Parameter groups that are not trained.
         """
         self._learner.train(frozen)
-        samples_by_step = enumerate(
-            (epoch, samples) for epoch in itertools.count() for samples in self._batches.of_epoch(epoch)
-        )
+        samples_by_step = enumerate(self._endless_steps())
 
         def step(lr: float) -> Tensor:
             number, (epoch, samples) = next(samples_by_step)
             return self.take_step(samples, number=number, epoch=epoch, lr=lr, momentum=momentum)
 
         return step
+
+    def _endless_steps(self) -> Iterator[tuple[int, Samples]]:
+        """Epoch and samples of each step."""
+        for epoch in itertools.count():
+            steps = self._batches.of_epoch(epoch)
+            self._batches.prefetch(steps)
+            yield from ((epoch, samples) for samples in steps)
 
     def state_dict(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and JSON values: everything that `load_state_dict` needs.

@@ -29,7 +29,7 @@ _STREAM = 1  # of random numbers
 # A multiple of the batch size. A copy waits for the GPU, so there are few of them.
 _IMAGES_A_COPY = 64 * BATCH_SIZE
 # The views are augmented as in epochs that fine-tuning never reaches.
-_FIRST_VIEW = 1_000_000
+FIRST_VIEW = 1_000_000
 
 # Views and positions of the images of a step, each int64 [B].
 Picks = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -63,7 +63,7 @@ def extract_features(model: Classifier, data: TrainingData, recipe: Recipe, sess
             size=model_size(data),
             settings=recipe.augmentation,
             seed=recipe.seed,
-            epoch=_FIRST_VIEW + view,
+            epoch=FIRST_VIEW + view,
         )
         with autocast(device, dtype):  # only the network: in bf16 the crops would be a pixel off
             return model.embed(pixels).to(torch.float16)
@@ -72,6 +72,7 @@ def extract_features(model: Classifier, data: TrainingData, recipe: Recipe, sess
         session.warn(text, stage="features", micro_batch=micro_batch.size)
 
     for view in range(views):
+        session.images.prefetch(range(shard.start, shard.stop))
         for block in batches(shard.stop - shard.start, _IMAGES_A_COPY):
             embeddings: list[Tensor] = []
             for part in batches(len(block), BATCH_SIZE):

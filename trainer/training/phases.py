@@ -35,9 +35,9 @@ class Phases:
     """The phase of each epoch of fine-tuning; the first epoch is 0."""
 
     def __init__(self, recipe: FinetuneRecipe, data: TrainingData) -> None:
-        size = crop_size(model_size(data), recipe.crop_scale)
-        self._default = Phase(size=size, frozen=frozenset())
-        self._sizes = recipe.sizes.by_epoch() or [size] * recipe.epochs
+        size = model_size(data)
+        self._default = Phase(size=crop_size(size, recipe.crop_scale), frozen=frozenset())
+        self._sizes = crop_sizes(recipe, size)
         self._freeze = recipe.freeze
 
     def __getitem__(self, epoch: int) -> Phase:
@@ -50,7 +50,12 @@ class Phases:
 
 def model_size(data: TrainingData) -> int:
     """Side of the model's input, pixels."""
-    return int(data.valid.pixels.shape[1])
+    return data.valid.size
+
+
+def crop_sizes(recipe: FinetuneRecipe, size: int) -> list[int]:
+    """Side of the training crops in each epoch, pixels; `size` is that of the model's input."""
+    return recipe.sizes.by_epoch() or [crop_size(size, recipe.crop_scale)] * recipe.epochs
 
 
 def crop_size(size: int, scale: float) -> int:

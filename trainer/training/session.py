@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from trainer.data import Images, PixelCache, open_images
+from trainer.data import Images, PixelSource, open_images
 from trainer.progress import NoProgress, Progress
 from trainer.training.distributed import SINGLE_PROCESS, Distributed
 from trainer.training.history import History
@@ -39,7 +39,7 @@ class Session:
 
 
 def open_session(
-    train: PixelCache,
+    train: PixelSource,
     device: torch.device,
     *,
     distributed: Distributed = SINGLE_PROCESS,

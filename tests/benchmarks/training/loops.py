@@ -49,15 +49,22 @@ class LoopSetting:
 
 
 def make_loop_setting(
-    table: Path, *, root: Path, recipe: Recipe, cache: Path, device: torch.device, passes: int
+    table: Path,
+    *,
+    root: Path,
+    recipe: Recipe,
+    cache: Path,
+    device: torch.device,
+    passes: int,
+    max_bytes: int | None = None,
 ) -> LoopSetting:
-    """Decode the images of a table with the columns path, label and split."""
+    """Decode the images of a table with the columns path, label and split; with `max_bytes` 0 whenever needed."""
     pixels = load_recipe_backbone(recipe).pixels
     prepared = prepare(
         read_catalog(table, ReadOptions(root=root)),
         pixels,
         seed=recipe.seed,
-        decoding=Decoding(cache, usable_cores()),
+        decoding=Decoding(cache, usable_cores(), max_bytes=max_bytes),
     )
     size = crop_size(pixels.size, recipe.finetune.crop_scale)
     return LoopSetting(recipe=recipe, data=prepared.data, device=device, size=size, passes=passes)

@@ -20,7 +20,7 @@ from trainer.recipe import GROUPS, FinetuneRecipe, Recipe, settings_of
 
 FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--device", "cpu")
 SETTINGS = [item for item in settings_of(Recipe()) if item.knob.option]
-NOT_IN_RECIPE = {"--help", "--out", "--recipe", "--device", "--threads", "--cache", "--json", "--lr"}
+NOT_IN_RECIPE = {"--help", "--out", "--recipe", "--device", "--threads", "--cache", "--cache-max", "--json", "--lr"}
 
 
 def recipe_of(run: Path) -> dict[str, Any]:
@@ -36,6 +36,13 @@ def test_lr_find_has_those_that_matter_to_it() -> None:
     assert options_of("lr-find") == shared | NOT_IN_RECIPE - {"--lr"}
     assert {"--lr-min", "--lr-max", "--sizes", "--dropout"} <= shared
     assert not {"--name", "--patience", "--tensorboard", "--freeze", "--golden"} & shared
+
+
+def test_show_has_those_that_decide_what_the_network_is_fed() -> None:
+    found = options_of("show")
+    assert {f"--{item.knob.option}" for item in SETTINGS if item.key.startswith("data.")} <= found
+    assert {"--backbone", "--size", "--sizes", "--seed", "--mixup", "--cutmix", "--balance", "--recipe"} <= found
+    assert not {"--lr", "--dropout", "--weights", "--patience", "--device", "--cache", "--weight-decay"} & found
 
 
 @pytest.mark.parametrize("command", ["fit", "lr-find"])

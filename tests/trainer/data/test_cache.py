@@ -15,7 +15,7 @@ import pytest
 
 from service.pixels import PixelSpec, load
 from tests.support.photos import draw
-from trainer.data import Decoding, PixelCache, fill_cache
+from trainer.data import CacheFull, Decoding, PixelCache, fill_cache
 from trainer.errors import CacheError
 from trainer.progress import NoProgress
 
@@ -182,17 +182,18 @@ def _fill_on_a_full_disk(cache: Path, files: list[tuple[str, Path]], results: mu
     try:
         fill(cache, files)
         results.put("filled")
-    except CacheError as error:
+    except CacheFull as error:
         results.put(str(error))
 
 
-def test_a_full_disk_is_reported_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_what_was_written_is_removed(tmp_path: Path) -> None:
     files = write_images(tmp_path / "images", 6)
     context = multiprocessing.get_context("fork")
     results = context.Queue()
     process = context.Process(target=_fill_on_a_full_disk, args=(tmp_path / "cache", files, results))
     process.start()
     message = results.get(timeout=30)
-    assert "cannot be written (File too large); free space there, or give another folder as `cache`" in message
+    assert message == "the cache cannot be written, File too large"
     process.join()
+    assert not list((tmp_path / "cache").iterdir())  # what was written would be missed by the run
     assert len(fill(tmp_path / "cache", files)) == 6
