@@ -8,6 +8,8 @@ TrainerError
 ├── WeightsError      a file that does not hold the weights of a network
 ├── RunError          a run folder that is not what was expected
 ├── CatalogError      images or a table that cannot be used
+├── CheckError        a check of images that is asked for in a wrong way
+│   └── QuarantineError   images that are not moved, or not moved back
 ├── CacheError        the cache of decoded images cannot be written
 ├── FitError          training that failed
 ├── ProcessLost       another process of the same training ended too early
@@ -78,6 +80,16 @@ class RunError(TrainerError):
 
 class CatalogError(TrainerError):
     """Images or a table that cannot be used."""
+
+
+class CheckError(TrainerError):
+    """A check of images that is asked for in a wrong way."""
+
+    exit_code = 2
+
+
+class QuarantineError(CheckError):
+    """Images that are not moved into a quarantine, or not back. Each of them has its old name or its new one."""
 
 
 class CacheError(TrainerError):

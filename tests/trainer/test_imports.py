@@ -25,6 +25,7 @@ LAYERS = {
             "atomic",
             "command_line",
             "progress",
+            "links",
             "terminal",
             "recipe",
             "catalog",
@@ -32,7 +33,7 @@ LAYERS = {
             "model",
             "training",
         ),
-        *("predictions", "diagnosis", "report", "export", "run", "sample", "cli", "__main__"),
+        *("predictions", "diagnosis", "report", "checking", "export", "run", "sample", "cli", "__main__"),
     ),
     "trainer.recipe": ("schedules", "knobs", "recipe", "reading", "options"),
     "trainer.catalog": ("row", "labels", "files", "folder", "table", "split", "catalog", "reading", "lists"),
@@ -61,12 +62,16 @@ LAYERS = {
             "notebook",
         ),
     ),
+    "trainer.checking": (
+        *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
+        *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
+    ),
     "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
         *("environment", "unreadable", "folder", "inputs", "next_command"),
-        *("lr_find", "evaluate", "diagnose", "report", "export", "fit"),
+        *("check", "lr_find", "evaluate", "diagnose", "report", "export", "fit"),
     ),
-    "trainer.cli": ("exit", "options", "output", "commands"),
+    "trainer.cli": ("exit", "options", "output", "check", "commands"),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy", "sklearn", "matplotlib", "PIL")
@@ -167,6 +172,7 @@ def test_no_old_name_comes_back() -> None:
         "from trainer.cli import main; main(['--help'], standalone_mode=False)",
         "from trainer.cli import main; main(['fit', '--help'], standalone_mode=False)",
         "from trainer.cli import main; main(['lr-find', '--help'], standalone_mode=False)",
+        "from trainer.cli import main; main(['check', '--help'], standalone_mode=False)",
     ],
 )
 def test_the_help_of_the_command_line_loads_nothing_heavy(code: str) -> None:

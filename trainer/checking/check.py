@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from service.inputs import first_few
 from service.pixels import UInt8Array
+from trainer.catalog.labels import natural_key
 from trainer.checking.duplicates import duplicate_findings, find_duplicates
-from trainer.checking.findings import CheckResult, Finding
+from trainer.checking.findings import CheckResult, Finding, found_image
 from trainer.checking.items import Items
 from trainer.checking.kinds import KINDS
 from trainer.checking.quality import quality_findings
@@ -21,6 +22,8 @@ from trainer.checking.shortcuts import Shortcut, find_shortcuts
 from trainer.progress import Progress
 
 Positions = npt.NDArray[np.int64]
+
+_EXAMPLES = 4  # images of a class that something predicts
 
 
 class Embedder(Protocol):
@@ -83,16 +86,25 @@ def shortcut_findings(found: Scan) -> Iterator[Finding]:
             "camera": [found.cameras[place] for place in places],
         },
     )
-    yield from shortcut_finding(shortcuts)
-
-
-def shortcut_finding(shortcuts: list[Shortcut]) -> Iterator[Finding]:
-    """Yield the finding about shortcuts, if there are any."""
     if shortcuts:
-        labels = sorted({shortcut.label for shortcut in shortcuts})
-        yield Finding(
-            kind="shortcuts",
-            summary=f"{len(labels):,} {'class' if len(labels) == 1 else 'classes'} can be predicted without looking at "
-            f"the content: {first_few(list(map(repr, labels)))}.",
-            details=tuple(map(str, shortcuts)),
-        )
+        yield _shortcut_finding(found, shortcuts)
+
+
+def _shortcut_finding(found: Scan, shortcuts: Sequence[Shortcut]) -> Finding:
+    """The finding about shortcuts, with examples of each class."""
+    labels = sorted({shortcut.label for shortcut in shortcuts}, key=natural_key)
+    places = {
+        label: [place for place in found.decoded.tolist() if label in found.images.items[place].labels]
+        for label in labels
+    }
+    return Finding(
+        kind="shortcuts",
+        summary=f"{len(labels):,} {'class' if len(labels) == 1 else 'classes'} can be predicted without looking at "
+        f"what the images show: {first_few([repr(label) for label in labels])}.",
+        details=tuple(map(str, shortcuts)),
+        images=tuple(
+            found_image(found, place, f"an example of {label!r}", group=number, keep=True)
+            for number, label in enumerate(labels)
+            for place in places[label][:_EXAMPLES]
+        ),
+    )

@@ -64,7 +64,6 @@ def duplicate_findings(found: Scan, duplicates: Duplicates) -> Iterator[Finding]
             "conflicting-labels",
             conflicting,
             f"{_groups(conflicting)} have one content and different labels: {_label_pairs(found, conflicting)}.",
-            keeps=False,
         )
     linked = [group.tolist() for group in members(duplicates.near)]
     across = [group for group in linked if len({items[place].split for place in group}) > 1]
@@ -75,20 +74,21 @@ def duplicate_findings(found: Scan, duplicates: Duplicates) -> Iterator[Finding]
             across,
             f"{_groups(across)} are in more than one split: {_split_pairs(found, across)}.",
         )
-    if exact:
+    copies = [group for group in exact if group not in conflicting]
+    if copies:
         yield _finding(
             found,
             "exact-duplicates",
-            exact,
-            f"{_groups(exact)} have the same content; {_surplus(exact)} could be removed.",
+            copies,
+            f"{_groups(copies)} have the same content; {_surplus(copies)} could be removed.",
         )
     near = list(_near_groups(found, duplicates, linked))
     if near:
+        doubtful = [group for group in near if len({items[place].labels for place in group}) > 1]
+        doubt = f" {len(doubtful):,} of the groups have different labels: look at them." if doubtful else ""
+        surplus = _surplus([group for group in near if group not in doubtful])
         yield _finding(
-            found,
-            "near-duplicates",
-            near,
-            f"{_groups(near)} show nearly the same; {_surplus(near)} could be removed.",
+            found, "near-duplicates", near, f"{_groups(near)} show nearly the same; {surplus} could be removed.{doubt}"
         )
     single = single_content_classes(duplicates.exact, [item.labels for item in items])
     if single:
@@ -111,13 +111,19 @@ def _near_groups(found: Scan, duplicates: Duplicates, linked: Sequence[list[int]
             yield sorted(keeper(found, same) for same in contents.values())
 
 
-def _finding(found: Scan, kind: str, groups: Sequence[list[int]], summary: str, *, keeps: bool = True) -> Finding:
-    images: list[FoundImage] = []
+def _finding(found: Scan, kind: str, groups: Sequence[list[int]], summary: str) -> Finding:
+    """A finding with the images of each group, the one to keep first.
+
+    If the labels of a group differ, nobody knows which image is right: of the same content none is kept, and of nearly
+    the same pictures all.
+    """
+    items, images = found.images.items, list[FoundImage]()
     for number, group in enumerate(groups):
-        kept = keeper(found, group) if keeps else None
-        for place in sorted(group, key=lambda place: place != kept):  # noqa: B023
-            detail = _describe(found, place)
-            images.append(found_image(found.images.items[place], detail, group=number, keep=place == kept))
+        best = keeper(found, group)
+        is_doubtful = len({items[place].labels for place in group}) > 1
+        for place in [best, *(place for place in group if place != best)]:
+            keep = kind == "near-duplicates" if is_doubtful else place == best
+            images.append(found_image(found, place, _describe(found, place), group=number, keep=keep))
     return Finding(kind=kind, summary=summary, images=tuple(images))
 
 

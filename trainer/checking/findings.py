@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainer.checking.items import Item
 from trainer.checking.kinds import KINDS
+from trainer.checking.scan import Scan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,7 @@ class FoundImage:
         detail: Why it was found, or what it has in common with its group.
         group: Number of its group in the finding; None if the finding has no groups.
         keep: Whether it is the one of its group that should stay.
+        sha256: Of its bytes, hexadecimal; empty if the file cannot be read.
     """
 
     path: str
@@ -30,6 +31,7 @@ class FoundImage:
     detail: str
     group: int | None = None
     keep: bool = False
+    sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,7 @@ class Finding:
                     "detail": image.detail,
                     "group": image.group,
                     "keep": image.keep,
+                    "sha256": image.sha256,
                 }
                 for image in self.images
             ],
@@ -98,9 +101,9 @@ class CheckResult:
         """The images of one kind; none if nothing was found."""
         return next((finding.images for finding in self.findings if finding.kind == kind), ())
 
-    def with_kinds(self, kinds: Sequence[str]) -> tuple[Finding, ...]:
-        """The findings of these kinds."""
-        return tuple(finding for finding in self.findings if finding.kind in kinds)
+    def only(self, kinds: Collection[str]) -> CheckResult:
+        """The result with the findings of these kinds alone."""
+        return replace(self, findings=tuple(finding for finding in self.findings if finding.kind in kinds))
 
     def to_dict(self) -> dict[str, Any]:
         """The result as a JSON object."""
@@ -114,7 +117,15 @@ class CheckResult:
         }
 
 
-def found_image(item: Item, detail: str, *, group: int | None = None, keep: bool = False) -> FoundImage:
-    """An image of the data as one of a finding."""
-    labels = tuple(sorted(item.labels))
-    return FoundImage(path=item.path, labels=labels, split=item.split, detail=detail, group=group, keep=keep)
+def found_image(found: Scan, place: int, detail: str, *, group: int | None = None, keep: bool = False) -> FoundImage:
+    """An image of a scan, by its position, as one of a finding."""
+    item = found.images.items[place]
+    return FoundImage(
+        path=item.path,
+        labels=tuple(sorted(item.labels)),
+        split=item.split,
+        detail=detail,
+        group=group,
+        keep=keep,
+        sha256=found.sha256[place].hex(),
+    )

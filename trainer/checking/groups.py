@@ -75,7 +75,7 @@ def same_pixels(scan: Scan, pairs: Positions, *, threads: int) -> Positions:
     with ThreadPoolExecutor(threads, thread_name_prefix="pixels") as pool:
         digests = dict(zip(needed, pool.map(lambda position: _pixel_digest(scan, position), needed), strict=True))
     same = [digests[one] is not None and digests[one] == digests[other] for one, other in alike.tolist()]
-    return alike[np.array(same, dtype=np.bool_)]
+    return np.asarray(alike[np.array(same, dtype=np.bool_)], dtype=np.int64)
 
 
 def joined(groups: Positions, pairs: Positions) -> Positions:

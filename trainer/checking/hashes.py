@@ -88,7 +88,7 @@ def _bands(count: int) -> Iterator[tuple[int, int]]:
 
 
 def _pairs_of_equals(values: npt.NDArray[np.uint64]) -> Iterator[tuple[Positions, Positions]]:
-    """Yield the pairs of positions with equal values; `values` are sorted. At most `_PAIRS_AT_ONCE` at a time, about."""
+    """Yield the pairs of positions with equal values; `values` are sorted. About two million at a time."""
     starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
     # Each position is paired with those after it in its run.
     ends = np.repeat(np.append(starts[1:], len(values)), np.diff(np.append(starts, len(values))))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.inputs import InputError, walk
-from trainer.catalog import Catalog, Columns, read_catalog
+from trainer.catalog import Catalog
 from trainer.errors import CatalogError
-
-_DEFAULT_COLUMNS = Columns()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,39 +53,33 @@ def items_of(catalog: Catalog) -> Items:
     )
 
 
-def read_items(
-    data: Path, *, valid: Path | None = None, root: Path | None = None, columns: Columns = _DEFAULT_COLUMNS
-) -> Items:
+def read_items(data: Path, read: Callable[[], Catalog]) -> Items:
     """Read the images of a folder or a table.
 
     What cannot be trained on is checked, too: a folder without folders for the classes, or with one class.
 
     Args:
-        data: See `trainer.catalog.read_catalog`.
-        valid: See there.
-        root: See there.
-        columns: See there.
+        data: The folder or the table.
+        read: Reads its catalog, which may raise CatalogError.
 
     Raises:
         CatalogError: There is no image, or the table cannot be read.
     """
     try:
-        return items_of(read_catalog(data, valid=valid, root=root, columns=columns))
+        return items_of(read())
     except CatalogError as error:
-        if not data.is_dir():
-            raise
         found = _walk(data)
         if not found:
             raise
-        remark = f"without labels, because a training could not read them: {error}"
-        return Items(
-            root=data.resolve(),
-            items=tuple(Item(path=path, labels=frozenset(), split="") for path in found),
-            remarks=(remark,),
-        )
+        remark = f"checked without labels, because these images cannot be trained on as they are: {error}"
+        items = tuple(Item(path=path, labels=frozenset(), split="") for path in found)
+        return Items(root=data.resolve(), items=items, remarks=(remark,))
 
 
 def _walk(data: Path) -> list[str]:
+    """The paths of all images of a folder; none if it is no folder, or cannot be read."""
+    if not data.is_dir():
+        return []
     try:
         return sorted(path.as_posix() for path in walk(data.resolve()).images)
     except InputError:

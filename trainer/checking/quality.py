@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,7 +32,8 @@ _RULES = {
 }
 # An image that has one colour is not called dark, light or blurred as well, and a small one not blurred.
 _STRONGER = {"too-dark": ("one-colour",), "too-light": ("one-colour",), "blurred": ("one-colour", "too-small")}
-_LISTED_REASONS = 3
+# What Pillow says of one file alone: "(13 bytes not processed)".
+_NUMBERS = re.compile(r" \(\d+ [^()]*\)")
 
 
 def quality_findings(found: Scan) -> Iterator[Finding | str]:
@@ -39,10 +41,10 @@ def quality_findings(found: Scan) -> Iterator[Finding | str]:
     items = found.images.items
     count = len(items)
     if found.errors:
-        images = [found_image(items[place], reason) for place, reason in sorted(found.errors.items())]
-        reasons = Counter(image.detail for image in images).most_common(_LISTED_REASONS)
-        shown = "; ".join(f"{number:,} times: {reason}" for reason, number in reasons)
-        summary = f"{len(images):,} of {count:,} images cannot be decoded. {shown}"
+        images = [found_image(found, place, reason) for place, reason in sorted(found.errors.items())]
+        reasons = Counter(_NUMBERS.sub("", image.detail).rstrip(".") for image in images)
+        shown = first_few([f"{reason} ({number:,})" for reason, number in reasons.most_common()], separator=" | ")
+        summary = f"{len(images):,} of {count:,} images cannot be decoded: {shown}."
         yield Finding(kind="undecodable", summary=summary, images=tuple(images))
     decoded = found.decoded.tolist()
     wrong = [place for place in decoded if has_wrong_suffix(items[place].path, found.formats[place])]
@@ -52,14 +54,16 @@ def quality_findings(found: Scan) -> Iterator[Finding | str]:
         yield Finding(
             kind="wrong-suffix",
             summary=f"{len(wrong):,} images have the suffix of another format: {shown}.",
-            images=tuple(found_image(items[place], f"is {found.formats[place]}") for place in wrong),
+            images=tuple(found_image(found, place, f"is {found.formats[place]}") for place in wrong),
         )
     animated = np.flatnonzero(found.animated).tolist()
     if animated:
         yield Finding(
             kind="animated",
             summary=f"{len(animated):,} images are animations.",
-            images=tuple(found_image(items[place], f"{found.formats[place]} with several frames") for place in animated),
+            images=tuple(
+                found_image(found, place, f"{found.formats[place]} with several frames") for place in animated
+            ),
         )
     yield from _outlier_findings(found)
 
@@ -81,8 +85,8 @@ def _outlier_findings(found: Scan) -> Iterator[Finding | str]:
         show = _SHOWN[kind]
         if result.common:
             yield (
-                f"{kind}: {result.common:,} of {len(decoded):,} images would be, which is common in this set, so none of "
-                f"them is reported (median: {show(result.median)})."
+                f"{kind}: {result.common:,} of {len(decoded):,} images would be. That is common in this set, so none is "
+                f"reported (median: {show(result.median)})."
             )
             continue
         stronger = [results[other].positions for other in _STRONGER.get(kind, ())]
@@ -101,7 +105,7 @@ def _outlier_finding(
         kind=kind,
         summary=f"{len(own):,} of {len(decoded):,} images; the median of all is {show(result.median)}.",
         images=tuple(
-            found_image(found.images.items[place], _detail(found, kind, place, show(value)))
+            found_image(found, place, _detail(found, kind, place, show(value)))
             for place, value in zip(decoded[worst_first].tolist(), values[worst_first].tolist(), strict=True)
         ),
     )

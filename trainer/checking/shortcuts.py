@@ -85,9 +85,7 @@ def find_shortcuts(
             interval = area_interval(area, len(found), others, z=z)
             known = best.get((label, feature))
             if interval[0] > LEAST_AREA and (known is None or area > known.area):
-                best[label, feature] = Shortcut(
-                    label=label, feature=feature, area=area, interval=interval, text=text
-                )
+                best[label, feature] = Shortcut(label=label, feature=feature, area=area, interval=interval, text=text)
     return sorted(best.values(), key=lambda shortcut: (-shortcut.area, shortcut.label, shortcut.feature))
 
 

@@ -17,6 +17,7 @@ import click
 
 from service import __version__
 from service.console import Program, SectionedCommand, option, print_error
+from trainer.cli.check import check
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import (
     AS_JSON,
@@ -89,6 +90,9 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
         f"next: {command_line('fit', folder, '--recipe', sample.recipe_file)}"
     )
     _print(value, text, as_json)
+
+
+main.add_command(check)
 
 
 @main.command(
