@@ -20,7 +20,7 @@ Positions = npt.NDArray[np.int64]
 # Bits in which the hashes of near duplicates may differ.
 HAMMING_RADIUS = 8
 # The lowest correlation of their thumbnails. The first one is always enough. The others are only enough if going down
-# to them does not double the number of pairs: where scans of digits become alike, all sets of digits are full of pairs.
+# to each of them adds at most half as many pairs: among scans of digits, more and more different ones are so alike.
 _CORRELATIONS = (0.995, 0.99, 0.985, 0.98, 0.97, 0.96, 0.95)
 _FEW_PAIRS = 3
 _LEAST_CONTRAST = 4.0  # of 255, standard deviation: a thumbnail with less shows nothing that could be compared
@@ -58,7 +58,7 @@ def near_duplicate_pairs(scan: Scan, positions: Positions) -> tuple[Positions, n
     counts = [int((correlations >= least).sum()) for least in _CORRELATIONS]
     least, accepted = _CORRELATIONS[0], counts[0]
     for value, count in zip(_CORRELATIONS[1:], counts[1:], strict=True):
-        if count - accepted > max(_FEW_PAIRS, accepted):
+        if count - accepted > max(_FEW_PAIRS, accepted // 2):
             break
         least, accepted = value, count
     kept = correlations >= least

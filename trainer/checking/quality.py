@@ -85,7 +85,7 @@ def _outlier_findings(found: Scan) -> Iterator[Finding | str]:
         show = _SHOWN[kind]
         if result.common:
             yield (
-                f"{kind}: {result.common:,} of {len(decoded):,} images would be. That is common in this set, so none is "
+                f"{kind}: {result.common:,} of {len(decoded):,} images would be. That is common here, so none is "
                 f"reported (median: {show(result.median)})."
             )
             continue

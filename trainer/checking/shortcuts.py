@@ -21,6 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 # The lower end of the interval of the area must be above this.
 LEAST_AREA = 0.9
 _CONFIDENCE = 0.95
+_BETTER = 0.01  # "all have 640 x 480" is easier to understand than a median, unless that predicts more
 _BISECTIONS = 50
 
 
@@ -74,17 +75,17 @@ def find_shortcuts(
     for label, found in members.items():
         others = len(labels) - len(found)
         separations = [
-            *(_by_number(feature, column, ranks[feature], found) for feature, column in numbers.items()),
             *(
                 separation
                 for feature, column in names.items()
                 for separation in _by_name(feature, [column[place] for place in found], counts[feature], others)
             ),
+            *(_by_number(feature, column, ranks[feature], found) for feature, column in numbers.items()),
         ]
         for feature, area, text in separations:
             interval = area_interval(area, len(found), others, z=z)
             known = best.get((label, feature))
-            if interval[0] > LEAST_AREA and (known is None or area > known.area):
+            if interval[0] > LEAST_AREA and (known is None or area > known.area + _BETTER):
                 best[label, feature] = Shortcut(label=label, feature=feature, area=area, interval=interval, text=text)
     return sorted(best.values(), key=lambda shortcut: (-shortcut.area, shortcut.label, shortcut.feature))
 
@@ -99,8 +100,12 @@ def _by_number(
     is_member[members] = True
     own, other = float(np.median(column[is_member])), float(np.median(column[~is_member]))
     comparison = "higher" if above >= 0.5 else "lower"
-    text = f"its {feature} is {comparison}: median {own:,.3g}, of the other classes {other:,.3g}"
+    text = f"its {feature} is {comparison}: median {_shown(own)}, of the other classes {_shown(other)}"
     return feature, max(above, 1 - above), text
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _by_name(
