@@ -227,10 +227,12 @@ def _draft(scans: Sequence[_Scan], *, seed: int) -> _Draft:
         draft.plant(path, "exact_duplicate", shows=scan.digit, duplicate_of=original)
     for index, scan in enumerate(itertools.islice(unused, _NEAR_DUPLICATES)):
         original = draft.place(scan)
-        path = draft.put(draft.next_name(".jpg"), _near_duplicate(_sized(scan.image, scan.digit), index), label=scan.digit)
+        content = _near_duplicate(_sized(scan.image, scan.digit), index)
+        path = draft.put(draft.next_name(".jpg"), content, label=scan.digit)
         draft.plant(path, "near_duplicate", shows=scan.digit, duplicate_of=original)
     rotated, truncated = next(unused), next(unused)
-    path = draft.put(f"{rotated.number:04}.jpg", _stored_rotated(_sized(rotated.image, rotated.digit)), label=rotated.digit)
+    content = _stored_rotated(_sized(rotated.image, rotated.digit))
+    path = draft.put(f"{rotated.number:04}.jpg", content, label=rotated.digit)
     draft.plant(path, "stored_rotated", shows=rotated.digit)
     content = _encode(truncated.image, "JPEG")
     path = draft.put(f"{truncated.number:04}.jpg", content[: len(content) * 3 // 4], label=truncated.digit)
@@ -246,7 +248,7 @@ def _draft(scans: Sequence[_Scan], *, seed: int) -> _Draft:
 
 
 def _plant_unusual(draft: _Draft, unused: Iterator[_Scan]) -> None:
-    """Plant three images of each kind that stand out from the others, of any digit but the one that has another size."""
+    """Plant three images of each kind that stand out, of any digit but the one whose images have another size."""
     scans = (scan for scan in unused if scan.digit != _CLASS_BY_SIZE or not draft.place(scan))
     for index in range(_OF_EACH_KIND):
         for fault, change in _CHANGES.items():

@@ -19,6 +19,7 @@ from trainer.checking.groups import (
     same_pixels,
     single_content_classes,
 )
+from trainer.checking.measures import ONE_COLOUR_SPREAD
 from trainer.checking.scan import Scan
 
 Positions = npt.NDArray[np.int64]
@@ -31,10 +32,12 @@ class Duplicates:
     Attributes:
         exact: int64 [N], the group of each image: the same bytes or the same upright pixels.
         near: int64 [N], the group of each image: nearly the same picture, or exactly.
+        similar: Positions of each group of similar images.
     """
 
     exact: Positions
     near: Positions
+    similar: Sequence[Positions]
 
 
 def find_duplicates(found: Scan, *, threads: int, similar: Sequence[Positions] = ()) -> Duplicates:
@@ -43,14 +46,14 @@ def find_duplicates(found: Scan, *, threads: int, similar: Sequence[Positions] =
     Args:
         found: The images.
         threads: Number of images that are decoded again at the same time, to compare their pixels.
-        similar: Groups that were found in another way, each int64 [M]: near duplicates, too.
+        similar: Groups that a network finds similar, each int64 [M].
     """
     by_bytes = same_bytes(found.sha256)
     _, first = np.unique(by_bytes, return_index=True)
-    pairs, _ = near_duplicate_pairs(found, np.intersect1d(first, found.decoded))
+    shows_something = np.flatnonzero(found.measured("spread") >= ONE_COLOUR_SPREAD)
+    pairs, _ = near_duplicate_pairs(found, np.intersect1d(first, shows_something))
     exact = joined(by_bytes, same_pixels(found, pairs, threads=threads))
-    more = [np.stack([np.full(len(group) - 1, group[0]), group[1:]], axis=1) for group in similar]
-    return Duplicates(exact=exact, near=joined(exact, np.concatenate([pairs, *more])))
+    return Duplicates(exact=exact, near=joined(exact, pairs), similar=similar)
 
 
 def duplicate_findings(found: Scan, duplicates: Duplicates) -> Iterator[Finding]:
@@ -90,6 +93,11 @@ def duplicate_findings(found: Scan, duplicates: Duplicates) -> Iterator[Finding]
         yield _finding(
             found, "near-duplicates", near, f"{_groups(near)} show nearly the same; {surplus} could be removed.{doubt}"
         )
+    similar = [group.tolist() for group in duplicates.similar if len(set(duplicates.near[group].tolist())) > 1]
+    if similar:
+        divided = sum(len({items[place].split for place in group}) > 1 for group in similar)
+        more = f" {divided:,} of the groups are in more than one split." if divided else ""
+        yield _finding(found, "similar-images", similar, f"{_groups(similar)} show similar things.{more}")
     single = single_content_classes(duplicates.exact, [item.labels for item in items])
     if single:
         yield Finding(
@@ -115,14 +123,14 @@ def _finding(found: Scan, kind: str, groups: Sequence[list[int]], summary: str) 
     """A finding with the images of each group, the one to keep first.
 
     If the labels of a group differ, nobody knows which image is right: of the same content none is kept, and of nearly
-    the same pictures all.
+    the same pictures all. Similar images are different ones: all are kept.
     """
     items, images = found.images.items, list[FoundImage]()
     for number, group in enumerate(groups):
         best = keeper(found, group)
         is_doubtful = len({items[place].labels for place in group}) > 1
         for place in [best, *(place for place in group if place != best)]:
-            keep = kind == "near-duplicates" if is_doubtful else place == best
+            keep = kind == "near-duplicates" if is_doubtful else place == best or kind == "similar-images"
             images.append(found_image(found, place, _describe(found, place), group=number, keep=keep))
     return Finding(kind=kind, summary=summary, images=tuple(images))
 

@@ -49,7 +49,7 @@ def near_duplicate_pairs(scan: Scan, positions: Positions) -> tuple[Positions, n
 
     Args:
         scan: The images.
-        positions: int64 [M], of those to compare. Images of one colour are not compared.
+        positions: int64 [M], of those to compare; images of one colour would all be alike.
 
     Returns:
         int64 [P, 2] positions, and float32 [P] correlations; P is at most about five million.

@@ -13,12 +13,14 @@ class Kind:
     Attributes:
         title: What a person calls it.
         advice: What it means, and what to do.
-        movable: Whether it is about images, which can be moved; else about a class.
+        movable: Whether its images can be moved to a quarantine.
+        examples: Whether its images are only examples of a class.
     """
 
     title: str
     advice: str
     movable: bool = True
+    examples: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -40,8 +42,14 @@ KINDS: Mapping[str, Kind] = {
     ),
     "near-duplicates": Kind(
         "Near duplicates",
-        "Nearly the same picture: compressed again, resized, a little lighter. Keep one of each group, or keep each "
-        "group in one split.",
+        "Nearly the same picture: compressed again, resized, lighter, or taken again at once. Keep one of each, or "
+        "keep each group in one split.",
+    ),
+    "similar-images": Kind(
+        "Similar images",
+        "The same things, photographed in the same place, as the features of a network show. Keep each group in one "
+        "split.",
+        movable=False,
     ),
     "one-image-class": Kind(
         "Classes of one image",
@@ -53,6 +61,7 @@ KINDS: Mapping[str, Kind] = {
         "Something else than what the images show predicts the class, and a network may learn that instead. Collect "
         "the images of all classes in the same way.",
         movable=False,
+        examples=True,
     ),
     "wrong-suffix": Kind(
         "Wrong suffixes",

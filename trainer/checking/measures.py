@@ -20,6 +20,7 @@ MEASURED = PixelSpec(size=160, resize_short=160, mode="squish")
 _EDGE_REDUCTION = 2  # edges are measured at 80 pixels: less noise of cameras and of JPEG
 _EDGE_PERCENT = 99  # of the Laplacian: the steepest edges, without single bright pixels
 _LIGHT_PERCENT, _DARK_PERCENT = 95, 5
+ONE_COLOUR_SPREAD = 0.05  # an image with less than this has one colour: of 255 values, 13
 _LEAST_RANGE = 8  # of 255: less contrast than this is noise
 
 

@@ -77,7 +77,7 @@ def _finding_lines(finding: Finding) -> list[str]:
     lines += [f"  {detail}" for detail in finding.details[:_LISTED]]
     if len(finding.details) > _LISTED:
         lines.append(f"  ... and {len(finding.details) - _LISTED:,} more")
-    if not KINDS[finding.kind].movable:
+    if KINDS[finding.kind].examples:
         return lines
     lines += [_image_line(image) for image in finding.images[:_LISTED]]
     if len(finding.images) > _LISTED:

@@ -101,7 +101,7 @@ def _section(finding: Finding, root: Path, most: int) -> _Section:
         summary=finding.summary,
         advice=kind.advice,
         details=finding.details[:most],
-        groups=[[_picture(image, root, marks=kind.movable) for image in group] for group in shown],
+        groups=[[_picture(image, root, marks=kind.movable and is_grouped) for image in group] for group in shown],
         is_grouped=is_grouped,
         hidden_count=len(finding.images) - sum(map(len, shown)),
     )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from service.inputs import first_few
 from trainer.checking.findings import Finding, found_image
 from trainer.checking.header import has_wrong_suffix
+from trainer.checking.measures import ONE_COLOUR_SPREAD
 from trainer.checking.rules import Outliers, Rule, outliers
 from trainer.checking.scan import Scan
 
@@ -25,7 +26,7 @@ _RULES = {
     "too-large": Rule(side="high", limit=float(np.log(10e6)), distance=float(np.log(4))),
     # Photos have a ratio of up to 16 : 9.
     "odd-aspect": Rule(side="high", limit=float(np.log(2.5)), distance=float(np.log(1.6))),
-    "one-colour": Rule(side="low", limit=0.05, distance=0.1),
+    "one-colour": Rule(side="low", limit=ONE_COLOUR_SPREAD, distance=0.1),
     "too-dark": Rule(side="low", limit=0.4, distance=0.2),
     "too-light": Rule(side="high", limit=0.6, distance=0.2),
     "blurred": Rule(side="low", limit=float(np.log(0.4)), distance=float(np.log(1.8))),

@@ -18,8 +18,10 @@ from scipy.stats import rankdata
 
 FloatArray = npt.NDArray[np.float64]
 
-# The lower end of the interval of the area must be above this.
-LEAST_AREA = 0.9
+# A shortcut has at least the first area, and the lower end of its interval is above the second: with 20 images in each
+# of two classes, the feature must separate them nearly perfectly.
+LEAST_AREA = 0.95
+_LEAST_LOWER_END = 0.75
 _CONFIDENCE = 0.95
 _BETTER = 0.01  # "all have 640 x 480" is easier to understand than a median, unless that predicts more
 _BISECTIONS = 50
@@ -59,7 +61,7 @@ def find_shortcuts(
         names: Feature -> its value for each image, N texts; an empty text is an unknown value.
 
     Returns:
-        Those whose interval is above `LEAST_AREA`, the largest area first. A feature that is both a number and a name
+        Those with a large area that is no chance, the largest area first. A feature that is both a number and a name
         comes once for each class.
     """
     positions: defaultdict[str, list[int]] = defaultdict(list)
@@ -85,7 +87,8 @@ def find_shortcuts(
         for feature, area, text in separations:
             interval = area_interval(area, len(found), others, z=z)
             known = best.get((label, feature))
-            if interval[0] > LEAST_AREA and (known is None or area > known.area + _BETTER):
+            is_large = area >= LEAST_AREA and interval[0] > _LEAST_LOWER_END
+            if is_large and (known is None or area > known.area + _BETTER):
                 best[label, feature] = Shortcut(label=label, feature=feature, area=area, interval=interval, text=text)
     return sorted(best.values(), key=lambda shortcut: (-shortcut.area, shortcut.label, shortcut.feature))
 

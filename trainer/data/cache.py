@@ -16,12 +16,13 @@ import fcntl
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,14 @@ class Decoding:
     progress: Progress = field(default_factory=NoProgress)
 
 
+class Original(NamedTuple):
+    """What an image was before it became an array: its format by content, and its upright size in pixels."""
+
+    format: str
+    width: int
+    height: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PixelCache:
     """The decoded arrays of a sequence of images.
@@ -59,12 +68,14 @@ class PixelCache:
         slots: int64 [N], position of each image in `pixels`; -1 if it could not be decoded.
         aspects: float32 [N], upright width / height.
         errors: Position of an image -> why it could not be decoded.
+        originals: What each image was; empty if that is not known. An older cache does not know the formats.
     """
 
     pixels: UInt8Array
     slots: npt.NDArray[np.int64]
     aspects: npt.NDArray[np.float32]
     errors: dict[int, str]
+    originals: tuple[Original, ...] = ()
 
     def __len__(self) -> int:
         return len(self.slots)
@@ -77,7 +88,13 @@ class PixelCache:
         """Return some of the images, in the given order; `pixels` is shared."""
         indices = np.asarray(positions, dtype=np.int64)
         errors = {new: self.errors[old] for new, old in enumerate(positions) if old in self.errors}
-        return PixelCache(pixels=self.pixels, slots=self.slots[indices], aspects=self.aspects[indices], errors=errors)
+        return PixelCache(
+            pixels=self.pixels,
+            slots=self.slots[indices],
+            aspects=self.aspects[indices],
+            errors=errors,
+            originals=tuple(self.originals[old] for old in positions) if self.originals else (),
+        )
 
 
 def fill_cache(files: Sequence[tuple[str, Path]], spec: PixelSpec, decoding: Decoding) -> PixelCache:
@@ -127,6 +144,7 @@ class _Entry:
     slot: int = -1
     width: int = 0
     height: int = 0
+    format: str = ""
     error: str | None = None
 
 
@@ -215,7 +233,9 @@ class _Writer:
         """Append an image, or the reason why it cannot be decoded; now and then `sync`."""
         if isinstance(decoded, Picture):
             self._pixels.write(decoded.pixels.tobytes())
-            self._pending[digest] = _Entry(slot=self.slot_count, width=decoded.width, height=decoded.height)
+            self._pending[digest] = _Entry(
+                slot=self.slot_count, width=decoded.width, height=decoded.height, format=decoded.format
+            )
             self.slot_count += 1
         else:
             self._pending[digest] = _Entry(error=decoded)
@@ -265,4 +285,5 @@ def _map(pixels: BinaryIO, entries: Sequence[_Entry], slot_count: int, spec: Pix
         slots=np.array([entry.slot for entry in entries], dtype=np.int64),
         aspects=np.array([entry.width / max(1, entry.height) for entry in entries], dtype=np.float32),
         errors={position: entry.error for position, entry in enumerate(entries) if entry.error is not None},
+        originals=tuple(Original(sys.intern(entry.format), entry.width, entry.height) for entry in entries),
     )

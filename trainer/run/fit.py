@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import platform
 import shutil
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import Bundle
 from trainer.catalog import Catalog, Row
+from trainer.checking.quick import quick_warnings
 from trainer.data.prepare import Prepared
 from trainer.diagnosis import Finding, Render
 from trainer.errors import FitError, RunError
@@ -177,7 +179,8 @@ def _train_and_export(
     """Train, or continue training, and export."""
     environment.distributed.barrier()
     unreadable, progress = prepared.unreadable, environment.progress
-    for warning in prepared.catalog.warnings:
+    warnings = (*prepared.catalog.warnings, *_check(recipe, prepared))
+    for warning in warnings:
         progress.warn(warning)
     if unreadable:
         progress.warn(f"{len(unreadable)} files cannot be decoded and are left out: {run.unreadable}")
@@ -221,7 +224,17 @@ def _train_and_export(
         render_remedy=render,
         bundle=bundle,
         unreadable=unreadable,
-        warnings=prepared.catalog.warnings,
+        warnings=warnings,
+    )
+
+
+def _check(recipe: Recipe, prepared: Prepared) -> Iterator[str]:
+    """What the preparation of the images shows about them."""
+    catalog, data = prepared.catalog, prepared.data
+    return quick_warnings(
+        (*catalog.split("train"), *catalog.split("valid")),
+        (*data.train.originals, *data.valid.originals),
+        data=recipe.data.path,
     )
 
 

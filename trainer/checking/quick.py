@@ -1,0 +1,60 @@
+"""What a fit knows about its images without reading one again: duplicates, contradictions, sizes and formats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from service.inputs import first_few
+from trainer.catalog import Row
+from trainer.checking.groups import members, same_bytes, single_content_classes
+from trainer.checking.shortcuts import find_shortcuts
+from trainer.data.cache import Original
+
+
+def quick_warnings(rows: Sequence[Row], originals: Sequence[Original], *, data: str) -> Iterator[str]:
+    """Yield one line for each kind of finding.
+
+    Args:
+        rows: The images, with their hashes.
+        originals: Format and size of each; empty if they are not known.
+        data: What the images were read from, for the command that shows more.
+    """
+    more = f"`check({data!r})` shows more"
+    groups = same_bytes([bytes.fromhex(row.sha256 or "") for row in rows])
+    copies = [group.tolist() for group in members(groups)]
+    conflicting = [group for group in copies if len({rows[place].labels for place in group}) > 1]
+    if conflicting:
+        shown = first_few([" = ".join(rows[place].path for place in group) for group in conflicting])
+        count = sum(map(len, conflicting))
+        yield f"{count:,} images are byte for byte the same under different labels ({shown}); {more}."
+    same = [group for group in copies if group not in conflicting]
+    if same:
+        shown = first_few([" = ".join(rows[place].path for place in group[:2]) for group in same])
+        count = sum(map(len, same))
+        yield f"{count:,} images are exact duplicates, in {len(same):,} groups ({shown}); {more}."
+    single = single_content_classes(groups, [row.labels for row in rows])
+    if single:
+        shown = first_few(sorted(map(repr, single)))
+        yield f"{len(single):,} classes have one image only, many times ({shown}); {more}."
+    if originals:
+        yield from _shortcut_warnings(rows, originals, more)
+
+
+def _shortcut_warnings(rows: Sequence[Row], originals: Sequence[Original], more: str) -> Iterator[str]:
+    sizes = np.array([(original.width, original.height) for original in originals], dtype=np.float64)
+    shortcuts = find_shortcuts(
+        [row.labels for row in rows],
+        numbers={"size": sizes.prod(axis=1)},
+        names={
+            "size": [f"{original.width} x {original.height}" for original in originals],
+            "format": [original.format for original in originals],
+        },
+    )
+    if shortcuts:
+        classes = {shortcut.label for shortcut in shortcuts}
+        yield (
+            f"{len(classes):,} of the classes can be predicted by the size or the format of the images alone, and a "
+            f"network may learn that instead: {shortcuts[0].label!r}: {shortcuts[0].text}; {more}."
+        )
