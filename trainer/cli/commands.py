@@ -87,8 +87,8 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
     text = (
         f"{sample.files} handwritten digits in {sample.folder}, {sample.faulty_files} of them with a planted fault\n"
         f"  (listed in {sample.planted_file.name}; {sample.held_out.name} has good ones to evaluate on)\n"
-        f"next: {command_line('check', folder)}\n"
-        f"      {command_line('fit', folder, '--recipe', sample.recipe_file)}"
+        f"find them: {command_line('check', folder)}\n"
+        f"next: {command_line('fit', folder, '--recipe', sample.recipe_file)}"
     )
     _print(value, text, as_json)
 
