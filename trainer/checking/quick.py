@@ -33,7 +33,8 @@ def quick_warnings(rows: Sequence[Row], originals: Sequence[Original], *, data: 
     if same:
         shown = first_few([" = ".join(rows[place].path for place in group[:2]) for group in same])
         count = sum(map(len, same))
-        yield f"{count:,} images are exact duplicates, in {len(same):,} groups ({shown}); {more}."
+        number = f"{len(same):,} {'group' if len(same) == 1 else 'groups'}"
+        yield f"{count:,} images are exact duplicates, in {number} ({shown}); {more}."
     single = single_content_classes(groups, [row.labels for row in rows])
     if single:
         shown = first_few(sorted(map(repr, single)))

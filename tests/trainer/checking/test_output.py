@@ -4,7 +4,6 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -115,10 +114,10 @@ def test_the_fragment_for_a_notebook(result: CheckResult) -> None:
 
 
 @pytest.fixture
-def opened(browser: Browser, result: CheckResult, tmp_path: Path) -> Iterator[object]:
+def opened(result: CheckResult, tmp_path: Path) -> str:
     path = tmp_path / "check.html"
     write_result(result, path)
-    yield path.as_uri()
+    return path.as_uri()
 
 
 @pytest.mark.browser
