@@ -82,29 +82,34 @@ def find_shortcuts(
                 for feature, column in names.items()
                 for separation in _by_name(feature, [column[place] for place in found], counts[feature], others)
             ),
-            *(_by_number(feature, column, ranks[feature], found) for feature, column in numbers.items()),
+            *(
+                separation
+                for feature, column in numbers.items()
+                for separation in _by_number(feature, column, ranks[feature], found)
+            ),
         ]
         for feature, area, text in separations:
             interval = area_interval(area, len(found), others, z=z)
             known = best.get((label, feature))
-            is_large = area >= LEAST_AREA and interval[0] > _LEAST_LOWER_END
-            if is_large and (known is None or area > known.area + _BETTER):
+            if interval[0] > _LEAST_LOWER_END and (known is None or area > known.area + _BETTER):
                 best[label, feature] = Shortcut(label=label, feature=feature, area=area, interval=interval, text=text)
     return sorted(best.values(), key=lambda shortcut: (-shortcut.area, shortcut.label, shortcut.feature))
 
 
 def _by_number(
     feature: str, column: FloatArray, ranks: FloatArray, members: npt.NDArray[np.int64]
-) -> tuple[str, float, str]:
-    """Feature, area and text for a number: the area is that of Mann and Whitney."""
+) -> Iterator[tuple[str, float, str]]:
+    """Feature, area and text for a number, if the area is large: it is that of Mann and Whitney."""
     inside, outside = len(members), len(column) - len(members)
     above = (float(ranks[members].sum()) - inside * (inside + 1) / 2) / (inside * outside)
+    if max(above, 1 - above) < LEAST_AREA:
+        return
     is_member = np.zeros(len(column), dtype=np.bool_)
     is_member[members] = True
     own, other = float(np.median(column[is_member])), float(np.median(column[~is_member]))
     comparison = "higher" if above >= 0.5 else "lower"
     text = f"its {feature} is {comparison}: median {_shown(own)}, of the other classes {_shown(other)}"
-    return feature, max(above, 1 - above), text
+    yield feature, max(above, 1 - above), text
 
 
 def _shown(value: float) -> str:
@@ -114,12 +119,14 @@ def _shown(value: float) -> str:
 def _by_name(
     feature: str, column: Sequence[str], counts: Counter[str], others: int
 ) -> Iterator[tuple[str, float, str]]:
-    """Feature, area and text for the value that most images of the class have."""
+    """Feature, area and text for the value that most images of the class have, if the area is large."""
     value, inside = Counter(column).most_common(1)[0]
     if not value:
         return
     outside = counts[value] - inside
     area = (1 + inside / len(column) - outside / others) / 2
+    if area < LEAST_AREA:
+        return
     share = "all" if inside == len(column) else f"{inside:,} of"
     text = (
         f"{share} {len(column):,} images of it have the {feature} {value}, and "
