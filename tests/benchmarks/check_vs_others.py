@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -76,11 +76,13 @@ print(json.dumps({"seconds": seconds, "found": {"duplicates": found}}))
 
 
 def run(interpreter: str, program: str, *arguments: str) -> tuple[float, dict[str, set[str]]]:
-    """Seconds, and kind -> absolute paths."""
-    with tempfile.TemporaryFile("w+") as output:
-        subprocess.run([interpreter, "-c", program, *arguments], stdout=output, stderr=subprocess.DEVNULL, check=True)
-        output.seek(0)
-        value = json.loads(output.read().splitlines()[-1])
+    """Seconds, and kind -> absolute paths; seconds are infinite if the program failed, whose last words are printed."""
+    command = [interpreter, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"failed: {done.stderr.strip().splitlines()[-1]}")
+        return math.inf, {}
+    value = json.loads(done.stdout.splitlines()[-1])
     return value["seconds"], {kind: set(paths) for kind, paths in value["found"].items()}
 
 
@@ -123,7 +125,7 @@ def main() -> None:
         ("imagededup, PHash", imagededup_seconds),
     ):
         print(f"{name:<26} {seconds:7.1f} s  {count / seconds:7.0f} images/s")
-    compare_all(own, cleanvision, imagededup["duplicates"], root)
+    compare_all(own, cleanvision, imagededup.get("duplicates", set()), root)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from trainer.checking.measures import MEASURED, Measures, measure
 from trainer.progress import Progress
 
 _IN_FLIGHT_PER_THREAD = 4
+_MAX_FILE_BYTES = 1 << 30  # more than any image within the limits of `service.pixels` has
 
 # Takes the position and the pixels, uint8 [160, 160, 3], of each image that can be decoded, in order.
 Consumer = Callable[[int, UInt8Array], None]
@@ -146,6 +147,9 @@ def _in_order(files: Iterator[Path], *, threads: int, keep_pixels: bool) -> Iter
 
 def _read(file: Path, *, keep_pixels: bool) -> _Image:
     try:
+        size = file.stat().st_size
+        if size > _MAX_FILE_BYTES:
+            return _Image(file_bytes=size, error=f"The file has {size:,} bytes, more than {_MAX_FILE_BYTES:,}.")
         data = file.read_bytes()
     except OSError as error:
         return _Image(error=f"The file cannot be read ({error.strerror}).")

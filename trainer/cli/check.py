@@ -154,14 +154,18 @@ def check(
             how = CheckOptions(
                 kinds=kinds, thorough=own["thorough"], device=own["device"], threads=own["threads"] or usable_cores()
             )
+
+            def report(result: CheckResult) -> None:
+                for output in outputs:
+                    write_result(result, output)
+
             if quarantine is None:
                 result = run_check(recipe, how, progress)
+                report(result)
             else:
                 result, moved = quarantine_found(
-                    recipe, how, progress, folder=quarantine, max_fraction=own["max_fraction"]
+                    recipe, how, progress, folder=quarantine, max_fraction=own["max_fraction"], report=report
                 )
-            for output in outputs:
-                write_result(result, output)
     _print(result, moved, undo=command_line("check", data, "--quarantine", quarantine or "", "--undo"), as_json=as_json)
     failed = [finding.kind for finding in result.findings if finding.kind in fail_on]
     if failed:

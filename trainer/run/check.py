@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,13 @@ def run_check(
 
 
 def quarantine_found(
-    recipe: Recipe, options: CheckOptions, progress: Progress, *, folder: Path, max_fraction: float
+    recipe: Recipe,
+    options: CheckOptions,
+    progress: Progress,
+    *,
+    folder: Path,
+    max_fraction: float,
+    report: Callable[[CheckResult], None],
 ) -> tuple[CheckResult, Moved]:
     """Check images, and move those of the kinds that are asked for, in the order of `kinds`.
 
@@ -67,6 +73,7 @@ def quarantine_found(
         progress: Is advanced by every image.
         folder: Where the images go.
         max_fraction: Largest fraction of the images that is moved, 0 to 1.
+        report: Is called with the result, before anything that was found is moved.
 
     Raises:
         QuarantineError: Nothing may be moved, or not to this folder.
@@ -82,6 +89,7 @@ def quarantine_found(
     images = _read(recipe)
     with open_quarantine(folder, images.root) as quarantine:
         result = _check(images, options, progress)
+        report(result)
         wanted = movable_images(result, kinds)
         done = quarantine.move(wanted, images=result.images, max_fraction=max_fraction)
     return result, Moved(paths=[*moved.paths, *done.paths], left=moved.left | done.left)

@@ -94,6 +94,13 @@ def test_a_file_that_cannot_be_read_or_is_gone(photos: Path) -> None:
     assert (image.path, image.detail) == ("a/005.jpg", "The file cannot be read (No such file or directory).")
 
 
+def test_a_file_that_is_too_large_is_not_read(photos: Path) -> None:
+    with open(photos / "a/large.jpg", "wb") as file:
+        file.truncate(5 << 40)
+    (image,) = check_folder(photos).of("undecodable")
+    assert image.detail == "The file has 5,497,558,138,880 bytes, more than 1,073,741,824."
+
+
 def test_wrong_suffixes(photos: Path) -> None:
     (photos / "a/x.png").write_bytes(encode(picture(70), "JPEG", quality=92))
     (photos / "a/y.jpg").write_bytes(encode(picture(71), "WEBP", quality=92))

@@ -129,7 +129,8 @@ def test_no_such_data(tmp_path: Path) -> None:
 def test_quarantine_and_undo(photos: Path, tmp_path: Path) -> None:
     before, moved = content_of(photos), tmp_path / "moved"
     words = ("check", photos, "--quarantine", moved)
-    result = trainer(*words, "--kinds", "exact-duplicates,undecodable")
+    result = trainer(*words, "--kinds", "exact-duplicates,undecodable", "--out", tmp_path / "check.html")
+    assert (tmp_path / "check.html").read_text().count('src="data:image/jpeg') == 2  # drawn before they were moved
     assert result.exit_code == 0
     assert "moved: 2 images" in result.stdout
     assert f"undo: fieldguide check {photos} --quarantine {moved} --undo" in result.stdout
