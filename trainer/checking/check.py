@@ -39,7 +39,7 @@ class Embedder(Protocol):
 def check_images(images: Items, *, threads: int, progress: Progress, embedder: Embedder | None = None) -> CheckResult:
     """Decode every image, and report what is wrong with them. Nothing is changed.
 
-    Memory is about 1 KB an image, and what a few images a thread take while they are decoded.
+    Memory is about 2.5 KB an image, and what a few images a thread take while they are decoded.
 
     Args:
         images: The images.

@@ -26,7 +26,7 @@ _FEW_PAIRS = 3
 _LEAST_CONTRAST = 4.0  # of 255, standard deviation: a thumbnail with less shows nothing that could be compared
 _SPLIT_ORDER = ("test", "valid", "train", "")  # the keeper of a group is in the first of these
 _LOSSLESS = ("PNG", "BMP", "GIF")
-_PAIRS_AT_ONCE = 1 << 13
+_PAIRS_AT_ONCE = _ROWS_AT_ONCE = 1 << 13
 _MOST_PAIRS = 5_000_000  # where all images are alike; they are in one group long before
 
 
@@ -128,7 +128,9 @@ def _candidates(hashes: UInt64Array, thumbnails: UInt8Array) -> tuple[Positions,
     """Pairs with near hashes and a correlation of at least the lowest: int64 [P, 2], float32 [P]."""
     flat = thumbnails.reshape(len(thumbnails), -1)
     means = flat.mean(axis=1, dtype=np.float32)
-    lengths = np.sqrt(flat.shape[1]) * flat.std(axis=1, dtype=np.float32)
+    chunks = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(flat), _ROWS_AT_ONCE)]
+    deviations = [flat[chunk].std(axis=1, dtype=np.float32) for chunk in chunks]  # std() makes a copy in float32
+    lengths = np.sqrt(flat.shape[1]) * np.concatenate([np.empty(0, dtype=np.float32), *deviations])
     has_contrast = lengths >= _LEAST_CONTRAST * np.sqrt(flat.shape[1])
     found: list[tuple[Positions, npt.NDArray[np.float32]]] = []
     count = 0

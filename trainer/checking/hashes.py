@@ -19,7 +19,7 @@ THUMBNAIL_SIDE = 16
 HASH_BITS = 64
 _HASHED_SIDE = 32
 _KEPT_FREQUENCIES = 8
-_PAIRS_AT_ONCE = 1 << 21
+_PAIRS_AT_ONCE = 1 << 17
 
 
 def perceptual_hash(pixels: UInt8Array) -> int:
@@ -58,21 +58,23 @@ def near_pairs(hashes: UInt64Array, radius: int) -> Iterator[tuple[Positions, Po
         radius: 0 to 63.
 
     Yields:
-        Two arrays int64 [P], P up to two million: the positions of the two hashes of each pair, the lower one first.
+        Two arrays int64 [P], P up to about 100,000: the positions of the two hashes of each pair, the lower one first.
         Every pair comes once.
     """
     bands = list(_bands(radius + 1))
     for number, (shift, bits) in enumerate(bands):
         band = _cut(hashes, shift, bits)
         order = np.argsort(band, kind="stable")
+        hashes_in_order = hashes[order]
         for first, second in _pairs_of_equals(band[order]):
-            one, other = order[first], order[second]
+            is_near = np.bitwise_count(hashes_in_order[first] ^ hashes_in_order[second]) <= radius
+            one, other = order[first[is_near]], order[second[is_near]]
             different = hashes[one] ^ hashes[other]
-            is_near = np.bitwise_count(different) <= radius
-            for earlier in bands[:number]:  # found there already
-                is_near &= _cut(different, *earlier) != 0
-            if is_near.any():
-                one, other = one[is_near], other[is_near]
+            is_new = np.ones(len(one), dtype=np.bool_)
+            for earlier in bands[:number]:  # a pair that agrees there was found there
+                is_new &= _cut(different, *earlier) != 0
+            if is_new.any():
+                one, other = one[is_new], other[is_new]
                 yield np.minimum(one, other), np.maximum(one, other)
 
 
@@ -88,7 +90,7 @@ def _bands(count: int) -> Iterator[tuple[int, int]]:
 
 
 def _pairs_of_equals(values: npt.NDArray[np.uint64]) -> Iterator[tuple[Positions, Positions]]:
-    """Yield the pairs of positions with equal values; `values` are sorted. About two million at a time."""
+    """Yield the pairs of positions with equal values; `values` are sorted. About 100,000 at a time."""
     starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
     # Each position is paired with those after it in its run.
     ends = np.repeat(np.append(starts[1:], len(values)), np.diff(np.append(starts, len(values))))
