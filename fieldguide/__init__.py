@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fieldguide.checking import Check as Check
+    from fieldguide.checking import check as check
     from fieldguide.lr_sweeps import LRFind as LRFind
     from fieldguide.lr_sweeps import lr_find as lr_find
     from fieldguide.photos import Batch as Batch
@@ -56,6 +58,7 @@ _SLIM = {
 }
 _TRAINER = {
     **dict.fromkeys(("fit", "open_run", "resume"), "fieldguide.training"),
+    **dict.fromkeys(("Check", "check"), "fieldguide.checking"),
     **dict.fromkeys(("LRFind", "lr_find"), "fieldguide.lr_sweeps"),
     **dict.fromkeys(("Batch", "read_catalog", "sample", "show_batch"), "fieldguide.photos"),
     "Run": "fieldguide.run",
@@ -69,6 +72,7 @@ __all__ = [
     "Batch",
     "BundleRefused",
     "Catalog",
+    "Check",
     "FinetuneRecipe",
     "HeadRecipe",
     "ImageError",
@@ -81,6 +85,7 @@ __all__ = [
     "Run",
     "TrainerError",
     "__version__",
+    "check",
     "fit",
     "load",
     "lr_find",

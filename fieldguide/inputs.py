@@ -39,7 +39,12 @@ class Inputs:
 
 
 def read_inputs(
-    data: StrPath | Catalog, recipe: Recipe | StrPath | None, options: Mapping[str, Any], *, trains: bool = True
+    data: StrPath | Catalog,
+    recipe: Recipe | StrPath | None,
+    options: Mapping[str, Any],
+    *,
+    trains: bool = True,
+    only_reading: bool = False,
 ) -> Inputs:
     """Check the arguments of a call.
 
@@ -48,6 +53,7 @@ def read_inputs(
         recipe: A recipe, or a TOML file of one; None: every default.
         options: Those of `fit`.
         trains: Whether the call trains. If not, options that matter only to a training are refused.
+        only_reading: Whether only the options that say how images are read have an effect. Others are refused.
 
     Raises:
         TypeError: An argument is something else, or an option has no effect here.
@@ -64,6 +70,8 @@ def read_inputs(
         _refuse(given, _reading_options(), "says how images are read; give it to read_catalog")
     if not trains:
         _refuse(given, _training_options(), "matters only to a training; leave it out")
+    if only_reading:
+        _refuse(given, {"lr", *option_keys()} - _reading_options(), "does not say how images are read; leave it out")
     return Inputs(
         images=data if isinstance(data, Catalog) else Path(data),
         recipe=recipe if recipe is None or isinstance(recipe, Recipe) else Path(recipe),

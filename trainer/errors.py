@@ -9,6 +9,8 @@ TrainerError
 ├── RunError          a run folder that is not what was expected
 ├── CatalogError      images or a table that cannot be used
 │   └── BrokenImages  too many images cannot be decoded
+├── CheckError        a check of images that is asked for in a wrong way
+│   └── QuarantineError   images that are not moved, or not moved back
 ├── CacheError        the cache of decoded images cannot be written
 ├── FitError          training that failed
 ├── ProcessLost       another process of the same training ended too early
@@ -92,6 +94,16 @@ class BrokenImages(CatalogError):
     def __init__(self, message: str, unreadable: Mapping[Any, str]) -> None:
         super().__init__(message)
         self.unreadable = unreadable
+
+
+class CheckError(TrainerError):
+    """A check of images that is asked for in a wrong way."""
+
+    exit_code = 2
+
+
+class QuarantineError(CheckError):
+    """Images that are not moved into a quarantine, or not back. Each of them has its old name or its new one."""
 
 
 class CacheError(TrainerError):

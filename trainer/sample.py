@@ -10,15 +10,18 @@ import io
 import itertools
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
-Fault = Literal["mislabelled", "exact_duplicate", "near_duplicate", "truncated", "not_an_image", "stored_rotated"]
+Fault = Literal[
+    "mislabelled", "exact_duplicate", "near_duplicate", "truncated", "not_an_image", "stored_rotated",
+    "dark", "light", "blurred", "one_colour", "wrong_suffix", "animated", "tiny", "class_by_size",
+]  # fmt: skip
 
 _SIZE = 64  # pixels, width and height
 _MISLABELLED_FRACTION = 0.015
@@ -26,6 +29,11 @@ _EXACT_DUPLICATES = 12
 _MISLABELLED_DUPLICATES = 4  # exact duplicates in the folder of another digit
 _NEAR_DUPLICATES = 12
 _HELD_OUT_PER_DIGIT = 2
+_OF_EACH_KIND = 3  # dark, light, blurred ...
+_CLASS_BY_SIZE = 4  # all files in the folder of this digit are larger than those in the other folders
+_LARGER_SIZE = 72
+_TINY_SIZE = 12
+_ONE_COLOURS = ((205, 205, 205), (96, 128, 96), (250, 250, 240))
 _ORIENTATION_TAG = 0x0112
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 
@@ -53,7 +61,7 @@ class Planted:
     """One planted fault.
 
     Attributes:
-        path: The file, relative to the sample's folder.
+        path: The file, relative to the sample's folder; with the fault `class_by_size` the folder of a digit.
         fault: What is wrong with it.
         true_label: The digit that it shows, which may differ from its folder; None if it shows no digit.
         duplicate_of: The file that it duplicates, relative to the sample's folder; None if it is not a duplicate.
@@ -85,6 +93,11 @@ class Sample:
     files: int
     planted: tuple[Planted, ...]
 
+    @property
+    def faulty_files(self) -> int:
+        """Number of files with a planted fault of their own."""
+        return sum(planted.fault != "class_by_size" for planted in self.planted)
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Scan:
@@ -115,7 +128,8 @@ class _Draft:
         """Put a scan into the folder of a label (default: its own digit), in a random format; return its path."""
         format_ = str(self.rng.choice(sorted(_SUFFIXES)))
         name = f"{scan.number:04}{_SUFFIXES[format_]}"
-        return self.put(name, _encode(scan.image, format_), label=scan.digit if label is None else label)
+        label = scan.digit if label is None else label
+        return self.put(name, _encode(_sized(scan.image, label), format_), label=label)
 
     def put(self, name: str, content: bytes, *, label: int) -> str:
         """Put a file into the folder of a digit; return its path."""
@@ -140,7 +154,7 @@ class _Draft:
 def write_sample(folder: Path, *, seed: int = 0) -> Sample:
     """Write digits into a folder with one folder for each digit, and three more outputs next to it.
 
-    FOLDER               about 1,800 PNG, JPEG and WebP files of 64 x 64 pixels, some of them with faults
+    FOLDER               about 1,800 PNG, JPEG and WebP files of 64 x 64 pixels (72 x 72 of one digit), some with faults
     FOLDER-held-out      20 good images of other digits, one folder for each digit, to evaluate and to predict
     FOLDER-planted.json  the list of faults
     FOLDER-recipe.toml   augmentation for digits
@@ -213,10 +227,12 @@ def _draft(scans: Sequence[_Scan], *, seed: int) -> _Draft:
         draft.plant(path, "exact_duplicate", shows=scan.digit, duplicate_of=original)
     for index, scan in enumerate(itertools.islice(unused, _NEAR_DUPLICATES)):
         original = draft.place(scan)
-        path = draft.put(draft.next_name(".jpg"), _near_duplicate(scan.image, index), label=scan.digit)
+        content = _near_duplicate(_sized(scan.image, scan.digit), index)
+        path = draft.put(draft.next_name(".jpg"), content, label=scan.digit)
         draft.plant(path, "near_duplicate", shows=scan.digit, duplicate_of=original)
     rotated, truncated = next(unused), next(unused)
-    path = draft.put(f"{rotated.number:04}.jpg", _stored_rotated(rotated.image), label=rotated.digit)
+    content = _stored_rotated(_sized(rotated.image, rotated.digit))
+    path = draft.put(f"{rotated.number:04}.jpg", content, label=rotated.digit)
     draft.plant(path, "stored_rotated", shows=rotated.digit)
     content = _encode(truncated.image, "JPEG")
     path = draft.put(f"{truncated.number:04}.jpg", content[: len(content) * 3 // 4], label=truncated.digit)
@@ -224,9 +240,31 @@ def _draft(scans: Sequence[_Scan], *, seed: int) -> _Draft:
     text = b"This is not an image, whatever its name says.\n"
     path = draft.put(draft.next_name(".jpg"), text, label=truncated.digit)
     draft.plant(path, "not_an_image", shows=None)
+    _plant_unusual(draft, unused)
     for scan in unused:
         draft.place(scan)
+    draft.plant(str(_CLASS_BY_SIZE), "class_by_size", shows=None)
     return draft
+
+
+def _plant_unusual(draft: _Draft, unused: Iterator[_Scan]) -> None:
+    """Plant three images of each kind that stand out, of any digit but the one whose images have another size."""
+    scans = (scan for scan in unused if scan.digit != _CLASS_BY_SIZE or not draft.place(scan))
+    for index in range(_OF_EACH_KIND):
+        for fault, change in _CHANGES.items():
+            scan = next(scans)
+            path = draft.put(f"{scan.number:04}.png", _encode(change(scan.image), "PNG"), label=scan.digit)
+            draft.plant(path, fault, shows=scan.digit)
+        scan = next(scans)
+        content = _encode(scan.image, ("PNG", "JPEG", "WEBP")[index])
+        suffix = (".jpg", ".webp", ".png")[index]
+        draft.plant(draft.put(f"{scan.number:04}{suffix}", content, label=scan.digit), "wrong_suffix", shows=scan.digit)
+        scan = next(scans)
+        path = draft.put(f"{scan.number:04}.gif", _animated(scan.image), label=scan.digit)
+        draft.plant(path, "animated", shows=scan.digit)
+        colour = Image.new("RGB", (_SIZE, _SIZE), _ONE_COLOURS[index])
+        path = draft.put(draft.next_name(".png"), _encode(colour, "PNG"), label=scan.digit)
+        draft.plant(path, "one_colour", shows=None)
 
 
 def _encode(image: Image.Image, format_: str, *, quality: int = 90, orientation: int | None = None) -> bytes:
@@ -248,6 +286,43 @@ def _near_duplicate(image: Image.Image, index: int) -> bytes:
             return _encode(image.transform(image.size, Image.Transform.AFFINE, shift, fillcolor=255), "JPEG")
         case _:
             return _encode(image.point([value * 85 // 100 for value in range(256)]), "JPEG")
+
+
+def _darker(image: Image.Image) -> Image.Image:
+    return image.point([value * 15 // 100 for value in range(256)])
+
+
+def _lighter(image: Image.Image) -> Image.Image:
+    return image.point([255 - (255 - value) * 15 // 100 for value in range(256)])
+
+
+def _blurred(image: Image.Image) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(_SIZE // 10))
+
+
+def _tiny(image: Image.Image) -> Image.Image:
+    return image.resize((_TINY_SIZE, _TINY_SIZE), Image.Resampling.BOX)
+
+
+_CHANGES: Mapping[Fault, Callable[[Image.Image], Image.Image]] = {
+    "dark": _darker,
+    "light": _lighter,
+    "blurred": _blurred,
+    "tiny": _tiny,
+}
+
+
+def _animated(image: Image.Image) -> bytes:
+    """Return a GIF of the image, and then of the image upside down."""
+    buffer = io.BytesIO()
+    image.save(buffer, "GIF", save_all=True, append_images=[image.transpose(Image.Transpose.ROTATE_180)], duration=500)
+    return buffer.getvalue()
+
+
+def _sized(image: Image.Image, label: int) -> Image.Image:
+    """Return the image in the size of all images in the folder of a label."""
+    size = _LARGER_SIZE if label == _CLASS_BY_SIZE else _SIZE
+    return image if image.width == size else image.resize((size, size), Image.Resampling.BICUBIC)
 
 
 def _stored_rotated(image: Image.Image) -> bytes:

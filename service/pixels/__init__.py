@@ -10,12 +10,13 @@ NumPy only. Scaling, mean and standard deviation are part of the ONNX graph.
     preflight     checks on the bytes before Pillow opens or decodes them
     isobmff, av1  what the preflight reads of AVIF and HEIF: boxes, and the size of the frames in them
     transforms    EXIF orientation undone, RGB over white, resize and crop
-    picture       all of that in order: `load`; `from_image` for an image that is decoded already
+    picture       all of that in order: `load`; `decode` for the image in its own size; `from_image` for an image that
+                  is decoded already
 """
 
 from service.pixels.decoding import formats
 from service.pixels.errors import ImageError, UndecodableImage, UnsupportedImage
-from service.pixels.picture import DECODER_VERSION, Picture, UInt8Array, from_image, load
+from service.pixels.picture import DECODER_VERSION, Picture, UInt8Array, decode, from_image, load
 from service.pixels.spec import Filter, Limits, Mode, PixelSpec
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "UInt8Array",
     "UndecodableImage",
     "UnsupportedImage",
+    "decode",
     "formats",
     "from_image",
     "load",

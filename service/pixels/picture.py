@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +27,7 @@ from service.pixels.transforms import (
 # Increase it if this package gives other pixels than before: caches of decoded images are then made again.
 DECODER_VERSION = 1
 UInt8Array = npt.NDArray[np.uint8]
+_UNREDUCED = 1 << 30  # a short side for which no JPEG is reduced while it is decoded
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,14 +65,22 @@ def load(data: bytes, spec: PixelSpec, *, limits: Limits | None = None) -> Pictu
         UndecodableImage: The image cannot be decoded, or it is over a limit.
         MemoryError: There is too little memory. Nothing else is ever raised.
     """
-    try:
+    with _any_error_as_undecodable():
         return _load(data, spec, limits or Limits())
-    except (ImageError, MemoryError):
-        raise
-    except Exception as error:
-        # Pillow's decoders raise nearly any type on hostile bytes (struct.error, SyntaxError, KeyError, ...). All of
-        # them mean that the image is damaged, so this boundary is the one place that catches every exception.
-        raise UndecodableImage(f"The image cannot be decoded; it may be damaged ({_reason(error)}).") from error
+
+
+def decode(data: bytes, *, limits: Limits | None = None) -> Image.Image:
+    """Decode an encoded image in its own size: upright, RGB over white. `load` makes the model's input of it.
+
+    Args:
+        data: The encoded image; it is not trusted.
+        limits: Which images are accepted; by default `Limits()`.
+
+    Raises:
+        UnsupportedImage, UndecodableImage, MemoryError: As for `load`.
+    """
+    with _any_error_as_undecodable():
+        return _decode(data, _UNREDUCED, limits or Limits()).image
 
 
 def from_image(image: Image.Image, spec: PixelSpec) -> Picture:
@@ -114,6 +125,18 @@ class _Decoded:
     part: Box
     format: str
     original_size: tuple[int, int]
+
+
+@contextmanager
+def _any_error_as_undecodable() -> Iterator[None]:
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        # Pillow's decoders raise nearly any type on hostile bytes (struct.error, SyntaxError, KeyError, ...). All of
+        # them mean that the image is damaged, so this boundary is the one place that catches every exception.
+        raise UndecodableImage(f"The image cannot be decoded; it may be damaged ({_reason(error)}).") from error
 
 
 def _load(data: bytes, spec: PixelSpec, limits: Limits) -> Picture:

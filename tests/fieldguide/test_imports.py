@@ -15,6 +15,7 @@ ORDER = (
     "prediction",
     "environment",
     "inputs",
+    "checking",
     "lr_sweeps",
     "photos",
     "run",

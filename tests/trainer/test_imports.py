@@ -25,6 +25,7 @@ LAYERS = {
             "atomic",
             "command_line",
             "progress",
+            "links",
             "terminal",
             "decoding",
             "recipe",
@@ -33,7 +34,7 @@ LAYERS = {
             "model",
             "training",
         ),
-        *("predictions", "diagnosis", "report", "export", "run", "sample", "cli", "__main__"),
+        *("predictions", "diagnosis", "report", "checking", "export", "run", "sample", "cli", "__main__"),
     ),
     "trainer.recipe": ("schedules", "knobs", "data_source", "recipe", "reading", "options"),
     "trainer.catalog": (
@@ -70,12 +71,16 @@ LAYERS = {
             "contact_sheet_page",
         ),
     ),
+    "trainer.checking": (
+        *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
+        *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
+    ),
     "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
         *("environment", "unreadable", "folder", "inputs", "next_command"),
-        *("lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
+        *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
     ),
-    "trainer.cli": ("exit", "options", "output", "show", "cache", "commands"),
+    "trainer.cli": ("exit", "options", "output", "show", "check", "cache", "commands"),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy", "sklearn", "matplotlib", "PIL")
@@ -176,6 +181,7 @@ def test_no_old_name_comes_back() -> None:
         "from trainer.cli import main; main(['--help'], standalone_mode=False)",
         "from trainer.cli import main; main(['fit', '--help'], standalone_mode=False)",
         "from trainer.cli import main; main(['lr-find', '--help'], standalone_mode=False)",
+        "from trainer.cli import main; main(['check', '--help'], standalone_mode=False)",
     ],
 )
 def test_the_help_of_the_command_line_loads_nothing_heavy(code: str) -> None:

@@ -41,25 +41,27 @@ def all_bytes(folder: Path) -> dict[str, bytes]:
 def test_it_is_a_dataset(sample: Sample) -> None:
     catalog = read_catalog(sample.folder)
     assert catalog.classes == tuple("0123456789")
-    assert len(catalog.rows) == sample.files == 1797 - 20 + 28 + 1
+    assert len(catalog.rows) == sample.files == 1797 - 20 + 28 + 1 + 3
     assert catalog.warnings == ()
     assert min(Counter(label for row in catalog.split("valid") for label in row.labels).values()) > 30
 
 
 def test_all_images_but_two_can_be_decoded(sample: Sample) -> None:
     catalog = read_catalog(sample.folder)
-    formats, unreadable = Counter[str](), {}
+    formats, sizes, unreadable = Counter[str](), Counter[tuple[int, int]](), {}
     for row in catalog.rows:
         try:
             picture = load(catalog.file_of(row).read_bytes(), SPEC)
         except (UnsupportedImage, UndecodableImage) as error:
             unreadable[row] = str(error)
         else:
-            assert (picture.width, picture.height) == (64, 64)
+            sizes[picture.width, picture.height] += 1
             formats[picture.format] += 1
     assert {row.path for row in unreadable} == {every(sample, fault)[0].path for fault in ("truncated", "not_an_image")}
+    assert formats.pop("GIF") == 3
     assert set(formats) == {"PNG", "JPEG", "WEBP"}
     assert min(formats.values()) > 500
+    assert set(sizes) == {(64, 64), (72, 72), (12, 12)}
     require_readable(len(catalog.rows), unreadable, allow_broken=0.1)
     assert len(catalog.without(unreadable).rows) == sample.files - 2
 
@@ -70,8 +72,11 @@ def test_the_list_of_faults_is_right(sample: Sample) -> None:
     assert len({planted.path for planted in sample.planted}) == len(sample.planted)
     assert Counter(planted.fault for planted in sample.planted) == {
         "mislabelled": 27, "exact_duplicate": 16, "near_duplicate": 12, "truncated": 1, "not_an_image": 1,
-        "stored_rotated": 1,
+        "stored_rotated": 1, "dark": 3, "light": 3, "blurred": 3, "one_colour": 3, "wrong_suffix": 3, "animated": 3,
+        "tiny": 3, "class_by_size": 1,
     }  # fmt: skip
+    assert sample.faulty_files == len(sample.planted) - 1
+    assert len({planted.true_label for planted in sample.planted if planted.fault == "dark"} - {"4"}) > 1
 
 
 def test_mislabelled_images_are_in_a_wrong_folder(sample: Sample) -> None:
@@ -87,6 +92,31 @@ def test_exact_duplicates_are_byte_for_byte(sample: Sample) -> None:
     assert sum(planted.path[0] != planted.true_label for planted in duplicates) == 4
     contents = Counter(all_bytes(sample.folder).values())
     assert sum(contents.values()) - len(contents) == len(duplicates)  # there are no others
+
+
+def test_every_image_of_one_digit_is_larger(sample: Sample) -> None:
+    (planted,) = every(sample, "class_by_size")
+    assert planted.path == "4"
+    broken = {fault.path for fault in sample.planted if fault.fault in ("truncated", "not_an_image")}
+    elsewhere = {fault.path for fault in every(sample, "exact_duplicate") if fault.path[0] != fault.true_label}
+    for path in all_bytes(sample.folder).keys() - broken - elsewhere:
+        with Image.open(sample.folder / path) as image:
+            assert (image.width == 72) == path.startswith("4/"), path
+
+
+def test_images_that_stand_out(sample: Sample) -> None:
+    for fault, holds in {
+        "dark": lambda image: image.max() < 50,
+        "light": lambda image: image.min() > 200,
+        "one_colour": lambda image: np.ptp(image.reshape(-1, 3), axis=0).max() == 0,
+    }.items():
+        assert all(holds(pixels(sample, planted.path)) for planted in every(sample, fault))
+    for planted in every(sample, "animated"):
+        with Image.open(sample.folder / planted.path) as image:
+            assert getattr(image, "n_frames", 1) == 2
+    for planted in every(sample, "wrong_suffix"):
+        picture = load(content(sample, planted.path), SPEC)
+        assert not planted.path.endswith({"JPEG": ".jpg"}.get(picture.format, f".{picture.format.lower()}"))
 
 
 def test_near_duplicates_are_near(sample: Sample) -> None:

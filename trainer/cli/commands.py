@@ -16,6 +16,7 @@ import click
 from service import __version__
 from service.console import Program, SectionedCommand, option, print_error
 from trainer.cli.cache import cache_command
+from trainer.cli.check import check
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import (
     AS_JSON,
@@ -82,14 +83,18 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
         "planted": str(sample.planted_file),
         "recipe": str(sample.recipe_file),
         "files": sample.files,
-        "faults": len(sample.planted),
+        "faults": sample.faulty_files,
     }
     text = (
-        f"{sample.files} handwritten digits in {sample.folder}, {len(sample.planted)} of them with a planted fault\n"
+        f"{sample.files} handwritten digits in {sample.folder}, {sample.faulty_files} of them with a planted fault\n"
         f"  (listed in {sample.planted_file.name}; {sample.held_out.name} has good ones to evaluate on)\n"
+        f"find them: {command_line('check', folder)}\n"
         f"next: {command_line('fit', folder, '--recipe', sample.recipe_file)}"
     )
     print_result(value, text, as_json)
+
+
+main.add_command(check)
 
 
 @main.command(

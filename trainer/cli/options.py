@@ -110,6 +110,14 @@ def recipe_options(*, for_fit: bool = False, only_feed: bool = False) -> Callabl
     return decorate
 
 
+def data_options(command: Command) -> Command:
+    """Give a command the options that say how DATA is read, in the order of the recipe."""
+    settings = [item for item in settings_of(Recipe()) if item.knob.option and item.key.startswith("data.")]
+    for item in reversed(settings):
+        command = _option(item)(command)
+    return command
+
+
 def given_options(context: click.Context, *, without: Collection[str] = ()) -> Iterator[str]:
     """The options of the command line, as words of a command line, except those named in `without`."""
     for parameter in context.command.params:

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -31,6 +32,7 @@ import PIL
 
 from service.pixels import DECODER_VERSION, Limits, Picture, PixelSpec, UInt8Array, formats
 from trainer.data.housekeeping import INDEX, PIXELS, Lease, make_room, mark, remove_cache
+from trainer.data.source import Original, select_originals
 from trainer.decoding import decode_file
 from trainer.errors import CacheError
 from trainer.progress import NoProgress, Progress
@@ -81,6 +83,7 @@ class PixelCache:
         slots: int64 [N], position of each image in `pixels`; -1 if it could not be decoded.
         aspects: float32 [N], upright width / height.
         errors: Position of an image -> why it could not be decoded.
+        originals: What each image was; empty if that is not known. An older cache does not know the formats.
         lease: Keeps the file from being removed.
     """
 
@@ -88,6 +91,7 @@ class PixelCache:
     slots: npt.NDArray[np.int64]
     aspects: npt.NDArray[np.float32]
     errors: dict[int, str]
+    originals: tuple[Original, ...] = ()
     lease: Lease | None = None
 
     @property
@@ -109,7 +113,13 @@ class PixelCache:
         """Return some of the images, in the given order; `pixels` is shared."""
         indices = np.asarray(positions, dtype=np.int64)
         errors = {new: self.errors[old] for new, old in enumerate(positions) if old in self.errors}
-        return replace(self, slots=self.slots[indices], aspects=self.aspects[indices], errors=errors)
+        return replace(
+            self,
+            slots=self.slots[indices],
+            aspects=self.aspects[indices],
+            errors=errors,
+            originals=select_originals(self.originals, positions),
+        )
 
 
 def fill_cache(
@@ -168,10 +178,12 @@ class Inspected:
     Attributes:
         aspects: float32 [N], upright width / height.
         errors: Position of an image -> why it could not be decoded.
+        originals: What each image was.
     """
 
     aspects: npt.NDArray[np.float32]
     errors: dict[int, str]
+    originals: tuple[Original, ...] = ()
 
 
 def inspect_images(
@@ -197,7 +209,7 @@ def inspect_images(
     found: dict[str, _Entry] = {}
     for digest, decoded in _decode(missing.items(), spec, decoding.threads):
         if isinstance(decoded, Picture):
-            found[digest] = _Entry(width=decoded.width, height=decoded.height)
+            found[digest] = _Entry(width=decoded.width, height=decoded.height, format=decoded.format)
         else:
             found[digest] = _Entry(error=decoded)
         decoding.progress.advance(1)
@@ -205,7 +217,7 @@ def inspect_images(
         for digest in found.keys() - opened.entries.keys():
             index.write(_index_line(digest, found[digest]))
     entries = [{**known, **found}[digest] for digest, _ in files]
-    return Inspected(aspects=_aspects(entries), errors=_errors(entries))
+    return Inspected(aspects=_aspects(entries), errors=_errors(entries), originals=_originals(entries))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +230,7 @@ class _Entry:
     slot: int = -1
     width: int = 0
     height: int = 0
+    format: str = ""
     error: str | None = None
 
 
@@ -360,7 +373,9 @@ class _Writer:
         """Append an image, or the reason why it cannot be decoded; now and then `sync`."""
         if isinstance(decoded, Picture):
             self._pixels.write(decoded.pixels.tobytes())
-            self._pending[digest] = _Entry(slot=self.slot_count, width=decoded.width, height=decoded.height)
+            self._pending[digest] = _Entry(
+                slot=self.slot_count, width=decoded.width, height=decoded.height, format=decoded.format
+            )
             self.slot_count += 1
         else:
             self._pending[digest] = _Entry(error=decoded)
@@ -405,12 +420,17 @@ def _map(pixels: BinaryIO, entries: Sequence[_Entry], slot_count: int, spec: Pix
         slots=np.array([entry.slot for entry in entries], dtype=np.int64),
         aspects=_aspects(entries),
         errors=_errors(entries),
+        originals=_originals(entries),
         lease=lease,
     )
 
 
 def _aspects(entries: Sequence[_Entry]) -> npt.NDArray[np.float32]:
     return np.array([entry.width / max(1, entry.height) for entry in entries], dtype=np.float32)
+
+
+def _originals(entries: Sequence[_Entry]) -> tuple[Original, ...]:
+    return tuple(Original(sys.intern(entry.format), entry.width, entry.height) for entry in entries)
 
 
 def _errors(entries: Sequence[_Entry]) -> dict[int, str]:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from service.pixels import PixelSpec, UInt8Array
 from trainer.data.cache import Inspected
+from trainer.data.source import select_originals
 from trainer.errors import CacheError
 
 # Decoded before they are asked for, at most; 64 images of 288 pixels take 16 MB.
@@ -120,6 +121,7 @@ class UncachedPixels:
         size: Side of the images, pixels.
         aspects: float32 [N], upright width / height.
         errors: Position of an image -> why it cannot be decoded.
+        originals: What each image was.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class UncachedPixels:
         self.size = spec.size
         self.aspects = inspected.aspects
         self.errors = inspected.errors
+        self.originals = inspected.originals
         self._files = files
         self._spec = spec
         self._workers = workers
@@ -161,7 +164,9 @@ class UncachedPixels:
         errors = {new: self.errors[old] for new, old in enumerate(positions) if old in self.errors}
         aspects = self.aspects[np.asarray(positions, dtype=np.int64)]
         files = [self._files[position] for position in positions]
-        return UncachedPixels(files, self._spec, Inspected(aspects=aspects, errors=errors), self._workers)
+        originals = select_originals(self.originals, positions)
+        inspected = Inspected(aspects=aspects, errors=errors, originals=originals)
+        return UncachedPixels(files, self._spec, inspected, self._workers)
 
     def _take(self, position: int) -> Future[UInt8Array]:
         started = self._started.get(position)

@@ -2,7 +2,7 @@
 
 from trainer.diagnosis.collect import collect_evidence
 from trainer.diagnosis.diagnose import diagnose
-from trainer.diagnosis.embeddings import embed_images
+from trainer.diagnosis.embeddings import FeatureNetwork, embed_images
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.finding import (
     Confidence,
@@ -18,6 +18,7 @@ from trainer.diagnosis.finding import (
 __all__ = [
     "Confidence",
     "Evidence",
+    "FeatureNetwork",
     "Finding",
     "Remedy",
     "Render",

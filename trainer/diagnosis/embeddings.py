@@ -24,7 +24,27 @@ _MIN_EMBEDDED_SIZE = 96
 Fractions = npt.NDArray[np.float32]
 
 
-@torch.inference_mode()
+class FeatureNetwork:
+    """The pretrained default backbone, frozen: images -> embeddings.
+
+    It is always that one, whatever a run trains, because the similarity of near duplicates was measured with it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        """Load it on a device."""
+        self._device = device
+        network = Classifier(load_backbone(DEFAULT_BACKBONE), class_count=1).eval()
+        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def embed(self, images: Tensor) -> npt.NDArray[np.float16]:
+        """Embed images, uint8 [B, 3, S, S] -> float16 [B, C]."""
+        with autocast(self._device, frozen_dtype(self._device, "auto")):
+            inputs = images.to(self._device).float().contiguous(memory_format=torch.channels_last)
+            embeddings: npt.NDArray[np.float16] = self._network.embed(inputs).to("cpu", torch.float16).numpy()
+            return embeddings
+
+
 def embed_images(
     train: PixelSource,
     valid: PixelSource,
@@ -35,9 +55,6 @@ def embed_images(
     size: int = EMBEDDED_SIZE,
 ) -> npt.NDArray[np.float16]:
     """Embed the training images and then the validation images.
-
-    The network is always the default backbone, whatever the run trains, because the similarity of near duplicates was
-    measured with it.
 
     Args:
         train: Whole training images, squished to squares.
@@ -51,26 +68,23 @@ def embed_images(
         float16 [N + M, C].
     """
     size = min(size, max(_MIN_EMBEDDED_SIZE, pixels.size))
-    network = Classifier(load_backbone(DEFAULT_BACKBONE), class_count=1).eval()
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = FeatureNetwork(device)
     progress.start("near duplicates", len(train) + len(valid))
     embeddings: list[npt.NDArray[np.float16]] = []
-    with autocast(device, frozen_dtype(device, "auto")):
-        for cache, (widths, heights) in (
-            (train, _visible_part(train.aspects, pixels)),
-            (valid, _unpadded_part(valid.aspects, pixels)),
-        ):
-            cache.prefetch(range(len(cache)))
-            for positions in batches(len(cache), BATCH_SIZE):
-                centres = [
-                    _centre(image, width, height, size=size)
-                    for image, width, height in zip(
-                        cache.batch(positions), widths[positions], heights[positions], strict=True
-                    )
-                ]
-                inputs = torch.cat(centres).to(device).float().contiguous(memory_format=torch.channels_last)
-                embeddings.append(network.embed(inputs).to("cpu", torch.float16).numpy())
-                progress.advance(len(positions))
+    for cache, (widths, heights) in (
+        (train, _visible_part(train.aspects, pixels)),
+        (valid, _unpadded_part(valid.aspects, pixels)),
+    ):
+        cache.prefetch(range(len(cache)))
+        for positions in batches(len(cache), BATCH_SIZE):
+            centres = [
+                _centre(image, width, height, size=size)
+                for image, width, height in zip(
+                    cache.batch(positions), widths[positions], heights[positions], strict=True
+                )
+            ]
+            embeddings.append(network.embed(torch.cat(centres)))
+            progress.advance(len(positions))
     return np.concatenate(embeddings)
 
 

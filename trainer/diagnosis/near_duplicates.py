@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trainer.links import Links
+
 FloatArray = npt.NDArray[np.floating[Any]]
 Units = npt.NDArray[np.float32]
 
@@ -90,16 +92,14 @@ def near_duplicate_groups(
         The group of each image, int64 [N], from 0 in order of first appearance.
     """
     units = whiten(embeddings)
-    parents = np.arange(len(units), dtype=np.int64)
+    links = Links(len(units))
     for rows, columns in _blocks(len(units), len(units)):
         if columns.stop <= rows.start:  # all of these pairs were compared in another block
             continue
         is_similar = units[rows] @ units[columns].T >= threshold
         for row in np.flatnonzero(is_similar.any(axis=1)).tolist():
-            _join(parents, rows.start + row, np.flatnonzero(is_similar[row]) + columns.start)
-    roots = _roots(parents, np.arange(len(units), dtype=np.int64))
-    _, first, groups = np.unique(roots, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[groups].astype(np.int64)
+            links.join(rows.start + row, np.flatnonzero(is_similar[row]) + columns.start)
+    return links.groups()
 
 
 def _principal_coordinates(
@@ -132,17 +132,3 @@ def _blocks(rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
     for row in range(0, rows, _BLOCK_ROWS):
         for column in range(0, columns, _BLOCK_COLUMNS):
             yield slice(row, min(row + _BLOCK_ROWS, rows)), slice(column, min(column + _BLOCK_COLUMNS, columns))
-
-
-def _join(parents: npt.NDArray[np.int64], one: int, others: npt.NDArray[np.int64]) -> None:
-    """Put images into one group; `parents` is a union-find forest whose roots stand for the groups."""
-    roots = _roots(parents, np.append(others, one))
-    if (roots != roots[0]).any():
-        parents[roots] = parents[others] = roots.min()
-
-
-def _roots(parents: npt.NDArray[np.int64], images: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    above = parents[images]
-    while not np.array_equal(above, parents[above]):
-        above = parents[above]
-    return above

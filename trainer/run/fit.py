@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import platform
 import shutil
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import Bundle
 from trainer.catalog import Catalog, Row
+from trainer.checking.quick import quick_warnings
 from trainer.data.prepare import Prepared
 from trainer.diagnosis import Finding, Render
 from trainer.errors import BrokenImages, FitError, RunError
@@ -208,7 +210,7 @@ def _train_and_export(
     """Train, or continue training, and export."""
     environment.distributed.barrier()
     unreadable, progress = prepared.unreadable, environment.progress
-    warnings = (*prepared.catalog.warnings, *prepared.warnings)
+    warnings = (*prepared.catalog.warnings, *prepared.warnings, *_check(recipe, prepared))
     for warning in warnings:
         progress.warn(warning)
     if unreadable:
@@ -255,6 +257,16 @@ def _train_and_export(
         unreadable=unreadable,
         warnings=warnings,
         summary=run.summary(recipe, prepared.catalog),
+    )
+
+
+def _check(recipe: Recipe, prepared: Prepared) -> Iterator[str]:
+    """What the preparation of the images shows about them."""
+    catalog, data = prepared.catalog, prepared.data
+    return quick_warnings(
+        (*catalog.split("train"), *catalog.split("valid")),
+        (*data.train.originals, *data.valid.originals),
+        data=recipe.data.path,
     )
 
 

@@ -11,7 +11,7 @@ from trainer.command_line import command_line
 from trainer.diagnosis import read_findings
 from trainer.predictions import read_predictions
 from trainer.recipe import Recipe
-from trainer.report import ReportData, render_report
+from trainer.report.page import ReportData, render_report
 from trainer.run.folder import RunFolder
 from trainer.training.history import read_history
 from trainer.training.lr_find.result import read_lr_find
