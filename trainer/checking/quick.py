@@ -39,12 +39,14 @@ def quick_warnings(rows: Sequence[Row], originals: Sequence[Original], *, data: 
 
 def _shortcut_warnings(rows: Sequence[Row], originals: Sequence[Original], more: str) -> Iterator[str]:
     sizes = np.array([(original.width, original.height) for original in originals], dtype=np.float64)
+    formats = [original.format for original in originals]
     shortcuts = find_shortcuts(
         [row.labels for row in rows],
         numbers={"size": sizes.prod(axis=1)},
         names={
             "size": [f"{original.width} x {original.height}" for original in originals],
-            "format": [original.format for original in originals],
+            # An older cache does not know the formats of its images, and others may be new.
+            **({"format": formats} if all(formats) else {}),
         },
     )
     if shortcuts:

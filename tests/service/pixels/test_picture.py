@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.pixels import ImageError, Limits, Picture, load
+from service.pixels import ImageError, Limits, Picture, UndecodableImage, UnsupportedImage, decode, load
 from tests.service.pixels.specs import CROP
-from tests.support.images import SEEDS, encode, exif, gif, noise, with_chunk, with_segments
+from tests.support.images import BOMBS, SEEDS, STORED_AS, encode, exif, gif, noise, with_chunk, with_segments
 
 
 def outcome(data: bytes) -> Picture | ImageError:
@@ -86,3 +86,21 @@ def test_running_out_of_memory_is_not_an_image_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Image, "open", exhausted)
     with pytest.raises(MemoryError):
         load(SEEDS["PNG"], CROP)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_an_image_is_decoded_in_its_own_size(orientation: int) -> None:
+    """Also a JPEG that is large enough for `load` to reduce it while it is decoded."""
+    upright = Image.new("RGB", (900, 600), "red")
+    upright.paste("blue", (0, 0, 450, 600))
+    transposition = STORED_AS[orientation]
+    stored = upright if transposition is None else upright.transpose(transposition)
+    found = decode(encode(stored, "JPEG", quality=100, exif=exif(orientation)))
+    assert (found.size, found.mode) == ((900, 600), "RGB")
+    assert np.abs(np.asarray(found).astype(int) - np.asarray(upright)).mean() < 2
+
+
+@pytest.mark.parametrize(("data", "error"), [(b"no image", UnsupportedImage), (BOMBS[0], UndecodableImage)])
+def test_what_load_refuses_is_not_decoded_in_its_own_size(data: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        decode(data)

@@ -51,6 +51,24 @@ def all_pixels(cache: PixelCache) -> np.ndarray:
     return cache.batch(np.arange(len(cache), dtype=np.int64))
 
 
+def test_what_the_images_were_is_kept(tmp_path: Path) -> None:
+    files = write_images(tmp_path / "images", 3)
+    cache = fill(tmp_path / "cache", files)
+    assert cache.originals == (("PNG", 48, 40),) * 3
+    assert fill(tmp_path / "cache", files).originals == cache.originals
+    assert len(cache.select([2, 0]).originals) == 2
+
+
+def test_a_cache_that_does_not_know_the_formats_is_used(tmp_path: Path) -> None:
+    files = write_images(tmp_path / "images", 3)
+    fill(tmp_path / "cache", files)
+    (index,) = (tmp_path / "cache").glob("*/index.jsonl")
+    index.write_text(index.read_text().replace(', "format": "PNG"', ""))
+    cache = fill(tmp_path / "cache", files)
+    assert cache.originals == (("", 48, 40),) * 3
+    assert (cache.slots >= 0).all()
+
+
 def test_images_are_decoded_as_the_service_does(tmp_path: Path) -> None:
     files = write_images(tmp_path / "images", 20)
     cache = fill(tmp_path / "cache", files)
