@@ -94,7 +94,7 @@ def members(groups: Positions) -> list[Positions]:
     return sorted((part for part in np.split(order, cuts) if len(part) > 1), key=lambda part: int(part[0]))
 
 
-def keeper(scan: Scan, group: Iterable[int]) -> int:
+def choose_kept(scan: Scan, group: Iterable[int]) -> int:
     """Propose the image of a group to keep.
 
     It is one of the test images, or else of the validation images, because results were compared on those; then the one
