@@ -11,7 +11,7 @@ import numpy.typing as npt
 from service.inputs import first_few
 from trainer.checking.findings import Finding, FoundImage, found_image
 from trainer.checking.groups import (
-    image_to_keep,
+    choose_kept,
     joined,
     members,
     near_duplicate_pairs,
@@ -116,7 +116,7 @@ def _near_groups(found: Scan, duplicates: Duplicates, linked: Sequence[list[int]
         for place in group:
             contents.setdefault(int(duplicates.exact[place]), []).append(place)
         if len(contents) > 1:
-            yield sorted(image_to_keep(found, same) for same in contents.values())
+            yield sorted(choose_kept(found, same) for same in contents.values())
 
 
 def _finding(found: Scan, kind: str, groups: Sequence[list[int]], summary: str) -> Finding:
@@ -127,7 +127,7 @@ def _finding(found: Scan, kind: str, groups: Sequence[list[int]], summary: str) 
     """
     items, images = found.images.items, list[FoundImage]()
     for number, group in enumerate(groups):
-        best = image_to_keep(found, group)
+        best = choose_kept(found, group)
         is_doubtful = len({items[place].labels for place in group}) > 1
         for place in [best, *(place for place in group if place != best)]:
             keep = kind == "near-duplicates" if is_doubtful else place == best or kind == "similar-images"

@@ -25,7 +25,7 @@ HAMMING_RADIUS = 8
 _CORRELATIONS = (0.995, 0.99, 0.985, 0.98, 0.97, 0.96, 0.95)
 _FEW_PAIRS = 3
 _LEAST_CONTRAST = 4.0  # of 255, standard deviation: a thumbnail with less shows nothing that could be compared
-_SPLIT_ORDER = ("test", "valid", "train", "")  # the image to keep is in the first of these
+_SPLIT_ORDER = ("test", "valid", "train", "")  # the image of a group to keep is in the first of these
 _LOSSLESS = ("PNG", "BMP", "GIF")
 _PAIRS_AT_ONCE = _ROWS_AT_ONCE = 1 << 13
 _MOST_PAIRS = 5_000_000  # where all images are alike; they are in one group long before
@@ -95,7 +95,7 @@ def members(groups: Positions) -> list[Positions]:
     return sorted((part for part in np.split(order, cuts) if len(part) > 1), key=lambda part: int(part[0]))
 
 
-def image_to_keep(scan: Scan, group: Iterable[int]) -> int:
+def choose_kept(scan: Scan, group: Iterable[int]) -> int:
     """Propose the image of a group to keep.
 
     It is one of the test images, or else of the validation images, because results were compared on those; then the one

@@ -104,7 +104,7 @@ def _outlier_finding(
     worst_first = own[np.argsort(values[own] if rule.side == "low" else -values[own], kind="stable")]
     return Finding(
         kind=kind,
-        summary=f"{len(own):,} of {len(decoded):,} images; the median of all is {show(result.median)}.",
+        summary=f"{len(own):,} of {len(decoded):,} images (median of all: {show(result.median)}).",
         images=tuple(
             found_image(found, place, _detail(found, kind, place, show(value)))
             for place, value in zip(decoded[worst_first].tolist(), values[worst_first].tolist(), strict=True)

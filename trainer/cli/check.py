@@ -86,7 +86,7 @@ def _list_of_kinds() -> str:
     "--fail-on",
     type=_Kinds(any_allowed=True),
     default=(),
-    help="End with exit code 1 if one of these kinds is found; `any` for all.  [default: none]",
+    help="End with exit code 1 if one of these kinds is found; any stands for all.  [default: none]",
 )
 @option(
     "--thorough",

@@ -339,7 +339,7 @@ MESSAGES = _messages()
 def test_every_message_names_only_what_the_command_line_has(message: str) -> None:
     shown = as_command_line(message)
     assert "`" not in shown
-    assert not unknown_options(shown, options_of("fit"))
+    assert not unknown_options(shown, options_of("fit") | options_of("check"))
 
 
 def test_there_are_messages_that_name_parameters() -> None:
