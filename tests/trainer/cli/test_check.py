@@ -214,8 +214,8 @@ def test_a_fit_warns_of_what_it_knows_about_its_images(tmp_path: Path) -> None:
     result = fit(photos, tmp_path / "run", "--json")
     lines = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
     shows_more = f"; fieldguide check {photos} shows more."
-    other = "2 images are byte for byte the same under different labels (a/other.jpg = b/001.jpg)"
-    assert f"warning: {other}{shows_more}" in lines
+    (contradiction,) = [line for line in lines if "under different labels" in line]
+    assert "a/other.jpg = b/001.jpg" in contradiction
     assert f"warning: 2 images are exact duplicates, in 1 group (a/000.jpg = a/copy.jpg){shows_more}" in lines
     (shortcut,) = [line for line in lines if "predicted by the size or the format" in line]
     assert "'a': 31 of 32 images of it have the size 80 x 60" in shortcut or "'b': all 30 images" in shortcut

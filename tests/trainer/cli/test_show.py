@@ -23,7 +23,7 @@ def test_a_folder_and_a_csv_are_shown_and_not_changed(tmp_path: Path, monkeypatc
         assert result.stdout.splitlines()[-1] == f"sheet: sheets/{name}.html"
         page = (tmp_path / "sheets" / f"{name}.html").read_text(encoding="utf-8")
         assert page.count('class="original"') == page.count("<figure>") == 12 + 7
-        assert "36 images of 3 classes: 29 training, 7 validation" in page
+        assert "36 images of 3 classes: 29 train, 7 validation drawn at random, 0 test" in page
         assert not {"http:", "https:", "<script", "@import"} & {*page.replace('="http://www.w3.org', "").split()}
     assert tree(tmp_path / "data") == before
 
