@@ -77,7 +77,7 @@ items = tuple(
     Item(path=f"class-{n % 100:03}/{n:06}.jpg", labels=frozenset({str(n % 100)}), split="") for n in range(count)
 )
 scan = Scan(
-    images=Items(root=Path("/"), items=items), errors={}, sha256=[random.bytes(32) for _ in range(count)],
+    images=Items(root=Path("/"), items=items, summary=""), errors={}, sha256=[random.bytes(32) for _ in range(count)],
     formats=["JPEG"] * count, cameras=[""] * count, animated=np.zeros(count, bool),
     file_bytes=random.integers(10**4, 10**6, count), sizes=random.integers(300, 3000, (count, 2)),
     measures=random.uniform(0.3, 0.7, (count, 5)).astype(np.float32),

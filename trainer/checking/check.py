@@ -60,6 +60,7 @@ def check_images(images: Items, *, threads: int, progress: Progress, embedder: E
     order = list(KINDS)
     return CheckResult(
         root=images.root,
+        summary=images.summary,
         images=len(found),
         classes=len({label for item in images.items for label in item.labels}),
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),

@@ -83,6 +83,7 @@ class CheckResult:
 
     Attributes:
         root: Folder that the paths are relative to.
+        summary: What was read, in one line.
         images: Number of images that were checked.
         classes: Number of classes; 0 if the labels are not known.
         findings: One for each kind of which something was found.
@@ -91,6 +92,7 @@ class CheckResult:
     """
 
     root: Path
+    summary: str
     images: int
     classes: int
     findings: tuple[Finding, ...]
@@ -109,6 +111,7 @@ class CheckResult:
         """The result as a JSON object."""
         return {
             "root": str(self.root),
+            "summary": self.summary,
             "images": self.images,
             "classes": self.classes,
             "findings": [finding.to_dict() for finding in self.findings],

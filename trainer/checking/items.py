@@ -33,11 +33,13 @@ class Items:
     Attributes:
         root: Folder that their paths are relative to, absolute.
         items: Sorted by path.
+        summary: What was read, in one line.
         remarks: Sentences about the data.
     """
 
     root: Path
     items: tuple[Item, ...]
+    summary: str
     remarks: tuple[str, ...] = ()
 
 
@@ -49,6 +51,7 @@ def items_of(catalog: Catalog) -> Items:
         items=tuple(
             Item(path=row.path, labels=row.labels, split=row.split if is_given else "") for row in catalog.rows
         ),
+        summary=catalog.summary,
         remarks=catalog.remarks,
     )
 
@@ -73,7 +76,8 @@ def read_items(data: Path, read: Callable[[], Catalog]) -> Items:
             raise
         remark = f"checked without labels, because these images cannot be trained on as they are: {error}"
         items = tuple(Item(path=path, labels=frozenset(), split="") for path in found)
-        return Items(root=data.resolve(), items=items, remarks=(remark,))
+        summary = f"{data}: {len(items):,} images, without labels"
+        return Items(root=data.resolve(), items=items, summary=summary, remarks=(remark,))
 
 
 def _walk(data: Path) -> list[str]:

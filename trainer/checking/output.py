@@ -21,8 +21,7 @@ _LISTED = 5
 
 def result_text(result: CheckResult) -> str:
     """The result in lines for people: every finding with its first images."""
-    classes = f" of {result.classes:,} classes" if result.classes else ""
-    lines = [f"{result.images:,} images{classes} in {result.root}, checked in {result.seconds:.1f} s"]
+    lines = [f"{result.summary}; checked in {result.seconds:.1f} s"]
     lines += [f"note: {remark}" for remark in result.remarks]
     for finding in result.findings:
         lines += ["", *_finding_lines(finding)]

@@ -55,11 +55,13 @@ def write_pictures(
 def check_folder(root: Path, *, splits: bool = False) -> CheckResult:
     """Check all files of a folder; the class is the folder, and with `splits` the first folder is the split."""
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    items = (
+    items = tuple(
         Item(path=path, labels=frozenset({path.split("/")[-2]}), split=path.split("/")[0] if splits else "")
         for path in paths
     )
-    return check_images(Items(root=root, items=tuple(items)), threads=2, progress=NoProgress())
+    return check_images(
+        Items(root=root, items=items, summary=f"{root}: {len(items)} images"), threads=2, progress=NoProgress()
+    )
 
 
 def found(result: CheckResult) -> dict[str, list[str]]:

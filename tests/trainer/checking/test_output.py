@@ -29,7 +29,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> CheckResult:
 
 def test_text(result: CheckResult) -> None:
     lines = result_text(result).splitlines()
-    assert re.fullmatch(r"67 images of 2 classes in .*/<photos>, checked in \d+\.\d s", lines[0])
+    assert re.fullmatch(r".*/<photos>: 67 images; checked in \d+\.\d s", lines[0])
     assert "exact-duplicates: 3 images in 1 group have the same content; 2 of them could be removed." in lines
     assert any(re.fullmatch(r"  a/000\.jpg: group 1, 240 x 180 JPEG, [\d,]+ bytes, keep", line) for line in lines)
     assert any(line.startswith("  b/dark-0.jpg: light parts at ") for line in lines)

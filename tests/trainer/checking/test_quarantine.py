@@ -279,6 +279,7 @@ def found_image(path: str, *, group: int | None = None, keep: bool = False) -> F
 def test_which_images_are_moved() -> None:
     result = CheckResult(
         root=Path("/"),
+        summary="",
         images=9,
         classes=1,
         findings=(
