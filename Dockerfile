@@ -1,7 +1,8 @@
 # The service in a container: no torch, no compiler, no pip in the last stage. See docs/serving.md.
 #
 #   docker build -t fieldguide .                                      the bundle is mounted, at /bundle
-#   cp -r run/bundle bundle && docker build --target baked -t bears . the bundle in ./bundle is part of the image
+#   cp -r run/bundle bundle && docker build --target baked -t bears . the bundle in ./bundle is part of the image;
+#                                                                     another in it: --build-arg BUNDLE=bundle/bears.zip
 #   docker build --target trainer -t fieldguide-trainer .             training, with torch and CUDA: docs/training.md
 #
 # A workflow pins the digest of the base image: --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:...
@@ -43,7 +44,9 @@ ENTRYPOINT ["python", "-m", "service"]
 CMD ["serve"]
 
 FROM slim AS baked
-COPY bundle /bundle
+# A folder or a zip in the build context; .dockerignore lets `bundle` through.
+ARG BUNDLE=bundle
+COPY ${BUNDLE} /bundle
 
 # Training jobs on machines with an NVIDIA GPU, or on a CPU. It was built and run on a CPU as user 65532 with a read-only
 # root. It has not been run on a GPU, nor on the official base image.

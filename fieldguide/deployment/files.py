@@ -14,7 +14,7 @@ from fieldguide.deployment.values import Values
 
 _LOCK = "deploy/locks/service.txt"
 # The image ends with this line of the Dockerfile if the bundle is a part of it.
-_LAST_LINE = "COPY bundle /bundle\n"
+_LAST_LINE = "COPY ${BUNDLE} /bundle\n"
 
 
 def write_files(out: Path, target: Target, values: Values, bundle: Mapping[str, bytes]) -> None:

@@ -55,7 +55,7 @@ def main() -> int:
     )
     results = []
     if not options.places:  # their image has the bundle in it
-        results.append(try_image(engine))
+        results.append(try_image(engine, os.path.realpath(options.bundle)))
         print(_row(results[0]), flush=True)
     for trial in places() if options.places else MATRIX if options.matrix else (one,):
         results.append(try_container(engine, trial, os.path.realpath(options.bundle)))

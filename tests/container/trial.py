@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import shutil
+import tempfile
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.container import bill
 from tests.container.check import Service, encoded, picture
@@ -126,15 +129,21 @@ def try_container(engine: Engine, trial: Trial, bundle: str) -> Result:
     return result
 
 
-def try_image(engine: Engine) -> Result:
-    """Check what does not depend on how the container is started; it needs no bundle."""
-    result = Result(trial=Trial(name="the image, without a bundle"))
+def try_image(engine: Engine, bundle: str) -> Result:
+    """Check what does not depend on how a container is started; and that it ends without a good bundle."""
+    result = Result(trial=Trial(name="the image, without a good bundle"))
     config = engine.image_config()
     result.check("numeric_nonroot_user", config["User"].partition(":")[0] == str(IMAGE_USER))
     result.check("exec_form_entrypoint", config["Entrypoint"] == ["python", "-m", "service"])
-    with engine.run(HARDENED) as container:
-        result.check("code_3", container.wait() == 3)
-        result.check("one_line", len(container.log().strip().splitlines()) == 1)
+    with tempfile.TemporaryDirectory() as folder:
+        altered = shutil.copytree(bundle, Path(folder, "altered"))
+        with open(altered / "card.md", "ab") as card:
+            card.write(b" ")
+        Path(folder).chmod(0o755)
+        for name, options in {"no_bundle": [], "altered_bundle": [f"--volume={altered}:/bundle:ro"]}.items():
+            with engine.run([*HARDENED, *options]) as container:
+                result.check(f"{name}_code_3", container.wait() == 3)
+                result.check(f"{name}_one_line", len(container.log().strip().splitlines()) == 1)
     with engine.files() as files:
         result.check("bill_of_materials", lambda: not bill.problems(files, LOCK))
     result.check("shell", engine.shell("command -v python") == 0)

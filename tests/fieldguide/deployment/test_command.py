@@ -56,9 +56,9 @@ def test_every_value_of_a_target_is_an_example_in_its_files(target: str) -> None
 def test_the_image_is_built_with_the_bundle_by_default(bundle_path: Path, tmp_path: Path) -> None:
     deploy("space", bundle_path, tmp_path / "site")
     dockerfile = (tmp_path / "site" / "Dockerfile").read_text("utf-8")
-    assert dockerfile.endswith("\nFROM slim AS baked\nCOPY bundle /bundle\n")
+    assert dockerfile.endswith("\nARG BUNDLE=bundle\nCOPY ${BUNDLE} /bundle\n")
     for source in re.findall(r"^COPY (?!--from)(\S+)", dockerfile, re.MULTILINE):
-        assert (tmp_path / "site" / source).exists()
+        assert (tmp_path / "site" / source.replace("${BUNDLE}", "bundle")).exists()
 
 
 def test_what_it_writes_serves_without_the_installation(bundle_path: Path, tmp_path: Path) -> None:
