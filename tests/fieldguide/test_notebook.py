@@ -49,7 +49,7 @@ class TestTutorial:
         [
             ("show_batch", 'class="gallery pairs"'),
             ("lr_find", "Learning rate finder: fine-tuning"),
-            ("fieldguide.fit", "of 361 validation images"),
+            ("fieldguide.fit", "of 362 validation images"),
             ("top_losses", 'class="gallery top-losses"'),
             ("heatmap=True", 'class="prediction"'),
         ],

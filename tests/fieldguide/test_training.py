@@ -431,7 +431,8 @@ def test_a_script_under_torchrun_trains_in_all_processes(home: Path, tmp_path: P
         "import fieldguide\n"
         f"run = fieldguide.fit({str(home / 'photos')!r}, cache={str(tmp_path / 'cache')!r}, backbone='tiny',\n"
         "    epochs=1, batch_size=8, device='cpu')\n"
-        "print(run.path, run.metrics['images'])\n"
+        "import os\n"
+        "os.write(1, f\"{run.path} {run.metrics['images']}\\n\".encode())  # in one piece: two processes write\n"
     )
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
