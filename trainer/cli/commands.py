@@ -98,7 +98,7 @@ main.add_command(check)
 
 
 @main.command(
-    short_help="Train on a folder, table or archive of images, and export a bundle.",
+    short_help="Train on a folder, table or archive; export a bundle.",
     cls=SectionedCommand,
     sections=GROUPS,
     most_used=("run", *MOST_USED),
