@@ -145,6 +145,8 @@ def open_quarantine(folder: Path, root: Path | None) -> Iterator[Quarantine]:
         try:
             if root is not None:
                 root = root.resolve()
+                if not root.is_dir():
+                    raise QuarantineError(f"{root}: only images in a folder can be moved; unpack the archive first")
                 if folder.resolve().is_relative_to(root):
                     raise QuarantineError(f"{folder}: this is in the data; give a folder elsewhere as `quarantine`")
                 folder.mkdir(parents=True, exist_ok=True)

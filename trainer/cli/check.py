@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +158,7 @@ def check(
 
             def report(result: CheckResult) -> None:
                 for output in outputs:
-                    write_result(result, output)
+                    write_result(_with_options(result), output)
 
             if quarantine is None:
                 result = run_check(recipe, how, progress)
@@ -166,11 +167,17 @@ def check(
                 result, moved = quarantine_found(
                     recipe, how, progress, folder=quarantine, max_fraction=own["max_fraction"], report=report
                 )
+    result = _with_options(result)
     _print(result, moved, undo=command_line("check", data, "--quarantine", quarantine or "", "--undo"), as_json=as_json)
     failed = [finding.kind for finding in result.findings if finding.kind in fail_on]
     if failed:
         print_error(f"found: {', '.join(failed)}")
         sys.exit(EXIT_FAILED)
+
+
+def _with_options(result: CheckResult) -> CheckResult:
+    """The result, with options in place of the names of the Python API in its remarks."""
+    return replace(result, remarks=tuple(map(as_command_line, result.remarks)))
 
 
 def _print(result: CheckResult, moved: Moved | None, *, undo: str, as_json: bool) -> None:

@@ -220,3 +220,23 @@ def test_a_fit_warns_of_what_it_knows_about_its_images(tmp_path: Path) -> None:
     (shortcut,) = [line for line in lines if "predicted by the size or the format" in line]
     assert "'a': 31 of 32 images of it have the size 80 x 60" in shortcut or "'b': all 30 images" in shortcut
     assert len(json.loads(result.stdout)["warnings"]) >= 3
+
+
+def test_an_archive_is_checked_and_its_images_are_not_moved(tmp_path: Path) -> None:
+    photos = write_pictures(tmp_path / "photos")
+    (photos / "A").mkdir()
+    shutil.copy(photos / "a/000.jpg", photos / "A/000.jpg")
+    shutil.copy(photos / "a/001.jpg", photos / "A/001.jpg")
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", photos))
+    before = archive.read_bytes()
+    page = tmp_path / "check.html"
+    result = trainer("check", archive, "--out", page)
+    assert result.exit_code == 0
+    assert "conflicting-labels: 4 images in 2 groups" in result.stdout
+    assert "; --merge-labels joins them." in result.stdout
+    assert "--merge-labels" in page.read_text("utf-8")
+    moved = trainer("check", archive, "--kinds", "exact-duplicates", "--quarantine", tmp_path / "moved")
+    assert moved.exit_code == 2
+    assert moved.stderr.endswith("only images in a folder can be moved; unpack the archive first\n")
+    assert archive.read_bytes() == before
+    assert not (tmp_path / "moved").exists()
