@@ -13,7 +13,7 @@ from PIL import Image
 
 from service.pixels import PixelSpec, load
 from tests.support.photos import draw, write_folder, write_tagged_csv
-from trainer.catalog import Catalog, Columns, hash_files, read_catalog
+from trainer.catalog import Catalog, Columns, ReadOptions, hash_files, read_catalog
 from trainer.data import Decoding, prepare
 from trainer.recipe import FinetuneRecipe, Recipe, Sizes
 from trainer.report.contact_sheet import ContactSheet, draw_contact_sheet, draw_image_sheet
@@ -42,7 +42,7 @@ def write_odd_images(folder: Path) -> Path:
 
 
 def hashed(catalog: Catalog) -> Catalog:
-    return catalog.with_hashes(hash_files([catalog.file_of(row) for row in catalog.rows], threads=1))
+    return catalog.with_hashes(hash_files([catalog.file_of(row) for row in catalog.rows], threads=1).digests)
 
 
 def fed_by_training(catalog: Catalog, recipe: Recipe, cache: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -74,7 +74,7 @@ def fed_by_training(catalog: Catalog, recipe: Recipe, cache: Path) -> tuple[dict
     ids=["plain", "larger and mixed", "sampler"],
 )
 def test_the_images_are_those_of_the_first_epoch(tmp_path: Path, recipe: Recipe) -> None:
-    catalog = hashed(read_catalog(write_odd_images(tmp_path / "photos"), seed=recipe.seed))
+    catalog = hashed(read_catalog(write_odd_images(tmp_path / "photos"), ReadOptions(seed=recipe.seed)))
     sheet = draw_contact_sheet(catalog, recipe, SPEC, count=100)
     expected, first_step = fed_by_training(catalog, recipe, tmp_path / "cache")
     train, *mixed, valid = sheet.sections
@@ -93,7 +93,7 @@ def test_the_images_are_those_of_the_first_epoch(tmp_path: Path, recipe: Recipe)
 
 def test_images_with_several_labels(tmp_path: Path) -> None:
     table = write_tagged_csv(tmp_path / "tagged")
-    catalog = hashed(read_catalog(table, columns=Columns(label="tags", label_delimiter=";")))
+    catalog = hashed(read_catalog(table, ReadOptions(columns=Columns(label="tags", label_delimiter=";"))))
     recipe = Recipe(finetune=FinetuneRecipe(epochs=1))
     sheet = draw_contact_sheet(catalog, recipe, SPEC, count=100)
     expected, _ = fed_by_training(catalog, recipe, tmp_path / "cache")
