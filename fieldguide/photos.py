@@ -51,7 +51,7 @@ def read_catalog(
     suffix: str | None = None,
     class_level: int | None = None,
     pattern: str | None = None,
-    label: Callable[[Path], str] | None = None,
+    label: Callable[[Path], str | Iterable[str]] | None = None,
     any_suffix: bool | None = None,
     merge_labels: bool | None = None,
     split: str | Callable[[Path], str] | None = None,
@@ -81,14 +81,15 @@ def read_catalog(
             image's own folder, or the nearest one above it whose name says something.
         pattern: Regular expression whose first group is the label. It is searched for in / and the POSIX path of the
             image from `data`.
-        label: Gives the label of an image of a folder; the argument is its absolute path.
+        label: Gives the label of an image of a folder, or its list of labels; the argument is its absolute path.
         any_suffix: Whether files without the suffix of an image count, too, if their content is one.
         merge_labels: Whether labels that differ only in case, blanks, _, - and Unicode form are one.
-        split: auto (as the data says, else random), random, folder or list, as for `fit`; or a function that gives the
-            split of an image, train, valid or test; the argument is its absolute path. If it never gives valid,
-            validation images are drawn from the training images.
+        split: auto (as the data says, else random), random, folder, list or none, as for `fit`; or a function that
+            gives the split of an image, train, valid or test; the argument is its absolute path. If it never gives
+            valid, validation images are drawn from the training images.
         valid_list: Text file with the paths of the validation images, one a line.
-        group_by: Column of a CSV, or a regular expression like `pattern`: images of one group share a split.
+        group_by: Column of a CSV, or a regular expression like `pattern`: images of one group share a split. `similar`:
+            near duplicates do, which `fit` finds.
         valid_fraction: Fraction of the images that is held out for validation, if no others are named.
         seed: Another seed holds out other images.
 

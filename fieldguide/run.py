@@ -54,7 +54,7 @@ class Run:
     def __repr__(self) -> str:
         if not self._folder.bundle.exists():
             return f"Run({str(self.path)!r}, not finished)"
-        metrics = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
+        metrics = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items()) or "not measured"
         return f"Run({str(self.path)!r}, {metrics})"
 
     def _repr_html_(self) -> str | None:
@@ -104,8 +104,11 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Of the exported model on the validation images: accuracy, loss ..., and `images`, their number."""
-        metrics: dict[str, float] = dict(self._bundle.metrics["validation"])
+        """Of the exported model on the validation images: accuracy, loss ..., and `images`, their number.
+
+        Empty if the run has no validation images.
+        """
+        metrics: dict[str, float] = dict(self._bundle.metrics.get("validation", {}))
         return metrics
 
     @property
@@ -215,6 +218,7 @@ class Run:
         golden: str | None = None,
         root: StrPath | None = None,
         cache: StrPath | None = None,
+        cache_max: str | int | None = None,
         progress: bool = True,
     ) -> Path:
         """Write a bundle from the best weights, and return its path.
@@ -226,6 +230,7 @@ class Run:
             golden: Images that the service checks at every start: synthetic or validation; None: as the recipe says.
             root: Folder of the images, if they were moved.
             cache: Folder of decoded images; None: FIELDGUIDE_CACHE, else ~/.cache/fieldguide.
+            cache_max: Largest size of that folder, as for `fit`.
             progress: Whether to show progress.
 
         Raises:
@@ -233,7 +238,7 @@ class Run:
             FileExistsError: `out` exists already.
         """
         options = ExportOptions(out=Path(out), name=name, version=str(version), golden=golden, root=optional_path(root))
-        with call_environment(device="cpu", cache=cache, progress=progress) as environment:
+        with call_environment(device="cpu", cache=cache, cache_max=cache_max, progress=progress) as environment:
             export_run(self._folder.path, options, environment)
         return Path(out)
 

@@ -30,7 +30,7 @@ from tests.benchmarks.training.last_epoch import last_model
 from tests.benchmarks.training.results import markdown, percent
 from tests.benchmarks.training.standard_error import clustered_mean
 from trainer.catalog import Catalog
-from trainer.data import Decoding, prepare_validation
+from trainer.data import Decoding, hash_and_decode
 from trainer.model import load_backbone
 from trainer.recipe import RANDOM_WEIGHTS
 from trainer.run import RunFolder
@@ -101,7 +101,7 @@ def main() -> None:
 def evaluate_at(size: int, run: RunFolder, catalog: Catalog, decoding: Decoding) -> SizeResult:
     """Evaluate the last epoch on the validation images at one size."""
     backbone = load_backbone(run.read_recipe().backbone, size=size, weights=RANDOM_WEIGHTS)  # the run has its own
-    _, images = prepare_validation(catalog, backbone.pixels, decoding=decoding)
+    _, images, _ = hash_and_decode(catalog, catalog.split("valid"), backbone.pixels, decoding=decoding)
     device = torch.device("cpu")
     model = last_model(run, backbone, class_count=len(catalog.classes), device=device)
     predict_logits(model, images.select(range(min(BATCH_SIZE, len(images)))), device=device)  # the first pass is slow

@@ -18,6 +18,7 @@ import torch
 
 import fieldguide
 from tests.fieldguide.conftest import FAST
+from tests.support.digits import add_near_duplicates, write_digits
 from tests.support.photos import write_folder, write_tagged_csv
 from tests.support.slim import ROOT
 
@@ -288,6 +289,28 @@ class TestCatalogs:
         run = fit(catalog, tmp_path / "run")
         assert run.summary == catalog.summary
         assert run.evaluate(progress=False).summary.startswith(f"{photos}: 3 images of 2 classes: 0 train")
+
+    def test_other_images_are_evaluated_as_a_catalog_was_read(self, tmp_path: Path) -> None:
+        """The pattern of the catalog was forgotten: a flat folder of test images could not be read."""
+        for name, first in (("photos", 0), ("others", 6)):
+            for path in sorted(write_folder(tmp_path / name, each=6, first=first).rglob("*.jpg")):
+                path.rename(tmp_path / name / f"{path.parent.name}_{path.name}")
+        run = fit(fieldguide.read_catalog(tmp_path / "photos", pattern="/([a-z]+)_[0-9]+"), tmp_path / "run")
+        assert run.evaluate(tmp_path / "others", progress=False).images == 18
+
+    def test_a_catalog_of_which_nothing_is_held_out(self, tmp_path: Path) -> None:
+        photos = write_folder(tmp_path / "photos", each=6)
+        catalog = fieldguide.read_catalog(photos, split="none")
+        run = fit(catalog, tmp_path / "run")
+        assert run.summary == catalog.summary
+        assert run.metrics == {}
+        assert len(run.catalog.split("train")) == 18
+
+    def test_near_duplicates_of_a_catalog_stay_together(self, tmp_path: Path) -> None:
+        digits = add_near_duplicates(write_digits(tmp_path / "digits", dict.fromkeys(range(4), 6)))
+        run = fit(fieldguide.read_catalog(digits, group_by="similar"), tmp_path / "run")
+        splits = {(Path(row.path).stem.split("-")[0], row.split) for row in run.catalog.rows}
+        assert len(splits) <= 26  # 24 scans, each with its copies; some of the copies may be missed
 
     def test_how_a_folder_is_read(self, tmp_path: Path) -> None:
         photos = write_folder(tmp_path / "photos", each=6)

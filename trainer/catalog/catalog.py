@@ -14,6 +14,7 @@ import numpy.typing as npt
 from service.bundle.spec import Task
 from service.inputs import first_few
 from trainer.catalog.labels import find_coarse_labels, natural_key
+from trainer.catalog.options import ReadOptions
 from trainer.catalog.remarks import (
     contradicted_labels,
     label_examples,
@@ -32,9 +33,9 @@ from trainer.errors import CatalogError
 class Catalog:
     """Which images there are, what each one shows, and its split.
 
-    A catalog can always be trained on. Creating one raises CatalogError if there are no training or no validation
-    images, if there is only one class, if a label has no training image, if a class has two coarse labels, or if a path
-    is not unique.
+    A catalog can always be trained on. Creating one raises CatalogError if there are no training images, or no
+    validation images although there should be some, if there is only one class, if a label has no training image, if a
+    class has two coarse labels, or if a path is not unique.
 
     Attributes:
         root: Folder that the rows' paths are relative to, absolute.
@@ -44,6 +45,8 @@ class Catalog:
         remarks: Sentences of the reader about the data.
         source: What was read, as a person named it; the root, if it has no name.
         labelled_by: Where the labels come from, in a few words; empty if that is not known.
+        without_validation: Whether there are no validation images because nobody wants any.
+        reading: How it was read, for images that are read later; None if it was made of lists.
         folder: Folder that was searched for images, absolute; None if a table or lists name them.
         classes: Labels of the training images, in natural order: '2' before '10'.
         coarse_labels: Coarse labels of the classes, in natural order; empty if they were not requested.
@@ -54,6 +57,8 @@ class Catalog:
     label_delimiter: str | None = None
     drawn: HoldOut | None = None
     remarks: tuple[str, ...] = ()
+    without_validation: bool = False
+    reading: ReadOptions | None = None
     folder: Path | None = None
     source: str = ""
     labelled_by: str = ""
@@ -70,10 +75,10 @@ class Catalog:
         self._check_paths()
         self._check_classes()
         self._check_labels()
-        if not self.split("valid"):
+        if not self.without_validation and not self.split("valid"):
             raise CatalogError(
                 f"{self.root}: there are too few images to hold any out for validation ({len(self.rows)}); "
-                "add images, at least two of a class."
+                "add images, at least two of a class, or train without validation: `split='none'`."
             )
 
     def __repr__(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from numbers import Integral
 
 from service.inputs import Cell, first_few
 from trainer.catalog.labels import clean_label, natural_key, split_labels
@@ -54,6 +55,33 @@ def read_labels(cell: Cell, *, delimiter: str | None, where: str, as_is: bool = 
             f"{where}: the label is {cell.strip()!r}, which programs write for an empty cell; give every image a label."
         )
     return frozenset({clean_label(text, where=where)})
+
+
+def labels_from_python(values: Sequence[object], names: Sequence[str]) -> tuple[list[frozenset[str]], bool]:
+    """Read the labels of N images as Python code gives them: one for each image, or a list of labels for each.
+
+    Args:
+        values: N labels, or N collections of labels.
+        names: N names of the images, for messages.
+
+    Returns:
+        N sets of labels, and whether each image has a list.
+
+    Raises:
+        CatalogError: A value is neither, some images have one label and others a list, or a label cannot be written.
+    """
+    several = bool(values) and not _is_one_label(values[0])
+    found = []
+    for value, name in zip(values, names, strict=True):
+        if several == _is_one_label(value) or not isinstance(value, (str, Integral, Iterable)):
+            raise CatalogError(f"{name}: its label is {value!r}; give each image one label, or each a list of labels")
+        labels = value if several and isinstance(value, Iterable) else (value,)
+        found.append(frozenset(clean_label(str(label), where=name) for label in labels))
+    return found, several
+
+
+def _is_one_label(value: object) -> bool:
+    return isinstance(value, (str, Integral))
 
 
 def choose_delimiter(labels: Iterable[str]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from service.inputs import IMAGE_SUFFIXES, first_few, walk
+from trainer.catalog.cells import labels_from_python
 from trainer.catalog.folder_remarks import (
     class_remarks,
     folders_without_images,
@@ -73,7 +74,7 @@ def read_folder(data: Path, options: ReadOptions = _DEFAULT, *, known: Collectio
     )
     images = _sort_out(found.images, places, labels_by_folder=labeller.by_folder)
     labeller.require_all(images.used)
-    rows = tuple(labeller.row(path) for path in images.used)
+    rows, has_label_lists = labeller.rows(images.used)
     remarks = [
         *left_out(root, found, outside=images.outside, unlabelled=images.unlabelled),
         *folders_without_images(found),
@@ -87,6 +88,7 @@ def read_folder(data: Path, options: ReadOptions = _DEFAULT, *, known: Collectio
         has_splits=any(places[path.parent].split is not None for path in images.used),
         labelled_by=labeller.described(images.used),
         remarks=tuple(f"{data}: {remark}" for remark in remarks),
+        has_label_lists=has_label_lists,
     )
 
 
@@ -140,7 +142,7 @@ class _Labeller:
     places: Mapping[PurePosixPath, Place]
     class_level: int
     pattern: re.Pattern[str] | None
-    function: Callable[[Path], str] | None
+    function: Callable[[Path], str | Iterable[str]] | None
 
     @property
     def by_folder(self) -> bool:
@@ -171,13 +173,20 @@ class _Labeller:
                     "train, valid and test are splits; if they are classes, add `split='random'` or `class_level=1`.)"
                 )
 
-    def row(self, path: PurePosixPath) -> Row:
-        """The row of an image; its split is train if nothing says otherwise."""
-        place = self.places[path.parent]
-        text, where = self._label(path, place)
-        return Row(
-            path=path.as_posix(), labels=frozenset({clean_label(text, where=where)}), split=place.split or "train"
+    def rows(self, images: Sequence[PurePosixPath]) -> tuple[tuple[Row, ...], bool]:
+        """The rows of images, whose split is train if nothing says otherwise; and whether each has a list of labels."""
+        has_label_lists = False
+        if self.function is not None:
+            names = [f"{self.data}: {path}" for path in images]
+            labels, has_label_lists = labels_from_python([self.function(self.root / path) for path in images], names)
+        else:
+            labels = [frozenset({self._label(path)}) for path in images]
+        splits = [self.places[path.parent].split or "train" for path in images]
+        rows = (
+            Row(path=path.as_posix(), labels=own, split=split)
+            for path, own, split in zip(images, labels, splits, strict=True)
         )
+        return tuple(rows), has_label_lists
 
     def described(self, images: Sequence[PurePosixPath]) -> str:
         """Where the labels come from, in a few words."""
@@ -191,10 +200,9 @@ class _Labeller:
         is_own = all(self.places[folder].level == len(folder.parts) for folder in folders)
         return f"the image's own folder ({shown})" if is_own else f"the folder at {shown}"
 
-    def _label(self, path: PurePosixPath, place: Place) -> tuple[str, str]:
-        """The label as it is written, and where that is."""
+    def _label(self, path: PurePosixPath) -> str:
+        """The label by the pattern, or by the folders."""
         if self.pattern is not None:
-            return first_group(self.pattern, path.as_posix()) or "", f"{self.data}: {path}"
-        if self.function is not None:
-            return str(self.function(self.root / path)), f"{self.data}: {path}"
-        return place.class_name(path.parent), f"{self.data}: the folder {str(path.parent)!r}"
+            return clean_label(first_group(self.pattern, path.as_posix()) or "", where=f"{self.data}: {path}")
+        text = self.places[path.parent].class_name(path.parent)
+        return clean_label(text, where=f"{self.data}: the folder {str(path.parent)!r}")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 from pathlib import Path
 
 from service.inputs import first_few, unwritable
 from trainer.catalog.catalog import Catalog
-from trainer.catalog.cells import choose_delimiter
-from trainer.catalog.labels import clean_label, join_spellings
+from trainer.catalog.cells import choose_delimiter, labels_from_python
+from trainer.catalog.labels import join_spellings
 from trainer.catalog.remarks import similar_labels
 from trainer.catalog.row import SPLIT_NAMES, Row, Split
 from trainer.catalog.split import HoldOut
@@ -52,12 +51,12 @@ def catalog_from_lists(
     files = [Path(path).parent.resolve() / Path(path).name for path in paths]
     _check_files(files)
     root = Path(os.path.commonpath([file.parent for file in files]))
-    several = not _is_one_label(labels[0])
+    found, several = labels_from_python(labels, [str(path) for path in paths])
     rows: dict[str, Row] = {}
     for number, file in enumerate(files):
         row = Row(
             path=file.relative_to(root).as_posix(),
-            labels=_labels(labels[number], several=several, where=str(paths[number])),
+            labels=found[number],
             split=_split(splits[number]) if splits is not None else "train",
         )
         if rows.setdefault(row.path, row) != row:
@@ -87,17 +86,6 @@ def _check_files(files: Sequence[Path]) -> None:
             f"{len(missing):,} of {len(files):,} images are not there ({first_few(missing)}); relative paths start "
             "from the working directory"
         )
-
-
-def _is_one_label(value: object) -> bool:
-    return isinstance(value, (str, Integral))
-
-
-def _labels(value: str | int | Iterable[str], *, several: bool, where: str) -> frozenset[str]:
-    if several == _is_one_label(value) or not isinstance(value, (str, Integral, Iterable)):
-        raise CatalogError(f"{where}: its label is {value!r}; give each image one label, or each a list of labels")
-    values = value if several and isinstance(value, Iterable) else (value,)
-    return frozenset(clean_label(str(label), where=where) for label in values)
 
 
 def _split(name: str) -> Split:

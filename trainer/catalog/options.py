@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,11 +41,13 @@ class ReadOptions:
             image's own folder, or the nearest one above it whose name says something.
         pattern: Regular expression whose first group is the label. It is searched for in `/` and the image's POSIX path
             from the data. Empty: the label is the name of a folder.
-        label: Gives the label of an image of a folder, in place of both; the argument is its absolute path.
+        label: Gives the label or the list of labels of an image of a folder, in place of both; the argument is its
+            absolute path.
         any_suffix: Whether files without the suffix of an image are images if their content is one.
         merge_labels: Whether labels that differ only in case, blanks, `_`, `-` and Unicode form are one.
         split: `auto`: as the data says, else random. `random`: a random part is for validation; the names of folders
             and the column `split` do not matter. `folder`: the data must have splits. `list`: `valid_list` decides.
+            `none`: as `random`, but all images are for training.
         valid_list: Text file with the paths of the validation images, one a line.
         split_of: Gives the split of an image, train, valid or test; the argument is its absolute path.
         group_by: Column of a table, or a regular expression like `pattern`: images of one group share a split.
@@ -57,7 +59,7 @@ class ReadOptions:
     columns: Columns = field(default_factory=Columns)
     class_level: int = 0
     pattern: str = ""
-    label: Callable[[Path], str] | None = None
+    label: Callable[[Path], str | Iterable[str]] | None = None
     any_suffix: bool = False
     merge_labels: bool = False
     split: str = "auto"

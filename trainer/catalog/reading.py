@@ -79,6 +79,8 @@ def read_catalog(
         folder=source.root if data.is_dir() else None,
         source=str(data) if valid is None else f"{data} and {valid}",
         labelled_by=source.labelled_by,
+        without_validation=options.split == "none",
+        reading=options,
     )
 
 

@@ -23,7 +23,9 @@ def summary_line(rows: Sequence[Row], classes: Sequence[str], *, source: str, la
         drawn: Whether the validation images were drawn.
     """
     splits = Counter(row.split for row in rows)
-    at_random = " drawn at random" if drawn else ""
+    valid = f"{splits['valid']:,} validation{' drawn at random' if drawn else ''}"
+    if splits["train"] and not splits["valid"]:
+        valid = "no validation"
     counts = Counter(label for row in rows for label in row.labels)
     most, fewest = (chosen(classes, key=lambda label: counts[label], default="") for chosen in (max, min))
     sizes = f"most images: {most} {counts[most]:,}, fewest: {fewest} {counts[fewest]:,}"
@@ -31,7 +33,7 @@ def summary_line(rows: Sequence[Row], classes: Sequence[str], *, source: str, la
     labels = f"; labels: {labelled_by}, {', '.join(examples)}" if labelled_by else ""
     return (
         f"{source}: {_counted(len(rows), 'image')} of {_counted(len(classes), 'class', 'classes')}: "
-        f"{splits['train']:,} train, {splits['valid']:,} validation{at_random}, {splits['test']:,} test; "
+        f"{splits['train']:,} train, {valid}, {splits['test']:,} test; "
         f"{sizes if counts[most] > counts[fewest] else f'{counts[most]:,} of each class'}{labels}"
     )
 
@@ -80,7 +82,7 @@ def thin_classes(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[str]:
     unmeasured = [repr(name) for name in classes if not counts["valid"][name]]
     if single:
         yield f"{len(single):,} of {total:,} classes have a single training image: {first_few(single)}."
-    if unmeasured:
+    if unmeasured and any(row.split == "valid" for row in rows):
         yield (
             f"{len(unmeasured):,} of {total:,} classes have no validation image, so nothing is measured on them: "
             f"{first_few(unmeasured)}."

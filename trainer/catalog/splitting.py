@@ -12,6 +12,7 @@ from trainer.catalog.options import ReadOptions, compile_pattern, first_group
 from trainer.catalog.row import SPLIT_NAMES, Row, Source, Split
 from trainer.catalog.split import HoldOut
 from trainer.errors import CatalogError
+from trainer.recipe import SIMILAR
 
 
 def assign_splits(data: Path, source: Source, options: ReadOptions) -> tuple[tuple[Row, ...], HoldOut | None]:
@@ -42,7 +43,7 @@ def assign_splits(data: Path, source: Source, options: ReadOptions) -> tuple[tup
         rows = tuple(replace(row, split="valid") if row.path in listed else row for row in rows)
     elif options.split_of is not None:
         rows = tuple(replace(row, split=_known_split(options.split_of(source.root / row.path), row)) for row in rows)
-    if any(row.split == "valid" for row in rows):
+    if options.split == "none" or any(row.split == "valid" for row in rows):
         return rows, None
     drawn = HoldOut(fraction=options.valid_fraction, seed=options.seed)
     return drawn.apply(rows), drawn
@@ -51,10 +52,12 @@ def assign_splits(data: Path, source: Source, options: ReadOptions) -> tuple[tup
 def assign_groups(data: Path, rows: Sequence[Row], options: ReadOptions) -> tuple[Row, ...]:
     """Give every row its group, by a pattern for its path. Groups that a column of the table gave stay.
 
+    Near duplicates are only known when the images have been decoded; see `trainer.run.similar`.
+
     Raises:
         CatalogError: `group_by` is neither a column of the table nor a regular expression with a group.
     """
-    if not options.group_by or any(row.group for row in rows):
+    if options.group_by in ("", SIMILAR) or any(row.group for row in rows):
         return tuple(rows)
     try:
         pattern = compile_pattern(options.group_by, "group_by")

@@ -14,7 +14,6 @@ from trainer.diagnosis import FeatureNetwork
 from trainer.diagnosis.near_duplicates import near_duplicate_groups
 
 _BATCH_SIZE = 64
-_FEWEST_IMAGES = 3  # whitening needs some
 
 
 class FeatureEmbedder:
@@ -37,7 +36,7 @@ class FeatureEmbedder:
     def groups(self) -> Sequence[npt.NDArray[np.int64]]:
         """The positions of each group of near duplicates."""
         self._embed()
-        if len(self._positions) < _FEWEST_IMAGES:
+        if not self._positions:
             return []
         positions = np.array(self._positions, dtype=np.int64)
         return [positions[group] for group in members(near_duplicate_groups(np.concatenate(self._embeddings)))]

@@ -316,7 +316,7 @@ def export(
 
         with _environment(device="cpu", threads=threads, cache=cache, cache_max=cache_max) as environment:
             bundle = export_run(run, ExportOptions(**options), environment)
-    metrics = bundle.metrics["validation"]
+    metrics = bundle.metrics.get("validation")
     value = {"bundle": str(options["out"]), "digest": bundle.digest, "validation": metrics}
     print_result(value, f"{options['out']}\n{bundle.digest}\n{metrics_text('validation', metrics)}", as_json)
 

@@ -26,7 +26,7 @@ def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
         "report": str(run.report),
         "digest": result.bundle.digest,
         "images": result.summary,
-        "validation": result.bundle.metrics["validation"],
+        "validation": result.bundle.metrics.get("validation"),
         "diagnosis": findings_to_json(result.findings, result.render_remedy),
         "stages_s": {stage: round(seconds, 2) for stage, seconds in result.fit.stage_seconds.items()},
         "unreadable": {row.path: reason for row, reason in result.unreadable.items()},
@@ -42,7 +42,7 @@ def fit_text(result: RunResult, run: RunFolder) -> str:
     lines = [
         *_left_out(result.unreadable),
         f"stages: {stages}",
-        metrics_text("validation", result.bundle.metrics["validation"]),
+        metrics_text("validation", result.bundle.metrics.get("validation")),
         findings_to_text(result.findings, result.render_remedy),
         f"bundle: {run.bundle} ({result.bundle.digest[:19]}...)",
         f"report: {run.report}",
@@ -73,8 +73,10 @@ def evaluation_text(evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def metrics_text(split: str, metrics: Mapping[str, float]) -> str:
-    """Metrics as metrics.json has them, in one line."""
+def metrics_text(split: str, metrics: Mapping[str, float] | None) -> str:
+    """Metrics as metrics.json has them, in one line; None if there were no images."""
+    if metrics is None:
+        return f"{split}: no images, so nobody knows how good the model is; the last epoch was kept"
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items() if name != "images")
     return f"{split} ({metrics['images']} images): {shown}"
 

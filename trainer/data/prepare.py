@@ -27,6 +27,9 @@ _SUBSET_MIN = 64
 _SUBSET_MAX = 512
 _SUBSET_DIVISOR = 8
 
+# Without validation images, so many training images show that the exported model predicts what the trained one does.
+_CHECKED_WITHOUT_VALIDATION = 300
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingData:
@@ -142,31 +145,58 @@ def prepare(
     )
 
 
-def prepare_validation(
-    catalog: Catalog, pixels: PixelSpec, *, decoding: Decoding
+def prepare_export(
+    catalog: Catalog, pixels: PixelSpec, *, seed: int, decoding: Decoding
 ) -> tuple[tuple[Row, ...], PixelSource]:
-    """Hash and decode the validation images alone.
+    """Hash and decode the images alone on which an exported model is checked.
+
+    These are the validation images. If there are none, it is a sample of at most 300 training images.
 
     Args:
         catalog: Images with labels and splits.
         pixels: How the service decodes an image.
+        seed: Of the fit; chooses the sample.
         decoding: Where and how.
 
     Returns:
-        The validation rows with up-to-date hashes, and their pixels.
+        Their rows with up-to-date hashes, and their pixels.
 
     Raises:
         CatalogError: If one of them cannot be decoded.
         CacheError: If the cache cannot be written.
     """
-    rows = catalog.split("valid")
+    rows = catalog.split("valid") or _sample(catalog.split("train"), seed=seed, count=_CHECKED_WITHOUT_VALIDATION)
+    decoded, images, unreadable = hash_and_decode(catalog, rows, pixels, decoding=decoding)
+    require_readable(len(rows), unreadable, allow_broken=0)
+    return decoded, images
+
+
+def hash_and_decode(
+    catalog: Catalog, rows: Sequence[Row], spec: PixelSpec, *, decoding: Decoding
+) -> tuple[tuple[Row, ...], PixelSource, dict[Row, str]]:
+    """Hash and decode some images of a catalog.
+
+    Args:
+        catalog: Says where they are.
+        rows: Which ones.
+        spec: How they are decoded.
+        decoding: Where and how.
+
+    Returns:
+        The rows that can be decoded, with up-to-date hashes; their pixels; and for each other row why it cannot.
+
+    Raises:
+        CacheError: If the cache cannot be written.
+    """
     digests, errors = _hash(catalog, rows, decoding)
-    rows = tuple(replace(row, sha256=digest) for row, digest in zip(rows, digests, strict=True))
-    require_readable(len(rows), {rows[position]: reason for position, reason in errors.items()}, allow_broken=0)
-    decoding.progress.start("decode", len(rows))
-    valid = _Decoder(catalog, decoding).open(rows, pixels)
-    require_readable(len(rows), _unreadable(rows, valid), allow_broken=0)
-    return rows, valid
+    hashed = [replace(row, sha256=digest) for row, digest in zip(rows, digests, strict=True)]
+    unreadable = {hashed[position]: reason for position, reason in errors.items()}
+    readable = _readable(hashed, unreadable)
+    decoding.progress.start("decode", len(readable))
+    images = _Decoder(catalog, decoding).open(readable, spec)
+    unreadable |= _unreadable(readable, images)
+    kept = _readable(readable, unreadable)
+    return tuple(kept), _select(images, readable, kept), unreadable
 
 
 def cache_spec(pixels: PixelSpec) -> PixelSpec:
@@ -178,9 +208,6 @@ def cache_spec(pixels: PixelSpec) -> PixelSpec:
 def choose_subset(rows: Sequence[Row], *, seed: int) -> npt.NDArray[np.int64]:
     """Choose the training images that are evaluated after every epoch, as the validation images are.
 
-    It is a systematic sample of the rows in the order of their labels, shuffled within each label: every class has its
-    proportion, rounded up or down. The same rows and seed give the same subset on every machine.
-
     Args:
         rows: Training images.
         seed: Of the fit.
@@ -188,10 +215,30 @@ def choose_subset(rows: Sequence[Row], *, seed: int) -> npt.NDArray[np.int64]:
     Returns:
         Positions of an eighth of the rows, but at least 64 (or all) and at most 512: int64 [M], rising.
     """
-    count = min(len(rows), _SUBSET_MAX, max(_SUBSET_MIN, len(rows) // _SUBSET_DIVISOR))
+    return systematic_sample(rows, seed=seed, count=min(_SUBSET_MAX, max(_SUBSET_MIN, len(rows) // _SUBSET_DIVISOR)))
+
+
+def systematic_sample(rows: Sequence[Row], *, seed: int, count: int) -> npt.NDArray[np.int64]:
+    """Sample rows in the order of their labels, shuffled within each label.
+
+    So every class has its proportion, rounded up or down. The same rows and seed give the same sample on every machine.
+
+    Args:
+        rows: What to choose from.
+        seed: Of the shuffle.
+        count: How many to choose.
+
+    Returns:
+        Positions of `count` rows, or of all if there are fewer: int64 [M], rising.
+    """
+    count = min(len(rows), count)
     shuffled = np.random.default_rng(seed).permutation(len(rows))
     order = np.array(sorted(shuffled, key=lambda position: sorted(rows[position].labels)), dtype=np.int64)
     return np.sort(order[(2 * np.arange(count) + 1) * len(rows) // (2 * max(1, count))])
+
+
+def _sample(rows: Sequence[Row], *, seed: int, count: int) -> tuple[Row, ...]:
+    return tuple(rows[position] for position in systematic_sample(rows, seed=seed, count=count).tolist())
 
 
 def _hash(catalog: Catalog, rows: Sequence[Row], decoding: Decoding) -> tuple[list[str | None], dict[int, str]]:

@@ -162,12 +162,14 @@ class LearningCurve:
         """
         if not self.epoch_count or not np.isfinite([self.train_error[-1], self.train_loss[-1]]).all():
             return False
-        if self.diverged or self.valid_error[-1] > np.nanmin(self.valid_error) + _MAX_VALID_ERROR_RISE:
+        # Without validation images, the training images have to do.
+        error, loss = (self.valid_error, self.valid_loss) if self.valid_count else (self.train_error, self.train_loss)
+        if self.diverged or error[-1] > np.nanmin(error) + _MAX_VALID_ERROR_RISE:
             return False
-        train_error, valid_error = self.train_error[-1] - explained_error, self.valid_error[-1] - explained_error
+        train_error, valid_error = self.train_error[-1] - explained_error, error[-1] - explained_error
         can_learn_more = train_error >= max(_MIN_TRAIN_ERROR, _MIN_ERROR_RATIO * valid_error)
         learned_little = self.train_loss[-1] >= _LEARNED_LITTLE * self.chance_loss
-        is_falling = min(_fall(self.train_loss), _fall(self.valid_loss)) >= _MIN_FALL
+        is_falling = min(_fall(self.train_loss), _fall(loss)) >= _MIN_FALL
         return bool(can_learn_more and (learned_little or is_falling))
 
 

@@ -10,6 +10,7 @@ from trainer.catalog import first_few
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.finding import Confidence, Finding, Remedy
 from trainer.diagnosis.label_noise import describe_suspects
+from trainer.recipe import SIMILAR
 from trainer.training.metrics import wilson_interval
 
 _LARGE_LEAKED_FRACTION = 0.20
@@ -31,7 +32,7 @@ def near_duplicates(evidence: Evidence) -> Finding | None:
     fraction = float(is_near_duplicate.mean())
     accuracy_with = float(correct[is_near_duplicate].mean())
     accuracy_without = None if is_near_duplicate.all() else float(correct[~is_near_duplicate].mean())
-    has_split = evidence.regrouped is not None
+    can_regroup = _can_regroup(evidence)
     doubt = " (among so few images, some may only seem similar: look at the pairs)" if nearest.few else ""
     compared = (
         ""
@@ -39,7 +40,7 @@ def near_duplicates(evidence: Evidence) -> Finding | None:
         else f" ({100 * accuracy_with:.0f} % of these images are predicted correctly, "
         f"and {100 * accuracy_without:.0f} % of the others)"
     )
-    advice = "" if has_split else "; no split can keep near duplicates together: validate on other images"
+    advice = "" if can_regroup else "; validate on images that were taken elsewhere"
     levels: tuple[Confidence, Confidence] = ("low", "medium") if nearest.few else ("medium", "high")
     positions = np.flatnonzero(is_near_duplicate)
     most_similar = positions[np.argsort(-nearest.similarities[positions], kind="stable")][:_LISTED_PAIRS]
@@ -55,7 +56,7 @@ def near_duplicates(evidence: Evidence) -> Finding | None:
             "accuracy_without": accuracy_without,
             "pairs": [" = ".join(nearest.pairs[position]) for position in most_similar.tolist()],
         },
-        remedy=Remedy(command="fit", regrouped=True) if has_split else None,
+        remedy=Remedy(command="fit", regrouped=True) if can_regroup else None,
     )
 
 
@@ -64,6 +65,7 @@ def noisy_labels(evidence: Evidence) -> Finding | None:
     noise = evidence.label_noise
     if noise is None:
         return None
+    among_valid = f"{len(noise.valid_suspects)} of {len(evidence.valid.targets)} validation images, and for "
     classes = evidence.catalog.classes
     worst_first = sorted(
         [
@@ -74,8 +76,8 @@ def noisy_labels(evidence: Evidence) -> Finding | None:
     return Finding(
         name="noisy-labels",
         confidence=noise.confidence,
-        summary=f"Some labels seem to be wrong: the model is sure of another class for {len(noise.valid_suspects)} of "
-        f"{len(evidence.valid.targets)} validation images, and for {len(noise.train_suspects)} of "
+        summary="Some labels seem to be wrong: the model is sure of another class for "
+        f"{among_valid if evidence.has_validation else ''}{len(noise.train_suspects)} of "
         f"{len(evidence.train_subset.targets)} training images; look at them, correct what is wrong, and fit again.",
         evidence={
             "validation_suspects": len(noise.valid_suspects),
@@ -91,7 +93,7 @@ def noisy_labels(evidence: Evidence) -> Finding | None:
 def class_missing(evidence: Evidence) -> Finding | None:
     """A class has no validation image, or was left out because none of its training images can be decoded."""
     train_counts, lost = evidence.train_counts, evidence.lost_classes
-    unmeasured = [name for name in train_counts if not evidence.valid_counts[name]]
+    unmeasured = [name for name in train_counts if evidence.has_validation and not evidence.valid_counts[name]]
     if not unmeasured and not lost:
         return None
     remedy = _hold_out_more(evidence) if any(train_counts[name] > 1 for name in unmeasured) else None
@@ -124,6 +126,8 @@ def class_missing(evidence: Evidence) -> Finding | None:
 def few_validation_images(evidence: Evidence) -> Finding | None:
     """The 95 % interval of the fraction of correct predictions is wider than ten percentage points."""
     count, correct = len(evidence.correct), int(evidence.correct.sum())
+    if not count:
+        return None
     low, high = wilson_interval(correct / count, count)
     if high - low <= _WIDE_INTERVAL:
         return None
@@ -137,6 +141,26 @@ def few_validation_images(evidence: Evidence) -> Finding | None:
         evidence={"images": count, "correct": correct, "interval": [low, high]},
         remedy=remedy,
     )
+
+
+def no_validation_images(evidence: Evidence) -> Finding | None:
+    """No image was held out."""
+    if evidence.has_validation:
+        return None
+    return Finding(
+        name="no-validation-images",
+        confidence="high",
+        summary="Nobody knows how good this model is: it was trained on all images, so none were left to measure it "
+        "on; evaluate it on labelled images that it has not seen, or hold some out once to see what the recipe gives.",
+        evidence={"training_images": sum(evidence.train_counts.values())},
+        remedy=Remedy(command="fit", changes={"split": "random"}),
+    )
+
+
+def _can_regroup(evidence: Evidence) -> bool:
+    """Whether another draw of validation images can keep near duplicates together, and leaves test images alone."""
+    data = evidence.recipe.data
+    return data.group_by != SIMILAR and (data.drawn or not evidence.catalog.split("test"))
 
 
 def _hold_out_more(evidence: Evidence) -> Remedy | None:

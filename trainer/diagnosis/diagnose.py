@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from trainer.diagnosis.data_rules import class_missing, few_validation_images, near_duplicates, noisy_labels
+from trainer.diagnosis.data_rules import (
+    class_missing,
+    few_validation_images,
+    near_duplicates,
+    no_validation_images,
+    noisy_labels,
+)
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.finding import Finding
 from trainer.diagnosis.training_rules import (
@@ -28,6 +34,7 @@ RULES: tuple[DiagnosisRule, ...] = (
     noisy_labels,
     class_missing,
     few_validation_images,
+    no_validation_images,
 )
 
 

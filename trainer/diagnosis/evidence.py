@@ -97,12 +97,10 @@ class Evidence:
         lost_classes: Classes that were left out, because none of their training images could be decoded.
         curve: How the fine-tuning went.
         lr_suggestion: What the learning rate finder suggests; None if it was not run, or does not say anything.
-        valid: What the best model predicts for the validation images.
+        valid: What the best model predicts for the validation images; there may be none.
         train_subset: What it predicts for some training images, without augmentation.
         thresholds: Multilabel: one for each class; a label is predicted at this probability or above.
         nearest: The most similar training image of each validation image.
-        regrouped: The same images, split so that near duplicates stay together. None if too few validation images have
-            a near duplicate, or if no such split exists.
     """
 
     recipe: Recipe
@@ -114,12 +112,21 @@ class Evidence:
     train_subset: Predictions
     thresholds: Sequence[float]
     nearest: NearestTrainImages
-    regrouped: Catalog | None
 
     @property
     def task(self) -> Task:
         """Of the catalog."""
         return self.catalog.task
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are validation images."""
+        return len(self.valid.targets) > 0
+
+    @property
+    def judged(self) -> Predictions:
+        """The predictions for the validation images; if there are none, those for training images."""
+        return self.valid if self.has_validation else self.train_subset
 
     @functools.cached_property
     def correct(self) -> npt.NDArray[np.bool_]:
@@ -139,7 +146,7 @@ class Evidence:
     @functools.cached_property
     def collapse(self) -> Collapse | None:
         """The classes that the model predicts for nearly all images; None if it does not, and for multilabel."""
-        return find_collapse(self.valid) if self.task == "classification" else None
+        return find_collapse(self.judged) if self.task == "classification" else None
 
     @functools.cached_property
     def label_noise(self) -> LabelNoise | None:

@@ -20,7 +20,7 @@ class Remedy:
     Attributes:
         command: `fit` the same images again, or `lr_find`: look for a learning rate first.
         changes: Options that differ from those of the diagnosed run, under their names in the Python API.
-        regrouped: Whether to use the split that keeps near duplicates together, `Evidence.regrouped`.
+        regrouped: Whether to draw the validation images anew, so that near duplicates stay together.
     """
 
     command: Literal["fit", "lr_find"]

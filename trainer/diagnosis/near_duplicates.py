@@ -17,6 +17,7 @@ Units = npt.NDArray[np.float32]
 # others; in val.csv, a few in a hundred: `tests/benchmarks/near_duplicates.py` measures it.
 NEAR_DUPLICATE_SIMILARITY = 0.75
 FEW_IMAGES = 900  # fewer than these are whitened less
+_FEWEST_IMAGES = 3  # with fewer, there is no telling what is similar
 _FEW_IMAGES_EXPONENT = 1.5
 _MAX_DIRECTIONS = 256
 _BLOCK_ROWS = 1024
@@ -89,8 +90,10 @@ def near_duplicate_groups(
             size of the embedded images: `tests/benchmarks/folds.py` measures it at 224 pixels.
 
     Returns:
-        The group of each image, int64 [N], from 0 in order of first appearance.
+        The group of each image, int64 [N], from 0 in order of first appearance. Of two images, each is a group.
     """
+    if len(embeddings) < _FEWEST_IMAGES:
+        return np.arange(len(embeddings), dtype=np.int64)
     units = whiten(embeddings)
     links = Links(len(units))
     for rows, columns in _blocks(len(units), len(units)):

@@ -161,17 +161,18 @@ def prediction_collapse(evidence: Evidence) -> Finding | None:
     if collapse is None:
         return None
     favoured = [evidence.catalog.classes[k] for k in collapse.favoured]
+    images = "validation" if evidence.has_validation else "training"
     is_unbalanced = max(counts) >= _UNBALANCED_RATIO * min(counts)
     return Finding(
         name="prediction-collapse",
         confidence="high" if collapse.other_recall == 0 else "medium",
-        summary=f"{100 * collapse.fraction:.0f} % of the validation images are predicted as "
+        summary=f"{100 * collapse.fraction:.0f} % of the {images} images are predicted as "
         f"{first_few([repr(name) for name in favoured])}, whatever they show; images of the other "
         f"{collapse.other_count} classes are hardly ever recognised.",
         evidence={
             "favoured_classes": favoured,
             "fraction_of_predictions": collapse.fraction,
-            "classes_among_validation_images": collapse.class_count,
+            f"classes_among_{images}_images": collapse.class_count,
             "recall_of_other_classes": collapse.other_recall,
         },
         remedy=Remedy(command="fit", changes={"balance": "sampler"})
@@ -199,11 +200,12 @@ def _more_epochs(curve: LearningCurve) -> Remedy:
 
 
 def _slow_learning(curve: LearningCurve) -> dict[str, Any]:
+    measured = {"final_valid_error": float(curve.valid_error[-1])} if curve.valid_count else {}
     return {
         "max_lr": curve.max_lr,
         "epochs": curve.epoch_count,
         "final_train_error": float(curve.train_error[-1]),
-        "final_valid_error": float(curve.valid_error[-1]),
+        **measured,
         "chance_loss": curve.chance_loss,
         "final_train_loss": float(curve.train_loss[-1]),
         "fall_in_last_third": curve.fall_in_last_third,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import jinja2
 
@@ -12,7 +13,7 @@ from trainer.training.metrics import wilson_interval
 
 
 def render_card(
-    trained: Exportable, *, version: str, created: str, temperature: float, metrics: Mapping[str, float]
+    trained: Exportable, *, version: str, created: str, temperature: float, metrics: Mapping[str, Any]
 ) -> str:
     """Write the model card.
 
@@ -23,7 +24,7 @@ def render_card(
         version: Version of the bundle.
         created: ISO 8601 time.
         temperature: The number by which the exported model divides its logits.
-        metrics: Metrics of the exported model on the validation images, as `trainer.training.metrics` computes them.
+        metrics: Content of metrics.json; without `validation` if there are no validation images.
 
     Returns:
         Markdown.
@@ -33,6 +34,7 @@ def render_card(
     )
     catalog, recipe = trained.catalog, trained.recipe
     valid_count = len(catalog.split("valid"))
+    measured = {name: value for name, value in metrics.get("validation", {}).items() if name != "images"}
     return environment.get_template("card.md.jinja").render(
         name=recipe.name,
         version=version,
@@ -51,7 +53,7 @@ def render_card(
         finetune_epochs=recipe.finetune.epochs,
         patience=recipe.finetune.patience,
         seed=recipe.seed,
-        metrics=metrics,
+        metrics=measured,
         temperature=temperature,
-        accuracy_interval=wilson_interval(metrics["accuracy"], valid_count) if "accuracy" in metrics else None,
+        accuracy_interval=wilson_interval(measured["accuracy"], valid_count) if "accuracy" in measured else None,
     )

@@ -7,6 +7,7 @@ import io
 import platform
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,11 @@ import service
 from service.bundle import Bundle, BundleRefused, Spec, canonical_json, golden, onnx_file, read_bundle, write_bundle
 from service.bundle.manifest import Manifest
 from service.predictor import Predictor
+from trainer.catalog import Catalog
 from trainer.errors import ExportError
 from trainer.export.card import render_card
 from trainer.export.exportable import Exportable
-from trainer.export.golden import make_golden, synthetic_images, validation_images
+from trainer.export.golden import make_golden, require_golden, synthetic_images, validation_images
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
 from trainer.export.metrics import drift_reference, predict_files
 from trainer.export.parity import check_parity
@@ -57,15 +59,16 @@ def export_bundle(
 
     Raises:
         ParityError: onnxruntime does not predict what torch predicts.
-        ExportError: A validation image cannot be decoded any more, or the bundle does not pass its own checks.
+        ExportError: A validation image cannot be decoded any more, there is none although one should be among the
+            golden images, or the bundle does not pass its own checks.
         FileExistsError: `target` exists.
         OSError: An image cannot be read, or the bundle cannot be written. As after every other error, no part of a
             bundle is left behind.
     """
     progress.start("export", 1)
     task, pixels = trained.catalog.task, trained.pixels
-    rows = trained.catalog.split("valid")
-    files = [trained.catalog.file_of(row) for row in rows]
+    files = [trained.catalog.file_of(row) for row in trained.catalog.split("valid")]
+    require_golden(trained.recipe.golden, has_validation=bool(files))
 
     classifier = trained.classifier.cpu().eval().to(memory_format=torch.contiguous_format)
     spec = _calibrated_spec(classifier, trained)
@@ -77,21 +80,11 @@ def export_bundle(
     head = None if feature_layer is None else classifier.head.weight.detach().numpy().astype("<f4")
 
     predictor = Predictor(_draft_bundle(spec, onnx_bytes, head))
-    largest_difference = check_parity(model, predictor, trained.valid, task=task)
-
-    probabilities = _predict_validation(predictor, files, threads=threads, progress=progress)
-    validation_metrics = compute_metrics(
-        probabilities,
-        trained.catalog.targets(rows),
-        task=task,
-        thresholds=spec.thresholds,
-        coarse_indices=trained.catalog.coarse_indices,
-    )
+    largest_difference = check_parity(model, predictor, trained.checked, task=task)
     metrics = {
         "model": _MODEL,
-        "validation": {"images": len(rows), **validation_metrics},
-        "parity": {"largest_difference": largest_difference},
-        "reference": drift_reference(probabilities, task=task, thresholds=spec.thresholds),
+        "parity": {"images": len(trained.checked), "largest_difference": largest_difference},
+        **({} if not files else _measure(predictor, trained.catalog, files, threads=threads, progress=progress)),
     }
 
     images = synthetic_images() if trained.recipe.golden == "synthetic" else validation_images(files)
@@ -99,9 +92,7 @@ def export_bundle(
 
     name = trained.recipe.name
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    card = render_card(
-        trained, version=version, created=created, temperature=spec.temperature, metrics=validation_metrics
-    )
+    card = render_card(trained, version=version, created=created, temperature=spec.temperature, metrics=metrics)
     contents = {
         "spec.json": canonical_json.dumps(spec.to_json()),
         _MODEL: onnx_bytes,
@@ -123,8 +114,12 @@ def export_bundle(
 def _calibrated_spec(classifier: Classifier, trained: Exportable) -> Spec:
     """The spec of the bundle; temperature and thresholds are chosen on the validation images, on the CPU."""
     catalog = trained.catalog
-    logits = predict_logits(classifier, trained.valid, device=torch.device("cpu"))
-    calibration = calibrate(logits, catalog.targets(catalog.split("valid")), task=catalog.task)
+    rows = catalog.split("valid")
+    if rows:
+        logits = predict_logits(classifier, trained.checked, device=torch.device("cpu"))
+    else:
+        logits = np.empty((0, len(catalog.classes)), dtype=np.float32)
+    calibration = calibrate(logits, catalog.targets(rows), task=catalog.task)
     return Spec(
         task=catalog.task,
         classes=catalog.classes,
@@ -148,14 +143,29 @@ def _draft_bundle(spec: Spec, onnx_bytes: bytes, head: npt.NDArray[np.float32] |
     )
 
 
-def _predict_validation(
-    predictor: Predictor, files: Sequence[Path], *, threads: int, progress: Progress
-) -> npt.NDArray[np.float32]:
-    """Probabilities of all validation images, float32 [N, K]; raises ExportError if one cannot be decoded."""
+def _measure(
+    predictor: Predictor, catalog: Catalog, files: Sequence[Path], *, threads: int, progress: Progress
+) -> dict[str, Any]:
+    """What metrics.json says of the validation images, whose files these are.
+
+    Raises:
+        ExportError: One of them cannot be decoded.
+    """
     probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
     for position, reason in refused.items():  # it was decoded before training, so the file has changed since
         raise ExportError(f"no bundle was written: {files[position]} cannot be decoded any more: {reason}")
-    return probabilities
+    thresholds = predictor.spec.thresholds
+    metrics = compute_metrics(
+        probabilities,
+        catalog.targets(catalog.split("valid")),
+        task=catalog.task,
+        thresholds=thresholds,
+        coarse_indices=catalog.coarse_indices,
+    )
+    return {
+        "validation": {"images": len(files), **metrics},
+        "reference": drift_reference(probabilities, task=catalog.task, thresholds=thresholds),
+    }
 
 
 def _check_loads(path: Path) -> None:

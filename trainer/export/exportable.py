@@ -19,7 +19,8 @@ class Exportable:
         classifier: The classifier with its best weights.
         pixels: How an image becomes the classifier's input.
         catalog: The readable images.
-        valid: The validation images of the catalog, decoded with `pixels`.
+        checked: Images, decoded with `pixels`, for which the exported model must predict the same: the validation
+            images, in order; if there are none, some training images.
         recipe: The settings of the fit.
         unreadable_count: Number of files that could not be decoded and were left out.
         head_trained: Whether the head was first trained alone, on the frozen backbone.
@@ -28,7 +29,7 @@ class Exportable:
     classifier: Classifier
     pixels: PixelSpec
     catalog: Catalog
-    valid: PixelSource
+    checked: PixelSource
     recipe: Recipe
     unreadable_count: int
     head_trained: bool

@@ -14,12 +14,19 @@ from service.bundle import GoldenImage
 from service.inputs import read_bytes
 from service.pixels import load
 from service.predictor import Predictor
+from trainer.errors import ExportError
 
 # Decoders and processors differ in the last digits; a wrong channel order or resize differs by far more.
 TOLERANCE = 0.01
 IMAGE_COUNT = 4
 _ORIENTATION_TAG = 0x0112
 _TWELVE_MEGAPIXELS = (4000, 3000)
+
+
+def require_golden(kind: str, *, has_validation: bool) -> None:
+    """Raise ExportError if the golden images should be validation images and there are none."""
+    if kind == "validation" and not has_validation:
+        raise ExportError("`golden='validation'` needs validation images, and there are none; leave it out")
 
 
 def synthetic_images() -> dict[str, bytes]:

@@ -8,7 +8,7 @@ reading      recipes from files, and back
 options      recipes from the options of `fit` and `lr_find`
 """
 
-from trainer.recipe.data_source import ALLOW_BROKEN, SPLIT_RULES, DataSource
+from trainer.recipe.data_source import ALLOW_BROKEN, SIMILAR, SPLIT_RULES, DataSource
 from trainer.recipe.knobs import Knob, Setting, settings_of, to_plain
 from trainer.recipe.options import SYNONYMS, apply_options, option_keys
 from trainer.recipe.reading import read_recipe, recipe_to_toml
@@ -34,6 +34,7 @@ __all__ = [
     "PARAMETER_GROUPS",
     "PRETRAINED",
     "RANDOM_WEIGHTS",
+    "SIMILAR",
     "SPLIT_RULES",
     "SYNONYMS",
     "Augmentation",

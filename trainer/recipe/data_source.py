@@ -8,7 +8,8 @@ from trainer.recipe.knobs import check_settings, knob
 
 DATA_GROUP = "Data"
 ALLOW_BROKEN = 0.5  # if more cannot be decoded, the rest is hardly what a person means to train on
-SPLIT_RULES = ("auto", "random", "folder", "list")
+SIMILAR = "similar"  # the value of `group_by` that stands for near duplicates
+SPLIT_RULES = ("auto", "random", "folder", "list", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,8 @@ class DataSource:
     split: str = knob(
         "auto",
         "Which images are for validation: auto (as folders or a column split say, else random), random (whatever they "
-        "say), folder (as they say; required), list (see `valid_list`).",
+        "say), folder (as they say; required), list (see `valid_list`), none (train on all images, "
+        "and measure nothing).",
         group=DATA_GROUP,
         option="split",
         choices=SPLIT_RULES,
@@ -106,7 +108,7 @@ class DataSource:
     group_by: str = knob(
         "",
         "Keep images of one group (a person, a product, a video) in one split: a column of a CSV, or a regular "
-        "expression whose first group is the name of the group, as in `pattern`.",
+        "expression whose first group is the name of the group, as in `pattern`; or `similar`: near duplicates.",
         group=DATA_GROUP,
         option="group-by",
     )

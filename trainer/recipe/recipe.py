@@ -365,3 +365,14 @@ class Recipe:
         check_settings(self)
         if not self.name.isprintable():
             raise RecipeError(f"name is {self.name!r}; it must be printable text")
+        if self.data.split == "none":
+            self._require_no_validation()
+
+    def _require_no_validation(self) -> None:
+        wrong = {
+            "finetune.patience": self.finetune.patience and "no epoch can be better than another",
+            "golden": self.golden == "validation" and "there are no validation images",
+        }
+        for key, reason in wrong.items():
+            if reason:
+                raise RecipeError(f"{key} does not go with data.split 'none': {reason}; leave out one of them")

@@ -86,8 +86,10 @@ class DatasetSummary:
     warnings: Sequence[str]
 
 
-def summarize_metrics(task: Task, metrics: Mapping[str, Any], predictions: Sequence[PredictionRow]) -> MetricsSummary:
-    """Summarize the metrics of the exported model.
+def summarize_metrics(
+    task: Task, metrics: Mapping[str, Any], predictions: Sequence[PredictionRow]
+) -> MetricsSummary | None:
+    """Summarize the metrics of the exported model; None if there are no validation images.
 
     Args:
         task: For classification the fraction is the accuracy. The metrics of multilabel hold no such fraction, so it
@@ -95,6 +97,8 @@ def summarize_metrics(task: Task, metrics: Mapping[str, Any], predictions: Seque
         metrics: metrics.json of the bundle.
         predictions: Of all validation images.
     """
+    if "validation" not in metrics:
+        return None
     others = dict(metrics["validation"])
     image_count = others.pop("images")
     correct_count = sum(row.correct for row in predictions)

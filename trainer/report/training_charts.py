@@ -57,11 +57,12 @@ def _loss_chart(history: TrainingHistory) -> Chart:
     lines = [Line(name="each step", style="steps", points=steps)]
     if train:
         lines.append(Line(name="training images", style="train", points=train, dots=True))
-    lines.append(Line(name="validation images", style="valid", points=valid, dots=True))
+    if valid:
+        lines.append(Line(name="validation images", style="valid", points=valid, dots=True))
     best = min(valid, key=lambda point: point[1], default=None)
     return Chart(
         title="Loss",
-        description=f"{_first_to_last('Validation loss', valid)} {_first_to_last('Training loss', train)}"
+        description=f"{_first_to_last('Validation loss', valid)} {_first_to_last('Training loss', train)}".lstrip()
         + (f" The lowest validation loss is {best[1]:.3g}, after epoch {best[0]:.0f}." if best else ""),
         x=_epoch_axis(history),
         y=fit_axis([*usual_losses, *(loss for _, loss in (*train, *valid))], minimum=0),
@@ -87,12 +88,14 @@ def _metrics_chart(history: TrainingHistory, task: Task) -> Chart:
         lines.insert(0, Line(name=f"{spaced(primary)}, training", style="train", points=train, dots=True))
     return Chart(
         title=humanize(primary),
-        description=_first_to_last(f"Validation {spaced(primary)}", valid[primary], as_percent=True),
+        description=_first_to_last(f"Validation {spaced(primary)}", valid[primary], as_percent=True)
+        or _first_to_last(f"Training {spaced(primary)}", train, as_percent=True),
         x=_epoch_axis(history),
         y=fit_axis([value for line in lines for _, value in line.points], minimum=0, maximum=1.02, scale="fraction"),
         x_name="epoch",
         lines=lines,
         marks=_best_epoch_marks(history),
+        note="" if measured else "Of training images: there are no validation images.",
     )
 
 
@@ -148,7 +151,7 @@ def _epoch_axis(history: TrainingHistory) -> Axis:
 
 
 def _best_epoch_marks(history: TrainingHistory) -> tuple[Mark, ...]:
-    return (Mark(text="best epoch", x=history.kept.number),) if history.kept else ()
+    return (Mark(text="best epoch", x=history.kept.number),) if history.kept and history.kept.valid else ()
 
 
 def _first_to_last(name: str, points: Sequence[Point], *, as_percent: bool = False) -> str:

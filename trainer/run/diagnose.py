@@ -1,6 +1,9 @@
-"""Diagnosis of a run: RUN/diagnosis.json, and RUN/regrouped.csv if the images have a better split."""
+"""Diagnosis of a run: RUN/diagnosis.json."""
 
 from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
 
 from trainer.data import Prepared
 from trainer.diagnosis import Finding, Render, collect_evidence, diagnose, embed_images, write_findings
@@ -22,21 +25,25 @@ def diagnose_run(
     Returns:
         The findings, and a function that turns their remedies into command lines.
     """
-    data, catalog = prepared.data, prepared.catalog
     evidence = collect_evidence(
         recipe,
         prepared,
         fitted,
         history=read_history(run.history),
         lr_find=read_lr_find(run.lr_find).get("finetune"),
-        embeddings=embed_images(
-            data.train, data.valid, backbone.pixels, device=environment.device, progress=environment.progress
-        ),
+        embeddings=_embeddings(prepared, backbone, environment),
     )
-    if evidence.regrouped is not None:
-        run.regrouped.unlink(missing_ok=True)  # left by a diagnosis that was interrupted
-        evidence.regrouped.write_csv(run.regrouped)
     findings = diagnose(evidence)
-    render = NextCommand(run=run, recipe=recipe, root=catalog.root, out=next_run(run.path)).render
+    render = NextCommand(run=run, recipe=recipe, root=prepared.catalog.root, out=next_run(run.path)).render
     write_findings(run.diagnosis, findings, render)
     return findings, render
+
+
+def _embeddings(prepared: Prepared, backbone: Backbone, environment: Environment) -> npt.NDArray[np.float16]:
+    """Of the training images and then of the validation images; none if there are no two sets to compare."""
+    data = prepared.data
+    if not len(data.valid):
+        return np.empty((0, 0), dtype=np.float16)
+    return embed_images(
+        data.train, data.valid, backbone.pixels, device=environment.device, progress=environment.progress
+    )

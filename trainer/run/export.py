@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import Bundle
-from trainer.data import prepare_validation
+from trainer.data import prepare_export
 from trainer.export import Exportable, export_bundle
+from trainer.export.golden import require_golden
 from trainer.model import Classifier, load_backbone
 from trainer.recipe import RANDOM_WEIGHTS
 from trainer.run.environment import Environment
@@ -39,7 +40,7 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
     """Write a bundle from the best weights of a run.
 
     Raises:
-        RunError: The run has no weights yet, or its validation images have changed.
+        RunError: The run has no weights yet, or its images have changed.
         CatalogError: The images are not there any more.
         ExportError: The bundle did not pass its checks.
         FileExistsError: `out` exists.
@@ -50,15 +51,17 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
     run.require(run.catalog, run.best, run.last)
     catalog = run.read_catalog(recipe, options.root)
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)  # the run has its own
-    hashed, valid = prepare_validation(catalog, backbone.pixels, decoding=environment.decoding)
-    run.require_unchanged(catalog.split("valid"), hashed)
+    require_golden(options.golden or recipe.golden, has_validation=not catalog.without_validation)
+    rows, checked = prepare_export(catalog, backbone.pixels, seed=recipe.seed, decoding=environment.decoding)
+    checked_paths = {row.path for row in rows}
+    run.require_unchanged([row for row in catalog.rows if row.path in checked_paths], rows)
     classifier = Classifier(backbone, class_count=len(catalog.classes), dropout=recipe.dropout)
     load_weights(classifier, run.best)
     trained = Exportable(
         classifier=classifier,
         pixels=backbone.pixels,
         catalog=catalog,
-        valid=valid,
+        checked=checked,
         recipe=dataclasses.replace(recipe, name=options.name or recipe.name, golden=options.golden or recipe.golden),
         unreadable_count=len(run.read_unreadable(recipe)),
         head_trained="head" in load_state(run.last)["stage_seconds"],

@@ -13,6 +13,7 @@ from pathlib import Path
 from service.bundle import Bundle
 from trainer.catalog import Catalog, Row
 from trainer.checking.quick import quick_warnings
+from trainer.data import PixelSource, prepare_export
 from trainer.data.prepare import Prepared
 from trainer.diagnosis import Finding, Render
 from trainer.errors import BrokenImages, FitError, RunError
@@ -236,7 +237,7 @@ def _train_and_export(
         classifier=fitted.model,
         pixels=backbone.pixels,
         catalog=prepared.catalog,
-        valid=prepared.data.valid,
+        checked=_checked(prepared, backbone, recipe, environment),
         recipe=recipe,
         unreadable_count=len(unreadable),
         head_trained="head" in fitted.stage_seconds,
@@ -258,6 +259,13 @@ def _train_and_export(
         warnings=warnings,
         summary=run.summary(recipe, prepared.catalog),
     )
+
+
+def _checked(prepared: Prepared, backbone: Backbone, recipe: Recipe, environment: Environment) -> PixelSource:
+    """The images on which the exported model is checked."""
+    if len(prepared.data.valid):
+        return prepared.data.valid
+    return prepare_export(prepared.catalog, backbone.pixels, seed=recipe.seed, decoding=environment.decoding)[1]
 
 
 def _check(recipe: Recipe, prepared: Prepared) -> Iterator[str]:

@@ -31,7 +31,6 @@ class RunFolder:
     checkpoints/     the weights of the best epoch, and the last state of the training
     predictions.csv  the validation images, worst first
     diagnosis.json   what stands out, and what to try next
-    regrouped.csv    the images on another split; only if near duplicates are on both sides of this one
     bundle/          what the service serves
     report.html      what was learned, how well, and where it fails
     tensorboard/     the history for TensorBoard, if the recipe asks for it
@@ -49,7 +48,6 @@ class RunFolder:
         self.last = path / "checkpoints" / "last.safetensors"
         self.predictions = path / "predictions.csv"
         self.diagnosis = path / "diagnosis.json"
-        self.regrouped = path / "regrouped.csv"
         self.bundle = path / "bundle"
         self.bundle_draft = path / ".bundle.partial"
         self.report = path / "report.html"
@@ -173,6 +171,7 @@ class RunFolder:
                     label_delimiter=recipe.data.label_delimiter or None,
                     coarse=COARSE_COLUMN if recipe.data.coarse_column else None,
                 ),
+                split="none" if recipe.data.split == "none" else "auto",
             ),
             must_exist=must_exist,
         )

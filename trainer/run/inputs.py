@@ -10,9 +10,10 @@ from trainer.data import Prepared, prepare
 from trainer.model import Backbone, load_backbone
 from trainer.model.backbones import is_pretrained
 from trainer.progress import Progress
-from trainer.recipe import RANDOM_WEIGHTS, DataSource, Recipe
+from trainer.recipe import RANDOM_WEIGHTS, SIMILAR, DataSource, Recipe
 from trainer.run.environment import Environment
 from trainer.run.folder import RunFolder
+from trainer.run.similar import group_similar
 
 _PATTERN_EXAMPLES = 10
 
@@ -69,12 +70,23 @@ def report_catalog(catalog: Catalog, recipe: Recipe, progress: Progress) -> None
 
 
 def source_of(catalog: Catalog, run: RunFolder) -> DataSource:
-    """How the images of a catalog that was made in memory are read again: from the table that the run writes."""
+    """How the images of a catalog that was made in memory are read again: from the table that the run writes.
+
+    Images that are evaluated later are read as the catalog was.
+    """
+    reading = catalog.reading or ReadOptions()
     return DataSource(
         path=str(run.catalog.resolve()),
         root=str(catalog.root),
         label_delimiter=catalog.label_delimiter or "",
         coarse_column=COARSE_COLUMN if catalog.coarse_labels else "",
+        suffix=reading.columns.suffix,
+        class_level=reading.class_level,
+        pattern=reading.pattern,
+        any_suffix=reading.any_suffix,
+        merge_labels=reading.merge_labels,
+        split="none" if catalog.without_validation else "auto",
+        group_by=SIMILAR if reading.group_by == SIMILAR else "",
     )
 
 
@@ -90,6 +102,8 @@ def prepare_images(
         environment: Where decoded images are kept.
         hashed: Whether the catalog's hashes are those of now.
     """
+    if recipe.data.group_by == SIMILAR and catalog.drawn is not None:
+        catalog = group_similar(catalog, backbone.pixels, environment)
     return prepare(
         catalog,
         backbone.pixels,

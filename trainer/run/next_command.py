@@ -9,7 +9,7 @@ from pathlib import Path
 from trainer.catalog import COARSE_COLUMN
 from trainer.command_line import command_line
 from trainer.diagnosis import Remedy
-from trainer.recipe import Recipe
+from trainer.recipe import SIMILAR, Recipe
 from trainer.run.folder import RunFolder, first_free, name_of_images
 
 
@@ -31,11 +31,15 @@ class NextCommand:
 
     def render(self, remedy: Remedy) -> str:
         """Return `fieldguide ...` for a remedy, with every word quoted that needs it."""
+        data = self.recipe.data
         words = [remedy.command.replace("_", "-")]
-        words += self._regrouped_images() if remedy.regrouped else self._same_images()
+        # No split is drawn of two sources; the run's table has the images of both.
+        words += self._images_of_run() if remedy.regrouped and data.valid else self._same_images(remedy)
         words += ["--recipe", str(self.run.recipe)]
+        if remedy.regrouped:
+            words += [*([] if data.drawn else ["--split", "random"]), "--group-by", SIMILAR]
         if remedy.command == "fit":
-            words += self._name(regrouped=remedy.regrouped)
+            words += self._name(from_table=remedy.regrouped and bool(data.valid))
         for option, value in self._options(remedy).items():
             words += [f"--{option.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}"]
         if remedy.command == "fit":
@@ -53,21 +57,17 @@ class NextCommand:
         parts = [f"{size}:{max(1, round(own * epochs / recipe.epochs))}" for size, own in recipe.sizes.steps]
         return {"sizes": ",".join(parts), **options}
 
-    def _regrouped_images(self) -> list[str]:
+    def _images_of_run(self) -> list[str]:
         columns = ["--path-column", "path", "--label-column", "label"]
-        if self.recipe.data.split != "auto":
-            columns += ["--split", "auto"]
-        if self.recipe.data.group_by:
-            columns += ["--group-by", ""]
         if self.recipe.data.coarse_column:
             columns += ["--coarse-column", COARSE_COLUMN]
-        return [str(self.run.regrouped), "--root", str(self.root), *columns]
+        return [str(self.run.catalog), "--root", str(self.root), *columns]
 
-    def _same_images(self) -> list[str]:
+    def _same_images(self, remedy: Remedy) -> list[str]:
         """The images of the run, where they are now; a recipe file never says which images to use."""
         data = self.recipe.data
         path, valid, root = self._current(data.path), self._current(data.valid), self._current(data.root)
-        valid_list = self._current(data.valid_list)
+        valid_list = "" if remedy.regrouped else self._current(data.valid_list)
         if self._was_moved and path == data.path and not root:  # the images were moved, but not their table
             root = str(self.root)
         options = (("--valid", valid), ("--valid-list", valid_list), ("--root", root))
@@ -85,10 +85,10 @@ class NextCommand:
         current = os.path.normpath(self.root / os.path.relpath(path, self.recipe.data.base))
         return current if Path(current).exists() else path
 
-    def _name(self, *, regrouped: bool) -> list[str]:
+    def _name(self, *, from_table: bool) -> list[str]:
         """`--name`, unless `fit` would choose the same name: that of the images' folder or table."""
         path = Path(self._current(self.recipe.data.path))
-        default = "" if regrouped else name_of_images(path)
+        default = "" if from_table else name_of_images(path)
         return ["--name", self.recipe.name] if self.recipe.name not in ("", default) else []
 
 

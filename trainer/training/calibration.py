@@ -37,10 +37,10 @@ class Calibration:
 
 
 def calibrate(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> Calibration:
-    """Fit temperature and thresholds on these images.
+    """Fit temperature and thresholds on these images; without any, they are 1 and 0.5.
 
     Args:
-        logits: [N, K], N at least 1.
+        logits: [N, K].
         targets: int64 [N] for classification, float32 [N, K] for multilabel.
         task: Which of the two.
     """

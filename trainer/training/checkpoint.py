@@ -47,7 +47,7 @@ class TrainingState:
 
     Attributes:
         stage_seconds: Stage -> wall time so far.
-        best: Metrics of the best epoch; empty before there is one.
+        best: Metrics of the best epoch; empty before there is one, and without validation images.
         wait: Number of epochs since the last one with a better primary metric.
     """
 
@@ -67,7 +67,8 @@ class BestCheckpoint:
     def update(self, model: nn.Module, metrics: dict[str, float], state: TrainingState) -> bool:
         """Save the weights if these metrics of the validation images are the best so far; returns whether they are.
 
-        The primary metric decides; if it is equal, the lower loss.
+        The primary metric decides; if it is equal, the lower loss. Without validation images there are no metrics, and
+        each epoch is better than the one before.
         """
         is_best = not state.best or self._rank(metrics) > self._rank(state.best)
         if is_best:

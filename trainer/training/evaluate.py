@@ -28,7 +28,7 @@ class EpochMetrics:
 
     Attributes:
         train: Of some training images, decoded as the validation images are.
-        valid: Of the validation images.
+        valid: Of the validation images; empty if there are none.
     """
 
     train: dict[str, float]
@@ -41,8 +41,11 @@ def evaluate_epoch(model: Classifier, data: TrainingData, session: Session, micr
     Raises:
         FitError: A logit is not finite (on the main process).
     """
-    found = []
+    found: list[dict[str, float]] = []
     for cache, targets in ((data.subset, data.subset_targets), (data.valid, data.valid_targets)):
+        if not len(cache):
+            found.append({})
+            continue
         logits = predict_distributed(model, cache, session, micro_batch)
         if session.distributed.is_main and not np.isfinite(logits).all():
             raise FitError("the predictions of the network are not finite any more; try a tenth of the `lr`")
@@ -120,6 +123,8 @@ def predict_distributed(
 ) -> npt.NDArray[np.float32]:
     """Predict every image of a cache as `predict_logits` does; each process predicts its shard of the images."""
     distributed, device, progress = session.distributed, session.device, session.progress
+    if not len(cache):
+        return np.empty((0, model.head.out_features), dtype=np.float32)
     if distributed.world_size == 1:
         return predict_logits(model, cache, device=device, progress=progress, micro_batch=micro_batch)
     shard = distributed.shard(len(cache))

@@ -46,9 +46,9 @@ class FitResult:
     Attributes:
         model: On the CPU, in eval mode.
         calibration: From its logits to its predictions; `trainer.export` fits it again, on the CPU.
-        logits: float32 [N, K] of the validation images, in order.
+        logits: float32 [N, K] of the validation images, in order; N may be 0.
         subset_logits: float32 [M, K] of the training images that are evaluated too, in order.
-        metrics: Of the validation images, calibrated; see `compute_metrics`.
+        metrics: Of the validation images, calibrated; see `compute_metrics`. Empty if there are none.
         stage_seconds: Stage -> wall time.
     """
 
@@ -199,12 +199,13 @@ def _record_steps(session: Session, epoch: EpochResult) -> None:
 def _report_epoch(session: Session, metrics: EpochMetrics, *, best: bool, **values: Any) -> None:
     """Record an epoch with its values, and show it in one line."""
     session.history.event("epoch", **values, train=metrics.train, valid=metrics.valid, best=best)
-    shown = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.valid.items())
+    measured = metrics.valid or {f"training_{name}": value for name, value in metrics.train.items()}
+    shown = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in measured.items())
     epoch = "  ".join(
         f"{name.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else str(value)
         for name, value in values.items()
     )
-    session.progress.info(f"{epoch}  |  {shown}{'  *' if best else ''}")
+    session.progress.info(f"{epoch}  |  {shown}{'  *' if best and metrics.valid else ''}")
 
 
 def _result(
@@ -215,11 +216,12 @@ def _result(
         predict_distributed(model, cache, session, evaluation) for cache in (data.valid, data.subset)
     )
     calibration = calibrate(logits, data.valid_targets, task=data.task)
+    metrics = compute_metrics(calibration.activate(logits), data.valid_targets, task=data.task) if len(logits) else {}
     return FitResult(
         model=model.cpu().eval(),
         calibration=calibration,
         logits=logits,
         subset_logits=subset_logits,
-        metrics=compute_metrics(calibration.activate(logits), data.valid_targets, task=data.task),
+        metrics=metrics,
         stage_seconds=state.stage_seconds,
     )

@@ -8,7 +8,7 @@ import torch
 
 from service.cores import usable_cores
 from tests.benchmarks.training.tables import Row, read_rows
-from trainer.data import Decoding, prepare_validation
+from trainer.data import Decoding, hash_and_decode
 from trainer.model import Backbone, Classifier, load_backbone
 from trainer.predictions import write_predictions
 from trainer.recipe import RANDOM_WEIGHTS
@@ -26,7 +26,8 @@ def predict_last(path: Path, *, cache: Path, device: torch.device) -> list[Row]:
     recipe = run.read_recipe()
     catalog = run.read_catalog(recipe, None)
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)  # the run has its own
-    _, valid = prepare_validation(catalog, backbone.pixels, decoding=Decoding(cache, usable_cores()))
+    decoding = Decoding(cache, usable_cores())
+    _, valid, _ = hash_and_decode(catalog, catalog.split("valid"), backbone.pixels, decoding=decoding)
     model = last_model(run, backbone, class_count=len(catalog.classes), device=device)
     logits = predict_logits(model, valid, device=device)
     calibration = calibrate(logits, catalog.targets(catalog.split("valid")), task=catalog.task)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.trainer.catalog.files import bears, put
-from trainer.catalog import ReadOptions
+from trainer.catalog import ReadOptions, read_catalog
 from trainer.catalog.folder import read_folder
 from trainer.errors import CatalogError
 
@@ -349,6 +349,20 @@ def test_a_function_gives_the_labels(tmp_path: Path) -> None:
     assert list(labels(tmp_path, label=lambda path: path.stem[0]).values()) == ["a", "b"]
     with pytest.raises(CatalogError, match="the label is empty"):
         labels(tmp_path, label=lambda _path: "")
+    with pytest.raises(CatalogError, match=r"a1.jpg: its label is None; give each image one label"):
+        labels(tmp_path, label=lambda _path: None)
+
+
+def test_a_function_gives_lists_of_labels(tmp_path: Path) -> None:
+    put(tmp_path, "red-blue/1.jpg", "red/2.jpg", "red-green/3.jpg", "blue/4.jpg", "blue-green/5.jpg", "none/6.jpg")
+    names = {"red", "green", "blue"}
+    options = ReadOptions(label=lambda path: names & {*path.parent.name.split("-")})
+    catalog = read_catalog(tmp_path, options)
+    assert catalog.task == "multilabel"
+    assert {row.path: row.labels for row in catalog.rows}["red-blue/1.jpg"] == {"red", "blue"}
+    assert {row.path: row.labels for row in catalog.rows}["none/6.jpg"] == frozenset()
+    with pytest.raises(CatalogError, match="give each image one label, or each a list of labels"):
+        read_catalog(tmp_path, ReadOptions(label=lambda path: path.stem if path.stem == "3" else [path.stem]))
 
 
 def test_labels_of_a_model_are_found_again(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from trainer.errors import CatalogError
         ({"class_level": -1}, "`class_level` is -1"),
         ({"class_level": 1, "pattern": "(a)"}, "`class_level` and `pattern` both say what the label of an image is"),
         ({"class_level": 1, "label": str}, "`class_level` and `label` both say"),
-        ({"split": "none"}, "`split` is 'none'; it must be one of auto, random, folder, list"),
+        ({"split": "nothing"}, "`split` is 'nothing'; it must be one of auto, random, folder, list, none"),
         ({"split": "list"}, "`split='list'` and `valid_list` belong together"),
         ({"split": "random", "valid_list": Path("x")}, "`split='list'` and `valid_list` belong together"),
         ({"pattern": "("}, r"`pattern` '\(' is not a regular expression"),

@@ -60,6 +60,7 @@ def catalog_of(train: Mapping[str, int], valid: Mapping[str, int]) -> Catalog:
     splits: tuple[tuple[Split, Mapping[str, int]], ...] = (("train", train), ("valid", valid))
     return Catalog(
         root=Path("/photos"),
+        without_validation=not valid,
         rows=tuple(
             Row(path=f"{split}/{label}/{number}.jpg", labels=frozenset({label}), split=split)
             for split, counts in splits
@@ -109,6 +110,5 @@ def evidence_of(**changes: Any) -> Evidence:
         train_subset=predictions_of(wrong=0),
         thresholds=(0.0,),
         nearest=nearest_of([0.0] * 300),
-        regrouped=None,
     )
     return dataclasses.replace(sound, **changes)

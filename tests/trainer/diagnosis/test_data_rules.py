@@ -1,28 +1,38 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.trainer.diagnosis.cases import catalog_of, correct_of, evidence_of, nearest_of, predictions_of
-from trainer.diagnosis.data_rules import class_missing, few_validation_images, near_duplicates, noisy_labels
+from trainer.catalog import Row
+from trainer.diagnosis import diagnose
+from trainer.diagnosis.data_rules import (
+    class_missing,
+    few_validation_images,
+    near_duplicates,
+    no_validation_images,
+    noisy_labels,
+)
 from trainer.diagnosis.finding import Finding, Remedy
+from trainer.diagnosis.training_rules import prediction_collapse
 from trainer.recipe import DataSource, Recipe
 
 DRAWN = Recipe(data=DataSource(path="photos", drawn=True))
 HALF = Recipe(data=DataSource(path="photos", drawn=True), valid_fraction=0.5)
 GIVEN = Recipe(data=DataSource(path="photos", valid="others"))
-REGROUPED = catalog_of({"a": 1, "b": 1}, {"a": 1})
+SIMILAR_TOGETHER = Recipe(data=DataSource(path="photos", drawn=True, group_by="similar"))
 MORE = Remedy(command="fit", changes={"valid_fraction": 0.4})
 
 
-def leak(similar: int, count: int, *, correct: int, few: bool = False, regrouped: Any = REGROUPED) -> Finding | None:
+def leak(similar: int, count: int, *, correct: int, few: bool = False, **changes: Any) -> Finding | None:
     """`similar` of `count` images have a near duplicate, the last ones; the last `correct` are predicted correctly."""
     similarities = np.linspace(0.1, 0.7, count)
     similarities[count - similar :] = np.linspace(0.76, 0.99, similar)
     nearest = nearest_of(similarities.tolist(), few=few)
-    return near_duplicates(evidence_of(nearest=nearest, valid=correct_of(correct, count), regrouped=regrouped))
+    return near_duplicates(evidence_of(nearest=nearest, valid=correct_of(correct, count), **changes))
 
 
 def missing(
@@ -66,14 +76,48 @@ def test_two_images_are_no_leak_and_all_are() -> None:
     assert finding.evidence["accuracy_without"] is None
 
 
-def test_if_there_is_no_better_split_the_user_is_asked_for_other_images() -> None:
-    split, none = leak(10, 100, correct=55), leak(10, 100, correct=55, regrouped=None)
+def test_if_another_draw_would_not_help_the_user_is_asked_for_other_images() -> None:
+    """It would make test images of the data training images, or it was made already."""
+    split = leak(10, 100, correct=55)
     assert split
-    assert none
-    assert none.remedy is None
-    assert none.summary == (
-        f"{split.summary[:-1]}; no split can keep near duplicates together: validate on other images."
-    )
+    catalog = evidence_of().catalog
+    test_row = Row(path="test/a/1.jpg", labels=frozenset({"a"}), split="test")
+    with_test = dataclasses.replace(catalog, rows=(*catalog.rows, test_row))
+    for changes in ({"recipe": SIMILAR_TOGETHER}, {"catalog": with_test}):
+        none = leak(10, 100, correct=55, **changes)
+        assert none
+        assert none.remedy is None
+        assert none.summary == f"{split.summary[:-1]}; validate on images that were taken elsewhere."
+    drawn = leak(10, 100, correct=55, catalog=with_test, recipe=DRAWN)  # a draw leaves test images alone
+    assert drawn
+    assert drawn.remedy == Remedy(command="fit", regrouped=True)
+
+
+def test_without_validation_images_nobody_knows_how_good_the_model_is() -> None:
+    assert no_validation_images(evidence_of()) is None
+    nothing = evidence_of(valid=correct_of(0, 0), nearest=nearest_of([]), catalog=catalog_of({"a": 5, "b": 5}, {}))
+    finding = no_validation_images(nothing)
+    assert finding
+    assert finding.confidence == "high"
+    assert finding.evidence == {"training_images": 10}
+    assert finding.remedy == Remedy(command="fit", changes={"split": "random"})
+    assert [found.name for found in diagnose(nothing)] == ["no-validation-images"]
+
+
+def test_without_validation_images_training_images_show_wrong_labels_and_a_collapse() -> None:
+    nothing = {
+        "valid": correct_of(0, 0),
+        "nearest": nearest_of([]),
+        "catalog": catalog_of({"a": 5, "b": 5, "c": 5}, {}),
+    }
+    noisy = noisy_labels(evidence_of(**nothing, train_subset=predictions_of(wrong=6)))
+    assert noisy
+    assert "another class for 6 of 60 training images; look" in noisy.summary
+    same = predictions_of(wrong=0)
+    same.probabilities[:] = [0.9, 0.05, 0.05]
+    collapse = prediction_collapse(evidence_of(**nothing, train_subset=same))
+    assert collapse
+    assert collapse.summary.startswith("100 % of the training images are predicted as 'a'")
 
 
 def test_the_worst_suspects_are_listed() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from service.bundle import read_bundle
 from trainer.catalog import read_catalog
-from trainer.data import Decoding, prepare_validation
+from trainer.data import Decoding, hash_and_decode
 from trainer.export import Exportable, export_bundle
 from trainer.model import Classifier, load_backbone
 from trainer.progress import NoProgress
@@ -50,7 +50,7 @@ def exportable(photos: Path, cache: Path, backbone_name: str, size: int, golden:
     catalog = read_catalog(photos)
     backbone = load_backbone(backbone_name, size=size, weights="none")
     decoding = Decoding(cache=cache, threads=1, progress=NoProgress())
-    _, valid = prepare_validation(catalog, backbone.pixels, decoding=decoding)
+    _, valid, _ = hash_and_decode(catalog, catalog.split("valid"), backbone.pixels, decoding=decoding)
     folder = str(photos)
     recipe = Recipe(
         backbone=backbone_name,
@@ -64,7 +64,7 @@ def exportable(photos: Path, cache: Path, backbone_name: str, size: int, golden:
         classifier=Classifier(backbone, class_count=len(catalog.classes)),
         pixels=backbone.pixels,
         catalog=catalog,
-        valid=valid,
+        checked=valid,
         recipe=recipe,
         unreadable_count=0,
         head_trained=True,

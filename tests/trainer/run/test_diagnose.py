@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections import defaultdict
 from pathlib import Path
 
 from tests.support.digits import add_near_duplicates, write_digits
@@ -10,18 +12,28 @@ from tests.support.photos import write_folder
 from tests.support.trainer import fit, table, trainer
 
 
-def test_a_better_split_is_written_beside_the_diagnosis_and_replaced_on_resume(tmp_path: Path, run: Path) -> None:
-    digits = add_near_duplicates(write_digits(tmp_path / "digits", dict.fromkeys(range(10), 8)))
+def test_what_is_suggested_for_near_duplicates_keeps_them_in_one_split(tmp_path: Path, run: Path) -> None:
+    digits = add_near_duplicates(write_digits(tmp_path / "digits", dict.fromkeys(range(5), 8)))
+    cache = ("--cache", tmp_path / "cache")
     assert fit(digits, run, "--epochs", "1").exit_code == 0
     findings = {finding["name"]: finding for finding in json.loads((run / "diagnosis.json").read_text())["findings"]}
-    assert str(run / "regrouped.csv") in findings["near-duplicates"]["try"]
-    regrouped = (run / "regrouped.csv").read_bytes()
-    assert {row["path"] for row in table(run / "regrouped.csv")} == {row["path"] for row in table(run / "catalog.csv")}
+    suggested = shlex.split(findings["near-duplicates"]["try"])
+    assert suggested[-4:] == ["--group-by", "similar", "--out", f"{run}-2"]
 
-    (run / "bundle").rename(tmp_path / "bundle")
-    (run / "regrouped.csv").write_text("interrupted")
-    assert trainer("resume", run, "--cache", tmp_path / "cache").exit_code == 0
-    assert (run / "regrouped.csv").read_bytes() == regrouped
+    again = trainer(*suggested[1:], *cache, "--device", "cpu")
+    assert again.exit_code == 0, again.stderr
+    assert "images, in " in again.stderr
+    assert "groups; each stays in one split" in again.stderr
+    rows = table(Path(f"{run}-2") / "catalog.csv")
+    assert {row["path"] for row in rows} == {row["path"] for row in table(run / "catalog.csv")}
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        splits[Path(row["path"]).stem.split("-")[0]].add(row["split"])
+    assert sum(row["split"] == "valid" for row in rows) >= 0.1 * len(rows)
+    assert sum(len(found) > 1 for found in splits.values()) <= 0.05 * len(splits)
+    (Path(f"{run}-2") / "bundle").rename(tmp_path / "bundle")
+    assert trainer("resume", f"{run}-2", *cache).exit_code == 0
+    assert table(Path(f"{run}-2") / "catalog.csv") == rows
 
 
 def test_a_run_without_findings_has_an_empty_diagnosis(tmp_path: Path, run: Path) -> None:
@@ -29,4 +41,3 @@ def test_a_run_without_findings_has_an_empty_diagnosis(tmp_path: Path, run: Path
     result = fit(photos, run, "--epochs", "5")
     assert json.loads((run / "diagnosis.json").read_text()) == {"findings": []}
     assert "nothing stands out" in result.stdout.lower()
-    assert not (run / "regrouped.csv").exists()

@@ -38,10 +38,25 @@ def test_a_command_uses_the_same_images_and_quotes_what_needs_quotes() -> None:
     ]  # fmt: skip
     assert "'my photos/all.csv'" in command.render(FIT)
     assert shlex.split(command.render(REGROUPED)) == [
-        "fieldguide", "fit", "runs/first one/regrouped.csv", "--root", "/my photos",
+        "fieldguide", "fit", "runs/first one/catalog.csv", "--root", "/my photos",
         "--path-column", "path", "--label-column", "label", "--coarse-column", "coarse",
-        "--recipe", "runs/first one/recipe.toml", "--out", "runs/first one-2",
+        "--recipe", "runs/first one/recipe.toml", "--split", "random", "--group-by", "similar",
+        "--out", "runs/first one-2",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (DataSource(path="photos", drawn=True), "--group-by similar"),
+        (DataSource(path="photos", drawn=True, split="random", group_by="scene"), "--group-by similar"),
+        (DataSource(path="photos"), "--split random --group-by similar"),
+        (DataSource(path="photos", split="list", valid_list="valid.txt"), "--split random --group-by similar"),
+    ],
+)
+def test_near_duplicates_are_kept_together_by_another_draw_of_the_same_images(data: DataSource, words: str) -> None:
+    line = command_of(Recipe(data=data), root=Path("/photos")).render(REGROUPED)
+    assert line == f"fieldguide fit photos --recipe run/recipe.toml {words} --out run-2"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +103,9 @@ def test_a_name_that_was_given_is_given_again(tmp_path: Path) -> None:
     assert " --name 'my bears' " in given.render(FIT)
     default = command_of(Recipe(data=data, name="photos.2026"), root=photos)
     assert "--name" not in default.render(FIT)
-    assert " --name photos.2026 " in default.render(REGROUPED)  # the default would be the name of the table
+    data = DataSource(path=str(photos), valid="other", base=str(photos))
+    table = command_of(Recipe(data=data, name="photos.2026"), root=photos)
+    assert " --name photos.2026 " in table.render(REGROUPED)  # the default would be the name of the table
 
 
 def test_after_the_images_were_moved_a_command_says_where_they_are(tmp_path: Path) -> None:
@@ -118,4 +135,4 @@ def test_a_list_of_validation_images_is_given_again_but_not_for_another_split() 
     assert "--valid-list" not in listed.render(REGROUPED)
     drawn = command_of(Recipe(data=DataSource(path="photos", split="random", group_by="who")), root=Path("/photos"))
     assert drawn.render(FIT) == "fieldguide fit photos --recipe run/recipe.toml --out run-2"  # the recipe has both
-    assert " --split auto --group-by '' --recipe " in drawn.render(REGROUPED)
+    assert " --split random --group-by similar " in drawn.render(REGROUPED)
