@@ -108,7 +108,7 @@ class DataSource:
     group_by: str = knob(
         "",
         "Keep images of one group (a person, a product, a video) in one split: a column of a CSV, or a regular "
-        "expression whose first group is the name of the group, as in `pattern`; or `similar`: near duplicates.",
+        "expression whose first group is the name of the group, as in `pattern`; or 'similar': near duplicates.",
         group=DATA_GROUP,
         option="group-by",
     )
