@@ -45,7 +45,7 @@ LAYERS = {
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),
     "trainer.training": (
         *("device", "memory", "distributed", "tensorboard", "history", "session"),
-        *("schedule", "phases", "loss", "ema", "mixing", "balance", "batches", "learner"),
+        *("schedule", "phases", "loss", "norms", "ema", "mixing", "balance", "batches", "learner"),
         *("metrics", "calibration", "evaluate", "head", "finetune", "checkpoint", "lr_find", "loop"),
     ),
     "trainer.training.lr_find": ("restoring", "sweep", "suggestions", "result", "search"),

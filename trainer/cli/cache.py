@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.console import SectionedCommand, option
-from trainer.cli.exit import clear_errors
+from service.console import SectionedCommand, option, print_error
+from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import AS_JSON, CACHE, CACHE_MAX
 from trainer.cli.output import print_result
 
@@ -50,7 +50,7 @@ def cache_command(
         from trainer.data import clear_caches, format_bytes, list_caches, max_cache_bytes, parse_bytes
         from trainer.run.environment import default_cache
 
-        folder = cache or default_cache()
+        folder = cache or default_cache(warn=_warn)
         limit = max_cache_bytes(folder, None if cache_max is None else parse_bytes(cache_max))
         if action is None:
             entries = list_caches(folder)
@@ -63,6 +63,10 @@ def cache_command(
     size = format_bytes(sum(entry.size_bytes for entry in removed))
     lines = [f"removed: {_count(removed)}, {size}", *(f"in use, stays: {entry.path}" for entry in kept)]
     print_result({"removed": _to_json(removed), "kept": _to_json(kept)}, "\n".join(lines), as_json)
+
+
+def _warn(text: str) -> None:
+    print_error(as_command_line(f"warning: {text}"))
 
 
 def _to_json(entries: Sequence[CacheEntry]) -> list[dict[str, Any]]:

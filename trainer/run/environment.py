@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +77,7 @@ def open_environment(
     Args:
         device: auto, cpu, cuda, cuda:1 or mps.
         threads: Number of threads that decode and evaluate; None: one for each usable core.
-        cache: Folder of decoded images; None: `default_cache()`.
+        cache: Folder of decoded images; None: `default_cache`.
         cache_max: Largest size of that folder, such as 20GB; None: FIELDGUIDE_CACHE_MAX, else a fifth of the disk that
             would be free without it.
         show: Opens the progress; its argument is whether this is the main process, which reports for all.
@@ -91,7 +93,7 @@ def open_environment(
         yield Environment(
             device=distributed.device(device),
             threads=usable_threads(threads),
-            cache=cache or default_cache(),
+            cache=cache or default_cache(warn=progress.warn),
             progress=progress,
             distributed=distributed,
             max_cache_bytes=max_cache_bytes,
@@ -107,7 +109,43 @@ def usable_threads(threads: int | None) -> int:
     return threads
 
 
-def default_cache() -> Path:
-    """The folder of decoded images: FIELDGUIDE_CACHE, else `fieldguide` in the user's folder for caches."""
+def default_cache(*, warn: Callable[[str], None]) -> Path:
+    """The folder of decoded images: FIELDGUIDE_CACHE, else `fieldguide` in the user's folder for caches.
+
+    Containers often run as a user who has no home directory, or may not write there: then it is a folder for temporary
+    files.
+
+    Args:
+        warn: Called with one line if it is that.
+    """
     named = os.environ.get("FIELDGUIDE_CACHE")
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "fieldguide")
+    if named:
+        return Path(named)
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "fieldguide")
+    except RuntimeError:  # neither HOME nor the list of users names one
+        wrong = "this user has no home directory"
+    else:
+        if _may_write(cache):
+            return cache
+        wrong = f"nothing can be written to {cache}"
+    temporary = _private_temporary_folder()
+    warn(f"{wrong}, so decoded images are kept in {temporary}; `cache` or FIELDGUIDE_CACHE names another folder")
+    return temporary
+
+
+def _may_write(folder: Path) -> bool:
+    """Whether files can be written to a folder, or to the first one above it that exists."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def _private_temporary_folder() -> Path:
+    """A folder for temporary files that is there again next time, and in which only this user can put images."""
+    folder = Path(tempfile.gettempdir(), f"fieldguide-cache-{os.getuid()}")
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="fieldguide-cache-"))  # somebody else has taken the name

@@ -16,6 +16,7 @@ from trainer.training.device import autocast, training_dtype
 from trainer.training.distributed import Distributed
 from trainer.training.ema import Ema
 from trainer.training.loss import compute_loss
+from trainer.training.norms import running_statistics_for_single_values
 
 
 class Learner:
@@ -88,7 +89,11 @@ class Learner:
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss of a batch."""
         with autocast(self._device, self._dtype):
-            logits = self._network(batch.pixels)
+            if len(batch.pixels) > 1 or not self.model.train_norms:
+                logits = self._network(batch.pixels)
+            else:
+                with running_statistics_for_single_values(self.model):
+                    logits = self.model(batch.pixels)
         return compute_loss(logits, batch.targets, task=self._task, smoothing=self._smoothing, weights=batch.weights)
 
     def scale(self, loss: Tensor) -> Tensor:
