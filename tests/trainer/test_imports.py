@@ -51,11 +51,12 @@ LAYERS = {
     "trainer.training.lr_find": ("restoring", "sweep", "suggestions", "result", "search"),
     "trainer.diagnosis": (
         *("finding", "curve", "predictions", "embeddings", "near_duplicates", "label_noise", "evidence"),
-        *("collect", "data_rules", "training_rules", "diagnose"),
+        *("collect", "data_rules", "training_rules", "class_rules", "diagnose"),
     ),
     "trainer.report": (
         *(
             "formatting",
+            "evidence",
             "chart",
             "training_charts",
             "lr_find_plot",

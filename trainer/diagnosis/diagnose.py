@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from trainer.diagnosis.class_rules import class_never_predicted, class_taken_for_another
 from trainer.diagnosis.data_rules import (
     class_missing,
     few_validation_images,
@@ -29,9 +30,11 @@ RULES: tuple[DiagnosisRule, ...] = (
     lr_too_low,
     too_few_epochs,
     prediction_collapse,
+    class_taken_for_another,
     near_duplicates,
     too_many_epochs,
     noisy_labels,
+    class_never_predicted,
     class_missing,
     few_validation_images,
     no_validation_images,

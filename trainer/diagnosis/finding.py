@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -28,10 +28,6 @@ class Remedy:
     regrouped: bool = False
 
 
-# Turns a remedy into the command line that a user can paste.
-Render = Callable[[Remedy], str]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """Something that stands out in a run, and what to do about it.
@@ -51,8 +47,12 @@ class Finding:
     remedy: Remedy | None
 
 
-def findings_to_json(findings: Sequence[Finding], render: Render) -> dict[str, Any]:
+def findings_to_json(findings: Sequence[Finding], commands: Sequence[str]) -> dict[str, Any]:
     """Convert findings to the JSON object of diagnosis.json.
+
+    Args:
+        findings: What was found.
+        commands: For each finding the command line that a person can paste; empty without a remedy.
 
     Returns:
         {"findings": [{"name", "confidence", "summary", "evidence", "try"}]}; `try` is the command line, or empty.
@@ -64,16 +64,16 @@ def findings_to_json(findings: Sequence[Finding], render: Render) -> dict[str, A
                 "confidence": finding.confidence,
                 "summary": finding.summary,
                 "evidence": dict(finding.evidence),
-                "try": _command_of(finding, render),
+                "try": command,
             }
-            for finding in findings
+            for finding, command in zip(findings, commands, strict=True)
         ]
     }
 
 
-def write_findings(path: Path, findings: Sequence[Finding], render: Render) -> None:
+def write_findings(path: Path, findings: Sequence[Finding], commands: Sequence[str]) -> None:
     """Write diagnosis.json, completely or not at all; an existing file is replaced."""
-    document = json.dumps(findings_to_json(findings, render), indent=1, ensure_ascii=False, allow_nan=False)
+    document = json.dumps(findings_to_json(findings, commands), indent=1, ensure_ascii=False, allow_nan=False)
     with atomic_write_text(path) as file:
         file.write(document + "\n")
 
@@ -84,17 +84,13 @@ def read_findings(path: Path) -> list[dict[str, Any]]:
     return findings
 
 
-def findings_to_text(findings: Sequence[Finding], render: Render) -> str:
+def findings_to_text(findings: Sequence[Finding], commands: Sequence[str]) -> str:
     """Format findings for a terminal: one line for each, and a second line with its command if there is one."""
-    return "\n".join(("diagnosis:", *_lines(findings, render))) if findings else "diagnosis: nothing stands out"
+    return "\n".join(("diagnosis:", *_lines(findings, commands))) if findings else "diagnosis: nothing stands out"
 
 
-def _lines(findings: Sequence[Finding], render: Render) -> Iterator[str]:
-    for finding in findings:
+def _lines(findings: Sequence[Finding], commands: Sequence[str]) -> Iterator[str]:
+    for finding, command in zip(findings, commands, strict=True):
         yield f"  {finding.name} (confidence: {finding.confidence}): {finding.summary}"
-        if command := _command_of(finding, render):
+        if command:
             yield f"    try: {command}"
-
-
-def _command_of(finding: Finding, render: Render) -> str:
-    return render(finding.remedy) if finding.remedy else ""

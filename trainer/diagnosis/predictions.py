@@ -31,6 +31,20 @@ class Predictions:
     probabilities: npt.NDArray[np.float64]
     targets: npt.NDArray[Any]
 
+    def predicted(self, *, task: Task, thresholds: Sequence[float]) -> npt.NDArray[np.bool_]:
+        """Tell which classes are predicted for which images.
+
+        Args:
+            task: Of the model.
+            thresholds: Multilabel: one for each class; a label is predicted at this probability or above.
+
+        Returns:
+            bool [N, K].
+        """
+        if task == "multilabel":
+            return np.asarray(self.probabilities >= np.asarray(thresholds))
+        return np.asarray(np.arange(self.probabilities.shape[1]) == self.probabilities.argmax(axis=1)[:, np.newaxis])
+
     def correct(self, *, task: Task, thresholds: Sequence[float]) -> npt.NDArray[np.bool_]:
         """Tell which images are predicted correctly; multilabel: exactly the image's labels.
 
@@ -43,7 +57,7 @@ class Predictions:
         """
         if task == "classification":
             return np.asarray(self.probabilities.argmax(axis=1) == self.targets)
-        predicted = self.probabilities >= np.asarray(thresholds)
+        predicted = self.predicted(task=task, thresholds=thresholds)
         return np.asarray((predicted == (self.targets > 0)).all(axis=1))
 
 

@@ -175,10 +175,13 @@ def prediction_collapse(evidence: Evidence) -> Finding | None:
             f"classes_among_{images}_images": collapse.class_count,
             "recall_of_other_classes": collapse.other_recall,
         },
-        remedy=Remedy(command="fit", changes={"balance": "sampler"})
-        if evidence.recipe.balance == "none" and is_unbalanced
-        else try_other_lr(evidence),
+        remedy=(show_rare_classes_more(evidence) if is_unbalanced else None) or try_other_lr(evidence),
     )
+
+
+def show_rare_classes_more(evidence: Evidence) -> Remedy | None:
+    """Draw the images of rare classes more often; None if the run balanced its classes already."""
+    return Remedy(command="fit", changes={"balance": "sampler"}) if evidence.recipe.balance == "none" else None
 
 
 def try_other_lr(evidence: Evidence) -> Remedy:

@@ -19,7 +19,7 @@ def run_html(data: ReportData, *, report: str) -> str:
         data: Of the run.
         report: Path of its report, which shows the rest.
     """
-    return fragment("notebook_run.html.jinja", **summary_values(data), report=report)
+    return fragment("notebook_run.html.jinja", **summary_values(data), photos={}, report=report)
 
 
 def lr_find_html(results: Mapping[Stage, LRFindResult], *, suggestion: float) -> str:

@@ -15,7 +15,8 @@ from trainer.catalog import Catalog
 from trainer.predictions import PredictionRow
 from trainer.recipe import Recipe, recipe_to_toml
 from trainer.report import formatting
-from trainer.report.gallery import draw_augmented_examples, draw_top_losses
+from trainer.report.evidence import facts_of
+from trainer.report.gallery import TopLoss, draw_augmented_examples, draw_top_losses
 from trainer.report.summary import changed_settings, summarize_classes, summarize_dataset, summarize_metrics
 from trainer.report.training_charts import draw_history, draw_lr_find
 from trainer.training.history import TrainingHistory
@@ -64,13 +65,15 @@ def render_report(data: ReportData) -> str:
         OSError: An image cannot be read.
     """
     catalog, recipe, bundle = data.catalog, data.recipe, data.bundle
+    predictor = Predictor(bundle)
     wrong = [prediction for prediction in data.predictions if not prediction.correct]
     return template("page.html.jinja").render(
         **summary_values(data),
         base_css=base_css(),
         digest=bundle.digest,
         spec=bundle.spec,
-        top_losses=draw_top_losses(wrong[:_MAX_TOP_LOSSES], catalog, Predictor(bundle)),
+        photos=_draw_photos(data, predictor),
+        top_losses=draw_top_losses(wrong[:_MAX_TOP_LOSSES], catalog, predictor),
         classes=summarize_classes(catalog, data.predictions),
         examples=draw_augmented_examples(catalog, recipe, bundle.spec.pixels, count=_EXAMPLES, rows_each=2),
         not_shown=list(_augmentation_not_shown(recipe)),
@@ -97,6 +100,19 @@ def summary_values(data: ReportData) -> dict[str, Any]:
     }
 
 
+def _draw_photos(data: ReportData, predictor: Predictor) -> dict[str, tuple[TopLoss, ...]]:
+    """Name of a finding -> the photos that it is about."""
+    predictions = {prediction.path: prediction for prediction in data.predictions}
+    return {
+        finding["name"]: draw_top_losses(
+            [predictions[path] for path in finding["evidence"].get("photos", []) if path in predictions],
+            data.catalog,
+            predictor,
+        )
+        for finding in data.findings or ()
+    }
+
+
 def template(name: str) -> jinja2.Template:
     """A template of the report, with its filters."""
     return _environment().get_template(name)
@@ -112,6 +128,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "compact": formatting.compact,
+        "facts": facts_of,
         "duration": formatting.duration,
         "humanize": formatting.humanize,
         "percent": formatting.percent,

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.data import Prepared
-from trainer.diagnosis import Finding, Render, collect_evidence, diagnose, embed_images, write_findings
+from trainer.diagnosis import Finding, collect_evidence, diagnose, embed_images, write_findings
 from trainer.model import Backbone
 from trainer.recipe import Recipe
 from trainer.run.environment import Environment
 from trainer.run.folder import RunFolder
-from trainer.run.next_command import NextCommand, next_run
+from trainer.run.next_command import NextCommand
 from trainer.training.history import read_history
 from trainer.training.loop import FitResult
 from trainer.training.lr_find.result import read_lr_find
@@ -19,11 +19,11 @@ from trainer.training.lr_find.result import read_lr_find
 
 def diagnose_run(
     run: RunFolder, recipe: Recipe, backbone: Backbone, prepared: Prepared, fitted: FitResult, environment: Environment
-) -> tuple[tuple[Finding, ...], Render]:
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """Diagnose a run that was trained, and write what was found.
 
     Returns:
-        The findings, and a function that turns their remedies into command lines.
+        The findings, and for each the command line that may help; empty if there is none.
     """
     evidence = collect_evidence(
         recipe,
@@ -34,9 +34,10 @@ def diagnose_run(
         embeddings=_embeddings(prepared, backbone, environment),
     )
     findings = diagnose(evidence)
-    render = NextCommand(run=run, recipe=recipe, root=prepared.catalog.root, out=next_run(run.path)).render
-    write_findings(run.diagnosis, findings, render)
-    return findings, render
+    next_command = NextCommand(run=run, recipe=recipe, root=prepared.catalog.root)
+    commands = next_command.render_all([finding.remedy for finding in findings])
+    write_findings(run.diagnosis, findings, commands)
+    return findings, commands
 
 
 def _embeddings(prepared: Prepared, backbone: Backbone, environment: Environment) -> npt.NDArray[np.float16]:

@@ -15,7 +15,7 @@ from trainer.catalog import Catalog, Row
 from trainer.checking.quick import quick_warnings
 from trainer.data import PixelSource, prepare_export
 from trainer.data.prepare import Prepared
-from trainer.diagnosis import Finding, Render
+from trainer.diagnosis import Finding
 from trainer.errors import BrokenImages, FitError, RunError
 from trainer.export import Exportable, export_bundle
 from trainer.model import Backbone
@@ -47,7 +47,7 @@ class RunResult:
     Attributes:
         fit: The best model and how it was trained.
         findings: What stands out.
-        render_remedy: Turns the remedy of a finding into a command line.
+        commands: For each finding the command line that may help; empty if there is none.
         bundle: What was exported.
         unreadable: Row -> why it was left out.
         warnings: About the images.
@@ -56,7 +56,7 @@ class RunResult:
 
     fit: FitResult
     findings: tuple[Finding, ...]
-    render_remedy: Render
+    commands: tuple[str, ...]
     bundle: Bundle
     unreadable: dict[Row, str]
     warnings: tuple[str, ...]
@@ -232,7 +232,7 @@ def _train_and_export(
         fitted.calibration.activate(fitted.logits),
         thresholds=fitted.calibration.thresholds,
     )
-    findings, render = diagnose_run(run, recipe, backbone, prepared, fitted, environment)
+    findings, commands = diagnose_run(run, recipe, backbone, prepared, fitted, environment)
     trained = Exportable(
         classifier=fitted.model,
         pixels=backbone.pixels,
@@ -253,7 +253,7 @@ def _train_and_export(
     return RunResult(
         fit=fitted,
         findings=findings,
-        render_remedy=render,
+        commands=commands,
         bundle=bundle,
         unreadable=unreadable,
         warnings=warnings,

@@ -240,9 +240,14 @@ def require_outside(path: Path, folders: Sequence[str], *, kind: str) -> None:
 
 def first_free(path: Path, *, suffix: str = "") -> Path:
     """Return PATH, or the first of PATH-2, PATH-3 ... that does not exist; each with the suffix at its end."""
+    return next(free_paths(path, suffix=suffix))
+
+
+def free_paths(path: Path, *, suffix: str = "") -> Iterator[Path]:
+    """Yield those of PATH, PATH-2, PATH-3 ... that do not exist; each with the suffix at its end."""
     endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
     paths = (path.with_name(f"{path.name}{ending}{suffix}") for ending in endings)
-    return next(free for free in paths if not os.path.lexists(free))
+    return (free for free in paths if not os.path.lexists(free))
 
 
 def require_free(*paths: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from trainer.catalog import COARSE_COLUMN
 from trainer.command_line import command_line
 from trainer.diagnosis import Remedy
 from trainer.recipe import SIMILAR, Recipe
-from trainer.run.folder import RunFolder, first_free, name_of_images
+from trainer.run.folder import RunFolder, free_paths, name_of_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,16 +22,24 @@ class NextCommand:
         run: The run that was diagnosed; its recipe is used again.
         recipe: Of that run.
         root: Folder that the paths of the run's catalog start from now.
-        out: Where the next run goes; see `next_run`.
     """
 
     run: RunFolder
     recipe: Recipe
     root: Path
-    out: Path
 
-    def render(self, remedy: Remedy) -> str:
-        """Return `fieldguide ...` for a remedy, with every word quoted that needs it."""
+    def render_all(self, remedies: Sequence[Remedy | None]) -> tuple[str, ...]:
+        """Return a command line for each remedy, empty for None. All of them can be run, one after the other."""
+        outs = next_runs(self.run.path)
+        return tuple("" if remedy is None else self.render(remedy, outs) for remedy in remedies)
+
+    def render(self, remedy: Remedy, outs: Iterator[Path]) -> str:
+        """Return `fieldguide ...` for a remedy, with every word quoted that needs it.
+
+        Args:
+            remedy: What to try.
+            outs: Gives the folder of the next run; see `next_runs`.
+        """
         data = self.recipe.data
         words = [remedy.command.replace("_", "-")]
         # No split is drawn of two sources; the run's table has the images of both.
@@ -43,7 +52,7 @@ class NextCommand:
         for option, value in self._options(remedy).items():
             words += [f"--{option.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}"]
         if remedy.command == "fit":
-            words += ["--out", str(self.out)]
+            words += ["--out", str(next(outs))]
         return command_line(*words)
 
     def _options(self, remedy: Remedy) -> dict[str, float | str]:
@@ -92,6 +101,7 @@ class NextCommand:
         return ["--name", self.recipe.name] if self.recipe.name not in ("", default) else []
 
 
-def next_run(run: Path) -> Path:
-    """Return RUN-2, or the first of RUN-3, RUN-4, ... that does not exist."""
-    return first_free(run.resolve() if run.name in ("", "..") else run)
+def next_runs(run: Path) -> Iterator[Path]:
+    """Yield those of RUN-2, RUN-3, RUN-4, ... that do not exist."""
+    run = run.resolve() if run.name in ("", "..") else run
+    return (path for path in free_paths(run) if path != run)

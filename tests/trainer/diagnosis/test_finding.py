@@ -15,21 +15,20 @@ LOW = Finding(
 MISSING = Finding(name="class-missing", confidence="high", summary="Add images.", evidence={}, remedy=None)
 
 
-def render(remedy: Remedy) -> str:
-    return f"fieldguide {remedy.command}"
+TRY = "fieldguide lr-find photos"
 
 
 def test_a_finding_is_two_lines_of_text_and_no_finding_is_one() -> None:
-    assert findings_to_text((), render) == "diagnosis: nothing stands out"
-    assert findings_to_text((LOW,), render).splitlines() == [
+    assert findings_to_text((), ()) == "diagnosis: nothing stands out"
+    assert findings_to_text((LOW,), (TRY,)).splitlines() == [
         "diagnosis:",
         "  lr-too-low (confidence: low): It is slow.",
-        "    try: fieldguide lr_find",
+        f"    try: {TRY}",
     ]
 
 
 def test_without_a_remedy_no_command_is_shown() -> None:
-    assert findings_to_text((MISSING,), render).splitlines() == [
+    assert findings_to_text((MISSING,), ("",)).splitlines() == [
         "diagnosis:",
         "  class-missing (confidence: high): Add images.",
     ]
@@ -37,14 +36,14 @@ def test_without_a_remedy_no_command_is_shown() -> None:
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "diagnosis.json"
-    write_findings(path, (LOW, MISSING), render)
+    write_findings(path, (LOW, MISSING), (TRY, ""))
     assert read_findings(path) == [
         {
             "name": "lr-too-low",
             "confidence": "low",
             "summary": "It is slow.",
             "evidence": {"max_lr": 0.1, "classes": ["björn"]},
-            "try": "fieldguide lr_find",
+            "try": TRY,
         },
         {"name": "class-missing", "confidence": "high", "summary": "Add images.", "evidence": {}, "try": ""},
     ]
