@@ -14,7 +14,7 @@ from fieldguide.environment import call_environment
 from fieldguide.inputs import read_inputs
 from fieldguide.paths import StrPath, optional_path
 from trainer.catalog import Catalog
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, naming_options
 from trainer.report.notebook import lr_find_html
 from trainer.run import find_lr
 from trainer.training.lr_find.result import LRFindResult, Stage
@@ -82,4 +82,5 @@ def lr_find(
         device=device, threads=threads, cache=cache, cache_max=cache_max, progress=progress
     ) as environment:
         complete = inputs.complete_recipe(environment.progress.warn)
-        return LRFind(find_lr(complete, environment, out=optional_path(out), catalog=inputs.catalog))
+        with naming_options(inputs.options):
+            return LRFind(find_lr(complete, environment, out=optional_path(out), catalog=inputs.catalog))

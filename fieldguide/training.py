@@ -12,7 +12,7 @@ from fieldguide.inputs import read_inputs
 from fieldguide.paths import StrPath, optional_path
 from fieldguide.run import Run
 from trainer.catalog import Catalog
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, naming_options
 from trainer.run import RunFolder, choose_run, fit_run, follow_run, resume_run
 
 
@@ -61,7 +61,8 @@ def fit(
             return Run(run)
         complete = inputs.complete_recipe(environment.progress.warn)
         try:
-            fit_run(complete, run, environment, catalog=inputs.catalog)
+            with naming_options(inputs.options):
+                fit_run(complete, run, environment, catalog=inputs.catalog)
         except KeyboardInterrupt:
             if run.exists():
                 environment.progress.info(f"interrupted; the run continues with fieldguide.resume({str(run)!r})")

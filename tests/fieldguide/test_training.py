@@ -136,8 +136,8 @@ def test_a_recipe_and_options(home: Path, tmp_path: Path) -> None:
     ("options", "error", "message"),
     [
         ({"batchsize": 8}, TypeError, "there is no option `batchsize`; did you mean `batch_size`"),
-        ({"dropout": 2.0}, fieldguide.TrainerError, "dropout is 2.0; it must be from 0 to 0.95"),
-        ({"epochs": 1.5}, fieldguide.TrainerError, "finetune.epochs is 1.5; it must be a whole number"),
+        ({"dropout": 2.0}, fieldguide.TrainerError, "`dropout` is 2.0; it must be from 0 to 0.95"),
+        ({"epochs": 1.5}, fieldguide.TrainerError, "`epochs` is 1.5; it must be a whole number"),
         ({"device": "tpu"}, fieldguide.TrainerError, "no device tpu"),
         ({"lr": "fast"}, fieldguide.TrainerError, "`lr` is 'fast'"),
     ],

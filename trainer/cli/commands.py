@@ -126,10 +126,13 @@ def fit(
 ) -> None:
     """Train on DATA (a folder with one folder a class, a table, or an archive) and export RUN/bundle."""
     with clear_errors() as command:
-        from trainer.recipe import apply_options
+        from trainer.recipe import apply_options, naming_options
         from trainer.run import RunFolder, choose_run, fit_run, follow_run
 
-        with _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment:
+        with (
+            naming_options(options),
+            _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment,
+        ):
             command.run = run = choose_run(run, data, environment)
             if not environment.distributed.is_main:
                 follow_run(run, environment, root=None)
@@ -178,10 +181,13 @@ def lr_find(
 ) -> None:
     """Find learning rates for both stages on DATA: sweeps in which the learning rate grows until the loss diverges."""
     with clear_errors():
-        from trainer.recipe import apply_options
+        from trainer.recipe import apply_options, naming_options
         from trainer.run import find_lr
 
-        with _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment:
+        with (
+            naming_options(options),
+            _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment,
+        ):
             recipe = apply_options(recipe_file, data, options, warn=environment.progress.warn)
             found = find_lr(recipe, environment, out=folder)
     lines = [line for stage, result in found.items() for line in result.table(stage)]

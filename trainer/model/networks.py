@@ -10,6 +10,7 @@ timm/NAME            any model of timm that ends in a linear layer, in two side 
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import math
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from trainer.model.tiny import Tiny
 from trainer.recipe import DEFAULT_BACKBONE, PRETRAINED
 
 TINY = "tiny"
+_SIMILAR = 0.8  # of two names, 0 to 1
 _EFFICIENTNET_LITE = (DEFAULT_BACKBONE, "efficientnet_lite1", "efficientnet_lite2")
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 
@@ -71,9 +73,33 @@ def build_network(name: str, *, size: int | None, weights: str) -> Network:
         return _build_timm(model_name, size, weights)
     if library == "torchvision" and model_name:
         return _build_torchvision(model_name, size, weights)
-    raise BackboneError(
-        f"there is no backbone {name!r}; try {', '.join(_EFFICIENTNET_LITE)}, tiny, torchvision/NAME or timm/NAME"
+    close = _closest_name(name)
+    advice = (
+        f"did you mean {close}?"
+        if close
+        else f"try {', '.join(_EFFICIENTNET_LITE)}, tiny, torchvision/NAME or timm/NAME"
     )
+    raise BackboneError(f"there is no backbone {name!r}; {advice}")
+
+
+def _closest_name(name: str) -> str:
+    """The backbone that a person probably means; empty if none has a similar name."""
+    import timm
+    from torchvision import models
+
+    names = [*_EFFICIENTNET_LITE, TINY]
+    names += [f"torchvision/{model}" for model in models.list_models(module=models)]
+    names += [f"timm/{model}" for model in timm.list_models()]
+    wanted = _plain_name(name)
+    found: dict[str, str] = {}
+    for known in reversed(names):  # so that of equal names the first one stays
+        found[_plain_name(known)] = found[_plain_name(known.rpartition("/")[2])] = known
+    close = difflib.get_close_matches(wanted, found, n=1, cutoff=_SIMILAR)
+    return found[close[0]] if close else ""
+
+
+def _plain_name(name: str) -> str:
+    return name.casefold().replace("-", "").replace("_", "").replace(" ", "")
 
 
 def _build_efficientnet_lite(name: str, size: int | None, weights: str) -> Network:
@@ -116,8 +142,10 @@ def _build_timm(name: str, size: int | None, weights: str) -> Network:
     import timm
 
     if not timm.is_model(name):
+        close = _closest_name(f"timm/{name}")
         similar = timm.list_models(f"*{name.partition('_')[0]}*")[:5]
-        raise BackboneError(f"timm has no model {name!r}" + (f"; it has {', '.join(similar)}, ..." if similar else ""))
+        listed = f"; it has {', '.join(similar)}, ..." if similar else ""
+        raise BackboneError(f"timm has no model {name!r}{f'; did you mean {close}?' if close else listed}")
     options: dict[str, Any] = {}
     record = timm.get_pretrained_cfg(name)
     if size is not None and record is not None and record.fixed_input_size:
@@ -158,7 +186,8 @@ def _build_torchvision(name: str, size: int | None, weights: str) -> Network:
     from torchvision import models
 
     if name not in models.list_models(module=models):
-        raise BackboneError(f"torchvision.models has no classifier {name!r}")
+        close = _closest_name(f"torchvision/{name}")
+        raise BackboneError(f"torchvision has no classifier {name!r}{f'; did you mean {close}?' if close else ''}")
     record = models.get_model_weights(name).DEFAULT
     try:
         # Auxiliary heads help to train from random weights, and are no part of the classifier.

@@ -10,7 +10,7 @@ options      recipes from the options of `fit` and `lr_find`
 
 from trainer.recipe.data_source import ALLOW_BROKEN, SIMILAR, SPLIT_RULES, DataSource
 from trainer.recipe.knobs import Knob, Setting, settings_of, to_plain
-from trainer.recipe.options import SYNONYMS, apply_options, option_keys
+from trainer.recipe.options import SYNONYMS, apply_options, naming_options, option_keys
 from trainer.recipe.reading import read_recipe, recipe_to_toml
 from trainer.recipe.recipe import (
     DEFAULT_BACKBONE,
@@ -48,6 +48,7 @@ __all__ = [
     "Setting",
     "Sizes",
     "apply_options",
+    "naming_options",
     "option_keys",
     "read_recipe",
     "recipe_to_toml",

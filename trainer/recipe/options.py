@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from trainer.recipe.recipe import Recipe
 from trainer.recipe.schedules import Sizes
 
 _FINETUNE = "finetune."
+# A key in a message. One without a dot may be a common word: it is a key only at the start.
+_KEY = re.compile(r"(?<![\w\x60./])[a-z_]+\.[a-z_]+(?![\w\x60./])|^[a-z_]+(?= is )")
 # What other libraries call an option -> its name here.
 SYNONYMS = {
     **dict.fromkeys(("learning_rate", "max_lr", "base_lr"), "lr"),
@@ -48,7 +52,28 @@ def apply_options(
         RecipeError: A value has the wrong type or is out of bounds, or the file cannot be read.
         TypeError: There is no option of a name.
     """
-    return read_recipe(recipe, _overrides(recipe, data, options, warn=warn))
+    with naming_options(options):
+        return read_recipe(recipe, _overrides(recipe, data, options, warn=warn))
+
+
+@contextmanager
+def naming_options(options: Mapping[str, Any]) -> Iterator[None]:
+    """Let an error about a setting name the option that gave it, and not its key in a recipe.
+
+    Args:
+        options: As for `apply_options`.
+
+    Raises:
+        RecipeError: As the block does, with options in backquotes for keys.
+    """
+    try:
+        yield
+    except RecipeError as error:
+        names = {key: name for name, key in option_keys().items() if options.get(name) is not None}
+        if options.get("lr") is not None:
+            names |= {"finetune.lr": "lr", "head.lr": "lr"}
+        message = _KEY.sub(lambda key: f"`{names[key[0]]}`" if key[0] in names else key[0], str(error))
+        raise RecipeError(message) from error
 
 
 def _overrides(

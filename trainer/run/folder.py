@@ -19,6 +19,11 @@ from trainer.recipe import Recipe, read_recipe, recipe_to_toml
 from trainer.run.unreadable import read_unreadable, write_unreadable
 from trainer.training.checkpoint import TrainingFiles
 
+# Names of folders and tables that say what is in them, but not of what.
+_NAMES_WITHOUT_MEANING = frozenset(
+    {"train", "training", "data", "dataset", "images", "image", "imgs", "img", "labels", "metadata"}
+)
+
 
 class RunFolder:
     """The files of a run, as paths; most of them are there only later.
@@ -227,8 +232,17 @@ def default_run(images: Path | Catalog) -> Path:
 
 
 def name_of_images(path: Path) -> str:
-    """The name of a folder, or of a table or archive without its suffix."""
-    return path.name if path.is_dir() else archive_stem(path)
+    """The name of a folder, or of a table or archive without its suffix.
+
+    If that says nothing, such as `train` or `images`, it is the name of the folder above it.
+    """
+    path = path.absolute()
+    name = path.name if path.is_dir() else archive_stem(path)
+    for folder in path.parents:
+        if name.casefold() not in _NAMES_WITHOUT_MEANING or not folder.name:
+            break
+        name = folder.name
+    return name
 
 
 def require_outside(path: Path, folders: Sequence[str], *, kind: str) -> None:

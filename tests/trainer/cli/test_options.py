@@ -128,12 +128,12 @@ def test_flags_are_given_only_if_they_are_typed(photos: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--dropout", "1", "dropout is 1.0; it must be from 0 to 0.95"),
-        ("--weight-decay", "-1", "finetune.weight_decay is -1.0; it must be from 0 to 10"),
-        ("--label-smoothing", "nan", "label_smoothing is nan; it must be from 0 to 0.9"),
-        ("--lr-max", "1e9", "lr_find.lr_max is 1000000000.0; it must be from 1e-12 to 100"),
-        ("--head-epochs", "-1", "head.epochs is -1; it must be from 0 to 10000"),
-        ("--name", "\x07", "name is '\\x07'; it must be printable text"),
+        ("--dropout", "1", "--dropout is 1.0; it must be from 0 to 0.95"),
+        ("--weight-decay", "-1", "--weight-decay is -1.0; it must be from 0 to 10"),
+        ("--label-smoothing", "nan", "--label-smoothing is nan; it must be from 0 to 0.9"),
+        ("--lr-max", "1e9", "--lr-max is 1000000000.0; it must be from 1e-12 to 100"),
+        ("--head-epochs", "-1", "--head-epochs is -1; it must be from 0 to 10000"),
+        ("--name", "\x07", "--name is '\\x07'; it must be printable text"),
     ],
 )
 def test_a_value_out_of_bounds_is_wrong_use(

@@ -79,9 +79,13 @@ def test_another_size_keeps_the_fraction_of_the_crop() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet18", "try efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, tiny, torchvision/NAME or"),
-        ("torchvision/resnet19", "torchvision.models has no classifier 'resnet19'"),
-        ("timm/resnet19", "timm has no model 'resnet19'"),
+        ("resnet18", "did you mean torchvision/resnet18?"),
+        (
+            "nothing like it",
+            "try efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, tiny, torchvision/NAME or",
+        ),
+        ("torchvision/resnet19", "torchvision has no classifier 'resnet19'; did you mean torchvision/resnet1"),
+        ("timm/resnet19", "timm has no model 'resnet19'; did you mean timm/resnet1"),
         ("torchvision/squeezenet1_0", "does not end in a linear layer"),
         ("torchvision/maskrcnn_resnet50_fpn", "has no classifier"),
     ],

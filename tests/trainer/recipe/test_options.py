@@ -80,7 +80,7 @@ def test_sizes_give_the_epochs_unless_those_were_given() -> None:
     assert changes(sizes="16:2,32:3") == {"finetune.sizes": Sizes(((16, 2), (32, 3))), "finetune.epochs": 5}
     assert changes(sizes="") == {}
     for options in ({"sizes": "16"}, {"sizes": "16:2,32:3", "epochs": 4}):
-        with pytest.raises(RecipeError, match=r"finetune\.sizes is '16"):
+        with pytest.raises(RecipeError, match=r"`sizes` is '16"):
             applied(**options)
     assert changes(freeze="early:2") == {"finetune.freeze": Freeze({"early": 2})}
 

@@ -12,7 +12,7 @@ from tests.support.full_disk import no_file_over
 from trainer.errors import RunError
 from trainer.recipe import DataSource, Recipe
 from trainer.run import RunFolder
-from trainer.run.folder import require_free
+from trainer.run.folder import name_of_images, require_free
 
 RECIPE = Recipe(data=DataSource(path="/photos"))
 
@@ -142,3 +142,25 @@ def test_a_path_is_free_if_nothing_is_there_and_no_file_above_it(tmp_path: Path)
     for taken in (tmp_path, tmp_path / "file", tmp_path / "file" / "new.csv"):
         with pytest.raises(FileExistsError, match=r"exists already, and nothing is overwritten; .* `out`"):
             require_free(tmp_path / "new.csv", taken)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("pets", "pets"),
+        ("pets/train", "pets"),
+        ("pets/data/Images", "pets"),
+        ("pets/train.csv", "pets"),
+        ("birds.csv", "birds"),
+        ("birds.tar.gz", "birds"),
+    ],
+)
+def test_a_run_is_named_after_what_says_something(tmp_path: Path, data: str, name: str) -> None:
+    """Bundles of photos in `pets/train` were called train."""
+    path = tmp_path / data
+    (path.parent if path.suffix else path).mkdir(parents=True, exist_ok=True)
+    assert name_of_images(path) == name
+
+
+def test_if_no_folder_says_anything_the_name_stays() -> None:
+    assert name_of_images(Path("/data/train")) == "data"

@@ -51,7 +51,7 @@ def test_what_needs_validation_images_is_refused_before_the_training(tmp_path: P
     for option, value in (("--patience", "2"), ("--golden", "validation")):
         result = fit(photos, run, "--split", "none", option, value)
         assert result.exit_code == 2
-        assert "does not go with data.split 'none'" in error_of(result)
+        assert "does not go with --split 'none'" in error_of(result)
         assert not run.exists()
     refused = fit(photos, run, "--split", "none", "--valid", photos)
     assert "it gives the validation images" in error_of(refused)
