@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ import jinja2
 import service
 from trainer.export.exportable import Exportable
 from trainer.training.metrics import wilson_interval
+
+_MARKUP = re.compile(r"([\\\x60*_{}\[\]<>#|~&!])")  # of Markdown, and of HTML in it
 
 
 def render_card(
@@ -32,6 +35,7 @@ def render_card(
     environment = jinja2.Environment(  # noqa: S701  (Markdown, not HTML)
         loader=jinja2.PackageLoader("trainer.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
+    environment.filters["text"] = _as_text
     catalog, recipe = trained.catalog, trained.recipe
     valid_count = len(catalog.split("valid"))
     measured = {name: value for name, value in metrics.get("validation", {}).items() if name != "images"}
@@ -57,3 +61,8 @@ def render_card(
         temperature=temperature,
         accuracy_interval=wilson_interval(measured["accuracy"], valid_count) if "accuracy" in measured else None,
     )
+
+
+def _as_text(name: str) -> str:
+    """Escape a name, so that Markdown shows it as it is."""
+    return _MARKUP.sub(r"\\\1", name)
