@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -29,8 +30,8 @@ from service.console import (
     option,
     print_error,
 )
-from service.settings import DEFAULT_TOP_K, SETTING_GROUPS, BadSetting, Settings, all_settings
-from service.text import bundle_lines, prediction_lines
+from service.settings import DEFAULT_TOP_K, SETTING_GROUPS, BadSetting, Settings, all_settings, overlooked
+from service.text import bundle_lines, prediction_lines, stripped
 
 _DEMAND, _MEASUREMENT, _PRICES = "What is asked", "Measurement", "Prices"  # sections of the help of sizing
 _MIN_OPEN_FILES = 32  # 16 are open while a bundle is read
@@ -80,7 +81,7 @@ def _shown(default: object) -> str:
     sections=SETTING_GROUPS,
     most_used=_MOST_USED,
 )
-@click.argument("bundle", required=False, type=click.Path(), envvar="FIELDGUIDE_BUNDLE")
+@click.argument("bundle", required=False, type=click.Path())
 @_setting_options
 def serve(bundle: str | None, **flags: str | None) -> None:
     """Serve BUNDLE, a folder or a zip, over HTTP until SIGINT or SIGTERM.
@@ -108,10 +109,13 @@ def serve(bundle: str | None, **flags: str | None) -> None:
     from service.web.telemetry import logs
 
     logs.configure(settings.log_level, form=settings.log_format)
+    for warning in overlooked(os.environ):
+        logging.getLogger(__name__).warning("%s", warning)
 
     try:
         with _bundle_errors():
-            server.serve(bundle or str(find_bundle()), settings)
+            named = bundle or stripped(os.environ.get("FIELDGUIDE_BUNDLE", ""))
+            server.serve(named or str(find_bundle()), settings)
     except (BadSetting, server.CannotListen) as error:
         fail(str(error), code=EXIT_NOT_STARTED)
     # A thread may still load the model, or run inference for a cancelled request. If the interpreter were shut down,

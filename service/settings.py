@@ -1,7 +1,7 @@
 """Every setting of the service, in one table: the fields of `Settings`.
 
 A value comes from a command line flag (`--max-body-bytes`), else from the environment
-(`FIELDGUIDE_MAX_BODY_BYTES`), else it is the default.
+(`FIELDGUIDE_MAX_BODY_BYTES`), else it is the default. An empty one counts as not given.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from service.text import stripped
 
 # How many classes a prediction lists by default.
 DEFAULT_TOP_K = 5
@@ -19,6 +21,8 @@ KEY_PATTERN = r"[!-+\--~]{16,}"
 # What a header lists: so no character that has a meaning there.
 _ORIGIN_OR_ANY = r"\*|[a-z][a-z0-9+.-]*://[^/\s,;'\"]+"
 _VARIABLE_PREFIX = "FIELDGUIDE_"
+# What Kubernetes and Docker set for a Service or link whose name is that of a setting: FIELDGUIDE_PORT=tcp://10.96.0.7:80
+_LINKED_SUFFIX, _LINKED = "_PORT", re.compile(r"[a-z]+://.*")
 _ON_OFF = ("on", "off")
 
 _ADDRESS = "Address and threads"
@@ -77,19 +81,23 @@ class Setting:
         return _VARIABLE_PREFIX + self.name.upper()
 
     def parse(self, text: str) -> Any:
-        """Convert the text of a flag or variable to a value.
+        """Convert the text of a flag or variable to a value. White space around it, and around items, does not count.
 
         Raises:
             ValueError: The text is not valid. The message says what is.
         """
+        text = stripped(text)
         if self.choices and text not in self.choices:
             raise ValueError(f"must be one of {', '.join(self.choices)}")
         if self.kind is str:
             if not text:
                 raise ValueError("must not be empty")
-            if self.item_pattern and not all(re.fullmatch(self.item_pattern, item) for item in text.split(",")):
+            if not self.item_pattern:
+                return text
+            items = [stripped(item) for item in text.split(",")]
+            if not all(re.fullmatch(self.item_pattern, item) for item in items):
                 raise ValueError(f"must be {self.items}, separated by commas")
-            return text
+            return ",".join(items)
         noun = "a whole number" if self.kind is int else "a number"
         expected = f"must be {noun}{self._range()}"
         try:
@@ -212,18 +220,40 @@ class Settings:
         """
         values: dict[str, Any] = {}
         for setting in all_settings():
-            text = flags.get(setting.name)
+            text = stripped(flags.get(setting.name) or "")
             source = setting.flag
-            if text is None:
-                text = environ.get(setting.variable)
+            if not text:
+                text = _from_environment(setting, environ)
                 source = setting.variable
-            if text is None:
+            if not text:
                 continue
             try:
                 values[setting.name] = setting.parse(text)
             except ValueError as error:
                 raise BadSetting(f"{source} {error}, not {'this' if setting.secret else repr(text)}") from error
         return cls(**values)
+
+
+def overlooked(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for every variable that was set, and does not count although its owner may think so."""
+    for setting in all_settings():
+        value = environ.get(setting.variable, "")
+        if _is_link(setting.variable, value):
+            yield (
+                f"{setting.variable} is passed over: {value!r} is what Kubernetes and Docker set for a service of that "
+                "name, not a setting"
+            )
+        elif setting.secret and setting.variable in environ and not stripped(value):
+            yield f"{setting.variable} is empty, and counts as not set"
+
+
+def _from_environment(setting: Setting, environ: Mapping[str, str]) -> str:
+    value = environ.get(setting.variable, "")
+    return "" if _is_link(setting.variable, value) else stripped(value)
+
+
+def _is_link(variable: str, value: str) -> bool:
+    return variable.endswith(_LINKED_SUFFIX) and _LINKED.fullmatch(stripped(value)) is not None
 
 
 def all_settings() -> tuple[Setting, ...]:

@@ -19,6 +19,7 @@ from service.bundle import read_bundle
 from service.bundle.places import BUNDLE_PLACES
 from service.settings import all_settings
 from tests.support.bundles import COLOURS, make_files, make_image, write_tiny_bundle
+from tests.support.server import RunningServer
 
 
 def run(*arguments: str | Path, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -281,6 +282,18 @@ def test_without_a_bundle_serve_says_where_it_looked() -> None:
 def test_serve_takes_the_bundle_that_the_environment_names(tmp_path: Path) -> None:
     done = run("serve", environ={"FIELDGUIDE_BUNDLE": str(tmp_path / "b"), "FIELDGUIDE_PORT": "0"})
     assert (done.returncode, done.stderr) == (3, f"error: bundle refused: there is no bundle at {tmp_path / 'b'}\n")
+
+
+def test_serve_starts_with_what_shells_and_clusters_add_to_the_environment(bundle_path: Path) -> None:
+    environ = {
+        "FIELDGUIDE_PORT": "tcp://10.96.12.34:8000",
+        "FIELDGUIDE_HOST": "",
+        "FIELDGUIDE_BUNDLE": f"{bundle_path}\r\n",
+        "FIELDGUIDE_MAX_PIXELS": " 1000\r",
+    }
+    with RunningServer(None, environ=environ) as server:
+        assert "FIELDGUIDE_PORT is passed over: 'tcp://10.96.12.34:8000'" in server.log
+        assert httpx.get(f"{server.url}/v1/model").json()["limits"]["max_pixels"] == 1000
 
 
 def test_help_lists_every_setting() -> None:
