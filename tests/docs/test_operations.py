@@ -161,6 +161,11 @@ def no_photo(bundle: Path, folder: Path) -> str:
         return detail(httpx.post(server.url + "/v1/predict", json={"image": ""}), 415)
 
 
+def photo_as_text(bundle: Path, folder: Path) -> str:
+    with RunningServer(bundle) as server:
+        return detail(httpx.post(server.url + "/v1/predict", data={"file": "@photo.jpg"}), 415)
+
+
 class OtherSite(BaseHTTPRequestHandler):
     """A site with one page."""
 
@@ -225,6 +230,7 @@ PROVOKED: dict[str, Callable[[Path, Path], str]] = {
     "is not trusted here.": other_host,
     "This service needs an API key.": no_key,
     "is not accepted; send": no_photo,
+    "The body is not the image as it was": photo_as_text,
     "refused to connect": framed,
     "blocked by CORS policy": other_origin,
 }

@@ -23,6 +23,7 @@ from service.predictor import Predictor
 from service.settings import Settings
 from service.web.app import PROBE_PATHS, create_app
 from service.web.engine import Engine
+from service.web.middleware.cors import CORSPolicy
 from service.web.server import allocator
 from service.web.server.fitting import Enforcers, fit_to_memory
 from service.web.server.protocol import ConnectionLimits, LimitedProtocol
@@ -68,7 +69,7 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
         enforcers = Enforcers(engine=engine, uploads=uploads, connections=connections)
         metrics, spans = Metrics(engine), Spans.configured(os.environ)
         buffer = RecordBuffer(metrics, spans)
-        protocol = functools.partial(LimitedProtocol, limits=connections, metrics=metrics)
+        protocol = functools.partial(LimitedProtocol, limits=connections, metrics=metrics, cors=CORSPolicy.of(settings))
         config = uvicorn.Config(
             create_app(engine, settings, uploads=uploads, buffer=buffer),
             loop="uvloop",

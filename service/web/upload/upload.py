@@ -22,6 +22,9 @@ class UploadForm(TypedDict):
 
 # Media type -> the type of the body.
 UPLOAD_BODY = {"multipart/form-data": UploadForm, "image/*": bytes, "application/octet-stream": bytes}
+_URL_ENCODED = "application/x-www-form-urlencoded"
+# What clients send if nobody names a type: none, bytes, what curl and Python's urllib take by default, S3's own.
+_UNNAMED = ("", "application/octet-stream", _URL_ENCODED, "binary/octet-stream")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -51,15 +54,17 @@ class UploadLimits:
 class Upload:
     """A request body in memory. Its image is taken out once."""
 
-    def __init__(self, body: bytes, *, boundary: bytes | None) -> None:
+    def __init__(self, body: bytes, *, boundary: bytes | None, is_url_encoded: bool = False) -> None:
         """Hold a body.
 
         Args:
             body: The bytes of the body.
             boundary: Boundary of a multipart form; None if the body is the image itself.
+            is_url_encoded: Whether its type is that of a form without a file. Clients take it by default.
         """
         self._body = body
         self._boundary = boundary
+        self._is_url_encoded = is_url_encoded
 
     def take_image(self) -> bytes:
         """Return the encoded image. A long form takes time: call it on a worker thread.
@@ -67,22 +72,29 @@ class Upload:
         The body is released, so that a form and the file in it are not both in memory while the file is decoded.
 
         Raises:
-            Problem: 400 for a bad form.
+            Problem: 400 for a bad form, 415 for one without a file.
         """
         body, self._body = self._body, b""
+        if self._is_url_encoded and b"\0" not in body:  # every image has zero bytes
+            raise Problem(
+                415,
+                "The body is not the image as it was: curl's -d (--data) sends the text of a form, and leaves out some "
+                f"bytes of a file. Use --data-binary @photo.jpg, or -F {FILE_FIELD}=@photo.jpg.",
+            )
         return body if self._boundary is None else parse_file(body, boundary=self._boundary)
 
 
 async def read_upload(request: Request, *, limits: UploadLimits) -> Upload:
-    """Read a request body that is an image, or a form with one. Which image type is named does not matter.
+    """Read a request body that is an image, or a form with one. Which image type is named, or none, does not matter.
 
     Raises:
         Problem: 415 for a media type or encoding that is not accepted, 400 for a form without a boundary, and what
             `read_body` raises.
     """
-    boundary = _boundary(request.headers)
+    media_type = media_type_of(request.headers)
+    boundary = _boundary(media_type, request.headers)
     body = await read_bytes(request, limits=limits)
-    return Upload(body, boundary=boundary)
+    return Upload(body, boundary=boundary, is_url_encoded=media_type == _URL_ENCODED)
 
 
 async def read_bytes(request: Request, *, limits: UploadLimits) -> bytes:
@@ -102,11 +114,15 @@ def media_type_of(headers: Headers) -> str:
 
 def is_image(media_type: str) -> bool:
     """Return whether a body of this media type is the encoded image itself."""
-    return media_type.startswith("image/") or media_type == "application/octet-stream"
+    return media_type.startswith("image/") or is_unnamed(media_type)
 
 
-def _boundary(headers: Headers) -> bytes | None:
-    media_type = media_type_of(headers)
+def is_unnamed(media_type: str) -> bool:
+    """Return whether a media type says nothing of the body, so that its content must."""
+    return media_type in _UNNAMED
+
+
+def _boundary(media_type: str, headers: Headers) -> bytes | None:
     if media_type == "multipart/form-data":
         return parse_boundary(headers["content-type"])
     if is_image(media_type):

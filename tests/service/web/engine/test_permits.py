@@ -108,6 +108,21 @@ def test_a_request_whose_client_disconnects_while_it_runs_frees_its_place(bundle
         assert httpx.post(server.url + "/analyze", content=make_image(), headers=RAW).status_code == 200
 
 
+def test_a_half_closed_request_that_is_reset_frees_its_place(bundle_path: Path) -> None:
+    """Nobody reads from a half-closed connection any more, so that the reset must be asked for."""
+    flags = ("--threads", "1", "--queue-per-slot", "3")
+    with RunningServer(bundle_path, *flags, module=FAULTY) as server, connections(server, 4) as clients:
+        for client in clients:
+            client.sendall(upload("/analyze", image_of(SLOW)))
+            client.shutdown(socket.SHUT_WR)
+        wait_until(lambda: gauge(server, "queue_depth") == 3)
+        for client in clients[1:]:
+            reset(client)
+        wait_until(lambda: gauge(server, "queue_depth") == 0, within_s=2 * SLOW_S + 1)
+        assert read_response(clients[0])[0] == 200
+        assert server.log.count("client disconnected") >= 2
+
+
 def test_decoding_that_hangs_costs_its_slot(bundle_path: Path) -> None:
     flags = ("--threads", "2", "--deadline-s", "0.5", "--stuck-s", "1")
     with (
