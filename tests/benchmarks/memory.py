@@ -32,6 +32,7 @@ from pathlib import Path
 import httpx
 import uvloop
 
+from service.pixels.jpeg import END_OF_IMAGE
 from service.settings import Settings
 from tests.benchmarks import load
 from tests.benchmarks.load import Address, Connection
@@ -160,6 +161,18 @@ def largest_requests(server: RunningServer, load_: Load) -> Iterator[tuple[str, 
             text = base64.b64encode(image.ljust(3 * (length // 4), b"\0")).decode()
             name = httpx.get(server.url + "/v1/model").json()["name"]
             yield f"{kind}, in JSON", load.json_request(f"/models/{name}", json.dumps({"inputs": text}))
+            kept = 76 * (len(text) // 80)  # a line break in JSON has two characters
+            lines = "\n".join(text[start : start + 76] for start in range(0, kept, 76))
+            yield f"{kind}, in lines", load.json_request(f"/models/{name}", json.dumps({"inputs": lines}))
+        if image.endswith(END_OF_IMAGE):
+            lacking = image[:2] + _comments(length - len(image)) + image[2:-2]
+            yield f"{kind}, without its end marker", load.multipart_request("/v1/predict", lacking)
+
+
+def _comments(length: int) -> bytes:
+    """Comments of a JPEG, together of about this length."""
+    comment = b"\xff\xfe\xff\xff" + bytes(65533)
+    return comment * (length // len(comment))
 
 
 async def send_at_once(address: Address, requests: list[bytes]) -> list[int]:
