@@ -65,6 +65,7 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
             setting.flag,
             setting.name,
             section=setting.group,
+            multiple=setting.is_list,
             metavar="|".join(setting.choices) or {int: "INTEGER", float: "NUMBER"}.get(setting.kind, "TEXT"),
             help=f"{setting.help}  [{setting.variable}; default: {_shown(setting.default)}]",
         )(command)
@@ -83,7 +84,7 @@ def _shown(default: object) -> str:
 )
 @click.argument("bundle", required=False, type=click.Path())
 @_setting_options
-def serve(bundle: str | None, **flags: str | None) -> None:
+def serve(bundle: str | None, **flags: str | tuple[str, ...] | None) -> None:
     """Serve BUNDLE, a folder or a zip, over HTTP until SIGINT or SIGTERM.
 
     Without BUNDLE, as in a container: FIELDGUIDE_BUNDLE, else what is at /bundle, /mnt/models or /opt/ml/model.
@@ -151,7 +152,7 @@ def _exit_at_once(_number: int, _frame: FrameType | None) -> NoReturn:
     help="Classes to list for each image.",
 )
 def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int) -> None:
-    """Classify each IMAGE.
+    """Classify each IMAGE; - is standard input.
 
     If an image fails, the others are still classified, and the exit code is 1.
     """

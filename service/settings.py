@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from service.text import stripped
@@ -71,6 +71,11 @@ class Setting:
     secret: bool = False
 
     @property
+    def is_list(self) -> bool:
+        """Whether the value is a comma-separated text; its flag may be given several times."""
+        return bool(self.item_pattern)
+
+    @property
     def flag(self) -> str:
         """The command line flag."""
         return "--" + self.name.replace("_", "-")
@@ -126,8 +131,10 @@ class Settings:
 
     host: str = _setting(
         "127.0.0.1",
-        "Address to listen on; 0.0.0.0 for every IPv4 network of this machine, :: for IPv6 and IPv4.",
+        "Addresses or host names to listen on; 0.0.0.0 for every IPv4 network of this machine, :: for IPv6 and IPv4.",
         _ADDRESS,
+        item_pattern=r"[^\s,]+",
+        items="addresses or host names",
     )
     port: int = _setting(8000, "Port to listen on; 0: any free port.", _ADDRESS, low=0, high=65535)
     threads: int = _setting(
@@ -208,11 +215,11 @@ class Settings:
     )
 
     @classmethod
-    def resolve(cls, flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
+    def resolve(cls, flags: Mapping[str, str | Sequence[str] | None], environ: Mapping[str, str]) -> Settings:
         """Read all settings.
 
         Args:
-            flags: Name of the field -> text of its flag; None if it was not given.
+            flags: Name of the field -> text of its flag, for a list one text for each flag; None if it was not given.
             environ: Environment variables.
 
         Raises:
@@ -220,7 +227,7 @@ class Settings:
         """
         values: dict[str, Any] = {}
         for setting in all_settings():
-            text = stripped(flags.get(setting.name) or "")
+            text = _joined(flags.get(setting.name))
             source = setting.flag
             if not text:
                 text = _from_environment(setting, environ)
@@ -245,6 +252,11 @@ def overlooked(environ: Mapping[str, str]) -> Iterator[str]:
             )
         elif setting.secret and setting.variable in environ and not stripped(value):
             yield f"{setting.variable} is empty, and counts as not set"
+
+
+def _joined(texts: str | Sequence[str] | None) -> str:
+    """Return what the flags of one setting say."""
+    return stripped(texts) if isinstance(texts, str) else ",".join(filter(None, map(stripped, texts or ())))
 
 
 def _from_environment(setting: Setting, environ: Mapping[str, str]) -> str:

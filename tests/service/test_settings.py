@@ -46,6 +46,8 @@ def test_a_flag_overrides_the_environment() -> None:
         ("max_body_bytes", "0"),
         ("threads", "1" * 5000),
         ("log_level", "loud"),
+        ("host", "a b"),
+        ("host", "::1,"),
         ("trusted_hosts", "a.example,,b.example"),
         ("trusted_hosts", "a.example:80"),
         ("trusted_hosts", "a.*.example"),
@@ -73,6 +75,11 @@ def test_invalid_values_are_refused(name: str, text: str) -> None:
 )
 def test_lists_and_switches(name: str, text: str) -> None:
     assert getattr(Settings.resolve({name: text}, {}), name) == text
+
+
+def test_a_list_may_be_given_by_several_flags() -> None:
+    assert Settings.resolve({"host": ("::1", "", " a.example,b.example ")}, {}).host == "::1,a.example,b.example"
+    assert Settings.resolve({"host": ()}, {"FIELDGUIDE_HOST": "::1"}).host == "::1"
 
 
 @pytest.mark.parametrize("text", ["short", ",", "sixteen letters with blanks", "x" * 16 + ",", "ü" * 16])
