@@ -126,10 +126,10 @@ def serve(bundle: str | None, **flags: str | tuple[str, ...] | None) -> None:
 
 def _check_open_files() -> None:
     """Fail now rather than halfway, in an import or in the event loop."""
-    import resource
+    from service.cores import open_files_limit
 
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= limit < _MIN_OPEN_FILES:
+    limit = open_files_limit()
+    if limit is not None and limit < _MIN_OPEN_FILES:
         fail(
             f"cannot start: {limit} open files are allowed (ulimit -n), {_MIN_OPEN_FILES} are needed",
             code=EXIT_NOT_STARTED,

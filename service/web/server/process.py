@@ -9,7 +9,6 @@ import functools
 import gc
 import logging
 import os
-import resource
 import signal
 import socket
 import time
@@ -19,7 +18,7 @@ from types import FrameType
 import uvicorn
 
 from service.bundle import read_bundle
-from service.cores import usable_cores
+from service.cores import open_files_limit, usable_cores
 from service.predictor import Predictor
 from service.settings import Settings
 from service.web.app import PROBE_PATHS, create_app
@@ -72,7 +71,7 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
         protocol = functools.partial(LimitedProtocol, limits=connections, metrics=metrics, cors=CORSPolicy.of(settings))
         config = uvicorn.Config(
             create_app(engine, settings, uploads=uploads, buffer=buffer),
-            loop="uvloop",
+            loop="auto",  # uvloop, where there is one
             http=protocol,  # type: ignore[arg-type]  # called like a class
             ws="none",
             lifespan="off",
@@ -131,9 +130,8 @@ def _load_and_fit(bundle: str | os.PathLike[str], *, settings: Settings, enforce
 
 def _connection_limits(settings: Settings) -> ConnectionLimits:
     """Return the limits of the settings, with fewer connections if the process cannot open so many files."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    reserved = _OTHER_FILES + _PROBE_CONNECTIONS
-    available = settings.max_connections if files == resource.RLIM_INFINITY else max(1, files - reserved)
+    files, reserved = open_files_limit(), _OTHER_FILES + _PROBE_CONNECTIONS
+    available = settings.max_connections if files is None else max(1, files - reserved)
     return ConnectionLimits(
         max_header_bytes=settings.max_header_bytes,
         max_headers=settings.max_headers,
