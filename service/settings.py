@@ -149,9 +149,17 @@ class Settings:
     deadline_s: float = _setting(
         10.0, "Time from the last byte of a request to its response, seconds; then 503.", _LIMITS, low=0.001
     )
-    body_timeout_s: float = _setting(10.0, "Time for a request body to arrive, seconds.", _LIMITS, low=0.001)
+    max_upload_memory: int = _setting(
+        256 * 1024 * 1024,
+        "Memory for request bodies that arrive, bytes; one may always arrive, more get 429.",
+        _LIMITS,
+        low=1,
+    )
+    body_timeout_s: float = _setting(
+        10.0, "Time in which a request body must arrive, or else a part of it at the minimum rate.", _LIMITS, low=0.001
+    )
     min_body_bytes_per_s: int = _setting(
-        4096, "Slowest request body after its first 2 s, bytes per second; 0: any.", _LIMITS, low=0
+        8192, "Slowest request body, bytes per second, over the time above; 0: any that goes on.", _LIMITS, low=0
     )
     max_connections: int = _setting(512, "Most open connections, besides those of health probes.", _CONNECTIONS, low=1)
     max_headers: int = _setting(100, "Most headers of a request.", _CONNECTIONS, low=1)

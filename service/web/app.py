@@ -50,11 +50,12 @@ def create_app(
     Raises:
         BadSetting: If the API keys cannot be read.
     """
-    buffer = buffer or RecordBuffer(Metrics(engine))
+    uploads = uploads or UploadLimits.of(settings)
+    buffer = buffer or RecordBuffer(Metrics(engine, uploads.places))
     keys = APIKeys.read(settings)
     hosts, cors = frozenset(settings.trusted_hosts.split(",")), CORSPolicy.of(settings)
     info = DocumentInfo(version=__version__, needs_key=bool(keys), needs_trusted_host="*" not in hosts)
-    routes = _routes(engine, settings, uploads=uploads or UploadLimits.of(settings), buffer=buffer, info=info)
+    routes = _routes(engine, settings, uploads=uploads, buffer=buffer, info=info)
     # The outermost comes first.
     middleware = [
         Middleware(TracingMiddleware, buffer=buffer),

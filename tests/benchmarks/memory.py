@@ -43,6 +43,7 @@ from tests.support.memory_limit import ControlGroup, DataLimit, memory_limit
 from tests.support.server import RunningServer
 
 BYTES_PER_PIXEL = 12
+UPLOAD_BYTES = 384 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class Load:
     max_pixels: int
     queue_per_slot: int = Settings().queue_per_slot
     max_body_bytes: int = Settings().max_body_bytes
+    max_upload_memory: int = Settings().max_upload_memory
     rounds: int = 1
 
     @property
@@ -66,6 +68,7 @@ class Load:
             "--queue-per-slot": self.queue_per_slot,
             "--max-pixels": self.max_pixels,
             "--max-body-bytes": self.max_body_bytes,
+            "--max-upload-memory": self.max_upload_memory,
             # Decoding the largest image takes seconds, and the last request waits for all the others.
             "--deadline-s": 600,
             "--body-timeout-s": 120,
@@ -130,7 +133,8 @@ def enforce(limit: ControlGroup | DataLimit, server: RunningServer, load_: Load,
         uvloop.run(send_at_once(server.address, [small] * load_.permits))
     warm = process_usage(server.process.pid).resident_bytes
     activations = max(0, warm - ready) // load_.threads
-    most = ready + load_.permits * 2 * load_.max_body_bytes
+    most = ready + (3 * load_.threads + load_.threads * load_.queue_per_slot + 1) * load_.max_body_bytes
+    most += max(load_.max_upload_memory, load_.max_body_bytes + UPLOAD_BYTES)
     most += load_.threads * (BYTES_PER_PIXEL * load_.max_pixels + activations) + spare_bytes
     limit.set(server.process.pid, resident_bytes=warm, most_bytes=most)
     return Bound(ready_bytes=ready, activations_bytes=activations, most_bytes=most)

@@ -64,18 +64,19 @@ class HuggingFaceHandler:
     )
     async def post(self, request: Request) -> Response:
         """Return the best classes with their scores, however low, or 404 for the name of another model."""
+        self._engine.permits.check()
+        predictor = self._engine.predictor
+        if request.path_params["name"] != predictor.name:
+            raise Problem(404, f"The model here is {predictor.name!r}.")
+        media_type = media_type_of(request.headers)
+        if media_type != "application/json" and not is_image(media_type):
+            raise Problem(
+                415,
+                f"The Content-Type {media_type[:50]!r} is not accepted; send application/json or the image itself.",
+            )
+        body = await read_bytes(request, limits=self._uploads)
+        is_json = media_type == "application/json" or (is_unnamed(media_type) and looks_like_object(body))
         with self._engine.permits.take():
-            predictor = self._engine.predictor
-            if request.path_params["name"] != predictor.name:
-                raise Problem(404, f"The model here is {predictor.name!r}.")
-            media_type = media_type_of(request.headers)
-            if media_type != "application/json" and not is_image(media_type):
-                raise Problem(
-                    415,
-                    f"The Content-Type {media_type[:50]!r} is not accepted; send application/json or the image itself.",
-                )
-            body = await read_bytes(request, limits=self._uploads)
-            is_json = media_type == "application/json" or (is_unnamed(media_type) and looks_like_object(body))
             return await self._engine.run(functools.partial(_respond, body, is_json, predictor))
 
 

@@ -66,7 +66,7 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
         )
         uploads, connections = UploadLimits.of(settings), _connection_limits(settings)
         enforcers = Enforcers(engine=engine, uploads=uploads, connections=connections)
-        metrics, spans = Metrics(engine), Spans.configured(os.environ)
+        metrics, spans = Metrics(engine, uploads.places), Spans.configured(os.environ)
         buffer = RecordBuffer(metrics, spans)
         protocol = functools.partial(LimitedProtocol, limits=connections, metrics=metrics, cors=CORSPolicy.of(settings))
         config = uvicorn.Config(

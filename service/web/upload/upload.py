@@ -10,8 +10,9 @@ from starlette.requests import Request
 
 from service.problem import Problem
 from service.settings import Settings
-from service.web.upload.body import read_body
+from service.web.upload.body import announced_bytes, read_body
 from service.web.upload.multipart import FILE_FIELD, parse_boundary, parse_file
+from service.web.upload.places import UploadPlaces
 
 
 class UploadForm(TypedDict):
@@ -33,13 +34,15 @@ class UploadLimits:
 
     Attributes:
         max_bytes: The longest body that is accepted. It may be lowered before the service is ready.
-        timeout_s: Time in which the last byte must arrive, seconds.
-        min_bytes_per_s: The minimum rate after the first two seconds; 0 for any rate.
+        timeout_s: Time in which the last byte, or a part at the minimum rate, must arrive, seconds.
+        min_bytes_per_s: The minimum rate; 0 for any rate.
+        places: Memory for all bodies that arrive.
     """
 
     max_bytes: int
     timeout_s: float
     min_bytes_per_s: int
+    places: UploadPlaces
 
     @classmethod
     def of(cls, settings: Settings) -> UploadLimits:
@@ -48,6 +51,7 @@ class UploadLimits:
             max_bytes=settings.max_body_bytes,
             timeout_s=settings.body_timeout_s,
             min_bytes_per_s=settings.min_body_bytes_per_s,
+            places=UploadPlaces(settings.max_upload_memory),
         )
 
 
@@ -89,7 +93,7 @@ async def read_upload(request: Request, *, limits: UploadLimits) -> Upload:
 
     Raises:
         Problem: 415 for a media type or encoding that is not accepted, 400 for a form without a boundary, and what
-            `read_body` raises.
+            `read_bytes` raises.
     """
     media_type = media_type_of(request.headers)
     boundary = _boundary(media_type, request.headers)
@@ -98,10 +102,16 @@ async def read_upload(request: Request, *, limits: UploadLimits) -> Upload:
 
 
 async def read_bytes(request: Request, *, limits: UploadLimits) -> bytes:
-    """Read a request body under the limits; raises what `read_body` raises."""
-    return await read_body(
-        request, max_bytes=limits.max_bytes, timeout_s=limits.timeout_s, min_bytes_per_s=limits.min_bytes_per_s
-    )
+    """Read a request body under the limits, in memory that is reserved for it.
+
+    Raises:
+        Problem: 413, 429, 408 or 400: see `announced_bytes`, `UploadPlaces.take` and `read_body`.
+        ClientDisconnect: If the client disconnected.
+    """
+    with limits.places.take(announced_bytes(request, max_bytes=limits.max_bytes)):
+        return await read_body(
+            request, max_bytes=limits.max_bytes, timeout_s=limits.timeout_s, min_bytes_per_s=limits.min_bytes_per_s
+        )
 
 
 def media_type_of(headers: Headers) -> str:
