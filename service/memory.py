@@ -31,7 +31,7 @@ _PHONE_PIXELS = 12_500_000
 _PHONE_BYTES = 8 * 1024 * 1024
 _FEW_CONNECTIONS = 128
 # Fifteen photos of phones arrive at the same time, or four (of 3.8 MB).
-_CALM_UPLOADS_BYTES, _FEW_UPLOADS_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
+CALM_UPLOADS_BYTES, _FEW_UPLOADS_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
 # The smallest limits: one request at a time, with a small photo.
 _SMALLEST_PIXELS = 1_000_000
 _SMALLEST_BYTES = 1024 * 1024
@@ -150,7 +150,7 @@ def lowered(footprint: Footprint, limits: ServingLimits, *, available_bytes: int
 
     for slots, least_queue in _crowds(limits):
         full = limits.at_most(slots=slots, queue=limits.queue * slots // limits.slots)
-        calm = full.at_most(max_upload_memory=_CALM_UPLOADS_BYTES)
+        calm = full.at_most(max_upload_memory=CALM_UPLOADS_BYTES)
         few = calm.at_most(queue=least_queue, max_connections=_FEW_CONNECTIONS)
         phone = few.at_most(max_pixels=_PHONE_PIXELS, max_body_bytes=_PHONE_BYTES, max_upload_memory=_FEW_UPLOADS_BYTES)
         for high, low in itertools.pairwise((full, calm, few, phone)):
