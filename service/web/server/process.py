@@ -65,6 +65,7 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             stuck_s=settings.stuck_s,
         )
         uploads, connections = UploadLimits.of(settings), _connection_limits(settings)
+        uploads.places.on_idle = allocator.return_free_memory
         enforcers = Enforcers(engine=engine, uploads=uploads, connections=connections)
         metrics, spans = Metrics(engine, uploads.places), Spans.configured(os.environ)
         buffer = RecordBuffer(metrics, spans)

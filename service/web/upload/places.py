@@ -6,9 +6,9 @@ Slow clients take minutes. So they hold no permit (`service.web.engine.permits`)
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from service.memory import upload_bytes
+from service.memory import CALM_UPLOADS_BYTES, upload_bytes
 from service.problem import Problem
 from service.web import record
 
@@ -20,12 +20,16 @@ class UploadPlaces:
         max_bytes: How much there is. It may be lowered before the service is ready.
         taken_bytes: How much is reserved.
         count: How many bodies arrive.
+        on_idle: Called when none arrives any more, if much was reserved: the allocator keeps what many small pieces
+            took.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.taken_bytes = 0
         self.count = 0
+        self.on_idle: Callable[[], None] = _nothing
+        self._most_bytes = 0  # that was reserved since none arrived
 
     @contextlib.contextmanager
     def take(self, body_bytes: int) -> Iterator[None]:
@@ -40,8 +44,16 @@ class UploadPlaces:
             raise Problem(429, "Too many uploads at the same time; try again soon.", headers={"Retry-After": "1"})
         self.taken_bytes += needed
         self.count += 1
+        self._most_bytes = max(self._most_bytes, self.taken_bytes)
         try:
             yield
         finally:
             self.taken_bytes -= needed
             self.count -= 1
+            if not self.count and self._most_bytes > CALM_UPLOADS_BYTES:
+                self._most_bytes = 0
+                self.on_idle()
+
+
+def _nothing() -> None:
+    """Without an allocator that could be asked."""
