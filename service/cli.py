@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -29,8 +30,8 @@ from service.console import (
     option,
     print_error,
 )
-from service.settings import DEFAULT_TOP_K, SETTING_GROUPS, BadSetting, Settings, all_settings
-from service.text import bundle_lines, prediction_lines
+from service.settings import DEFAULT_TOP_K, SETTING_GROUPS, BadSetting, Settings, all_settings, overlooked
+from service.text import bundle_lines, prediction_lines, stripped
 
 _DEMAND, _MEASUREMENT, _PRICES = "What is asked", "Measurement", "Prices"  # sections of the help of sizing
 _MIN_OPEN_FILES = 32  # 16 are open while a bundle is read
@@ -64,6 +65,7 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
             setting.flag,
             setting.name,
             section=setting.group,
+            multiple=setting.is_list,
             metavar="|".join(setting.choices) or {int: "INTEGER", float: "NUMBER"}.get(setting.kind, "TEXT"),
             help=f"{setting.help}  [{setting.variable}; default: {_shown(setting.default)}]",
         )(command)
@@ -80,9 +82,9 @@ def _shown(default: object) -> str:
     sections=SETTING_GROUPS,
     most_used=_MOST_USED,
 )
-@click.argument("bundle", required=False, type=click.Path(), envvar="FIELDGUIDE_BUNDLE")
+@click.argument("bundle", required=False, type=click.Path())
 @_setting_options
-def serve(bundle: str | None, **flags: str | None) -> None:
+def serve(bundle: str | None, **flags: str | tuple[str, ...] | None) -> None:
     """Serve BUNDLE, a folder or a zip, over HTTP until SIGINT or SIGTERM.
 
     Without BUNDLE, as in a container: FIELDGUIDE_BUNDLE, else what is at /bundle, /mnt/models or /opt/ml/model.
@@ -108,10 +110,13 @@ def serve(bundle: str | None, **flags: str | None) -> None:
     from service.web.telemetry import logs
 
     logs.configure(settings.log_level, form=settings.log_format)
+    for warning in overlooked(os.environ):
+        logging.getLogger(__name__).warning("%s", warning)
 
     try:
         with _bundle_errors():
-            server.serve(bundle or str(find_bundle()), settings)
+            named = bundle or stripped(os.environ.get("FIELDGUIDE_BUNDLE", ""))
+            server.serve(named or str(find_bundle()), settings)
     except (BadSetting, server.CannotListen) as error:
         fail(str(error), code=EXIT_NOT_STARTED)
     # A thread may still load the model, or run inference for a cancelled request. If the interpreter were shut down,
@@ -121,10 +126,10 @@ def serve(bundle: str | None, **flags: str | None) -> None:
 
 def _check_open_files() -> None:
     """Fail now rather than halfway, in an import or in the event loop."""
-    import resource
+    from service.cores import open_files_limit
 
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= limit < _MIN_OPEN_FILES:
+    limit = open_files_limit()
+    if limit is not None and limit < _MIN_OPEN_FILES:
         fail(
             f"cannot start: {limit} open files are allowed (ulimit -n), {_MIN_OPEN_FILES} are needed",
             code=EXIT_NOT_STARTED,
@@ -147,7 +152,7 @@ def _exit_at_once(_number: int, _frame: FrameType | None) -> NoReturn:
     help="Classes to list for each image.",
 )
 def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int) -> None:
-    """Classify each IMAGE.
+    """Classify each IMAGE; - is standard input.
 
     If an image fails, the others are still classified, and the exit code is 1.
     """

@@ -46,6 +46,7 @@ class Program(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command of these arguments, and exit."""
+        _open_standard_streams()
         standalone = extra.pop("standalone_mode", True)
         extra["standalone_mode"] = False
         if not standalone:
@@ -69,6 +70,21 @@ class Program(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the exit
             sys.exit(EXIT_FAILED)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_standard_streams() -> None:
+    """Open those that the parent has closed (`2>&-`): what is printed goes nowhere.
+
+    Otherwise the next file or connection would take their number, and libraries in C would print into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  (for the life of the process)
 
 
 def _with_synonym(error: click.UsageError) -> str:

@@ -1,4 +1,4 @@
-"""How many CPU cores this process may use: limited by its affinity and by the quotas of its control groups."""
+"""How many CPU cores this process may use, by its affinity and its control groups, and how many open files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ def usable_cores(*, root: Path = Path("/")) -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([cores, *(math.ceil(quota) for quota in _quotas(root))]))
+
+
+def open_files_limit() -> int | None:
+    """Return how many files this process may have open (`ulimit -n`); None if there is no limit that is known."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _quotas(root: Path) -> list[float]:

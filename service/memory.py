@@ -4,7 +4,8 @@ The bound of memory is the sum of
 
     service_bytes                                                     the service and the model
     + slots x (activations_bytes + 12 bytes x max_pixels)             what is decoded and classified at the same time
-    + (slots + queue) x 2 x max_body_bytes                            bodies, and copies of the files in them
+    + (3 x slots + queue + 1) x max_body_bytes                        bodies that arrived, and copies of files in them
+    + max_upload_memory                                               bodies that arrive
     + max_connections x (max_header_bytes + 32 KiB)                   connections whose headers arrive
 """
 
@@ -12,19 +13,25 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 
 from service.pixels.spec import MAX_BYTES_PER_PIXEL
 from service.settings import Settings
 
-# A body, and the copy of the file in it while a form is parsed.
-_COPIES_OF_A_BODY = 2
+# The body of each admitted request; for each slot the copy of the file in it; for each slot the body of a request whose
+# client has been answered already, because its work did not return in time; one body that is put together.
+_BODIES_PER_SLOT, _BODIES_PER_PLACE, _BODIES_PUT_TOGETHER = 3, 1, 1
+# What a body that arrives takes besides its bytes: what was read from its connection, and not yet by the application.
+_UPLOAD_BYTES = 384 * 1024
 # What a connection takes besides its headers, as measured with 512 of them.
 _CONNECTION_BYTES = 32 * 1024
 # Photos of most phones: 12 megapixels in at most 8 MB. Fewer images are processed at once before these are refused.
 _PHONE_PIXELS = 12_500_000
 _PHONE_BYTES = 8 * 1024 * 1024
 _FEW_CONNECTIONS = 128
+# Fifteen photos of phones arrive at the same time, or four (of 3.8 MB).
+CALM_UPLOADS_BYTES, _FEW_UPLOADS_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
 # The smallest limits: one request at a time, with a small photo.
 _SMALLEST_PIXELS = 1_000_000
 _SMALLEST_BYTES = 1024 * 1024
@@ -54,6 +61,7 @@ class ServingLimits:
         queue: Requests that wait for them, all together.
         max_body_bytes: Longest request body, bytes.
         max_pixels: Most pixels of an image.
+        max_upload_memory: Memory for bodies that arrive, bytes; one body may always arrive.
         max_connections: Most open connections.
         max_header_bytes: Longest headers of a request, bytes. They are never lowered.
     """
@@ -62,6 +70,7 @@ class ServingLimits:
     queue: int
     max_body_bytes: int
     max_pixels: int
+    max_upload_memory: int
     max_connections: int
     max_header_bytes: int = Settings.max_header_bytes
 
@@ -80,6 +89,7 @@ class ServingLimits:
             queue=slots * settings.queue_per_slot,
             max_body_bytes=settings.max_body_bytes,
             max_pixels=settings.max_pixels or max_pixels,
+            max_upload_memory=settings.max_upload_memory,
             max_connections=settings.max_connections,
             max_header_bytes=settings.max_header_bytes,
         )
@@ -91,10 +101,17 @@ class ServingLimits:
 
 def bytes_needed(footprint: Footprint, limits: ServingLimits) -> int:
     """Return the most memory that the service needs with these limits, bytes."""
-    bodies = (limits.slots + limits.queue) * _COPIES_OF_A_BODY * limits.max_body_bytes
+    count = _BODIES_PER_SLOT * limits.slots + _BODIES_PER_PLACE * limits.queue + _BODIES_PUT_TOGETHER
+    bodies = count * limits.max_body_bytes
+    uploads = max(limits.max_upload_memory, upload_bytes(limits.max_body_bytes))
     images = limits.slots * (footprint.activations_bytes + MAX_BYTES_PER_PIXEL * limits.max_pixels)
     connections = limits.max_connections * (limits.max_header_bytes + _CONNECTION_BYTES)
-    return footprint.service_bytes + bodies + images + connections
+    return footprint.service_bytes + bodies + uploads + images + connections
+
+
+def upload_bytes(body_bytes: int) -> int:
+    """Return how much memory a body of this length takes while it arrives."""
+    return body_bytes + _UPLOAD_BYTES
 
 
 def smallest(limits: ServingLimits) -> ServingLimits:
@@ -104,6 +121,7 @@ def smallest(limits: ServingLimits) -> ServingLimits:
         queue=0,
         max_body_bytes=_SMALLEST_BYTES,
         max_pixels=_SMALLEST_PIXELS,
+        max_upload_memory=upload_bytes(_SMALLEST_BYTES),
         max_connections=_SMALLEST_CONNECTIONS,
     )
 
@@ -111,9 +129,10 @@ def smallest(limits: ServingLimits) -> ServingLimits:
 def lowered(footprint: Footprint, limits: ServingLimits, *, available_bytes: int) -> ServingLimits:
     """Lower the limits as little as necessary, so that the service fits into the available memory.
 
-    What harms the users least goes first: connections and the queue, to 128 and one request for each slot (some are
-    asked to come back); then pixels and bytes of an image, down to those of a phone's photo; then the number of slots,
-    down to one; then the queue, to none; at last pixels and bytes again, down to the smallest limits.
+    What harms the users least goes first: the memory of bodies that arrive, to 64 MiB; connections and the queue, to
+    128 and one request for each slot (some are asked to come back); then pixels and bytes of an image, down to those of
+    a phone's photo, and the memory of bodies again; then the number of slots, down to one; then the queue, to none; at
+    last all of them, down to the smallest limits.
 
     Args:
         footprint: What the service and its model need.
@@ -131,10 +150,12 @@ def lowered(footprint: Footprint, limits: ServingLimits, *, available_bytes: int
 
     for slots, least_queue in _crowds(limits):
         full = limits.at_most(slots=slots, queue=limits.queue * slots // limits.slots)
-        few = full.at_most(queue=least_queue, max_connections=_FEW_CONNECTIONS)
-        phone = few.at_most(max_pixels=_PHONE_PIXELS, max_body_bytes=_PHONE_BYTES)
-        if fits(phone):
-            return _between(full, few, fits) if fits(few) else _between(few, phone, fits)
+        calm = full.at_most(max_upload_memory=CALM_UPLOADS_BYTES)
+        few = calm.at_most(queue=least_queue, max_connections=_FEW_CONNECTIONS)
+        phone = few.at_most(max_pixels=_PHONE_PIXELS, max_body_bytes=_PHONE_BYTES, max_upload_memory=_FEW_UPLOADS_BYTES)
+        for high, low in itertools.pairwise((full, calm, few, phone)):
+            if fits(low):
+                return _between(high, low, fits)
     return _between(phone, smallest(limits), fits)
 
 

@@ -1,7 +1,7 @@
 """Every setting of the service, in one table: the fields of `Settings`.
 
 A value comes from a command line flag (`--max-body-bytes`), else from the environment
-(`FIELDGUIDE_MAX_BODY_BYTES`), else it is the default.
+(`FIELDGUIDE_MAX_BODY_BYTES`), else it is the default. An empty one counts as not given.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from service.text import stripped
 
 # How many classes a prediction lists by default.
 DEFAULT_TOP_K = 5
@@ -19,6 +21,8 @@ KEY_PATTERN = r"[!-+\--~]{16,}"
 # What a header lists: so no character that has a meaning there.
 _ORIGIN_OR_ANY = r"\*|[a-z][a-z0-9+.-]*://[^/\s,;'\"]+"
 _VARIABLE_PREFIX = "FIELDGUIDE_"
+# What Kubernetes and Docker set for a Service or link whose name is that of a setting: FIELDGUIDE_PORT=tcp://10.96.0.7:80
+_LINKED_SUFFIX, _LINKED = "_PORT", re.compile(r"[a-z]+://.*")
 _ON_OFF = ("on", "off")
 
 _ADDRESS = "Address and threads"
@@ -67,6 +71,11 @@ class Setting:
     secret: bool = False
 
     @property
+    def is_list(self) -> bool:
+        """Whether the value is a comma-separated text; its flag may be given several times."""
+        return bool(self.item_pattern)
+
+    @property
     def flag(self) -> str:
         """The command line flag."""
         return "--" + self.name.replace("_", "-")
@@ -77,19 +86,23 @@ class Setting:
         return _VARIABLE_PREFIX + self.name.upper()
 
     def parse(self, text: str) -> Any:
-        """Convert the text of a flag or variable to a value.
+        """Convert the text of a flag or variable to a value. White space around it, and around items, does not count.
 
         Raises:
             ValueError: The text is not valid. The message says what is.
         """
+        text = stripped(text)
         if self.choices and text not in self.choices:
             raise ValueError(f"must be one of {', '.join(self.choices)}")
         if self.kind is str:
             if not text:
                 raise ValueError("must not be empty")
-            if self.item_pattern and not all(re.fullmatch(self.item_pattern, item) for item in text.split(",")):
+            if not self.item_pattern:
+                return text
+            items = [stripped(item) for item in text.split(",")]
+            if not all(re.fullmatch(self.item_pattern, item) for item in items):
                 raise ValueError(f"must be {self.items}, separated by commas")
-            return text
+            return ",".join(items)
         noun = "a whole number" if self.kind is int else "a number"
         expected = f"must be {noun}{self._range()}"
         try:
@@ -118,8 +131,10 @@ class Settings:
 
     host: str = _setting(
         "127.0.0.1",
-        "Address to listen on; 0.0.0.0 for every IPv4 network of this machine, :: for IPv6 and IPv4.",
+        "Addresses or host names to listen on; 0.0.0.0 for every IPv4 network of this machine, :: for IPv6 and IPv4.",
         _ADDRESS,
+        item_pattern=r"[^\s,]+",
+        items="addresses or host names",
     )
     port: int = _setting(8000, "Port to listen on; 0: any free port.", _ADDRESS, low=0, high=65535)
     threads: int = _setting(
@@ -134,9 +149,17 @@ class Settings:
     deadline_s: float = _setting(
         10.0, "Time from the last byte of a request to its response, seconds; then 503.", _LIMITS, low=0.001
     )
-    body_timeout_s: float = _setting(10.0, "Time for a request body to arrive, seconds.", _LIMITS, low=0.001)
+    max_upload_memory: int = _setting(
+        256 * 1024 * 1024,
+        "Memory for request bodies that arrive, bytes; one may always arrive, more get 429.",
+        _LIMITS,
+        low=1,
+    )
+    body_timeout_s: float = _setting(
+        10.0, "Time in which a request body must arrive, or else a part of it at the minimum rate.", _LIMITS, low=0.001
+    )
     min_body_bytes_per_s: int = _setting(
-        4096, "Slowest request body after its first 2 s, bytes per second; 0: any.", _LIMITS, low=0
+        8192, "Slowest request body, bytes per second, over the time above; 0: any that goes on.", _LIMITS, low=0
     )
     max_connections: int = _setting(512, "Most open connections, besides those of health probes.", _CONNECTIONS, low=1)
     max_headers: int = _setting(100, "Most headers of a request.", _CONNECTIONS, low=1)
@@ -200,11 +223,11 @@ class Settings:
     )
 
     @classmethod
-    def resolve(cls, flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Settings:
+    def resolve(cls, flags: Mapping[str, str | Sequence[str] | None], environ: Mapping[str, str]) -> Settings:
         """Read all settings.
 
         Args:
-            flags: Name of the field -> text of its flag; None if it was not given.
+            flags: Name of the field -> text of its flag, for a list one text for each flag; None if it was not given.
             environ: Environment variables.
 
         Raises:
@@ -212,18 +235,45 @@ class Settings:
         """
         values: dict[str, Any] = {}
         for setting in all_settings():
-            text = flags.get(setting.name)
+            text = _joined(flags.get(setting.name))
             source = setting.flag
-            if text is None:
-                text = environ.get(setting.variable)
+            if not text:
+                text = _from_environment(setting, environ)
                 source = setting.variable
-            if text is None:
+            if not text:
                 continue
             try:
                 values[setting.name] = setting.parse(text)
             except ValueError as error:
                 raise BadSetting(f"{source} {error}, not {'this' if setting.secret else repr(text)}") from error
         return cls(**values)
+
+
+def overlooked(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for every variable that was set, and does not count although its owner may think so."""
+    for setting in all_settings():
+        value = environ.get(setting.variable, "")
+        if _is_link(setting.variable, value):
+            yield (
+                f"{setting.variable} is passed over: {value!r} is what Kubernetes and Docker set for a service of that "
+                "name, not a setting"
+            )
+        elif setting.secret and setting.variable in environ and not stripped(value):
+            yield f"{setting.variable} is empty, and counts as not set"
+
+
+def _joined(texts: str | Sequence[str] | None) -> str:
+    """Return what the flags of one setting say."""
+    return stripped(texts) if isinstance(texts, str) else ",".join(filter(None, map(stripped, texts or ())))
+
+
+def _from_environment(setting: Setting, environ: Mapping[str, str]) -> str:
+    value = environ.get(setting.variable, "")
+    return "" if _is_link(setting.variable, value) else stripped(value)
+
+
+def _is_link(variable: str, value: str) -> bool:
+    return variable.endswith(_LINKED_SUFFIX) and _LINKED.fullmatch(stripped(value)) is not None
 
 
 def all_settings() -> tuple[Setting, ...]:

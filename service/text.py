@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _MAX_LISTED_CLASSES = 8
+# Besides white space: a byte order mark, NUL, and what word processors put between letters.
+_INVISIBLE = r"[\s\x00\u00ad\u200b-\u200f\u2060\ufeff\ufffe]"
+_INVISIBLE_ENDS = re.compile(rf"\A{_INVISIBLE}+|{_INVISIBLE}+\Z")
+
+
+def stripped(text: str) -> str:
+    """Return a text without what cannot be seen at its ends: white space, line ends, marks of its encoding."""
+    return _INVISIBLE_ENDS.sub("", text)
 
 
 def printable(text: str) -> str:

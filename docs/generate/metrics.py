@@ -19,6 +19,7 @@ from service.predictor import Predictor
 from service.web.engine import Engine
 from service.web.record import STAGES, Record
 from service.web.telemetry.metrics import CAUSES, Metrics
+from service.web.upload.places import UploadPlaces
 
 _TEXT = """\
 # Metrics
@@ -81,7 +82,7 @@ def _families(metrics: Mapping[str, Any] | None) -> list[Metric]:
     model = SimpleNamespace(name="a", version="1", digest="sha256:", spec=spec, metrics=metrics)
     engine = Engine(threads=1, predictor=None if metrics is None else cast(Predictor, model))
     engine.close()  # nothing runs on its thread
-    found = Metrics(engine)
+    found = Metrics(engine, UploadPlaces(1))
     for path in [*(route.path for route in service_routes()), ""]:
         found.count(Record(id="", method="GET", path=path, route=path, status=200))
     return list(text_string_to_metric_families(found.exposition().decode()))

@@ -8,7 +8,9 @@ from service.settings import SETTING_GROUPS, Setting, all_settings
 _TEXT = """\
 # Settings of the service
 
-Each is a flag of `serve` and an environment variable. If both are given, the flag counts.
+Each is a flag of `serve` and an environment variable. If both are given, the flag counts. An empty value
+counts as not given, and white space and line ends around values and items of lists do not count. A variable like
+`FIELDGUIDE_PORT=tcp://...`, which Kubernetes sets for a Service named `fieldguide`, is passed over with a warning.
 """
 
 

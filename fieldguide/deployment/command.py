@@ -102,14 +102,18 @@ def _values(
 
 
 def _needed_mib(bundle: Bundle, path: Path) -> int:
-    """What the service needs with one core and its default limits, in steps that every place takes."""
-    from service.memory import ServingLimits, bytes_needed
+    """What the service needs with one core and its default limits, in steps that every place takes.
+
+    The memory for bodies that arrive is what it lowers first: a place for a few slow clients need not cost more.
+    """
+    from service.memory import CALM_UPLOADS_BYTES, ServingLimits, bytes_needed
     from service.settings import Settings
     from service.web.server.footprint import footprint_of
 
     if sys.platform != "linux":
         raise click.UsageError("What the bundle needs can be measured only on Linux: give --memory, such as 1024.")
     limits = ServingLimits.of(Settings(), cores=1, max_pixels=bundle.spec.limits.max_pixels)
+    limits = limits.at_most(max_upload_memory=CALM_UPLOADS_BYTES)
     steps = math.ceil(bytes_needed(footprint_of(path), limits) / (MEMORY_STEP_MIB * 1024**2))
     return steps * MEMORY_STEP_MIB
 

@@ -24,6 +24,7 @@ from service.bundle.spec import Spec
 
 MODEL_FILES = ("model.onnx", "model.int8.onnx")
 HEAD = "head.npy"
+_RECIPE = "recipe.toml"  # of a run of the trainer
 # The header that np.save writes (numpy.lib.format, version 1.0). The two bytes after the version are its length.
 _HEAD_HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, "
@@ -88,9 +89,8 @@ def _opened(path: Path) -> Iterator[Source]:
     """Open the files of a bundle. Errors of the block that concern files are errors of the bundle."""
     try:
         if path.is_dir():
-            inside = path / "bundle"
-            if (inside / MANIFEST).exists() and not (path / MANIFEST).exists():
-                raise BundleRefused(f"{path} is the folder of a training; its bundle is {inside}")
+            if not os.path.lexists(path / MANIFEST):
+                raise BundleRefused(_what_it_is(path))
             yield FolderSource(path)
         else:
             with zipfile.ZipFile(path) as archive:
@@ -102,6 +102,16 @@ def _opened(path: Path) -> Iterator[Source]:
         raise BundleRefused(f"{path} is neither a bundle folder nor a zip of one: {error}") from error
     except OSError as error:
         raise BundleRefused(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _what_it_is(folder: Path) -> str:
+    """Say what a folder without a manifest is; people name the one above or below the bundle."""
+    inside = folder / "bundle"
+    if (inside / MANIFEST).exists():
+        return f"{folder} is a run, not a bundle: its bundle is {inside}"
+    if (folder / _RECIPE).exists():
+        return f"{folder} is a run that has no bundle: `fieldguide resume` finishes it, `fieldguide export` writes one"
+    return f"{folder} is not a bundle: {MANIFEST} is missing"
 
 
 def _read_manifest(source: Source) -> tuple[Manifest, str, dict[str, bytes]]:

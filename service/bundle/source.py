@@ -30,6 +30,7 @@ _LEFT_BY_SYSTEMS = frozenset(
 _LEFT_AT_THE_TOP = frozenset({".git", ".gitattributes", ".cache", "README.md"})
 # `..data` and `..2026_11_28_22_00_00.123`: where a Kubernetes volume keeps the files that its links lead to.
 _VOLUME_FOLDER = re.compile(r"\.\.(data|data_tmp|\d.*)")
+_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # Windows has no such flags
 _MAX_RATIO = 100  # uncompressed / compressed bytes of a zip
 _RATIO_FREE_BYTES = 1 << 20  # small files may be compressed better
 
@@ -62,7 +63,7 @@ class FolderSource:
     def read(self, name: str, max_bytes: int) -> bytes:
         """Read a file; see `Source`. The manifest and its checksum must be on the volume that the folder is on."""
         try:  # without blocking: opening a pipe would wait for its other end
-            descriptor = os.open(self._root / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(self._root / name, _WITHOUT_WAITING)
         except FileNotFoundError as error:
             raise BundleRefused(f"{name} is missing") from error
         except OSError as error:

@@ -8,6 +8,7 @@ NumPy only. Scaling, mean and standard deviation are part of the ONNX graph.
     spec          PixelSpec (how an upright image becomes the square) and Limits (which images are accepted)
     decoding      open an image and decode its first frame; accepted formats
     preflight     checks on the bytes before Pillow opens or decodes them
+    jpeg          the segments of a JPEG; one that lacks only its end marker is completed
     isobmff, av1  what the preflight reads of AVIF and HEIF: boxes, and the size of the frames in them
     transforms    EXIF orientation undone, RGB over white, resize and crop
     picture       all of that in order: `load`; `decode` for the image in its own size; `from_image` for an image that

@@ -9,7 +9,7 @@ import warnings
 
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
-from service.pixels.errors import UndecodableImage, UnsupportedImage
+from service.pixels.errors import DAMAGED, UndecodableImage, UnsupportedImage
 
 _MAX_READS = 100_000
 _JPEG_REDUCTIONS = (8, 4, 2)
@@ -46,7 +46,7 @@ def open_image(data: bytes) -> Image.Image:
         return Image.open(_BoundedReader(data), formats=formats())
     except UnidentifiedImageError as error:
         if _has_image_signature(data):
-            raise UndecodableImage("The image cannot be decoded; it may be damaged.") from error
+            raise UndecodableImage(DAMAGED) from error
         if _is_heic(data):
             raise UnsupportedImage(
                 "The image is HEIC, which is read only with the extra heic (pillow-heif)."

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from service.pixels.decoding import draft, first_frame, open_image
-from service.pixels.errors import ImageError, UndecodableImage
+from service.pixels.errors import ImageError, UndecodableImage, undecodable
+from service.pixels.jpeg import with_end_marker
 from service.pixels.preflight import check_before_decoding, check_before_opening
 from service.pixels.spec import Limits, PixelSpec
 from service.pixels.transforms import (
@@ -25,7 +26,7 @@ from service.pixels.transforms import (
 )
 
 # Increase it if this package gives other pixels than before: caches of decoded images are then made again.
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 UInt8Array = npt.NDArray[np.uint8]
 _UNREDUCED = 1 << 30  # a short side for which no JPEG is reduced while it is decoded
 
@@ -103,7 +104,7 @@ def from_image(image: Image.Image, spec: PixelSpec) -> Picture:
         image.load()
         rgb = upright_rgb(image, orientation)
     except (OSError, ValueError, SyntaxError) as error:
-        raise UndecodableImage(f"The image cannot be decoded; it may be damaged ({_reason(error)}).") from error
+        raise undecodable(error) from error
     whole = (0.0, 0.0, float(rgb.width), float(rgb.height))
     square, box = resize_to_square(rgb, whole, rgb.size, spec)
     pixels = np.asarray(square, dtype=np.uint8)
@@ -136,7 +137,7 @@ def _any_error_as_undecodable() -> Iterator[None]:
     except Exception as error:
         # Pillow's decoders raise nearly any type on hostile bytes (struct.error, SyntaxError, KeyError, ...). All of
         # them mean that the image is damaged, so this boundary is the one place that catches every exception.
-        raise UndecodableImage(f"The image cannot be decoded; it may be damaged ({_reason(error)}).") from error
+        raise undecodable(error) from error
 
 
 def _load(data: bytes, spec: PixelSpec, limits: Limits) -> Picture:
@@ -148,8 +149,20 @@ def _load(data: bytes, spec: PixelSpec, limits: Limits) -> Picture:
 
 
 def _decode(data: bytes, resize_short: int, limits: Limits) -> _Decoded:
-    """Check, open, decode and turn upright. A function of its own, so that its return releases the stored pixels."""
+    """Check and decode. A JPEG that lacks only its end marker is decoded with one."""
     check_before_opening(data, limits)
+    try:
+        return _decode_once(data, resize_short, limits)
+    except OSError as error:  # how Pillow reports a truncated file
+        failure = error.with_traceback(None)  # the traceback holds what was decoded
+    whole = with_end_marker(data)
+    if whole is None:
+        raise failure
+    return _decode_once(whole, resize_short, limits)
+
+
+def _decode_once(data: bytes, resize_short: int, limits: Limits) -> _Decoded:
+    """Open, decode and turn upright. A function of its own, so that its return releases the stored pixels."""
     with open_image(data) as image:
         image_format, size = str(image.format), image.size
         check_before_decoding(image, data, limits)
@@ -168,8 +181,3 @@ def _part(image: Image.Image, covered: tuple[float, float], orientation: int) ->
     left = image.width - width if orientation in REVERSED_X else 0.0
     top = image.height - height if orientation in REVERSED_Y else 0.0
     return left, top, left + width, top + height
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).splitlines()
-    return text[0][:120] if text and text[0] else type(error).__name__

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from PIL import Image
 
 from service.pixels.av1 import read_stream_info
-from service.pixels.errors import UndecodableImage
+from service.pixels.errors import DAMAGED, UndecodableImage
 from service.pixels.isobmff import MediaFile, PartBudget
+from service.pixels.jpeg import START_OF_SCAN, segments
 from service.pixels.spec import Limits
 
-_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # markers with a length after them, and the end of the image
-_JPEG_END = b"\xd9"
-_JPEG_SCAN = b"\xda"
 _MAX_JPEG_SCANS = 100
 _BMP_RUN_LENGTH_COMPRESSIONS = (1, 2)
 _MAX_AVIF_PARTS = 20_000
@@ -70,16 +66,15 @@ def _webp_canvas(data: bytes) -> tuple[int, int] | None:
 
 def _check_scans(data: bytes) -> None:
     """Refuse a JPEG with very many scans: each one is a pass over all pixels, however few bytes it has."""
-    if data.count(b"\xff" + _JPEG_SCAN) <= _MAX_JPEG_SCANS:  # nearly always; counts thumbnails and trailing data too
+    if data.count(bytes((0xFF, START_OF_SCAN))) <= _MAX_JPEG_SCANS:  # nearly always; thumbnails and the rest count too
         return
-    scans, position = 0, 2
-    while (marker := _JPEG_MARKER.search(data, position)) and marker[1] != _JPEG_END:
-        scans += marker[1] == _JPEG_SCAN
+    scans = 0
+    for marker, _ in segments(data):
+        scans += marker == START_OF_SCAN
         if scans > _MAX_JPEG_SCANS:
             raise UndecodableImage(
                 f"The image is a JPEG with more than {_MAX_JPEG_SCANS} scans, which is not accepted."
             )
-        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
 
 
 def _avif_bytes(image: Image.Image, data: bytes) -> float:
@@ -93,7 +88,7 @@ def _avif_bytes(image: Image.Image, data: bytes) -> float:
     parts = [*media.items(), *media.first_samples()]
     streams = [info for part in parts if (info := read_stream_info(part, budget)) is not None]
     if not streams:
-        raise UndecodableImage("The image cannot be decoded; it may be damaged.")
+        raise UndecodableImage(DAMAGED)
     channels, pixels = len(image.getbands()), image.width * image.height
     needed_bytes = sum(stream.decoder_bytes for stream in streams) + 2 * channels * pixels
     if any(stream.size != image.size for stream in streams):  # libavif joins tiles or scales: one more copy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from service.memory import Footprint, ServingLimits, bytes_needed
+from service.memory import Footprint, ServingLimits, bytes_needed, upload_bytes
 from service.settings import Settings
 
 # How much of the speed of decoding and inference alone is left over HTTP; docs/benchmarks.md has how it was measured.
@@ -75,7 +75,7 @@ class Sizing:
         cores: Cores of each.
         memory_bytes: Memory limit of each, so that no limit of the service has to be lowered.
         least_memory_bytes: The same if no photo is larger than those that were measured, and only one request waits
-            for each core. Between the two, the service lowers its limits by itself.
+            for each core, and two photos arrive. Between the two, the service lowers its limits by itself.
     """
 
     cores_busy: float
@@ -109,7 +109,10 @@ def size(demand: Demand, speed: Speed, footprint: Footprint, *, max_pixels: int)
     cores = min(total, demand.cores_per_instance or total)
     limits = ServingLimits.of(Settings(), cores=cores, max_pixels=max_pixels)
     least = limits.at_most(
-        queue=cores, max_pixels=math.ceil(1e6 * speed.megapixels), max_body_bytes=2 * speed.photo_bytes
+        queue=cores,
+        max_pixels=math.ceil(1e6 * speed.megapixels),
+        max_body_bytes=2 * speed.photo_bytes,
+        max_upload_memory=2 * cores * upload_bytes(2 * speed.photo_bytes),
     )
     return Sizing(
         cores_busy=cores_busy,

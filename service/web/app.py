@@ -13,7 +13,7 @@ from service.problem import Problem
 from service.settings import Settings
 from service.web.engine import Engine
 from service.web.middleware.api_keys import APIKeyMiddleware, APIKeys
-from service.web.middleware.cors import CORSMiddleware
+from service.web.middleware.cors import CORSMiddleware, CORSPolicy
 from service.web.middleware.problems import ProblemsMiddleware
 from service.web.middleware.security_headers import NO_ANCESTORS, SecurityHeadersMiddleware
 from service.web.middleware.tracing import TracingMiddleware
@@ -50,20 +50,19 @@ def create_app(
     Raises:
         BadSetting: If the API keys cannot be read.
     """
-    buffer = buffer or RecordBuffer(Metrics(engine))
+    uploads = uploads or UploadLimits.of(settings)
+    buffer = buffer or RecordBuffer(Metrics(engine, uploads.places))
     keys = APIKeys.read(settings)
-    hosts, origins = (
-        frozenset(filter(None, text.split(","))) for text in (settings.trusted_hosts, settings.cors_origins)
-    )
+    hosts, cors = frozenset(settings.trusted_hosts.split(",")), CORSPolicy.of(settings)
     info = DocumentInfo(version=__version__, needs_key=bool(keys), needs_trusted_host="*" not in hosts)
-    routes = _routes(engine, settings, uploads=uploads or UploadLimits.of(settings), buffer=buffer, info=info)
+    routes = _routes(engine, settings, uploads=uploads, buffer=buffer, info=info)
     # The outermost comes first.
     middleware = [
         Middleware(TracingMiddleware, buffer=buffer),
         Middleware(SecurityHeadersMiddleware, frame_ancestors=_frame_ancestors(settings)),
     ]
-    if origins:
-        middleware.append(Middleware(CORSMiddleware, origins=origins))
+    if cors:
+        middleware.append(Middleware(CORSMiddleware, policy=cors))
     middleware.append(Middleware(ProblemsMiddleware))
     if "*" not in hosts:
         middleware.append(Middleware(TrustedHostMiddleware, trusted=hosts, exempt=PROBE_PATHS))

@@ -32,6 +32,7 @@ from pathlib import Path
 import httpx
 import uvloop
 
+from service.pixels.jpeg import END_OF_IMAGE
 from service.settings import Settings
 from tests.benchmarks import load
 from tests.benchmarks.load import Address, Connection
@@ -42,6 +43,7 @@ from tests.support.memory_limit import ControlGroup, DataLimit, memory_limit
 from tests.support.server import RunningServer
 
 BYTES_PER_PIXEL = 12
+UPLOAD_BYTES = 384 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class Load:
     max_pixels: int
     queue_per_slot: int = Settings().queue_per_slot
     max_body_bytes: int = Settings().max_body_bytes
+    max_upload_memory: int = Settings().max_upload_memory
     rounds: int = 1
 
     @property
@@ -65,6 +68,7 @@ class Load:
             "--queue-per-slot": self.queue_per_slot,
             "--max-pixels": self.max_pixels,
             "--max-body-bytes": self.max_body_bytes,
+            "--max-upload-memory": self.max_upload_memory,
             # Decoding the largest image takes seconds, and the last request waits for all the others.
             "--deadline-s": 600,
             "--body-timeout-s": 120,
@@ -129,7 +133,8 @@ def enforce(limit: ControlGroup | DataLimit, server: RunningServer, load_: Load,
         uvloop.run(send_at_once(server.address, [small] * load_.permits))
     warm = process_usage(server.process.pid).resident_bytes
     activations = max(0, warm - ready) // load_.threads
-    most = ready + load_.permits * 2 * load_.max_body_bytes
+    most = ready + (3 * load_.threads + load_.threads * load_.queue_per_slot + 1) * load_.max_body_bytes
+    most += max(load_.max_upload_memory, load_.max_body_bytes + UPLOAD_BYTES)
     most += load_.threads * (BYTES_PER_PIXEL * load_.max_pixels + activations) + spare_bytes
     limit.set(server.process.pid, resident_bytes=warm, most_bytes=most)
     return Bound(ready_bytes=ready, activations_bytes=activations, most_bytes=most)
@@ -160,6 +165,18 @@ def largest_requests(server: RunningServer, load_: Load) -> Iterator[tuple[str, 
             text = base64.b64encode(image.ljust(3 * (length // 4), b"\0")).decode()
             name = httpx.get(server.url + "/v1/model").json()["name"]
             yield f"{kind}, in JSON", load.json_request(f"/models/{name}", json.dumps({"inputs": text}))
+            kept = 76 * (len(text) // 80)  # a line break in JSON has two characters
+            lines = "\n".join(text[start : start + 76] for start in range(0, kept, 76))
+            yield f"{kind}, in lines", load.json_request(f"/models/{name}", json.dumps({"inputs": lines}))
+        if image.endswith(END_OF_IMAGE):
+            lacking = image[:2] + _comments(length - len(image)) + image[2:-2]
+            yield f"{kind}, without its end marker", load.multipart_request("/v1/predict", lacking)
+
+
+def _comments(length: int) -> bytes:
+    """Comments of a JPEG, together of about this length."""
+    comment = b"\xff\xfe\xff\xff" + bytes(65533)
+    return comment * (length // len(comment))
 
 
 async def send_at_once(address: Address, requests: list[bytes]) -> list[int]:

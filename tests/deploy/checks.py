@@ -12,6 +12,8 @@ from tests.support.routes import ROUTES
 from tests.test_packaging import ROOT
 
 DEPLOY = ROOT / "deploy"
+# A photo of the largest size is served on a slow mobile connection.
+SLOWEST_BYTES_PER_S = 30_000
 # From SIGTERM to the end of the last request.
 LONGEST_STOP_S = Settings().grace_s + Settings().drain_s
 

@@ -8,7 +8,15 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from service.settings import Settings
-from tests.deploy.checks import DEPLOY, LONGEST_STOP_S, key_problems, load_yaml, path_problems, setting_problems
+from tests.deploy.checks import (
+    DEPLOY,
+    LONGEST_STOP_S,
+    SLOWEST_BYTES_PER_S,
+    key_problems,
+    load_yaml,
+    path_problems,
+    setting_problems,
+)
 
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 KILLED = "it is killed before it has stopped"
@@ -112,7 +120,7 @@ def cloud_run_problems(text: str) -> list[str]:
         found.append(PORTS)
     if any(probe["timeoutSeconds"] > probe["periodSeconds"] for probe in probes):
         found.append("a probe may take longer than its period")
-    if template["timeoutSeconds"] < Settings().body_timeout_s + Settings().deadline_s:
+    if template["timeoutSeconds"] < Settings().max_body_bytes / SLOWEST_BYTES_PER_S + Settings().deadline_s:
         found.append("a request is cut before its deadline")
     if not container["resources"]["limits"]["memory"].endswith("Mi"):
         found.append("the memory has no unit")
@@ -157,7 +165,7 @@ def test_the_file_is_right(name: str) -> None:
         ("render/render.yaml", "Seconds: 15", "Seconds: 5", KILLED),
         ("cloud-run/service.yaml", "path: /livez", "path: /live", "/live is no route"),
         ("cloud-run/service.yaml", "containerPort: 8000", "containerPort: 8080", PORTS),
-        ("cloud-run/service.yaml", "timeoutSeconds: 30", "timeoutSeconds: 5", "a request is cut before its deadline"),
+        ("cloud-run/service.yaml", "timeoutSeconds: 720", "timeoutSeconds: 30", "a request is cut before its deadline"),
         ("cloud-run/service.yaml", "containerConcurrency: 8", "concurrency: 8", "concurrency is no key of it"),
         ("cloud-run/service.yaml", "1024Mi", '"1024"', "the memory has no unit"),
         (

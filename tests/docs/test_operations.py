@@ -145,6 +145,13 @@ def slow_body(bundle: Path, folder: Path) -> str:
     return body.decode()
 
 
+def many_uploads(bundle: Path, folder: Path) -> str:
+    with RunningServer(bundle, "--max-upload-memory", "1000") as server, server.connect() as client:
+        client.sendall(upload_head("/v1/predict", 1000))
+        wait_for(lambda: "fieldguide_uploads 1.0" in httpx.get(server.url + "/metrics").text)
+        return detail(post(server, make_image()), 429)
+
+
 def other_host(bundle: Path, folder: Path) -> str:
     with RunningServer(bundle, "--trusted-hosts", "photos.example.org") as server:
         return detail(httpx.get(server.url + "/v1/model"), 400)
@@ -159,6 +166,11 @@ def no_key(bundle: Path, folder: Path) -> str:
 def no_photo(bundle: Path, folder: Path) -> str:
     with RunningServer(bundle) as server:
         return detail(httpx.post(server.url + "/v1/predict", json={"image": ""}), 415)
+
+
+def photo_as_text(bundle: Path, folder: Path) -> str:
+    with RunningServer(bundle) as server:
+        return detail(httpx.post(server.url + "/v1/predict", data={"file": "@photo.jpg"}), 415)
 
 
 class OtherSite(BaseHTTPRequestHandler):
@@ -222,9 +234,11 @@ PROVOKED: dict[str, Callable[[Path, Path], str]] = {
     "The request body is longer than the limit of": long_body,
     "pixels that are accepted": many_pixels,
     "The request body did not arrive within": slow_body,
+    "Too many uploads at the same time; try again soon.": many_uploads,
     "is not trusted here.": other_host,
     "This service needs an API key.": no_key,
     "is not accepted; send": no_photo,
+    "The body is not the image as it was": photo_as_text,
     "refused to connect": framed,
     "blocked by CORS policy": other_origin,
 }

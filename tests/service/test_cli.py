@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -7,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from service.bundle import read_bundle
 from service.bundle.places import BUNDLE_PLACES
 from service.settings import all_settings
 from tests.support.bundles import COLOURS, make_files, make_image, write_tiny_bundle
+from tests.support.server import RunningServer
 
 
 def run(*arguments: str | Path, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -76,6 +79,38 @@ def test_predict_continues_after_files_that_are_not_images(
     assert text.returncode == 1
     assert len(text.stdout.splitlines()) == 2
     assert f"{tmp_path / 'missing.png'}: There is no such file." in text.stderr.splitlines()
+
+
+def test_predict_reads_standard_input(bundle_path: Path, photos: list[Path]) -> None:
+    """`-` was the name of a file that does not exist."""
+    command = [sys.executable, "-m", "service", "predict", str(bundle_path), "-", str(photos[1])]
+    with photos[2].open("rb") as image:
+        done = subprocess.run(command, stdin=image, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [line.split()[:2] for line in done.stdout.decode().splitlines()] == [
+        ["-", "blue"],
+        [str(photos[1]), "green"],
+    ]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"-: Standard input is empty")
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_serve_starts_without_standard_streams(bundle_path: Path, free_port: int, closed: str) -> None:
+    """It ended with 1 and said nothing, since there was nowhere to say it."""
+    command = [sys.executable, "-m", "service", "serve", str(bundle_path), "--port", str(free_port), "--grace-s", "0"]
+    with subprocess.Popen(["sh", "-c", f'exec "$@" {closed}', "sh", *command]) as process:
+        with httpx.Client(base_url=f"http://127.0.0.1:{free_port}") as session:
+            for _ in range(300):
+                with contextlib.suppress(httpx.TransportError):
+                    if session.get("/readyz").status_code == 200:
+                        break
+                time.sleep(0.02)
+            assert session.post("/analyze", content=make_image("green")).json() == {"result": "green"}
+            assert str(Path(f"/proc/{process.pid}/fd/2").readlink()) == "/dev/null"  # and no connection
+        process.terminate()
+        assert process.wait(timeout=10) == 0
 
 
 def test_predict_shows_when_it_is_not_sure(plain_path: Path, multilabel_path: Path, photos: list[Path]) -> None:
@@ -281,6 +316,18 @@ def test_without_a_bundle_serve_says_where_it_looked() -> None:
 def test_serve_takes_the_bundle_that_the_environment_names(tmp_path: Path) -> None:
     done = run("serve", environ={"FIELDGUIDE_BUNDLE": str(tmp_path / "b"), "FIELDGUIDE_PORT": "0"})
     assert (done.returncode, done.stderr) == (3, f"error: bundle refused: there is no bundle at {tmp_path / 'b'}\n")
+
+
+def test_serve_starts_with_what_shells_and_clusters_add_to_the_environment(bundle_path: Path) -> None:
+    environ = {
+        "FIELDGUIDE_PORT": "tcp://10.96.12.34:8000",
+        "FIELDGUIDE_HOST": "",
+        "FIELDGUIDE_BUNDLE": f"{bundle_path}\r\n",
+        "FIELDGUIDE_MAX_PIXELS": " 1000\r",
+    }
+    with RunningServer(None, environ=environ) as server:
+        assert "FIELDGUIDE_PORT is passed over: 'tcp://10.96.12.34:8000'" in server.log
+        assert httpx.get(f"{server.url}/v1/model").json()["limits"]["max_pixels"] == 1000
 
 
 def test_help_lists_every_setting() -> None:

@@ -131,13 +131,16 @@ def test_a_port_without_permission(bundle_path: Path) -> None:
     command = [*surroundings(offline=True), sys.executable, "-m", "service", "serve", str(bundle_path), "--port", "80"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 3
-    assert done.stderr == "error: cannot listen on 127.0.0.1 port 80: Permission denied\n"
+    assert done.stderr == (
+        "error: cannot listen on '127.0.0.1' port 80: Permission denied; choose a port of 1024 or higher with --port\n"
+    )
 
 
 def test_an_address_of_another_host(bundle_path: Path) -> None:
     done = run_serve(str(bundle_path), "--host", "192.0.2.1", "--port", "0")  # RFC 5737: for documentation only
     assert done.returncode == 3
-    assert done.stderr == "error: cannot listen on 192.0.2.1 port 0: Cannot assign requested address\n"
+    reason = "Cannot assign requested address; name an address of this machine, 0.0.0.0 or :: for all of them"
+    assert done.stderr == f"error: cannot listen on '192.0.2.1' port 0: {reason}\n"
 
 
 def test_a_port_taken_on_every_address(bundle_path: Path) -> None:
@@ -145,7 +148,7 @@ def test_a_port_taken_on_every_address(bundle_path: Path) -> None:
         port = taken.getsockname()[1]
         done = run_serve(str(bundle_path), "--host", "0.0.0.0", "--port", str(port))
     assert done.returncode == 3
-    assert done.stderr == f"error: cannot listen on 0.0.0.0 port {port}: Address already in use\n"
+    assert done.stderr.startswith(f"error: cannot listen on '0.0.0.0' port {port}: Address already in use; stop ")
 
 
 def test_a_bundle_that_cannot_be_read(bundle_path: Path) -> None:

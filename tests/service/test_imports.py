@@ -102,6 +102,25 @@ def test_serving_loads_nothing_heavy(bundle_path: Path, free_port: int) -> None:
     assert not found & set(HEAVY)
 
 
+WITHOUT_POSIX = """
+import os, signal, sys
+for name in ("uvloop", "resource", "fcntl"):
+    sys.modules[name] = None
+for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOFOLLOW", "O_DIRECTORY"):
+    delattr(os, name)
+"""
+
+
+def test_every_module_can_be_imported_without_what_windows_lacks() -> None:
+    found = modules_after(WITHOUT_POSIX + IMPORT)
+    assert "onnxruntime" in found
+
+
+def test_it_serves_without_what_windows_lacks(bundle_path: Path, free_port: int) -> None:
+    found = modules_after(WITHOUT_POSIX + SERVE, "serve", str(bundle_path), "--port", str(free_port))
+    assert "uvicorn" in found
+
+
 def test_help_does_not_load_onnxruntime() -> None:
     found = modules_after("import sys, service.cli; print(sorted(name for name in sys.modules if '.' not in name))")
     assert not found & {*HEAVY, "onnxruntime", "numpy", "PIL", "starlette", "uvicorn"}

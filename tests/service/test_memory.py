@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from service.memory import Footprint, ServingLimits, bytes_needed, lowered, smallest
+from service.memory import Footprint, ServingLimits, bytes_needed, lowered, smallest, upload_bytes
 from service.settings import Settings
 
 MIB = 1024 * 1024
@@ -22,11 +22,24 @@ def default_limits(cores: int = 1, **settings: int) -> ServingLimits:
 
 def test_the_bytes_of_every_part() -> None:
     limits = ServingLimits(
-        slots=2, queue=3, max_body_bytes=1000, max_pixels=10_000, max_connections=7, max_header_bytes=500
+        slots=2,
+        queue=3,
+        max_body_bytes=1000,
+        max_pixels=10_000,
+        max_upload_memory=999_999,
+        max_connections=7,
+        max_header_bytes=500,
     )
     footprint = Footprint(service_bytes=1_000_000, activations_bytes=50_000)
     images = 2 * (50_000 + 12 * 10_000)
-    assert bytes_needed(footprint, limits) == 1_000_000 + images + 5 * 2 * 1000 + 7 * (500 + 32 * 1024)
+    bodies = (3 * 2 + 3 + 1) * 1000
+    assert bytes_needed(footprint, limits) == 1_000_000 + images + bodies + 999_999 + 7 * (500 + 32 * 1024)
+
+
+def test_one_body_may_always_arrive() -> None:
+    limits = default_limits(max_body_bytes=5_000_000, max_upload_memory=1)
+    more = default_limits(max_body_bytes=5_000_000, max_upload_memory=upload_bytes(5_000_000))
+    assert bytes_needed(FOOTPRINT, limits) == bytes_needed(FOOTPRINT, more)
 
 
 def test_the_limits_of_the_settings() -> None:
@@ -43,7 +56,9 @@ def test_limits_that_fit_stay() -> None:
 
 
 @pytest.mark.parametrize("cores", [1, 2, 7, 64])
-@pytest.mark.parametrize("settings", [{}, {"queue_per_slot": 0}, {"max_pixels": 500_000}, {"max_body_bytes": 1000}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"queue_per_slot": 0}, {"max_pixels": 500_000}, {"max_body_bytes": 1000}, {"max_upload_memory": 9}]
+)
 def test_they_fit_and_none_is_ever_higher(cores: int, settings: dict[str, int]) -> None:
     limits = default_limits(cores, **settings)
     least = bytes_needed(FOOTPRINT, smallest(limits))
@@ -72,8 +87,16 @@ def test_a_photo_of_a_phone_is_accepted_in_512_mib() -> None:
     assert (found.slots, found.queue) == (1, 1)
 
 
-def test_the_queue_goes_before_pixels_and_pixels_before_slots() -> None:
+def test_the_memory_of_bodies_that_arrive_goes_first() -> None:
     limits = default_limits(cores=2)
+    found = lowered(FOOTPRINT, limits, available_bytes=bytes_needed(FOOTPRINT, limits) - 150 * MIB)
+    assert 64 * MIB <= found.max_upload_memory < limits.max_upload_memory
+    assert found.at_most(max_upload_memory=1) == limits.at_most(max_upload_memory=1)
+    assert lowered(FOOTPRINT, default_limits(), available_bytes=1024 * MIB).max_pixels == limits.max_pixels
+
+
+def test_the_queue_goes_before_pixels_and_pixels_before_slots() -> None:
+    limits = default_limits(cores=2, max_upload_memory=64 * MIB)
     needed = bytes_needed(FOOTPRINT, limits)
     short = lowered(FOOTPRINT, limits, available_bytes=needed - 50 * MIB)
     assert short.queue < limits.queue
@@ -82,7 +105,7 @@ def test_the_queue_goes_before_pixels_and_pixels_before_slots() -> None:
     shorter = lowered(FOOTPRINT, limits, available_bytes=needed // 2)
     assert (shorter.queue, shorter.slots) == (2, 2)
     assert shorter.max_pixels < limits.max_pixels
-    shortest = lowered(FOOTPRINT, limits, available_bytes=needed // 5)
+    shortest = lowered(FOOTPRINT, limits, available_bytes=needed // 4)
     assert shortest.slots == 1
     assert shortest.max_pixels >= 12_500_000
 

@@ -16,7 +16,9 @@ SPARE_BYTES = 20_000_000
 
 
 def test_the_largest_requests_stay_within_the_memory_bound(bundle_path: Path) -> None:
-    asked = Load(threads=2, max_pixels=4_000_000, queue_per_slot=1, max_body_bytes=1_000_000)
+    asked = Load(
+        threads=2, max_pixels=4_000_000, queue_per_slot=1, max_body_bytes=1_000_000, max_upload_memory=6_000_000
+    )
     with memory_limit() as limit, RunningServer(bundle_path, *asked.flags, within=limit.within) as server:
         if not isinstance(limit, ControlGroup):
             pytest.skip("this machine lets us make no control group that limits memory")

@@ -23,12 +23,13 @@ class RunningServer:
     """`python -m service serve BUNDLE FLAGS...`, on a free port.
 
     As a context manager it is ready on entry and gone on exit. Another `module` than `service` has its command line;
-    `within` is a command that runs it in another environment; `awaited` stands before its address in the log.
+    `within` is a command that runs it in another environment; `awaited` stands before its address in the log. Without
+    `bundle` the environment names one.
     """
 
     def __init__(
         self,
-        bundle: Path,
+        bundle: Path | None,
         *flags: str,
         environ: Mapping[str, str] | None = None,
         module: str = "service",
@@ -38,7 +39,7 @@ class RunningServer:
         self._awaited = awaited
         self._log = tempfile.NamedTemporaryFile(mode="w+", suffix=".log")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [*within, sys.executable, "-m", module, "serve", str(bundle), *_QUICK, *flags],
+            [*within, sys.executable, "-m", module, "serve", *([str(bundle)] if bundle else []), *_QUICK, *flags],
             stdout=self._log,
             stderr=self._log,
             env={**os.environ, **(environ or {})},

@@ -22,6 +22,7 @@ LAYERS = {
         *(
             "errors",
             "installation",
+            "posix",
             "atomic",
             "command_line",
             "progress",

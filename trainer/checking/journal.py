@@ -14,7 +14,6 @@ file is now is asked of the file system, not of the journal.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Sequence
@@ -23,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import QuarantineError
+from trainer.posix import flags, lock
 
 NAME = "journal.jsonl"
 _VERSION = 1
-_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = flags("O_RDWR", "O_CREAT", "O_APPEND", "O_NOFOLLOW", "O_CLOEXEC")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Journal:
         """
         self._file = os.fdopen(os.open(NAME, _NEW_FILE, 0o644, dir_fd=folder), "r+b")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._file, wait=False)
             self.root, self.moves, self.undone, self.started = self._read(where, root)
         except BlockingIOError as error:
             self._file.close()

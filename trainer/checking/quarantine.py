@@ -13,10 +13,11 @@ from trainer.checking.journal import NAME, Journal, Move
 from trainer.checking.kinds import KINDS
 from trainer.checking.moving import Refused, device_of, exists, move_file, remove_empty_folders
 from trainer.errors import QuarantineError
+from trainer.posix import flags
 
 # More than this fraction of the images is not moved.
 MAX_FRACTION = 0.1
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = flags("O_RDONLY", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC")
 
 
 @dataclass(frozen=True, kw_only=True)

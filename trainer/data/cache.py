@@ -13,7 +13,6 @@ complete. An image that was decoded, but not kept, has a line without a slot.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -35,6 +34,7 @@ from trainer.data.housekeeping import INDEX, PIXELS, Lease, make_room, mark, rem
 from trainer.data.source import Original, select_originals
 from trainer.decoding import decode_file
 from trainer.errors import CacheError
+from trainer.posix import lock
 from trainer.progress import NoProgress, Progress
 
 _IMAGES_PER_SYNC = 256
@@ -308,7 +308,7 @@ def _locked(home: Path) -> Iterator[None]:
         home.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(home, os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor)
             if not _is_same_folder(home, descriptor):
                 continue
             yield

@@ -12,7 +12,6 @@ somebody else's stays.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -26,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.errors import RecipeError
+from trainer.posix import flags, lock
 
 ABOUT = "about.json"
 PIXELS = "pixels.u8"
@@ -68,19 +68,19 @@ class Lease:
     """Keeps a cache from being removed, for as long as this object lives or until `release`."""
 
     def __init__(self, home: Path) -> None:
-        descriptor = os.open(home / _IN_USE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        descriptor = os.open(home / _IN_USE, flags("O_RDWR", "O_CREAT", "O_NOFOLLOW", "O_CLOEXEC"), 0o666)
+        lock(descriptor, shared=True)
         self.release = weakref.finalize(self, os.close, descriptor)
         self._descriptor = descriptor
 
     def is_only(self) -> bool:
         """Whether no other process, and nothing else in this one, reads the pixels."""
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._descriptor, wait=False)
         except BlockingIOError:
             return False
         finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+            lock(self._descriptor, shared=True)
         return True
 
 
@@ -230,12 +230,12 @@ def _unused(home: Path) -> Iterator[int | None]:
     descriptors: list[int] = []
     try:
         try:
-            descriptors.append(os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
-            fcntl.flock(descriptors[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptors.append(os.open(home, flags("O_RDONLY", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC")))
+            lock(descriptors[0], wait=False)
             if os.path.lexists(home / _IN_USE):
-                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-                descriptors.append(os.open(_IN_USE, flags, dir_fd=descriptors[0]))
-                fcntl.flock(descriptors[1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+                kind = flags("O_RDONLY", "O_NOFOLLOW", "O_CLOEXEC")
+                descriptors.append(os.open(_IN_USE, kind, dir_fd=descriptors[0]))
+                lock(descriptors[1], wait=False)
         except OSError:
             yield None
             return

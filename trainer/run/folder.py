@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 import shutil
@@ -15,6 +14,7 @@ from trainer.atomic import atomic_write_text
 from trainer.catalog import COARSE_COLUMN, Catalog, Columns, ReadOptions, Row, read_catalog, summary_line
 from trainer.data.prepare import Prepared
 from trainer.errors import RunError
+from trainer.posix import lock
 from trainer.recipe import Recipe, read_recipe, recipe_to_toml
 from trainer.run.unreadable import read_unreadable, write_unreadable
 from trainer.training.checkpoint import TrainingFiles
@@ -122,7 +122,7 @@ class RunFolder:
         """
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor, wait=False)
         except BlockingIOError as error:
             raise RunError(f"another process is working on {self}; wait for it, or stop it") from error
         else:

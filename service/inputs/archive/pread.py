@@ -12,7 +12,7 @@ class PreadFile(io.RawIOBase):
     """A file that is read with `pread`. Its position belongs to the object, and not to the open file."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         self._position = 0
         self.size = os.fstat(self._descriptor).st_size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import hmac
 import re
@@ -13,9 +14,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.problem import Problem
 from service.settings import KEY_PATTERN, BadSetting, Settings
+from service.text import stripped
 
 _HEADER = "X-API-Key"
 _BEARER = "bearer "
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as PowerShell and Windows' editor write files
 
 
 class APIKeys:
@@ -82,7 +85,9 @@ def _read_file(settings: Settings) -> list[str]:
     if not path:
         return []
     try:
-        lines = [line.strip() for line in Path(path).read_text("utf-8").splitlines()]
+        data = Path(path).read_bytes()
+        encoding = "utf-16" if data.startswith(_UTF_16_MARKS) else "utf-8"
+        lines = [stripped(line) for line in data.decode(encoding).splitlines()]
     except (OSError, ValueError) as error:
         raise BadSetting(f"the file of API keys {path!r} cannot be read: {error}") from error
     keys = [line for line in lines if line and not line.startswith("#")]

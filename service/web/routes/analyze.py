@@ -33,9 +33,10 @@ class AnalyzeHandler:
     )
     async def post(self, request: Request) -> Response:
         """Return `{"result": label}` for one image."""
+        self._engine.permits.check()
+        predictor = self._engine.predictor
+        upload = await read_upload(request, limits=self._uploads)
         with self._engine.permits.take():
-            predictor = self._engine.predictor
-            upload = await read_upload(request, limits=self._uploads)
             return await self._engine.run(functools.partial(_respond, upload, predictor))
 
 

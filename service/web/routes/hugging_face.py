@@ -16,8 +16,8 @@ from service.web import record
 from service.web.engine import Engine
 from service.web.routes.endpoint import UPLOAD_PROBLEMS, Operation, describe
 from service.web.routes.inference import classify_image
-from service.web.upload.json_body import decode_image, parse_object
-from service.web.upload.upload import UploadLimits, is_image, media_type_of, read_bytes
+from service.web.upload.json_body import decode_image, looks_like_object, parse_object
+from service.web.upload.upload import UploadLimits, is_image, is_unnamed, media_type_of, read_bytes
 
 
 class ImageClassificationParameters(TypedDict):
@@ -64,18 +64,19 @@ class HuggingFaceHandler:
     )
     async def post(self, request: Request) -> Response:
         """Return the best classes with their scores, however low, or 404 for the name of another model."""
+        self._engine.permits.check()
+        predictor = self._engine.predictor
+        if request.path_params["name"] != predictor.name:
+            raise Problem(404, f"The model here is {predictor.name!r}.")
+        media_type = media_type_of(request.headers)
+        if media_type != "application/json" and not is_image(media_type):
+            raise Problem(
+                415,
+                f"The Content-Type {media_type[:50]!r} is not accepted; send application/json or the image itself.",
+            )
+        body = await read_bytes(request, limits=self._uploads)
+        is_json = media_type == "application/json" or (is_unnamed(media_type) and looks_like_object(body))
         with self._engine.permits.take():
-            predictor = self._engine.predictor
-            if request.path_params["name"] != predictor.name:
-                raise Problem(404, f"The model here is {predictor.name!r}.")
-            media_type = media_type_of(request.headers)
-            if media_type and media_type != "application/json" and not is_image(media_type):
-                raise Problem(
-                    415,
-                    f"The Content-Type {media_type[:50]!r} is not accepted; send application/json or the image itself.",
-                )
-            body = await read_bytes(request, limits=self._uploads)
-            is_json = media_type == "application/json"
             return await self._engine.run(functools.partial(_respond, body, is_json, predictor))
 
 

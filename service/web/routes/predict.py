@@ -40,13 +40,14 @@ class PredictHandler:
     )
     async def post(self, request: Request) -> Response:
         """Classify one image. What can be rejected without reading the body is rejected first."""
+        self._engine.permits.check()
+        predictor = self._engine.predictor
+        query = Query.parse(request.scope["query_string"])
+        if query.heatmap and not predictor.has_heatmaps:
+            raise Problem(400, "This model gives no heatmaps.")
+        upload = await read_upload(request, limits=self._uploads)
+        received = time.perf_counter()
         with self._engine.permits.take():  # given back before a slow client receives the response
-            predictor = self._engine.predictor
-            query = Query.parse(request.scope["query_string"])
-            if query.heatmap and not predictor.has_heatmaps:
-                raise Problem(400, "This model gives no heatmaps.")
-            upload = await read_upload(request, limits=self._uploads)
-            received = time.perf_counter()
             return await self._engine.run(functools.partial(_respond, upload, query, predictor, received))
 
 

@@ -28,6 +28,8 @@ QUERY_PARAMETERS = (
         description="return a PNG of exactly what the model sees, in place of a prediction",
     ),
 )
+_NAMES = tuple(parameter.name for parameter in QUERY_PARAMETERS)
+_MAX_TYPO_CHARACTERS = 1 + max(map(len, _NAMES))
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -51,11 +53,37 @@ class Query:
         if not text:
             return cls()
         params = QueryParams(text)
+        for name in params:
+            _check_name(name)
         return cls(
             top_k=_top_k(params.get("top_k")),
             heatmap=_heatmap(params.get("heatmap", "false")),
             return_input=_return_input(params.get("return")),
         )
+
+
+def _check_name(name: str) -> None:
+    """Raise Problem 400 for a parameter that was meant to be one of ours; others may be for a proxy or a log."""
+    if name in _NAMES or len(name) > 2 * _MAX_TYPO_CHARACTERS:
+        return
+    plain = _plain(name)
+    for meant in _NAMES:
+        if plain == _plain(meant) or _is_one_edit(plain, _plain(meant)):
+            raise Problem(400, f"There is no query parameter {name!r}; write {meant!r}.")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _is_one_edit(one: str, other: str) -> bool:
+    """Return whether a character added, left out, replaced, or swapped with the next one makes one of the other."""
+    short, long = sorted((one, other), key=len)
+    start = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    if len(short) == len(long):
+        swapped = short[:start] + short[start : start + 2][::-1] + short[start + 2 :]
+        return short[start + 1 :] == long[start + 1 :] or swapped == long
+    return short[start:] == long[start + 1 :]
 
 
 def _top_k(text: str | None) -> int:

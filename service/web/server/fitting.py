@@ -22,6 +22,7 @@ _SETTINGS = {
     "queue": "queue_per_slot",
     "max_body_bytes": "max_body_bytes",
     "max_pixels": "max_pixels",
+    "max_upload_memory": "max_upload_memory",
     "max_connections": "max_connections",
 }
 
@@ -32,7 +33,7 @@ class Enforcers:
 
     Attributes:
         engine: Slots, and how many requests may be inside.
-        uploads: Length of bodies.
+        uploads: Length of bodies, and the memory for those that arrive.
         connections: Number of connections.
     """
 
@@ -47,6 +48,7 @@ class Enforcers:
             queue=self.engine.permits.count - self.engine.slots,
             max_body_bytes=self.uploads.max_bytes,
             max_pixels=predictor.limits.max_pixels,
+            max_upload_memory=self.uploads.places.max_bytes,
             max_connections=self.connections.max_connections,
             max_header_bytes=self.connections.max_header_bytes,
         )
@@ -55,6 +57,7 @@ class Enforcers:
         """Apply limits, none of which is higher than before. No request is processed yet."""
         self.engine.lower(slots=limits.slots, queue=limits.queue)
         self.uploads.max_bytes = limits.max_body_bytes
+        self.uploads.places.max_bytes = limits.max_upload_memory
         predictor.limits = dataclasses.replace(predictor.limits, max_pixels=limits.max_pixels)
         self.connections.max_connections = limits.max_connections
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import gc
 import logging
 import os
-import resource
 import signal
 import socket
 import time
@@ -18,13 +18,15 @@ from types import FrameType
 import uvicorn
 
 from service.bundle import read_bundle
-from service.cores import usable_cores
+from service.cores import open_files_limit, usable_cores
 from service.predictor import Predictor
 from service.settings import Settings
 from service.web.app import PROBE_PATHS, create_app
 from service.web.engine import Engine
+from service.web.middleware.cors import CORSPolicy
 from service.web.server import allocator
 from service.web.server.fitting import Enforcers, fit_to_memory
+from service.web.server.listening import listen, urls
 from service.web.server.protocol import ConnectionLimits, LimitedProtocol
 from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.metrics import Metrics
@@ -32,16 +34,10 @@ from service.web.telemetry.spans import Spans
 from service.web.upload.upload import UploadLimits
 
 _logger = logging.getLogger(__name__)
-_ANY_IPV6 = "::"  # IPv4 too
-_BACKLOG = 2048
 # Files that the process needs besides its connections: those of the interpreter, a bundle, the log, sockets.
 _OTHER_FILES = 64
 # Connections of health probes beyond the limit: a busy service must not look dead, and be restarted for it.
 _PROBE_CONNECTIONS = 8
-
-
-class CannotListen(Exception):
-    """The service cannot listen on the address. The message is one line."""
 
 
 def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
@@ -56,8 +52,12 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
         BundleRefused: If the bundle is bad. Until then the service listened, and was not ready.
     """
     allocator.return_large_blocks()
-    with _listen(settings) as listener:
-        _logger.debug("listening on %s", _url(listener))
+    listeners = listen(settings)
+    with contextlib.ExitStack() as stack:
+        for listener in listeners:
+            stack.enter_context(listener)
+        where = " and ".join(urls(listeners))
+        _logger.debug("listening on %s", where)
         engine = Engine(
             threads=settings.threads or usable_cores(),
             queue_per_slot=settings.queue_per_slot,
@@ -65,13 +65,14 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
             stuck_s=settings.stuck_s,
         )
         uploads, connections = UploadLimits.of(settings), _connection_limits(settings)
+        uploads.places.on_idle = allocator.return_free_memory
         enforcers = Enforcers(engine=engine, uploads=uploads, connections=connections)
-        metrics, spans = Metrics(engine), Spans.configured(os.environ)
+        metrics, spans = Metrics(engine, uploads.places), Spans.configured(os.environ)
         buffer = RecordBuffer(metrics, spans)
-        protocol = functools.partial(LimitedProtocol, limits=connections, metrics=metrics)
+        protocol = functools.partial(LimitedProtocol, limits=connections, metrics=metrics, cors=CORSPolicy.of(settings))
         config = uvicorn.Config(
             create_app(engine, settings, uploads=uploads, buffer=buffer),
-            loop="uvloop",
+            loop="auto",  # uvloop, where there is one
             http=protocol,  # type: ignore[arg-type]  # called like a class
             ws="none",
             lifespan="off",
@@ -85,12 +86,12 @@ def serve(bundle: str | os.PathLike[str], settings: Settings) -> None:
         server = _Server(
             config,
             engine=engine,
-            url=_url(listener),
+            where=where,
             loader=functools.partial(_load_and_fit, bundle, settings=settings, enforcers=enforcers),
             grace_s=settings.grace_s,
         )
         try:
-            server.run(sockets=[listener])
+            server.run(sockets=listeners)
         finally:
             engine.close()
             buffer.flush()
@@ -128,31 +129,10 @@ def _load_and_fit(bundle: str | os.PathLike[str], *, settings: Settings, enforce
     return predictor
 
 
-def _listen(settings: Settings) -> socket.socket:
-    host, port = settings.host, settings.port
-    if host == _ANY_IPV6 and not socket.has_dualstack_ipv6():
-        host = "0.0.0.0"  # noqa: S104  (what was asked for, on a machine without IPv6)
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server(
-            (str(address[0]), port), family=family, backlog=_BACKLOG, dualstack_ipv6=host == _ANY_IPV6
-        )
-    except UnicodeError as error:  # getaddrinfo encodes the name first
-        raise CannotListen(f"cannot listen on {host} port {port}: this is not a valid host name") from error
-    except OSError as error:
-        # create_server adds the address to strerror; getaddrinfo's negative numbers have no other text.
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise CannotListen(f"cannot listen on {host} port {port}: {reason}") from error
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1e3 * settings.send_timeout_s))
-    return listener
-
-
 def _connection_limits(settings: Settings) -> ConnectionLimits:
     """Return the limits of the settings, with fewer connections if the process cannot open so many files."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    reserved = _OTHER_FILES + _PROBE_CONNECTIONS
-    available = settings.max_connections if files == resource.RLIM_INFINITY else max(1, files - reserved)
+    files, reserved = open_files_limit(), _OTHER_FILES + _PROBE_CONNECTIONS
+    available = settings.max_connections if files is None else max(1, files - reserved)
     return ConnectionLimits(
         max_header_bytes=settings.max_header_bytes,
         max_headers=settings.max_headers,
@@ -161,11 +141,6 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         probe_connections=_PROBE_CONNECTIONS,
         probe_paths=frozenset(path.encode() for path in PROBE_PATHS),
     )
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class _Server(uvicorn.Server):
@@ -179,13 +154,13 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, *, engine: Engine, loader: Callable[[], Predictor], url: str, grace_s: float
+        self, config: uvicorn.Config, *, engine: Engine, loader: Callable[[], Predictor], where: str, grace_s: float
     ) -> None:
         super().__init__(config)
         self.failure: BaseException | None = None
         self._grace_s = grace_s
         self._stop_at: float | None = None  # of the monotonic clock
-        self._url = url
+        self._where = where
         self._engine = engine
         self._loader = loader
         self._loading: asyncio.Task[None] | None = None  # a reference, since the event loop keeps none to a task
@@ -218,4 +193,4 @@ class _Server(uvicorn.Server):
         else:
             gc.freeze()  # what is loaded stays: the garbage collector need not visit it again
             allocator.return_free_memory()
-            _logger.info("ready on %s", self._url)
+            _logger.info("ready on %s", self._where)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+import re
+import socket
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,6 +14,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.problem import Problem
+from service.web.middleware.cors import CORSPolicy
 from service.web.middleware.security_headers import security_headers
 from service.web.record import request_id
 from service.web.server.coalesced_writes import CoalescedWrites
@@ -19,6 +22,10 @@ from service.web.telemetry.metrics import Metrics
 
 # Requests that may wait on one connection while an earlier one is processed (HTTP pipelining).
 _MAX_PIPELINED = 32
+# How often to ask whether a half-closed connection was reset: nobody reads from it any more, and so notices.
+_RESET_CHECK_S = 0.5
+_ABSOLUTE_TARGET = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?([^/?#]*)(.*)", re.DOTALL)
+_ORIGIN_HEADER = re.compile(rb"\r\norigin:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
 
 
 @dataclass(kw_only=True)
@@ -48,12 +55,20 @@ class _Rejected(Exception):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Responds with a problem to what exceeds a limit, and closes the connection."""
+    """Responds with a problem to what exceeds a limit, and closes the connection.
 
-    def __init__(self, *, limits: ConnectionLimits, metrics: Metrics, **options: Any) -> None:
+    A client may close its half of the connection after its requests, and still gets their responses. It has left only
+    if the connection was reset, if a write failed, or if it closed its half in the middle of a request.
+    """
+
+    def __init__(self, *, limits: ConnectionLimits, metrics: Metrics, cors: CORSPolicy, **options: Any) -> None:
         super().__init__(**options)
         self._limits = limits
         self._metrics = metrics
+        self._cors = cors
+        self._message_complete = True
+        self._unparsed = b""  # what arrived last, while it is parsed
+        self._reset_check: asyncio.TimerHandle | None = None
         self._header_count = 0
         self._header_bytes = 0  # of the headers that are complete
         self._unframed_bytes = 0  # since the start of a request, or since the last data of its body
@@ -73,15 +88,30 @@ class LimitedProtocol(HttpToolsProtocol):
             self._reject("connections", _too_many())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer, and report that the client has disconnected."""
+        """Stop the timers, and report that the client has disconnected."""
         self._stop_header_timer()
+        if self._reset_check is not None:
+            self._reset_check.cancel()
         self._disconnected.set_result(None)
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection open for the responses to complete requests; returns whether there are any."""
+        if not self._message_complete or self.cycle is None or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False  # of the last request
+        self._reset_check = self.loop.call_later(_RESET_CHECK_S, self._check_reset)
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Parse it, unless the headers have become too long."""
         if self.transport.is_closing():
             return
+        self._unparsed = data
+        self._receive(data)
+        self._unparsed = b""
+
+    def _receive(self, data: bytes) -> None:
         self._unframed_bytes += len(data)
         self._unset_keepalive_if_required()
         self._parse(data)
@@ -97,7 +127,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _MAX_PIPELINED:
             self._raise("malformed", Problem(400, f"More than {_MAX_PIPELINED} requests wait on this connection."))
         self._header_count = self._header_bytes = self._unframed_bytes = 0
-        self._headers_complete = False
+        self._headers_complete = self._message_complete = False
         super().on_message_begin()
         self.scope["state"]["disconnected"] = self._disconnected  # see `Record`
 
@@ -124,6 +154,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 self._raise("malformed", Problem(400, "CONNECT is not allowed."))
             return  # the parser stops here, and `_parse` continues
+        self._resolve_target()
         if self._is_surplus and self.url.partition(b"?")[0] not in self._limits.probe_paths:
             self._raise("connections", _too_many())
         super().on_headers_complete()
@@ -139,6 +170,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Start counting anew. What follows is another request."""
         self._unframed_bytes = 0
         if not self.parser.should_upgrade():
+            self._message_complete = True
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -168,6 +200,33 @@ class LimitedProtocol(HttpToolsProtocol):
         lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
         lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
+
+    def _resolve_target(self) -> None:
+        """Check the Host header, and turn an absolute target into path and host (RFC 9112, 3.2)."""
+        hosts = [number for number, (name, _) in enumerate(self.headers) if name == b"host"]
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self._raise("malformed", Problem(400, f"The request has {len(hosts)} Host headers; it must have one."))
+        absolute = _ABSOLUTE_TARGET.fullmatch(self.url)
+        if absolute is None:
+            return
+        host, path = absolute.groups()
+        self.url = path if path.startswith(b"/") else b"/" + path
+        for number in hosts:
+            self.headers[number] = (b"host", host)
+
+    def _check_reset(self) -> None:
+        """Leave a half-closed connection that was reset meanwhile."""
+        if self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+        elif not self.transport.is_closing():
+            self._reset_check = self.loop.call_later(_RESET_CHECK_S, self._check_reset)
+
+    def _cors_headers(self) -> Mapping[str, str]:
+        """Return the headers for the Origin of this request; it may be among what is not parsed because of an error."""
+        origin = dict(self.headers or ()).get(b"origin")
+        if origin is None and (found := _ORIGIN_HEADER.search(self._unparsed)):
+            origin = found[1]
+        return self._cors.headers(origin.decode("latin-1") if origin is not None else None)
 
     def _count(self, count: int) -> None:
         self._header_bytes += count
@@ -203,7 +262,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._metrics.reject(cause)
         cycle = self.cycle
         if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
-            self.transport.write(raw_response(problem, default_headers=self.server_state.default_headers))
+            response = raw_response(
+                problem, default_headers=self.server_state.default_headers, more_headers=self._cors_headers()
+            )
+            self.transport.write(response)
         self.transport.close()
 
 
@@ -211,12 +273,15 @@ def _too_many() -> Problem:
     return Problem(503, "Too many connections.", headers={"Retry-After": "1"})
 
 
-def raw_response(problem: Problem, *, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def raw_response(
+    problem: Problem, *, default_headers: Iterable[tuple[bytes, bytes]], more_headers: Mapping[str, str]
+) -> bytes:
     """Encode a problem as a response, for what never reaches the application. The connection is closed after it.
 
     Args:
         problem: The problem.
         default_headers: uvicorn's own headers, such as Date.
+        more_headers: Others, such as those of CORS.
     """
     new_id = request_id()
     body = json.dumps({**problem.to_json(), "request_id": new_id}).encode()
@@ -227,6 +292,7 @@ def raw_response(problem: Problem, *, default_headers: Iterable[tuple[bytes, byt
         "connection": "close",
         "x-request-id": new_id,
         **problem.headers,
+        **more_headers,
     }
     headers = [
         *default_headers,

@@ -12,12 +12,14 @@ from prometheus_client.registry import Collector
 from service.web.engine.engine import Engine
 from service.web.record import STAGES, Record
 from service.web.telemetry.drift import Drift, Reference
+from service.web.upload.places import UploadPlaces
 
 _STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-# Why a request can be rejected: the first five by the application, the others by the connection before it.
+# Why a request can be rejected: the first six by the application, the others by the connection before it.
 CAUSES = {
     "queue_full": "every slot and every place in the queue was taken: 429",
-    "body_slow": "the body did not arrive in time, or was slower than the minimum rate: 408",
+    "uploads_full": "too many bodies were arriving: 429",
+    "body_slow": "the body stopped arriving, or was slower than the minimum rate: 408",
     "body_large": "the body was longer than the limit: 413",
     "deadline": "the response was not ready in time: 503",
     "not_ready": "the model was not loaded yet: 503; probes of /readyz count, too",
@@ -31,8 +33,9 @@ CAUSES = {
 class Metrics:
     """All metrics, in their own registry."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, places: UploadPlaces) -> None:
         self._engine = engine
+        self._places = places
         self._drift: Drift | None = None
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
@@ -93,7 +96,8 @@ class Metrics:
             ("slots", "Images that are processed at the same time.", engine.slots),
             ("slots_lost", "Slots lost to work that did not return in time.", health.slots_lost),
             ("permits", "Requests that may be inside at the same time.", engine.permits.count),
-            ("in_flight", "Requests whose body arrives, or that wait or are processed.", engine.permits.taken),
+            ("uploads", "Request bodies that arrive.", self._places.count),
+            ("in_flight", "Requests that wait or are processed.", engine.permits.taken),
             ("queue_depth", "Requests that wait for a slot.", engine.queue_depth),
         ):
             yield GaugeMetricFamily(f"fieldguide_{name}", text, value=value)

@@ -151,7 +151,8 @@ class TestAltered:
     @pytest.mark.parametrize("name", EVERY_FILE)
     def test_missing_file(self, folder: Path, archive: Path, name: str) -> None:
         (folder / name).unlink()
-        assert refusal_of(folder) == f"{name} is missing"
+        is_bundle = f"{folder} is not a bundle: " if name == MANIFEST else ""
+        assert refusal_of(folder) == f"{is_bundle}{name} is missing"
         without = rezipped(archive, lambda info, data: None if info.filename == name else (info, data))
         assert refusal_of(without) == f"{name} is missing"
 
@@ -200,10 +201,14 @@ class TestAltered:
 
     def test_folder_of_a_training(self, tmp_path: Path) -> None:
         bundle = write(tmp_path / "run" / "bundle")
-        assert refusal_of(bundle.parent) == f"{bundle.parent} is the folder of a training; its bundle is {bundle}"
+        assert refusal_of(bundle.parent) == f"{bundle.parent} is a run, not a bundle: its bundle is {bundle}"
+
+    def test_folder_of_a_training_that_has_not_finished(self, tmp_path: Path) -> None:
+        (tmp_path / "recipe.toml").touch()
+        assert refusal_of(tmp_path).startswith(f"{tmp_path} is a run that has no bundle: `fieldguide resume`")
 
     def test_empty_folder(self, tmp_path: Path) -> None:
-        assert refusal_of(tmp_path) == "manifest.json is missing"
+        assert refusal_of(tmp_path) == f"{tmp_path} is not a bundle: manifest.json is missing"
 
 
 class TestZip:

@@ -37,7 +37,9 @@ MEASURE = f"""
 def test_the_largest_images_take_12_bytes_a_pixel(tmp_path: Path) -> None:
     small = [(f"small {kind}", encode(flat("RGB", "red"), kind)) for kind in accepted_formats()]
     paths = []
-    for kind, data in (*small, *largest_images(PIXELS)):
+    largest = list(largest_images(PIXELS))
+    lacking = [(f"{kind}, without its end", data[:-2]) for kind, data in largest if kind.startswith("JPEG")]
+    for kind, data in (*small, *largest, *lacking):
         paths.append(tmp_path / kind)
         paths[-1].write_bytes(data)
     command = [sys.executable, "-c", textwrap.dedent(MEASURE), *map(str, paths)]

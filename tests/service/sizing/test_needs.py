@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.memory import Footprint, ServingLimits, bytes_needed
+from service.memory import Footprint, ServingLimits, bytes_needed, upload_bytes
 from service.settings import Settings
 from service.sizing.needs import GIB, Demand, Prices, Speed, size
 
@@ -43,7 +43,9 @@ def test_with_its_memory_no_limit_is_lowered_and_with_the_least_the_photos_still
     found = size(demand, SPEED, FOOTPRINT, max_pixels=MAX_PIXELS)
     limits = ServingLimits.of(Settings(), cores=4, max_pixels=MAX_PIXELS)
     assert found.memory_bytes == bytes_needed(FOOTPRINT, limits)
-    least = limits.at_most(queue=4, max_pixels=12_000_000, max_body_bytes=6_000_000)
+    least = limits.at_most(
+        queue=4, max_pixels=12_000_000, max_body_bytes=6_000_000, max_upload_memory=8 * upload_bytes(6_000_000)
+    )
     assert found.least_memory_bytes == bytes_needed(FOOTPRINT, least) < found.memory_bytes
 
 

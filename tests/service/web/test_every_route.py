@@ -44,7 +44,7 @@ CAUSES: dict[str, tuple[int, Callable[[str], dict[str, Any]]]] = {
     "no body": (400, of_kind("application/octet-stream", b"")),
     "too many bytes": (413, of_kind("application/octet-stream", bytes(MAX_BODY_BYTES + 1))),
     "a kind of body": (415, of_kind("text/html")),
-    "another kind of body": (415, of_kind("application/x-www-form-urlencoded")),
+    "another kind of body": (415, of_kind("text/xml")),
     "an encoded body": (415, lambda _: {"content": b"x", "headers": {"Content-Encoding": "gzip"}}),
     "no image": (415, lambda path: carry(path, b"hello")),
     "a damaged image": (422, lambda path: carry(path, IMAGE[: len(IMAGE) // 2])),

@@ -30,10 +30,9 @@ from service.web.routes.open_inference.tensors import (
     ServerMetadataResponse,
     ServerReadyResponse,
 )
-from service.web.upload.upload import UploadLimits, media_type_of, read_bytes
+from service.web.upload.upload import UploadLimits, is_unnamed, media_type_of, read_bytes
 
 _JSON_BYTES_HEADER = "Inference-Header-Content-Length"
-_MEDIA_TYPES = ("", "application/json", "application/octet-stream")  # the protocol's own client sends none
 _MODEL_PROBLEMS = (404, 503)
 
 
@@ -162,13 +161,14 @@ class ModelHandlers:
     )
     async def infer(self, request: Request) -> Response:
         """Classify an image, given as a BYTES tensor of one element: base64 in the JSON, or bytes after it."""
+        self._engine.permits.check()
+        predictor = self._predictor(request)
+        json_bytes = _json_bytes(request)
+        media_type = media_type_of(request.headers)
+        if media_type != "application/json" and not is_unnamed(media_type):  # the protocol's own client sends none
+            raise Problem(415, f"The Content-Type {media_type[:50]!r} is not accepted; send application/json.")
+        body = await read_bytes(request, limits=self._uploads)
         with self._engine.permits.take():
-            predictor = self._predictor(request)
-            json_bytes = _json_bytes(request)
-            media_type = media_type_of(request.headers)
-            if media_type not in _MEDIA_TYPES:
-                raise Problem(415, f"The Content-Type {media_type[:50]!r} is not accepted; send application/json.")
-            body = await read_bytes(request, limits=self._uploads)
             return await self._engine.run(functools.partial(_respond, body, json_bytes, predictor))
 
     def _predictor(self, request: Request) -> Predictor:

@@ -69,16 +69,19 @@ def test_exactly_the_surplus_is_rejected_at_once(bundle_path: Path, slots: int, 
         assert 'fieldguide_rejected_total{cause="queue_full"} 3.0' in httpx.get(server.url + "/metrics").text
 
 
-def test_stalled_uploads_block_for_one_deadline_at_most(bundle_path: Path) -> None:
-    flags = ("--threads", "1", "--queue-per-slot", "1", "--body-timeout-s", "1")
-    with RunningServer(bundle_path, *flags) as server, connections(server, 2) as clients:
+def test_stalled_uploads_take_no_place_of_the_queue(bundle_path: Path) -> None:
+    """Two of them kept everybody else out."""
+    flags = ("--threads", "1", "--queue-per-slot", "0", "--body-timeout-s", "1")
+    with RunningServer(bundle_path, *flags) as server, connections(server, 5) as clients:
         for client in clients:
             client.sendall(upload_head("/analyze", 1000) + b"half")
-        wait_until(lambda: gauge(server, "in_flight") == 2)
-        assert_problem(httpx.post(server.url + "/analyze", content=make_image(), headers=RAW), 429)
+        wait_until(lambda: gauge(server, "uploads") == 5)
+        assert gauge(server, "in_flight") == 0
+        assert httpx.post(server.url + "/analyze", content=make_image(), headers=RAW).status_code == 200
         for path in ("/livez", "/readyz", "/metrics", "/v1/model", "/"):
             assert httpx.get(server.url + path).status_code == 200
-        assert [read_response(client)[0] for client in clients] == [408, 408]
+        assert [read_response(client)[0] for client in clients] == [408] * 5
+        assert gauge(server, "uploads") == 0
         assert httpx.post(server.url + "/analyze", content=make_image(), headers=RAW).status_code == 200
 
 
@@ -106,6 +109,21 @@ def test_a_request_whose_client_disconnects_while_it_runs_frees_its_place(bundle
         wait_until(lambda: gauge(server, "in_flight") == 0)
         wait_until(lambda: gauge(server, "slots_lost") == 0)
         assert httpx.post(server.url + "/analyze", content=make_image(), headers=RAW).status_code == 200
+
+
+def test_a_half_closed_request_that_is_reset_frees_its_place(bundle_path: Path) -> None:
+    """Nobody reads from a half-closed connection any more, so that the reset must be asked for."""
+    flags = ("--threads", "1", "--queue-per-slot", "3")
+    with RunningServer(bundle_path, *flags, module=FAULTY) as server, connections(server, 4) as clients:
+        for client in clients:
+            client.sendall(upload("/analyze", image_of(SLOW)))
+            client.shutdown(socket.SHUT_WR)
+        wait_until(lambda: gauge(server, "queue_depth") == 3)
+        for client in clients[1:]:
+            reset(client)
+        wait_until(lambda: gauge(server, "queue_depth") == 0, within_s=2 * SLOW_S + 1)
+        assert read_response(clients[0])[0] == 200
+        assert server.log.count("client disconnected") >= 2
 
 
 def test_decoding_that_hangs_costs_its_slot(bundle_path: Path) -> None:

@@ -69,10 +69,21 @@ def test_keys_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     with pytest.raises(BadSetting, match="cannot be read"):
         APIKeys.read(Settings(api_keys_file=str(file)))
-    for content, reason in ((b"", "has no key"), (b"short\n", "key 1"), (b"\xff\xfe", "cannot be read")):
+    for content, reason in ((b"", "has no key"), (b"short\n", "key 1"), (b"\xff\xfe\0", "cannot be read")):
         file.write_bytes(content)
         with pytest.raises(BadSetting, match=reason):
             APIKeys.read(Settings(api_keys_file=str(file)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n", "\n\n"])
+def test_key_files_as_windows_writes_them(tmp_path: Path, encoding: str, end: str) -> None:
+    """A byte order mark was taken for a part of the first key."""
+    file = tmp_path / "keys.txt"
+    file.write_bytes(f"0123456789abcdef0{end}# the second{end}{KEY}{end}".encode(encoding))
+    keys = APIKeys.read(Settings(api_keys_file=str(file)))
+    assert keys.is_valid("0123456789abcdef0")
+    assert keys.is_valid(KEY)
 
 
 def test_a_service_whose_keys_cannot_be_read_does_not_start(bundle_path: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_pages_of_chosen_origins_may_show_the_page_in_a_frame(plain_path: Path) 
             assert "x-frame-options" not in headers
 
 
-@pytest.mark.parametrize("origins", ["none", "https://a.org; script-src *", "https://a.org 'self'", "a.org", ""])
+@pytest.mark.parametrize("origins", ["none", "https://a.org; script-src *", "https://a.org 'self'", "a.org"])
 def test_wrong_origins_of_frames_are_refused(plain_path: Path, origins: str) -> None:
     done = run_serve(str(plain_path), "--frame-ancestors", origins)
     assert done.returncode == 2

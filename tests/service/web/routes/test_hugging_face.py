@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,42 @@ def test_another_activation_than_the_models(client: httpx.Client, function: Any)
     assert "softmax" in assert_problem(post(client, function_to_apply=function), 400)
 
 
-@pytest.mark.parametrize("inputs", ["", "a.b", "YQ", "YQ==\n", "http://example.org/a.png", 7, ["YQ=="], {}])
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        *("", "a.b", "Y", "YQ=", "YQ==YQ==", "=", "YÜ==", "http://example.org/a.png"),
+        *("data:image/png,abc", "data:image/png;base64", "data:,", 7, ["YQ=="], {}),
+    ],
+)
 def test_inputs_that_are_not_base64(client: httpx.Client, inputs: Any) -> None:
     assert_problem(post(client, inputs), 400)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        base64.encodebytes(IMAGE).decode(),
+        base64.encodebytes(IMAGE).decode().replace("\n", "\r\n  "),
+        base64.b64encode(IMAGE).decode().rstrip("="),
+        base64.urlsafe_b64encode(IMAGE).decode(),
+        base64.urlsafe_b64encode(IMAGE).decode().rstrip("=") + "\n",
+        "data:image/png;base64," + base64.b64encode(IMAGE).decode(),
+        "DATA:;charset=utf-8;Base64," + base64.encodebytes(IMAGE).decode(),
+    ],
+    ids=["lines", "CRLF and blanks", "no padding", "URL-safe", "URL-safe, no padding", "data: URI", "data: URI, lines"],
+)
+def test_base64_as_encoders_write_it(client: httpx.Client, written: str) -> None:
+    """Only the standard alphabet on one line, padded, was taken."""
+    assert post(client, written).json() == post(client).json()
+
+
+@pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "application/octet-stream", None])
+def test_json_without_its_type_is_recognised(client: httpx.Client, media_type: str | None) -> None:
+    """`curl -d '{"inputs": ...}'` names the type of a form."""
+    body = json.dumps({"inputs": base64.b64encode(IMAGE).decode()}).encode()
+    headers = {"Content-Type": media_type} if media_type else {}
+    assert client.post(PATH, content=b"\r\n " + body, headers=headers).json() == post(client).json()
+    assert client.post(PATH, content=IMAGE, headers=headers).json() == post(client).json()
 
 
 def test_other_problems(client: httpx.Client, hub: InferenceClient) -> None:

@@ -103,6 +103,26 @@ def test_return_of_something_else(client: httpx.Client) -> None:
     assert "return" in assert_problem(post(client, make_image(), "?return=features"), 400)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *(("topk", "top_k"), ("top-k", "top_k"), ("TOP_K", "top_k"), ("topK", "top_k"), ("top_", "top_k")),
+        *(("tpo_k", "top_k"), ("top_n", "top_k"), ("stop_k", "top_k")),
+        *(("heat_map", "heatmap"), ("heatmaps", "heatmap"), ("Heatmap", "heatmap"), ("hetamap", "heatmap")),
+        *(("Return", "return"), ("returns", "return"), ("retrun", "return"), ("re-turn", "return")),
+    ],
+)
+def test_a_misspelled_parameter_is_named(client: httpx.Client, name: str, meant: str) -> None:
+    """`?topk=3` was ignored, and five classes came."""
+    detail = assert_problem(post(client, make_image(), f"?{name}=1"), 400)
+    assert detail == f"There is no query parameter {name!r}; write {meant!r}."
+
+
+@pytest.mark.parametrize("query", ["_=123", "utm_source=x", "k=3", "temperature=1", "", "map=1", "a" * 3000 + "=1"])
+def test_other_parameters_are_ignored(client: httpx.Client, query: str) -> None:
+    assert post(client, make_image(), f"?{query}").status_code == 200
+
+
 def test_no_label_under_the_threshold(plain_client: httpx.Client) -> None:
     response = post(plain_client, make_image("green")).json()
     assert response["label"] is None

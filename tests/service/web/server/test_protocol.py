@@ -234,6 +234,95 @@ def test_a_request_for_another_protocol_is_answered_in_this_one(
             data += connection.recv(65536)
 
 
+@pytest.mark.parametrize(
+    ("target", "path", "status"),
+    [
+        ("http://x", "/", 200),
+        ("http://x/", "/", 200),
+        ("HTTP://other.example:8000/livez", "/livez", 200),
+        ("http://x?top_k=1", "/", 200),
+        ("http://x/nothing?a=http://y/z", "/nothing", 404),
+        ("https://user@[::1]:80/livez", "/livez", 200),
+    ],
+)
+def test_an_absolute_target_is_its_path(bounded: RunningServer, target: str, path: str, status: int) -> None:
+    """`GET http://host HTTP/1.1`, as some proxies ask, was malformed."""
+    found, _, body = exchange(bounded, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert found == status
+    assert body == exchange(bounded, ask(path))[2] or status == 404
+
+
+def test_the_host_of_an_absolute_target_counts(bundle_path: Path) -> None:
+    """RFC 9112, 3.2.2. Otherwise the Host header could name a trusted host for a request to another one."""
+    with RunningServer(bundle_path, "--trusted-hosts", "good.example") as server:
+        for target, host, status in (
+            ("http://good.example/v1/model", "evil.example", 200),
+            ("http://evil.example/v1/model", "good.example", 400),
+            ("http://good.example:80@evil.example/v1/model", "good.example", 400),
+        ):
+            assert exchange(server, f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())[0] == status
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET /livez HTTP/1.1", 400),
+        ("GET http://x/livez HTTP/1.1", 400),
+        ("GET /livez HTTP/1.1\r\nHost: x\r\nHost: x", 400),
+        ("GET /livez HTTP/1.0\r\nHost: x\r\nhost: y", 400),
+        ("GET /livez HTTP/1.0", 200),
+        ("GET /livez HTTP/1.1\r\nHost:", 200),
+    ],
+)
+def test_a_request_has_one_host(bounded: RunningServer, head: str, status: int) -> None:
+    """RFC 9112, 3.2: HTTP/1.1 without a Host header was answered."""
+    response = exchange(bounded, f"{head}\r\n\r\n".encode())
+    assert response[0] == status
+    if status == 400:
+        assert_refused(response, 400)
+
+
+def test_a_client_that_closes_its_half_gets_its_answers(bounded: RunningServer) -> None:
+    """`nc -N`, and clients that end their request by a FIN, got nothing."""
+    asked = upload("/analyze", make_image("red"))
+    red = b'{"result":"red"}'
+    for requests, answers in ((asked, [red]), (ask("/livez") + asked, [b'"live"', red])):
+        with bounded.connect() as connection:
+            connection.sendall(requests)
+            connection.shutdown(socket.SHUT_WR)
+            received = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert received.count(b"HTTP/1.1 200") == len(answers)
+        assert all(answer in received for answer in answers)
+        assert received.lower().count(b"connection: close") == 1
+
+
+def test_a_client_that_closes_its_half_within_a_request_has_left(bounded: RunningServer) -> None:
+    for start in (START, upload_head("/analyze", 100) + b"half", b""):
+        with bounded.connect() as connection:
+            connection.sendall(start)
+            connection.shutdown(socket.SHUT_WR)
+            begun = time.monotonic()
+            assert ends(connection)
+            assert time.monotonic() - begun < 0.5
+
+
+@pytest.mark.parametrize("origins", ["https://page.example", "https://other.example,https://page.example", "*"])
+def test_rejections_of_the_connection_carry_cors_headers(bundle_path: Path, origins: str) -> None:
+    """A page of an allowed origin saw a failed connection in place of 431."""
+    with RunningServer(bundle_path, "--cors-origins", origins) as server:
+        long, many, origin = b"X: " + b"y" * 70_000 + b"\r\n", b"X: y\r\n" * 101, b"Origin: https://page.example\r\n"
+        for headers in (origin + long, origin + many, many + origin, b"Origin: https://page.example\r\nHost: a\r\n"):
+            _, found, _ = response = exchange(server, START + headers + b"\r\n")
+            assert_refused(response, 400 if b"Host" in headers else 431)
+            assert found["access-control-allow-origin"] == ("*" if origins == "*" else "https://page.example")
+            assert "X-Request-ID" in found["access-control-expose-headers"]
+            assert found["vary"] == "Origin"
+        strange = exchange(server, START + b"Origin: https://evil.example\r\n" + many + b"\r\n")[1]
+        assert strange.get("access-control-allow-origin") == ("*" if origins == "*" else None)
+        endless = exchange(server, START + b"X: " + b"y" * 300_000)[1]  # its Origin has not come yet
+        assert endless.get("access-control-allow-origin") == (None if "," in origins else origins)
+
+
 @pytest.mark.parametrize("target", ["example.org:443", "/", "/livez"])
 def test_connect_is_rejected(bounded: RunningServer, target: str) -> None:
     assert_refused(exchange(bounded, f"CONNECT {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()), 400)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import concurrent.futures
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,8 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.settings import Settings
-from service.web.server.process import _listen
 from tests.support.bundles import make_image, write_tiny_bundle
 from tests.support.server import RunningServer, read_response, run_serve
 
@@ -63,44 +60,6 @@ def test_requests_that_do_not_finish_are_cancelled(bundle_path: Path) -> None:
         assert server.stop() == 0
         assert time.monotonic() - start < 6
         assert "Traceback" not in server.log
-
-
-def test_port_taken(bundle_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = run_serve(str(bundle_path), "--port", str(port))
-    assert done.returncode == 3
-    assert done.stderr == f"error: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
-
-
-def test_host_that_does_not_exist(bundle_path: Path) -> None:
-    done = run_serve(str(bundle_path), "--host", "no.such.host.invalid", "--port", "0")
-    assert done.returncode == 3
-    assert done.stderr.startswith("error: cannot listen on no.such.host.invalid")
-    assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
-def test_the_address_for_ipv6_takes_ipv4_too(bundle_path: Path) -> None:
-    """The container listens on `::`; it answered on IPv6 alone."""
-    with RunningServer(bundle_path, "--host", "::") as server:
-        port = server.url.rpartition(":")[2]
-        for address in ("127.0.0.1", "[::1]"):
-            assert httpx.get(f"http://{address}:{port}/readyz").status_code == 200
-
-
-def test_without_ipv6_its_address_is_that_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
-    with _listen(Settings(host="::", port=0)) as listener:
-        assert listener.family == socket.AF_INET
-        assert listener.getsockname()[0] == "0.0.0.0"
-
-
-@pytest.mark.parametrize("host", ["a..b", "x" * 64])
-def test_invalid_host_names(bundle_path: Path, host: str) -> None:
-    done = run_serve(str(bundle_path), "--host", host, "--port", "0")
-    assert done.returncode == 3
-    assert done.stderr == f"error: cannot listen on {host} port 0: this is not a valid host name\n"
 
 
 def test_refused_bundles(bundle_path: Path, tmp_path: Path) -> None:

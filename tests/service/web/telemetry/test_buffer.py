@@ -16,6 +16,7 @@ from service.web.record import Record
 from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.logs import Entry
 from service.web.telemetry.metrics import Metrics
+from service.web.upload.places import UploadPlaces
 from tests.support.server import RunningServer
 
 
@@ -38,7 +39,7 @@ def logged_ids(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_a_few_records_are_passed_on_together_and_soon(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    buffer = RecordBuffer(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine, UploadPlaces(1)))
 
     async def run() -> None:
         for number in range(3):
@@ -56,7 +57,7 @@ def test_a_few_records_are_passed_on_together_and_soon(engine: Engine, caplog: p
 
 def test_many_records_do_not_wait(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    buffer = RecordBuffer(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine, UploadPlaces(1)))
 
     async def run() -> None:
         for number in range(40):
@@ -71,7 +72,7 @@ def test_many_records_do_not_wait(engine: Engine, caplog: pytest.LogCaptureFixtu
 
 def test_a_request_is_logged_with_its_own_time_and_duration(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    buffer = RecordBuffer(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine, UploadPlaces(1)))
     now, request = time.time(), ended(0)
 
     async def run() -> None:
@@ -88,7 +89,7 @@ def test_a_request_is_logged_with_its_own_time_and_duration(engine: Engine, capl
 
 def test_nothing_is_logged_below_the_log_level(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    buffer = RecordBuffer(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine, UploadPlaces(1)))
 
     async def run() -> None:
         buffer.add(ended(0), traceparent="")

@@ -19,6 +19,7 @@ from service.web.engine import Engine
 from service.web.record import STAGES, Record
 from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.metrics import Metrics
+from service.web.upload.places import UploadPlaces
 from tests.service.web.telemetry.test_drift import METRICS
 from tests.support.bundles import make_image, write_tiny_bundle
 from tests.support.server import RunningServer, exchange
@@ -75,7 +76,7 @@ def test_requests_stages_and_drift(watched: RunningServer) -> None:
 
 def test_a_rejected_request_counts_for_its_route(predictor: Predictor) -> None:
     engine = Engine(threads=1, predictor=predictor)
-    buffer = RecordBuffer(Metrics(engine))
+    buffer = RecordBuffer(Metrics(engine, UploadPlaces(1)))
     engine.permits.taken = engine.permits.count
 
     async def ask() -> None:
@@ -96,7 +97,7 @@ def test_a_rejected_request_counts_for_its_route(predictor: Predictor) -> None:
 
 def test_a_stage_may_end_while_its_request_is_counted(predictor: Predictor) -> None:
     """Cancelled work continues, and still adds stages to its record."""
-    metrics = Metrics(Engine(threads=1, predictor=predictor))
+    metrics = Metrics(Engine(threads=1, predictor=predictor), UploadPlaces(1))
     request = Record(id="1", method="POST", path="/analyze")
     done = threading.Event()
 

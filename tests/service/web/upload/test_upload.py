@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +16,7 @@ import pytest
 from service.web.upload.upload import Upload
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
+from tests.support.programs import program
 from tests.support.server import RunningServer, exchange, read_response
 
 MAX_BODY_BYTES = 200_000  # of the fixture `server`
@@ -120,6 +124,39 @@ def _send_for(duration_s: float, connection: socket.socket, chunk: bytes) -> Non
     while time.monotonic() < deadline:
         connection.sendall(chunk)
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [None, "application/x-www-form-urlencoded", "Application/X-WWW-form-urlencoded; q=1", "binary/octet-stream"],
+)
+@pytest.mark.parametrize("encoding", ["PNG", "JPEG", "BMP", "WEBP", "GIF"])
+def test_an_image_whose_type_nobody_named(client: httpx.Client, media_type: str | None, encoding: str) -> None:
+    """`curl --data-binary @photo.jpg` names the type of a form, urllib too, and others none: all of them got 415."""
+    headers = {"Content-Type": media_type} if media_type else {}
+    for path in ("/analyze", "/v1/predict"):
+        response = client.post(path, content=make_image("red", encoding=encoding), headers=headers)
+        assert response.status_code == 200, response.text
+
+
+def test_clients_that_name_no_type_themselves(server: RunningServer, tmp_path: Path) -> None:
+    image = make_image("red", size=(200, 150), encoding="JPEG")
+    with urllib.request.urlopen(urllib.request.Request(f"{server.url}/analyze", data=image)) as response:
+        assert json.load(response) == {"result": "red"}
+    (tmp_path / "a.jpg").write_bytes(image)
+    for arguments in (["--data-binary", "@a.jpg"], ["-H", "Content-Type:", "--data-binary", "@a.jpg"], ["-T", "a.jpg"]):
+        command = [program("curl"), "--silent", "--request", "POST", *arguments, f"{server.url}/analyze"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout == '{"result":"red"}', arguments
+
+
+@pytest.mark.parametrize("encoding", ["PNG", "JPEG", "BMP", "WEBP", "GIF"])
+def test_what_curl_makes_of_an_image_as_data_is_explained(client: httpx.Client, encoding: str) -> None:
+    """`curl -d @photo.jpg` leaves bytes out, `curl -d file=@photo.jpg` sends these very letters."""
+    kept = bytes(byte for byte in make_image("red", encoding=encoding) if byte not in b"\0\r\n")
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    for body in (kept, b"file=@photo.jpg", b"file=%40photo.jpg&top_k=3"):
+        assert "--data-binary" in assert_problem(client.post("/analyze", content=body, headers=headers), 415)
 
 
 def test_slow_body(server: RunningServer) -> None:
