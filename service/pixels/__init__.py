@@ -15,13 +15,14 @@ NumPy only. Scaling, mean and standard deviation are part of the ONNX graph.
                   is decoded already
 """
 
-from service.pixels.decoding import formats
+from service.pixels.decoding import HEIC_ADVICE, formats
 from service.pixels.errors import ImageError, UndecodableImage, UnsupportedImage
 from service.pixels.picture import DECODER_VERSION, Picture, UInt8Array, decode, from_image, load
 from service.pixels.spec import Filter, Limits, Mode, PixelSpec
 
 __all__ = [
     "DECODER_VERSION",
+    "HEIC_ADVICE",
     "Filter",
     "ImageError",
     "Limits",

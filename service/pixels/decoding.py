@@ -11,6 +11,7 @@ from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from service.pixels.errors import DAMAGED, UndecodableImage, UnsupportedImage
 
+HEIC_ADVICE = "HEIC is read only with an extra: pip install 'fieldguide[heic]'"
 _MAX_READS = 100_000
 _JPEG_REDUCTIONS = (8, 4, 2)
 _PILLOW_MODULES = r"PIL\."
@@ -48,9 +49,7 @@ def open_image(data: bytes) -> Image.Image:
         if _has_image_signature(data):
             raise UndecodableImage(DAMAGED) from error
         if _is_heic(data):
-            raise UnsupportedImage(
-                "The image is HEIC, which is read only with the extra heic (pillow-heif)."
-            ) from error
+            raise UnsupportedImage(f"The image is HEIC. {HEIC_ADVICE}.") from error
         raise UnsupportedImage(f"This is not an image in an accepted format ({', '.join(formats())}).") from error
     except Image.DecompressionBombError as error:
         raise UndecodableImage("The image has too many pixels.") from error

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from service.inputs import Found, first_few, is_file, is_image_content
-from service.pixels import formats
+from service.pixels import HEIC_ADVICE, formats
 from trainer.catalog.levels import Place
 from trainer.catalog.row import Row
 
@@ -106,8 +106,8 @@ def heic_images(images: Sequence[PurePosixPath]) -> Iterator[str]:
     if counts:
         shown = [f"{str(folder)!r} {count:,}" for folder, count in sorted(counts.items())]
         yield (
-            f"{counts.total():,} images are HEIC by their suffix, which is read only with the extra heic: install that "
-            f"({first_few(shown)})."
+            f"{counts.total():,} images are HEIC by their suffix and cannot be read ({first_few(shown)}). "
+            f"{HEIC_ADVICE}."
         )
 
 

@@ -200,5 +200,7 @@ def test_the_reduction_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"mif1"])
 def test_heic_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch, brand: bytes) -> None:
     monkeypatch.setattr("service.pixels.decoding.formats", lambda: ("JPEG", "PNG"))
-    with pytest.raises(UnsupportedImage, match="The image is HEIC, which is read only with the extra heic"):
+    with pytest.raises(
+        UnsupportedImage, match=r"HEIC. HEIC is read only with an extra: pip install 'fieldguide\[heic\]'"
+    ):
         load(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(64), CROP)

@@ -310,7 +310,8 @@ def test_heic_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("trainer.catalog.folder_remarks.formats", lambda: ("JPEG",))
     put(tmp_path, "cat/1.HEIC", "cat/2.heif", "dog/3.jpg")
     (remark,) = read_folder(tmp_path).remarks
-    assert "2 images are HEIC by their suffix, which is read only with the extra heic" in remark
+    assert "2 images are HEIC by their suffix and cannot be read" in remark
+    assert remark.endswith("HEIC is read only with an extra: pip install 'fieldguide[heic]'.")
     assert "'cat' 2" in remark
 
 
