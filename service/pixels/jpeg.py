@@ -16,8 +16,8 @@ _START_OF_IMAGE = b"\xff\xd8"
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # markers with a length after them, and the end of the image
 _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
 _COEFFICIENTS = 64
-# What is put in place of missing data: the shortest Huffman codes, and the longest ones. Patterns that are more alike give
-# the same pixels now and then, although a byte or two of the data are missing.
+# What is put in place of missing data: the shortest Huffman codes, and the longest ones. Patterns that are more alike
+# sometimes give the same pixels, although a byte or two of the data are missing.
 _FILLERS = (b"\x00" * 64, b"\xfe" * 64)
 # What a disk leaves of a file that was never written to its end.
 _PADDING = bytes(16)
