@@ -54,3 +54,23 @@ class Visit:
 
 def upload(page: Page, data: bytes, *, name: str = "photo.png") -> None:
     page.set_input_files("#pick", {"name": name, "mimeType": "image/png", "buffer": data})
+
+
+def give(page: Page, kind: str, *files: tuple[str, str, bytes]) -> None:
+    """Paste or drop files, each with its name and type.
+
+    kind  the name of the event: paste, dragenter, drop
+    """
+    page.evaluate(
+        """([kind, files]) => {
+            const transfer = new DataTransfer();
+            for (const [name, type, bytes] of files) {
+                transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+            }
+            const event = kind === "paste"
+                ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })
+                : new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true });
+            document.body.dispatchEvent(event);
+        }""",
+        [kind, [[name, media_type, list(data)] for name, media_type, data in files]],
+    )

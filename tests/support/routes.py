@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+_SCRIPTS = (
+    "about", "api_key", "app", "code", "element", "heatmap", "model", "names", "photos", "prediction", "service",
+    "shrink", "stage",
+)  # fmt: skip
+# The files of the page, and what they are.
+PAGE_FILES = {
+    **{f"/page/{name}.js": "text/javascript" for name in _SCRIPTS},
+    "/page/style.css": "text/css",
+    "/page/icon.svg": "image/svg+xml",
+}
+
 _READ, _UPLOAD = "GET, HEAD, OPTIONS", "POST, OPTIONS"
 
 ROUTES = {
     "/": _READ,
-    "/page/app.js": _READ,
-    "/page/prediction.js": _READ,
-    "/page/heatmap.js": _READ,
-    "/page/api_key.js": _READ,
-    "/page/service.js": _READ,
-    "/page/style.css": _READ,
-    "/page/icon.svg": _READ,
+    **dict.fromkeys(PAGE_FILES, _READ),
     "/v1/model": _READ,
     "/v1/predict": _UPLOAD,
     "/analyze": _UPLOAD,

@@ -13,15 +13,16 @@ from starlette.routing import Route
 from service.ui import base_css, page_headers
 from service.web.routes.endpoint import Endpoint, Handler, Operation, Parameter, describe
 
+_HTML, _SCRIPT, _STYLE = "text/html; charset=utf-8", "text/javascript; charset=utf-8", "text/css; charset=utf-8"
+_SCRIPTS = (
+    "about.js", "api_key.js", "app.js", "code.js", "element.js", "heatmap.js", "model.js", "names.js", "photos.js",
+    "prediction.js", "service.js", "shrink.js", "stage.js",
+)  # fmt: skip
 # Path -> (file in this package, content type).
 _FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page/app.js": ("app.js", "text/javascript; charset=utf-8"),
-    "/page/prediction.js": ("prediction.js", "text/javascript; charset=utf-8"),
-    "/page/heatmap.js": ("heatmap.js", "text/javascript; charset=utf-8"),
-    "/page/api_key.js": ("api_key.js", "text/javascript; charset=utf-8"),
-    "/page/service.js": ("service.js", "text/javascript; charset=utf-8"),
-    "/page/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/": ("index.html", _HTML),
+    **{f"/page/{name}": (name, _SCRIPT) for name in _SCRIPTS},
+    "/page/style.css": ("style.css", _STYLE),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 

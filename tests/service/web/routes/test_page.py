@@ -5,16 +5,9 @@ import re
 import httpx
 import pytest
 
-FILES = {
-    "/": "text/html",
-    "/page/app.js": "text/javascript",
-    "/page/prediction.js": "text/javascript",
-    "/page/heatmap.js": "text/javascript",
-    "/page/api_key.js": "text/javascript",
-    "/page/service.js": "text/javascript",
-    "/page/style.css": "text/css",
-    "/page/icon.svg": "image/svg+xml",
-}
+from tests.support.routes import PAGE_FILES
+
+FILES = {"/": "text/html", **PAGE_FILES}
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -42,9 +35,9 @@ def test_an_unchanged_file_is_not_sent_again(client: httpx.Client, path: str) ->
 
 def test_the_page_loads_only_its_own_files_and_all_of_them_exist(client: httpx.Client) -> None:
     for path in FILES:
-        text = client.get(path).text.replace("http://www.w3.org/2000/svg", "").replace("http://…", "")
-        assert not re.search(r"https?://|url\(|@import|//[a-z]+\.", text), path
-    asked = set(re.findall(r'(?:href|src)="([^"]+)"', client.get("/").text))
+        text = client.get(path).text.replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|\burl\(|@import|//[a-z]+\.", text), path
+    asked = set(re.findall(r'(?:href|src)="(page/[^"]+)"', client.get("/").text))
     scripts = [client.get(path).text for path, kind in FILES.items() if kind == "text/javascript"]
     asked |= {f"page/{name}" for name in re.findall(r'from "\./([^"]+)"', "".join(scripts))}
     assert {f"/{name}" for name in asked} == set(FILES) - {"/"}
