@@ -109,4 +109,4 @@ def _public_paths(routes: Iterable[Route]) -> frozenset[str]:
 
 
 async def _not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise Problem(404, "There is nothing at this path.")
+    raise Problem(404, "There is nothing at this path; /docs lists what there is.")

@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 _FLAGS = [
     "--no-sandbox",
@@ -74,3 +74,22 @@ def give(page: Page, kind: str, *files: tuple[str, str, bytes]) -> None:
         }""",
         [kind, [[name, media_type, list(data)] for name, media_type, data in files]],
     )
+
+
+def watch_uploads(page: Page) -> None:
+    """Keep the body of the last upload in the page: the browser does not hand out the bytes of a Blob otherwise."""
+    page.evaluate("""() => {
+        const send = XMLHttpRequest.prototype.send;
+        XMLHttpRequest.prototype.send = function (body) {
+            window.lastBody = new Response(body).arrayBuffer().then((buffer) => [...new Uint8Array(buffer)]);
+            return send.call(this, body);
+        };
+    }""")
+
+
+def uploaded(page: Page, photo: bytes) -> bytes:
+    """Upload a photo, and return what was sent once it is answered."""
+    page.evaluate("document.getElementById('result').replaceChildren()")
+    upload(page, photo)
+    expect(page.locator("#result .bars")).to_be_visible()
+    return bytes(page.evaluate("() => lastBody"))

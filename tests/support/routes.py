@@ -1,23 +1,25 @@
-"""Every path of the service, as in the OpenAPI document, and its methods."""
+"""Every path of the service, as in its OpenAPI document, and its methods."""
 
 from __future__ import annotations
 
 _SCRIPTS = (
-    "about", "api_key", "app", "code", "element", "heatmap", "model", "names", "photos", "prediction", "service",
-    "shrink", "stage",
+    "about", "api_key", "app", "code", "docs", "docs_schema", "element", "heatmap", "model", "names", "photos",
+    "prediction", "service", "shrink", "stage",
 )  # fmt: skip
 # The files of the page, and what they are.
 PAGE_FILES = {
     **{f"/page/{name}.js": "text/javascript" for name in _SCRIPTS},
     "/page/style.css": "text/css",
+    "/page/docs.css": "text/css",
     "/page/icon.svg": "image/svg+xml",
 }
 
 _READ, _UPLOAD = "GET, HEAD, OPTIONS", "POST, OPTIONS"
 
-ROUTES = {
-    "/": _READ,
-    **dict.fromkeys(PAGE_FILES, _READ),
+# For browsers, so not in the OpenAPI document.
+PAGES = {"/": _READ, "/docs": _READ, **dict.fromkeys(PAGE_FILES, _READ)}
+# Those of the document.
+API = {
     "/v1/model": _READ,
     "/v1/predict": _UPLOAD,
     "/analyze": _UPLOAD,
@@ -36,6 +38,9 @@ ROUTES = {
     "/v2/models/{name}/versions/{version}/infer": _UPLOAD,
     "/models/{name}": _UPLOAD,
 }
+
+
+ROUTES = {**PAGES, **API}
 
 
 def of_the_model(path: str) -> str:

@@ -49,7 +49,10 @@ class ModelHandler:
 
     @describe(
         Operation(
-            summary="The model of this service", responses={"application/json": ModelDetailsResponse}, problems=(503,)
+            name="get_model",
+            summary="The model of this service",
+            responses={"application/json": ModelDetailsResponse},
+            problems=(503,),
         )
     )
     async def get(self, _request: Request) -> Response:

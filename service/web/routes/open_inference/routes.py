@@ -64,7 +64,11 @@ class ServerHandlers:
         self._health = health
 
     @describe(
-        Operation(summary="Name and version of the server", responses={"application/json": ServerMetadataResponse})
+        Operation(
+            name="v2_server_metadata",
+            summary="Name and version of the server",
+            responses={"application/json": ServerMetadataResponse},
+        )
     )
     async def metadata(self, _request: Request) -> Response:
         """Return the server's name, version and extensions of the protocol."""
@@ -77,6 +81,7 @@ class ServerHandlers:
 
     @describe(
         Operation(
+            name="v2_server_live",
             summary="Whether the process is alive",
             responses={"application/json": ServerLiveResponse},
             problems=(503,),
@@ -90,6 +95,7 @@ class ServerHandlers:
 
     @describe(
         Operation(
+            name="v2_server_ready",
             summary="Whether images can be classified",
             responses={"application/json": ServerReadyResponse},
             problems=(503,),
@@ -111,6 +117,7 @@ class ModelHandlers:
 
     @describe(
         Operation(
+            name="v2_model_metadata",
             summary="The inputs and outputs of the model",
             responses={"application/json": ModelMetadataResponse},
             problems=_MODEL_PROBLEMS,
@@ -133,6 +140,7 @@ class ModelHandlers:
 
     @describe(
         Operation(
+            name="v2_model_ready",
             summary="Whether the model is ready",
             responses={"application/json": ModelReadyResponse},
             problems=_MODEL_PROBLEMS,
@@ -146,6 +154,7 @@ class ModelHandlers:
 
     @describe(
         Operation(
+            name="v2_model_infer",
             summary="Classify an image, by the Open Inference Protocol",
             parameters=(
                 Parameter(

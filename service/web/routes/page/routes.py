@@ -15,14 +15,16 @@ from service.web.routes.endpoint import Endpoint, Handler, Operation, Parameter,
 
 _HTML, _SCRIPT, _STYLE = "text/html; charset=utf-8", "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 _SCRIPTS = (
-    "about.js", "api_key.js", "app.js", "code.js", "element.js", "heatmap.js", "model.js", "names.js", "photos.js",
-    "prediction.js", "service.js", "shrink.js", "stage.js",
+    "about.js", "api_key.js", "app.js", "code.js", "docs.js", "docs_schema.js", "element.js", "heatmap.js", "model.js",
+    "names.js", "photos.js", "prediction.js", "service.js", "shrink.js", "stage.js",
 )  # fmt: skip
 # Path -> (file in this package, content type).
 _FILES = {
     "/": ("index.html", _HTML),
+    "/docs": ("docs.html", _HTML),
     **{f"/page/{name}": (name, _SCRIPT) for name in _SCRIPTS},
     "/page/style.css": ("style.css", _STYLE),
+    "/page/docs.css": ("docs.css", _STYLE),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
@@ -50,6 +52,7 @@ def _file_handler(content: bytes, headers: Mapping[str, str]) -> Handler:
 
     @describe(
         Operation(
+            name="",
             summary="The page, or one of its files",
             parameters=(
                 Parameter(

@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.routes import PAGE_FILES
 
-FILES = {"/": "text/html", **PAGE_FILES}
+PAGES = ("/", "/docs")
+FILES = {**dict.fromkeys(PAGES, "text/html"), **PAGE_FILES}
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -37,12 +38,12 @@ def test_the_page_loads_only_its_own_files_and_all_of_them_exist(client: httpx.C
     for path in FILES:
         text = client.get(path).text.replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|\burl\(|@import|//[a-z]+\.", text), path
-    asked = set(re.findall(r'(?:href|src)="(page/[^"]+)"', client.get("/").text))
+    asked = set(re.findall(r'(?:href|src)="(page/[^"]+)"', "".join(client.get(page).text for page in PAGES)))
     scripts = [client.get(path).text for path, kind in FILES.items() if kind == "text/javascript"]
     asked |= {f"page/{name}" for name in re.findall(r'from "\./([^"]+)"', "".join(scripts))}
-    assert {f"/{name}" for name in asked} == set(FILES) - {"/"}
+    assert {f"/{name}" for name in asked} == set(PAGE_FILES)
 
 
 def test_no_inline_script_or_style(client: httpx.Client) -> None:
-    html = client.get("/").text
+    html = "".join(client.get(page).text for page in PAGES)
     assert not re.search(r"<style|<script(?![^>]*\bsrc=)|\bstyle=|\bon[a-z]+=|javascript:", html)

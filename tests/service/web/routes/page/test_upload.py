@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import upload
+from tests.support.browser import upload, uploaded, watch_uploads
 from tests.support.bundles import make_image
 from tests.support.server import RunningServer
 
 pytestmark = pytest.mark.browser
 
-MODEL_SHORT_SIDE = 36  # of the tiny bundle
-MARGIN = 3  # of the page
 SLOW_BYTES_PER_S = 100_000
 
 
@@ -39,25 +38,6 @@ def large_photo(*, encoding: str, orientation: int = 1, alpha: bool = False) -> 
     return file.getvalue()
 
 
-def watch_uploads(page: Page) -> None:
-    """Keep the body of the last upload in the page: the browser does not hand out the bytes of a Blob otherwise."""
-    page.evaluate("""() => {
-        const send = XMLHttpRequest.prototype.send;
-        XMLHttpRequest.prototype.send = function (body) {
-            window.lastBody = new Response(body).arrayBuffer().then((buffer) => [...new Uint8Array(buffer)]);
-            return send.call(this, body);
-        };
-    }""")
-
-
-def uploaded(page: Page, photo: bytes) -> bytes:
-    """Upload a photo, and return what was sent once it is answered."""
-    page.evaluate("document.getElementById('result').replaceChildren()")
-    upload(page, photo)
-    expect(page.locator("#result .bars")).to_be_visible()
-    return bytes(page.evaluate("() => lastBody"))
-
-
 @pytest.fixture(scope="module")
 def patient(bundle_path: Path) -> Iterator[RunningServer]:
     """A service that waits for a slow upload."""
@@ -68,11 +48,10 @@ def patient(bundle_path: Path) -> Iterator[RunningServer]:
 def test_a_long_photo_is_sent_smaller_and_upright(visit: Any, server: RunningServer) -> None:
     page = visit(server)
     watch_uploads(page)
-    scale = MARGIN * MODEL_SHORT_SIDE / 900
     for orientation in range(1, 9):
         image = Image.open(io.BytesIO(uploaded(page, large_photo(encoding="JPEG", orientation=orientation))))
         upright = (1200, 900) if orientation < 5 else (900, 1200)
-        assert image.size == (round(upright[0] * scale), round(upright[1] * scale))
+        assert image.size == tuple(math.ceil(side / 8) for side in upright)  # 113: at least twice the 36 of the model
         assert (image.format, dict(image.getexif())) == ("JPEG", {})
         facts = page.locator("#result .facts").first
         expect(facts).to_contain_text(f"{upright[0]:,} × {upright[1]:,} pixels, sent as {image.width} × {image.height}")
@@ -108,22 +87,31 @@ def test_a_long_file_that_the_browser_cannot_decode_is_sent_as_it_is(visit: Any,
     expect(page.get_by_role("alert")).to_have_text("This file is 1.5 MB; the limit is 0.2 MB. Choose a smaller photo.")
 
 
-@pytest.mark.parametrize(("mode", "expected"), [("crop", [1024, 768]), ("squish", [1024, 768]), ("pad", [768, 576])])
+@pytest.mark.parametrize(
+    ("mode", "size", "expected"),
+    [
+        ("crop", [4000, 3000], 2),  # 750: at least twice 256
+        ("squish", [3000, 4000], 2),
+        ("pad", [4000, 3000], 2),
+        ("pad", [4200, 300], 3),  # by the long side
+        ("crop", [4200, 300], 0),
+        ("crop", [2048, 2048], 2),
+        ("crop", [2047, 2047], 1),
+        ("crop", [40, 1], 0),
+    ],
+)
 def test_the_size_follows_how_the_model_sees_a_photo(
-    visit: Any, server: RunningServer, mode: str, expected: list[int]
+    visit: Any, server: RunningServer, mode: str, size: list[int], expected: int
 ) -> None:
     page = visit(server)
     found = page.evaluate(
-        """async (mode) => {
-            const { uploadSize } = await import("./page/shrink.js");
-            const pixels = { mode, size: 256, resize_short: 256 };
-            const { width, height } = uploadSize({ width: 4000, height: 3000 }, pixels);
-            const small = uploadSize({ width: 40, height: 1 }, pixels);
-            return [width, height, small.width, small.height];
+        """async ([mode, [width, height]]) => {
+            const { halvings } = await import("./page/shrink.js");
+            return halvings({ width, height }, { mode, size: 256, resize_short: 256 });
         }""",
-        mode,
+        [mode, size],
     )
-    assert found == [*expected, 40, 1]
+    assert found == expected
 
 
 def slow_down(page: Page) -> None:
