@@ -82,7 +82,13 @@ def _routes(
         Route("/analyze", Endpoint(post=AnalyzeHandler(engine, uploads).post)),
         Route("/livez", Endpoint(get=health.live)),
         Route("/readyz", Endpoint(get=health.ready)),
-        *page_routes(_frame_ancestors(settings)),
+        *page_routes(
+            engine,
+            uploads,
+            frame_ancestors=_frame_ancestors(settings),
+            camera=settings.camera == "on",
+            needs_key=info.needs_key,
+        ),
     ]
     if settings.open_inference == "on":
         routes += open_inference_routes(engine, uploads, health)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-_SCRIPTS = (
-    "about", "api_key", "app", "code", "docs", "docs_schema", "element", "heatmap", "model", "names", "photos",
-    "prediction", "service", "shrink", "stage",
-)  # fmt: skip
-# The files of the page, and what they are.
+from pathlib import Path
+
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+# The files of the pages, and what they are.
 PAGE_FILES = {
-    **{f"/page/{name}.js": "text/javascript" for name in _SCRIPTS},
-    "/page/style.css": "text/css",
-    "/page/docs.css": "text/css",
-    "/page/icon.svg": "image/svg+xml",
+    f"/page/{file.name}": _TYPES[file.suffix]
+    for file in sorted((Path(__file__).resolve().parents[2] / "service" / "web" / "routes" / "page").iterdir())
+    if file.suffix in _TYPES
 }
 
 _READ, _UPLOAD = "GET, HEAD, OPTIONS", "POST, OPTIONS"
 
 # For browsers, so not in the OpenAPI document.
-PAGES = {"/": _READ, "/docs": _READ, **dict.fromkeys(PAGE_FILES, _READ)}
+PAGES = {"/": "GET, POST, HEAD, OPTIONS", "/docs": _READ, **dict.fromkeys(PAGE_FILES, _READ)}
 # Those of the document.
 API = {
     "/v1/model": _READ,
@@ -50,4 +48,4 @@ def of_the_model(path: str) -> str:
 
 # The same with the name and version of that model.
 PATHS = {of_the_model(path): allow for path, allow in ROUTES.items()}
-UPLOADS = tuple(path for path, allow in PATHS.items() if "POST" in allow)
+UPLOADS = tuple(path for path in map(of_the_model, API) if "POST" in PATHS[path])

@@ -3,9 +3,11 @@
 import { showAbout } from "./about.js";
 import { askForKey } from "./api_key.js";
 import { modelDetails, onNewModel } from "./model.js";
+import { captureFrame, startCamera, stopCamera, watchCamera } from "./camera.js";
 import { DONE, Photo, cancelRest, classifyAll } from "./photos.js";
 import { introduction, predictionElements, sentence } from "./prediction.js";
 import { ServiceError, onKeyNeeded } from "./service.js";
+import { saveCsv, showStrip } from "./strip.js";
 import { showHeatmap, showPhoto, showProgress } from "./stage.js";
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((found) => [found.id, found]));
@@ -13,16 +15,31 @@ const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((foun
 let photos = []; // the photos that were chosen last
 let selected = null; // the one that is shown
 let shown = ""; // which state of it the right side shows
-let work = null; // AbortController of the work on them
+let work = null; // AbortController of the work on them, or of the live camera
 let introduced = null; // details of the model that the page names
+
+const MAX_PHOTOS = 100; // at once; for more there is a command
 
 /** Take new photos in place of those before. */
 function take(files) {
-  work?.abort();
-  for (const photo of photos) photo.forget();
-  photos = files.map((file) => new Photo(file));
+  clear();
+  photos = files.slice(0, MAX_PHOTOS).map((file) => new Photo(file));
   [selected] = photos;
+  const count = files.length.toLocaleString("en");
+  page["strip-note"].textContent = files.length > MAX_PHOTOS
+    ? `Only the first ${MAX_PHOTOS} of ${count} photos were taken. For more there is the command “fieldguide predict”.` : "";
   return run();
+}
+
+/** Stop what is going on, and forget the photos before. */
+function clear() {
+  work?.abort();
+  work = null;
+  showLive(false);
+  for (const photo of photos) photo.forget();
+  photos = [];
+  selected = null;
+  shown = "";
 }
 
 /** Classify what is not finished. */
@@ -51,6 +68,7 @@ function cancel() {
 function render() {
   showPhoto(page, selected);
   showProgress(page, photos);
+  showStrip(page, photos, { selected, onSelect: select });
   const { state, isFinished } = selected;
   const isBusy = !isFinished;
   page.prediction.setAttribute("aria-busy", String(isBusy));
@@ -59,6 +77,57 @@ function render() {
   shown = `${selected.url} ${state}`;
   say(selected.error, { canRetry: selected.canRetry });
   page.result.replaceChildren(...(state === DONE ? predictionElements(selected) : []));
+}
+
+function select(photo) {
+  selected = photo;
+  render();
+}
+
+/** Show the camera in place of a photo, and classify what it sees until it is stopped. */
+async function useCamera() {
+  clear();
+  const { signal } = work = new AbortController();
+  say("");
+  try {
+    await startCamera(page.video);
+    if (signal.aborted) return;
+    showPhoto(page, null);
+    page.several.hidden = true;
+    showLive(true);
+    page.shoot.focus();
+    await watchCamera(page.video, {
+      signal,
+      onAnswer: (answer) => {
+        say("");
+        page.result.replaceChildren(...predictionElements(answer));
+      },
+      onFailure: ({ message }) => say(message),
+    });
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    say(error.message);
+  }
+}
+
+async function shoot() {
+  const frame = await captureFrame(page.video);
+  take([new File([frame], "camera.jpg", { type: frame.type })]);
+  page.pick.focus();
+}
+
+function stopLive() {
+  clear();
+  showPhoto(page, null);
+  page.live.focus();
+}
+
+function showLive(isLive) {
+  if (!isLive) stopCamera(page.video);
+  page.result.classList.toggle("live", isLive);
+  page["live-photo"].hidden = page["live-actions"].hidden = !isLive;
+  page.actions.hidden = isLive;
+  if (isLive) page.zone.hidden = true;
 }
 
 function summary() {
@@ -99,6 +168,11 @@ function listen() {
   page.cancel.addEventListener("click", cancel);
   page.retry.addEventListener("click", retry);
   page.heatmap.addEventListener("change", () => showHeatmap(page, selected));
+  page.csv.addEventListener("click", () => saveCsv(photos));
+  page.live.hidden = !("camera" in document.body.dataset);
+  page.live.addEventListener("click", useCamera);
+  page.shoot.addEventListener("click", shoot);
+  page.stop.addEventListener("click", stopLive);
   window.addEventListener("paste", (event) => {
     if (event.target.matches("input:not([type=file]), textarea")) return;
     takeOrSay([...event.clipboardData.files], "There is no image on the clipboard.");
