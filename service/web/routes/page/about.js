@@ -5,7 +5,7 @@ import { element } from "./element.js";
 import { codeSamples } from "./code.js";
 import { searchable } from "./names.js";
 
-const PERCENT = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
+const PERCENT = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const DATE = new Intl.DateTimeFormat("en", { dateStyle: "long" });
 const NORMAL_97_5 = 1.96; // 97.5 % point of the normal distribution
 const COPIED_MS = 2000;

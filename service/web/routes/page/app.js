@@ -53,7 +53,7 @@ async function run() {
   work = null;
   render();
   page.status.textContent = summary();
-  page.prediction.scrollIntoView({ block: "nearest" });
+  (page.result.querySelector(".bars li") ?? page.error).scrollIntoView({ block: "nearest" });
 }
 
 function cancel() {
@@ -127,6 +127,7 @@ function showLive(isLive) {
   page.result.classList.toggle("live", isLive);
   page["live-photo"].hidden = page["live-actions"].hidden = !isLive;
   page.actions.hidden = isLive;
+  page.pick.hidden = isLive;
   if (isLive) page.zone.hidden = true;
 }
 

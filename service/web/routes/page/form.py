@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import resources
 from string import Template
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.pixels import ImageError
-from service.predictor import Label, Prediction, Predictor
+from service.predictor import Prediction, Predictor
 from service.problem import Problem, image_problem
 from service.responses import check_finite
 from service.settings import DEFAULT_TOP_K
@@ -25,8 +25,9 @@ from service.web.upload.upload import UPLOAD_BODY, Upload, UploadLimits, read_up
 
 _HTML = "text/html; charset=utf-8"
 FORM = """\
+<p>Without JavaScript this page takes one photo at a time, and shows its answer on a page of its own.</p>
 <form class="plain-form" method="post" enctype="multipart/form-data" action="./">
-  <p><label for="plain-file">A photo</label></p>
+  <p><label for="plain-file">Choose a photo</label></p>
   <p><input id="plain-file" type="file" name="file" accept="image/*" required></p>
   <p><button class="button" type="submit">What is in this photo?</button></p>
 </form>"""
@@ -103,18 +104,20 @@ def prediction_html(prediction: Prediction, predictor: Predictor) -> str:
     picture = prediction.picture
     return (
         f'<p class="eyebrow">{introduction}</p>\n<h2>{headline}</h2>\n'
-        f'<ol class="bars">\n{_bars(prediction.ranked[:DEFAULT_TOP_K])}\n</ol>\n'
+        f'<ol class="bars">\n{_bars(prediction)}\n</ol>\n'
         f'<p class="facts">{html.escape(picture.format)} · {picture.width:,} × {picture.height:,} pixels · '
         f"{html.escape(predictor.name)}, version {html.escape(predictor.version)}</p>"
     )
 
 
-def _bars(labels: Sequence[Label]) -> str:
+def _bars(prediction: Prediction) -> str:
+    given = {label.index for label in prediction.labels}
     return "\n".join(
-        f'<li><span class="name">{html.escape(_readable(label.label))}</span> '
+        f'<li class="{"given" if label.index in given else ""}">'
+        f'<span class="name">{html.escape(_readable(label.label))}</span> '
         f'<span class="percent">{label.probability:.1%}</span> '
         f'<meter class="track" min="0" max="1" value="{label.probability:.4f}">{label.probability:.1%}</meter></li>'
-        for label in labels
+        for label in prediction.ranked[:DEFAULT_TOP_K]
     )
 
 

@@ -11,7 +11,7 @@ export function showPhoto(page, photo) {
   const isShown = photo !== null && !(photo.state === FAILED && !photo.size);
   page.zone.hidden = isShown;
   page.photo.hidden = page.again.hidden = !isShown;
-  page.pick.setAttribute("aria-labelledby", isShown ? "again" : "zone");
+  page.pick.setAttribute("aria-label", isShown ? "Another photo" : "Choose a photo");
   if (!isShown) return;
   if (page.preview.getAttribute("src") !== photo.url) page.preview.src = photo.url;
   page.preview.alt = photo.state === DONE ? `The photo ${photo.name}` : "The photo that you chose";

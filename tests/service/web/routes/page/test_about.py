@@ -105,7 +105,7 @@ def test_how_good_it_is_with_its_interval_and_date(visit: Any, groceries: Runnin
         ({}, "does not say how good"),
         ({"validation": {"accuracy": "good", "images": 0}}, "does not say how good"),
         ({"validation": []}, "does not say how good"),
-        ({"validation": {"accuracy": 1, "images": 1}}, "95\u2009% interval: 20.7% to 100%"),
+        ({"validation": {"accuracy": 1, "images": 1}}, "95\u2009% interval: 20.7% to 100.0%"),
     ],
 )
 def test_metrics_of_other_bundles(visit: Any, groceries: RunningServer, metrics: dict[str, Any], text: str) -> None:
