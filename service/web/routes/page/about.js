@@ -51,7 +51,7 @@ function qualityElements({ metrics, created, version, task }) {
   const rows = [];
   if (line) {
     rows.push(element("p", "", `${line}. The interval says how far chance in the choice of these photos can move the number.`));
-  } else if (task === "multilabel" && isFraction(validation.mean_average_precision)) {
+  } else if (task === "multilabel" && [validation.mean_average_precision, validation.micro_f1].every(isFraction) && validation.images > 0) {
     rows.push(element("p", "", `Mean average precision ${PERCENT.format(validation.mean_average_precision)}, F1 `
       + `${PERCENT.format(validation.micro_f1)}, on ${validation.images.toLocaleString("en")} validation photos.`));
   } else {

@@ -83,22 +83,22 @@ def test_a_frame_is_taken_as_a_photo(visit: Any, filming: RunningServer) -> None
     assert not is_filming(page)
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("NotAllowedError", "Allow it beside the address of this page, then try again."),
-        ("NotFoundError", "There is no camera."),
-        ("NotReadableError", "in use by another program"),
-        ("AbortError", "The camera cannot be used: because"),
-    ],
-)
-def test_why_it_cannot_be_used(visit: Any, filming: RunningServer, name: str, text: str) -> None:
+REASONS = {
+    "NotAllowedError": "Allow it beside the address of this page, then try again.",
+    "NotFoundError": "There is no camera.",
+    "NotReadableError": "in use by another program",
+    "AbortError": "The camera cannot be used: because",
+}
+
+
+def test_why_it_cannot_be_used(visit: Any, filming: RunningServer) -> None:
     page = visit(filming)
-    reject = f"() => Promise.reject(new DOMException('because', {json.dumps(name)}))"
-    page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = {reject}; }}")
-    page.get_by_role("button", name="Live camera").click()
-    expect(page.get_by_role("alert")).to_contain_text(text)
-    expect(page.locator("#zone")).to_be_visible()
+    for name, text in REASONS.items():
+        reject = f"() => Promise.reject(new DOMException('because', {json.dumps(name)}))"
+        page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = {reject}; }}")
+        page.get_by_role("button", name="Live camera").click()
+        expect(page.get_by_role("alert")).to_contain_text(text)
+        expect(page.locator("#zone")).to_be_visible()
 
 
 def test_without_https_it_says_so(visit: Any, filming: RunningServer) -> None:

@@ -118,9 +118,17 @@ def test_what_failed_is_tried_again_and_the_rest_stays(visit: Any, server: Runni
     assert asked == 4
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "window", [DESKTOP, PHONE, SIDEWAYS, ZOOMED, ZOOMED_MORE], ids=["desktop", "phone", "sideways", "200", "400"]
+    ("window", "scheme"),
+    [
+        (DESKTOP, "light"),
+        (DESKTOP, "dark"),
+        (PHONE, "dark"),
+        (SIDEWAYS, "light"),
+        (ZOOMED, "light"),
+        (ZOOMED_MORE, "light"),
+    ],
+    ids=["desktop-light", "desktop-dark", "phone-dark", "sideways", "zoomed-200", "zoomed-400"],
 )
 def test_axe_finds_nothing_and_the_answer_is_in_view(
     visit: Any, server: RunningServer, window: dict[str, Any], scheme: str
