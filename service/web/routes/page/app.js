@@ -86,14 +86,14 @@ function select(photo) {
 
 /** Show the camera in place of a photo, and classify what it sees until it is stopped. */
 async function useCamera() {
-  clear();
+  startAnew();
   const { signal } = work = new AbortController();
-  say("");
   try {
     await startCamera(page.video);
-    if (signal.aborted) return;
-    showPhoto(page, null);
-    page.several.hidden = true;
+    if (signal.aborted) {
+      stopCamera(page.video);
+      return;
+    }
     showLive(true);
     page.shoot.focus();
     await watchCamera(page.video, {
@@ -117,9 +117,18 @@ async function shoot() {
 }
 
 function stopLive() {
-  clear();
-  showPhoto(page, null);
+  startAnew();
   page.live.focus();
+}
+
+/** The page as on the first visit. */
+function startAnew() {
+  clear();
+  say("");
+  showPhoto(page, null);
+  showProgress(page, photos);
+  showStrip(page, photos, { selected, onSelect: select });
+  page.result.replaceChildren(...(introduced ? introduction(introduced) : []));
 }
 
 function showLive(isLive) {

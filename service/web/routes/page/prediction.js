@@ -26,11 +26,20 @@ export function sentence({ prediction, model: { nameOf } }) {
   return `${nameOf(prediction.label)}, ${percent(prediction.probability)}.`;
 }
 
-/** The label of a photo in a few words, with its probability. */
+/** The answer for a photo in a few words: the label or labels, and their probabilities. */
 export function shortAnswer({ prediction, model: { nameOf } }) {
-  if ("labels" in prediction) return prediction.labels.map(({ label }) => nameOf(label)).join(", ") || "Nothing recognised";
-  if (prediction.label === null) return "Not sure";
-  return `${nameOf(prediction.label)}, ${percent(prediction.probability)}`;
+  const labels = labelsOf(prediction);
+  const none = "labels" in prediction ? "Nothing recognised" : "Not sure";
+  return {
+    label: labels.map(({ label }) => nameOf(label)).join(", ") || none,
+    probability: labels.map(({ probability }) => percent(probability)).join(", "),
+  };
+}
+
+/** Every label that a photo got: at most one, or any number. */
+export function labelsOf(prediction) {
+  if ("labels" in prediction) return prediction.labels;
+  return prediction.label === null ? [] : [prediction];
 }
 
 /** What is shown before the first photo: the classes of the model, and how good it is. */
@@ -99,7 +108,7 @@ function bar(item, isLabelled, { nameOf, task, thresholds }) {
 }
 
 function isLabel(item, prediction) {
-  return "labels" in prediction ? prediction.labels.some(({ index }) => index === item.index) : prediction.label === item.label;
+  return labelsOf(prediction).some(({ index }) => index === item.index);
 }
 
 function facts({ prediction: { image, timing_ms: timing }, size, sentSize }) {

@@ -2,7 +2,7 @@
 
 import { element } from "./element.js";
 import { DONE, FAILED } from "./photos.js";
-import { shortAnswer } from "./prediction.js";
+import { labelsOf, shortAnswer } from "./prediction.js";
 
 const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would run such a text
 
@@ -27,20 +27,24 @@ function stripItem(photo, onSelect) {
   image.alt = "";
   image.loading = "lazy";
   image.decoding = "async";
-  const answer = element("span", "thumb-answer");
+  const label = element("span", "thumb-label");
+  const probability = element("span", "thumb-probability");
   const name = element("span", "thumb-name", photo.name);
   name.title = photo.name;
-  const button = element("button", "thumb", image, answer, name);
+  const button = element("button", "thumb", image, label, probability, name);
   button.type = "button";
   button.addEventListener("click", () => onSelect(photo));
-  return { item: element("li", "", button), button, image, answer };
+  return { item: element("li", "", button), button, image, label, probability };
 }
 
-function update({ button, image, answer }, photo, isSelected) {
+function update({ button, image, label, probability }, photo, isSelected) {
   if (image.getAttribute("src") !== photo.url) image.src = photo.url;
   button.setAttribute("aria-pressed", String(isSelected));
   button.classList.toggle("bad", photo.state === FAILED);
-  answer.textContent = photo.state === DONE ? shortAnswer(photo) : photo.state === FAILED ? "No answer" : "…";
+  const pending = { label: photo.state === FAILED ? "No answer" : "…", probability: "" };
+  const answer = photo.state === DONE ? shortAnswer(photo) : pending;
+  label.textContent = answer.label;
+  probability.textContent = answer.probability;
 }
 
 /** The answers as CSV (RFC 4180), one row for each photo. Several labels of one photo are joined with "; ". */
@@ -51,11 +55,6 @@ export function answersCsv(photos) {
       labels.map(({ probability }) => probability.toFixed(4)).join("; "), text(error)];
   });
   return [["file", "label", "probability", "error"], ...rows].map((row) => `${row.map(quoted).join(",")}\r\n`).join("");
-}
-
-function labelsOf(prediction) {
-  if ("labels" in prediction) return prediction.labels;
-  return prediction.label === null ? [] : [prediction];
 }
 
 function text(value) {

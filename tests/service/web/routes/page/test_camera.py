@@ -12,7 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import DESKTOP, PHONE
+from tests.support.browser import DESKTOP, PHONE, upload
+from tests.support.bundles import make_image
 from tests.support.server import RunningServer
 
 pytestmark = pytest.mark.browser
@@ -93,12 +94,16 @@ REASONS = {
 
 def test_why_it_cannot_be_used(visit: Any, filming: RunningServer) -> None:
     page = visit(filming)
+    upload(page, make_image("red"))
+    expect(page.locator("h2")).to_have_text("red")
     for name, text in REASONS.items():
         reject = f"() => Promise.reject(new DOMException('because', {json.dumps(name)}))"
         page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = {reject}; }}")
         page.get_by_role("button", name="Live camera").click()
         expect(page.get_by_role("alert")).to_contain_text(text)
         expect(page.locator("#zone")).to_be_visible()
+        expect(page.locator("#preview")).to_be_hidden()
+        expect(page.locator("#result .known")).to_be_visible()
 
 
 def test_without_https_it_says_so(visit: Any, filming: RunningServer) -> None:

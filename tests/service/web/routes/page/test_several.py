@@ -45,8 +45,8 @@ def choose_all(page: Page) -> None:
 def test_each_photo_has_its_answer(visit: Any, server: RunningServer) -> None:
     page = visit(server, expected_errors="415")
     choose_all(page)
-    answers = page.locator(".thumb-answer").all_text_contents()
-    assert [answer.split(",")[0] for answer in answers] == ["red", "green", "No answer", "blue"]
+    assert page.locator(".thumb-label").all_text_contents() == ["red", "green", "No answer", "blue"]
+    assert [text[-1:] for text in page.locator(".thumb-probability").all_text_contents()] == ["%", "%", "", "%"]
     expect(page.locator("h2")).to_have_text("red")
     thumbs = page.locator(".thumb")
     thumbs.nth(1).click()
