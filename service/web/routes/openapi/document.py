@@ -123,16 +123,12 @@ def document(routes: Iterable[Route], info: DocumentInfo) -> dict[str, Any]:
         parameters = _PATH_PARAMETER_PATTERN.findall(path)
         paths[path] = {
             **({"parameters": [_path_parameter(name, schemas) for name in parameters]} if parameters else {}),
-            **{method.lower(): _operation(handler, schemas, info) for method, handler in handlers.items()},
+            **{
+                method.lower(): {"operationId": _operation_id(handler, parameters, names)}
+                | _operation(handler, schemas, info)
+                for method, handler in handlers.items()
+            },
         }
-        for method in handlers:
-            # The same handler may have a path with the model's version and one without.
-            name = paths[path][method.lower()]["operationId"]
-            if _VERSION_PARAMETER in parameters:
-                name = paths[path][method.lower()]["operationId"] = f"{name}_of_version"
-            if name in names:
-                raise ValueError(f"two operations have the name {name!r}")
-            names.add(name)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -150,10 +146,20 @@ def document(routes: Iterable[Route], info: DocumentInfo) -> dict[str, Any]:
     }
 
 
+def _operation_id(handler: Callable[..., Any], path_parameters: Sequence[str], names: set[str]) -> str:
+    """Return the name of an operation, and add it to the names so far; raises ValueError if it is one of them."""
+    name = operation_of(handler).name
+    if _VERSION_PARAMETER in path_parameters:  # the same handler also has a path without the model's version
+        name += "_of_version"
+    if name in names:
+        raise ValueError(f"two operations have the name {name!r}")
+    names.add(name)
+    return name
+
+
 def _operation(handler: Callable[..., Any], schemas: Schemas, info: DocumentInfo) -> Schema:
     operation = operation_of(handler)
     result: Schema = {
-        "operationId": operation.name,
         "summary": operation.summary,
         "description": " ".join((handler.__doc__ or "").split()),
         "parameters": [

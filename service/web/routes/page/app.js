@@ -2,13 +2,15 @@
 
 import { showAbout } from "./about.js";
 import { askForKey } from "./api_key.js";
-import { modelDetails, onNewModel } from "./model.js";
 import { captureFrame, startCamera, stopCamera, watchCamera } from "./camera.js";
+import { modelDetails, onNewModel } from "./model.js";
 import { DONE, Photo, cancelRest, classifyAll } from "./photos.js";
 import { introduction, predictionElements, sentence } from "./prediction.js";
 import { ServiceError, onKeyNeeded } from "./service.js";
-import { saveCsv, showStrip } from "./strip.js";
 import { showHeatmap, showPhoto, showProgress } from "./stage.js";
+import { saveCsv, showStrip } from "./strip.js";
+
+const MAX_PHOTOS = 100; // at once; for more there is a command
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((found) => [found.id, found]));
 
@@ -17,8 +19,6 @@ let selected = null; // the one that is shown
 let shown = ""; // which state of it the right side shows
 let work = null; // AbortController of the work on them, or of the live camera
 let introduced = null; // details of the model that the page names
-
-const MAX_PHOTOS = 100; // at once; for more there is a command
 
 /** Take new photos in place of those before. */
 function take(files) {
@@ -70,17 +70,22 @@ function render() {
   showProgress(page, photos);
   showStrip(page, photos, { selected, onSelect: select });
   const { state, isFinished } = selected;
-  const isBusy = !isFinished;
-  page.prediction.setAttribute("aria-busy", String(isBusy));
-  page.prediction.classList.toggle("waiting", isBusy);
-  if (isBusy || shown === `${selected.url} ${state}`) return;
+  showWaiting(!isFinished);
+  if (!isFinished || shown === `${selected.url} ${state}`) return;
   shown = `${selected.url} ${state}`;
   say(selected.error, { canRetry: selected.canRetry });
   page.result.replaceChildren(...(state === DONE ? predictionElements(selected) : []));
 }
 
+function showWaiting(isWaiting) {
+  page.prediction.setAttribute("aria-busy", String(isWaiting));
+  page.prediction.classList.toggle("waiting", isWaiting);
+}
+
 function select(photo) {
   selected = photo;
+  shown = "";
+  say("");
   render();
 }
 
@@ -126,6 +131,7 @@ function startAnew() {
   clear();
   say("");
   showPhoto(page, null);
+  showWaiting(false);
   showProgress(page, photos);
   showStrip(page, photos, { selected, onSelect: select });
   page.result.replaceChildren(...(introduced ? introduction(introduced) : []));
