@@ -155,6 +155,7 @@ class Predictor:
         name: Name of the bundle.
         version: Version of the bundle.
         digest: Hash of the bundle's manifest, "sha256:...".
+        created: When the bundle was made, as its manifest says: ISO 8601.
         metrics: metrics.json of the bundle.
         limits: Limits on the size of images.
         warnings: One line for each golden image whose pixels differ here.
@@ -176,6 +177,7 @@ class Predictor:
         self.name = bundle.manifest.name
         self.version = bundle.manifest.version
         self.digest = bundle.digest
+        self.created = bundle.manifest.created
         self.metrics = bundle.metrics
         self.limits = limits or bundle.spec.limits
         self.warnings: tuple[str, ...] = ()

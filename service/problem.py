@@ -43,13 +43,15 @@ class Problem(Exception):
         status: HTTP status, one of `TITLES`.
         detail: A sentence for the person who sent the request.
         headers: Headers of the response, such as Retry-After.
+        page: An HTML page that a person's browser gets in place of the JSON object; "" for none.
     """
 
-    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, page: str = "") -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.page = page
 
     def to_json(self) -> dict[str, str | int]:
         """Return the problem details object, without a request id."""

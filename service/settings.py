@@ -204,6 +204,12 @@ class Settings:
         item_pattern=_ORIGIN_OR_ANY,
         items="origins such as https://example.org",
     )
+    camera: str = _setting(
+        "off",
+        "Whether the page offers the live camera; browsers ask the person first.",
+        _ACCESS,
+        choices=_ON_OFF,
+    )
     open_inference: str = _setting(
         "on", "Whether the Open Inference Protocol is served under /v2.", _PROTOCOLS, choices=_ON_OFF
     )

@@ -17,9 +17,9 @@ from service.web.routes.openapi import DocumentInfo, document
 _TEXT = """\
 # Routes
 
-A running service describes the same routes in `/openapi.json`. Every path also answers `OPTIONS` with the methods that
-it has, and every path with `GET` answers `HEAD`. "Needs an API key": only if the service has keys; without a key the
-response is 401.
+A running service describes the same routes in `/openapi.json`, and on `/docs` each can be tried in a browser. `/` is
+the page for people. Every path also answers `OPTIONS` with the methods that it has, and every path with `GET` answers
+`HEAD`. "Needs an API key": only if the service has keys; without a key the response is 401.
 """
 _PROBLEMS = """\
 ## Problems
@@ -66,6 +66,8 @@ def _operation(title: str, operation: dict[str, Any], parameters: list[dict[str,
     if "requestBody" in operation:
         yield from ("Body of the request, one of:", "")
         yield from table(("Content-Type", "body"), _bodies(operation["requestBody"]["content"]))
+        if "description" in operation["requestBody"]:
+            yield from (operation["requestBody"]["description"], "")
     yield from table(("status", "Content-Type", "body"), _responses(operation["responses"]))
     statuses = [status for status, response in operation["responses"].items() if "$ref" in response]
     yield from (f"Problems: {', '.join(statuses)} ({link('what they mean', '#problems')}).", "")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from importlib import resources
 
 
-def page_headers(frame_ancestors: str = "'none'") -> dict[str, str]:
+def page_headers(frame_ancestors: str = "'none'", *, camera: bool = False) -> dict[str, str]:
     """Return the security headers of a page whose scripts, styles and requests are all of its own origin.
 
     Args:
         frame_ancestors: The pages that may show it in a frame, as the directive of a Content-Security-Policy has them.
+        camera: Whether it may ask for the camera.
     """
     policy = [
         "default-src 'none'",
@@ -18,14 +19,14 @@ def page_headers(frame_ancestors: str = "'none'") -> dict[str, str]:
         "img-src 'self' blob:",
         "connect-src 'self'",
         "base-uri 'none'",
-        "form-action 'none'",
+        "form-action 'self'",
         f"frame-ancestors {frame_ancestors}",
         "require-trusted-types-for 'script'",
         "trusted-types 'none'",
     ]
     return {
         "Content-Security-Policy": "; ".join(policy),
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Permissions-Policy": f"camera=({'self' if camera else ''}), geolocation=(), microphone=()",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
     }

@@ -81,7 +81,13 @@ def _routes(
         Route("/analyze", Endpoint(post=AnalyzeHandler(engine, uploads).post)),
         Route("/livez", Endpoint(get=health.live)),
         Route("/readyz", Endpoint(get=health.ready)),
-        *page_routes(_frame_ancestors(settings)),
+        *page_routes(
+            engine,
+            uploads,
+            frame_ancestors=_frame_ancestors(settings),
+            camera=settings.camera == "on",
+            needs_key=info.needs_key,
+        ),
     ]
     if settings.open_inference == "on":
         routes += open_inference_routes(engine, uploads, health)
@@ -108,4 +114,4 @@ def _public_paths(routes: Iterable[Route]) -> frozenset[str]:
 
 
 async def _not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise Problem(404, "There is nothing at this path.")
+    raise Problem(404, "There is nothing at this path; /docs lists what there is.")

@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 _FLAGS = [
     "--no-sandbox",
@@ -16,6 +16,7 @@ _FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that shows a moving test image, mostly green
 ]
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
@@ -54,3 +55,42 @@ class Visit:
 
 def upload(page: Page, data: bytes, *, name: str = "photo.png") -> None:
     page.set_input_files("#pick", {"name": name, "mimeType": "image/png", "buffer": data})
+
+
+def give(page: Page, kind: str, *files: tuple[str, str, bytes]) -> None:
+    """Paste or drop files, each with its name and type.
+
+    kind  the name of the event: paste, dragenter, drop
+    """
+    page.evaluate(
+        """([kind, files]) => {
+            const transfer = new DataTransfer();
+            for (const [name, type, bytes] of files) {
+                transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+            }
+            const event = kind === "paste"
+                ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })
+                : new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true });
+            document.body.dispatchEvent(event);
+        }""",
+        [kind, [[name, media_type, list(data)] for name, media_type, data in files]],
+    )
+
+
+def watch_uploads(page: Page) -> None:
+    """Keep the body of the last upload in the page: the browser does not hand out the bytes of a Blob otherwise."""
+    page.evaluate("""() => {
+        const send = XMLHttpRequest.prototype.send;
+        XMLHttpRequest.prototype.send = function (body) {
+            window.lastBody = new Response(body).arrayBuffer().then((buffer) => [...new Uint8Array(buffer)]);
+            return send.call(this, body);
+        };
+    }""")
+
+
+def uploaded(page: Page, photo: bytes) -> bytes:
+    """Upload a photo, and return what was sent once it is answered."""
+    page.evaluate("document.getElementById('result').replaceChildren()")
+    upload(page, photo)
+    expect(page.locator("#result .bars")).to_be_visible()
+    return bytes(page.evaluate("() => lastBody"))

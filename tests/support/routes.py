@@ -1,18 +1,23 @@
-"""Every path of the service, as in the OpenAPI document, and its methods."""
+"""Every path of the service, as in its OpenAPI document, and its methods."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+# The files of the pages, and what they are.
+PAGE_FILES = {
+    f"/page/{file.name}": _TYPES[file.suffix]
+    for file in sorted((Path(__file__).resolve().parents[2] / "service" / "web" / "routes" / "page").iterdir())
+    if file.suffix in _TYPES
+}
+
 _READ, _UPLOAD = "GET, HEAD, OPTIONS", "POST, OPTIONS"
 
-ROUTES = {
-    "/": _READ,
-    "/page/app.js": _READ,
-    "/page/prediction.js": _READ,
-    "/page/heatmap.js": _READ,
-    "/page/api_key.js": _READ,
-    "/page/service.js": _READ,
-    "/page/style.css": _READ,
-    "/page/icon.svg": _READ,
+# For browsers, so not in the OpenAPI document.
+PAGES = {"/": "GET, POST, HEAD, OPTIONS", "/docs": _READ, **dict.fromkeys(PAGE_FILES, _READ)}
+# Those of the document.
+API = {
     "/v1/model": _READ,
     "/v1/predict": _UPLOAD,
     "/analyze": _UPLOAD,
@@ -33,6 +38,9 @@ ROUTES = {
 }
 
 
+ROUTES = {**PAGES, **API}
+
+
 def of_the_model(path: str) -> str:
     """Return the path for the model of `bundles.write_tiny_bundle`."""
     return path.format(name="colours", version="1")
@@ -40,4 +48,4 @@ def of_the_model(path: str) -> str:
 
 # The same with the name and version of that model.
 PATHS = {of_the_model(path): allow for path, allow in ROUTES.items()}
-UPLOADS = tuple(path for path, allow in PATHS.items() if "POST" in allow)
+UPLOADS = tuple(path for path in map(of_the_model, API) if "POST" in PATHS[path])

@@ -7,7 +7,7 @@ import contextlib
 import logging
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.pixels import ImageError
@@ -72,13 +72,7 @@ class _Exchange:
         """Send the problem, unless a response has started; then, with `linger`, wait for the rest of the request."""
         if self._started:
             return
-        error_field = {"error": problem.detail} if self._scope["path"].startswith(_PATHS_WITH_ERROR) else {}
-        response = JSONResponse(
-            {**problem.to_json(), "request_id": self._scope["state"]["request_id"], **error_field},
-            status_code=problem.status,
-            media_type="application/problem+json",
-            headers={"Cache-Control": "no-store", **problem.headers},
-        )
+        response = self._response(problem)
         if self._unread and not self._expects_continue:
             await self._discard_body(0)  # a small one has arrived completely, and the connection can be kept
         if self._unread:
@@ -88,6 +82,18 @@ class _Exchange:
         if self._unread and linger:
             await self._discard_body(_LINGER_S)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _response(self, problem: Problem) -> Response:
+        headers = {"Cache-Control": "no-store", **problem.headers}
+        if problem.page:
+            return HTMLResponse(problem.page, status_code=problem.status, headers=headers)
+        error_field = {"error": problem.detail} if self._scope["path"].startswith(_PATHS_WITH_ERROR) else {}
+        return JSONResponse(
+            {**problem.to_json(), "request_id": self._scope["state"]["request_id"], **error_field},
+            status_code=problem.status,
+            media_type="application/problem+json",
+            headers=headers,
+        )
 
     async def _discard_body(self, seconds: float) -> None:
         """Read and discard the rest of the request for so long; 0: only what has arrived."""

@@ -25,6 +25,7 @@ class AnalyzeHandler:
 
     @describe(
         Operation(
+            name="analyze",
             summary="Classify an image, with the response of the fast.ai starter app",
             body=UPLOAD_BODY,
             responses={"application/json": AnalyzeResponse},

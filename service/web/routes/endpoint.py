@@ -40,6 +40,8 @@ class Operation:
     """The description of a handler: one method of one path.
 
     Attributes:
+        name: What generated clients call it: lower case with underscores, no two alike. "" if it is for browsers and
+            not for programs: then the document does not have it.
         summary: One line.
         responses: Media type -> type of the body of a 200.
         body: Media type -> type of the request's body.
@@ -49,6 +51,7 @@ class Operation:
         public: Whether it needs no API key.
     """
 
+    name: str
     summary: str
     responses: Mapping[str, Any]
     body: Mapping[str, Any] = field(default_factory=dict)

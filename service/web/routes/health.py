@@ -27,6 +27,7 @@ class HealthHandlers:
 
     @describe(
         Operation(
+            name="is_live",
             summary="Whether the process is alive",
             responses={"application/json": HealthResponse},
             problems=(503,),
@@ -40,6 +41,7 @@ class HealthHandlers:
 
     @describe(
         Operation(
+            name="is_ready",
             summary="Whether images can be classified",
             responses={"application/json": HealthResponse},
             problems=(503,),

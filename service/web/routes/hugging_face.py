@@ -52,6 +52,7 @@ class HuggingFaceHandler:
 
     @describe(
         Operation(
+            name="hugging_face",
             summary="Classify an image, with the response of Hugging Face's image classification",
             body={
                 "application/json": ImageClassificationRequest,

@@ -18,7 +18,7 @@ class MetricsHandler:
     def __init__(self, buffer: RecordBuffer) -> None:
         self._buffer = buffer
 
-    @describe(Operation(summary="Metrics for Prometheus", responses={"text/plain": str}))
+    @describe(Operation(name="get_metrics", summary="Metrics for Prometheus", responses={"text/plain": str}))
     async def get(self, _request: Request) -> Response:
         """Return the metrics of every finished request, in Prometheus' text format."""
         self._buffer.flush()

@@ -27,6 +27,7 @@ class ModelDetailsResponse(TypedDict):
     name: str
     version: str
     digest: Annotated[str, {"description": "of the bundle's manifest", "pattern": "^sha256:[0-9a-f]{64}$"}]
+    created: Annotated[str, {"description": "when the bundle was made, ISO 8601"}]
     task: Task
     classes: Annotated[list[str], {"description": "in the order of the model's output"}]
     thresholds: Annotated[
@@ -48,16 +49,20 @@ class ModelHandler:
 
     @describe(
         Operation(
-            summary="The model of this service", responses={"application/json": ModelDetailsResponse}, problems=(503,)
+            name="get_model",
+            summary="The model of this service",
+            responses={"application/json": ModelDetailsResponse},
+            problems=(503,),
         )
     )
     async def get(self, _request: Request) -> Response:
-        """Return the model's name, classes, pixels and metrics, and the limits on images."""
+        """Return the model's name, date, classes, pixels and metrics, and the limits on images."""
         predictor = self._engine.predictor
         details: ModelDetailsResponse = {
             "name": predictor.name,
             "version": predictor.version,
             "digest": predictor.digest,
+            "created": predictor.created,
             "task": predictor.spec.task,
             "classes": list(predictor.spec.classes),
             "thresholds": list(predictor.spec.thresholds),

@@ -31,6 +31,7 @@ class PredictHandler:
 
     @describe(
         Operation(
+            name="predict",
             summary="Classify an image",
             parameters=QUERY_PARAMETERS,
             body=UPLOAD_BODY,

@@ -17,7 +17,7 @@ from service.web.app import create_app
 from service.web.engine import Engine
 from tests.support.bundles import make_image
 from tests.support.problems import assert_problem
-from tests.support.routes import PATHS, UPLOADS
+from tests.support.routes import PAGES, PATHS, UPLOADS
 from tests.support.server import RunningServer, exchange
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
@@ -117,11 +117,7 @@ def ask(path: str, *, engine: Engine, **options: str) -> httpx.Response:
 
 
 # These answer without a model.
-MODELLESS = {path for path in PATHS if path == "/" or path.startswith(("/page/", "/openapi", "/metrics"))} | {
-    "/livez",
-    "/v2",
-    "/v2/health/live",
-}
+MODELLESS = {*PAGES, "/openapi.json", "/metrics", "/livez", "/v2", "/v2/health/live"}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -166,7 +162,7 @@ def test_an_internal_error(predictor: Predictor, path: str, monkeypatch: pytest.
 @pytest.mark.parametrize("path", PATHS)
 def test_without_a_key_and_with_another_host(predictor: Predictor, path: str) -> None:
     response = ask(path, engine=Engine(threads=1, predictor=predictor), api_keys=KEY)
-    public = path == "/" or path.startswith(("/page/", "/openapi", "/livez", "/readyz", "/v2/health"))
+    public = path in PAGES or path.startswith(("/openapi", "/livez", "/readyz", "/v2/health"))
     if public:
         assert response.status_code == 200
     else:

@@ -63,7 +63,11 @@ class ServerHandlers:
         self._health = health
 
     @describe(
-        Operation(summary="Name and version of the server", responses={"application/json": ServerMetadataResponse})
+        Operation(
+            name="v2_server_metadata",
+            summary="Name and version of the server",
+            responses={"application/json": ServerMetadataResponse},
+        )
     )
     async def metadata(self, _request: Request) -> Response:
         """Return the server's name, version and extensions of the protocol."""
@@ -76,6 +80,7 @@ class ServerHandlers:
 
     @describe(
         Operation(
+            name="v2_server_live",
             summary="Whether the process is alive",
             responses={"application/json": ServerLiveResponse},
             problems=(503,),
@@ -89,6 +94,7 @@ class ServerHandlers:
 
     @describe(
         Operation(
+            name="v2_server_ready",
             summary="Whether images can be classified",
             responses={"application/json": ServerReadyResponse},
             problems=(503,),
@@ -110,6 +116,7 @@ class ModelHandlers:
 
     @describe(
         Operation(
+            name="v2_model_metadata",
             summary="The inputs and outputs of the model",
             responses={"application/json": ModelMetadataResponse},
             problems=_MODEL_PROBLEMS,
@@ -132,6 +139,7 @@ class ModelHandlers:
 
     @describe(
         Operation(
+            name="v2_model_ready",
             summary="Whether the model is ready",
             responses={"application/json": ModelReadyResponse},
             problems=_MODEL_PROBLEMS,
@@ -145,6 +153,7 @@ class ModelHandlers:
 
     @describe(
         Operation(
+            name="v2_model_infer",
             summary="Classify an image, by the Open Inference Protocol",
             parameters=(
                 Parameter(

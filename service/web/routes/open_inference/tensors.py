@@ -64,7 +64,7 @@ class InputRequest(TypedDict):
 
     name: Literal["image"]
     datatype: Literal["BYTES"]
-    shape: Annotated[list[int], {"enum": [[1], [1, 1]]}]
+    shape: Annotated[list[Literal[1]], {"minItems": 1, "maxItems": 2}]
     parameters: NotRequired[Parameters]
     data: NotRequired[list[Base64] | list[list[Base64]]]
 

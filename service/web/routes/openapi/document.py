@@ -17,6 +17,7 @@ from service.web.routes.endpoint import Endpoint, Operation, Parameter, describe
 from service.web.routes.openapi.schema import Schema, Schemas
 
 _PATH_PARAMETER_PATTERN = re.compile(r"{(\w+)}")
+_VERSION_PARAMETER = "version"
 _PATH_PARAMETER_DESCRIPTIONS = {"name": "the model's name", "version": "the model's version"}
 _HEADERS = {
     "Server-Timing": {"description": "Duration of each stage, in milliseconds.", "type": "string"},
@@ -25,6 +26,13 @@ _HEADERS = {
         "type": "string",
     },
 }
+# With an optional parameter openapi-python-client also writes valid code for operations with several kinds of body.
+_REQUEST_ID = Parameter(
+    name="X-Request-ID",
+    annotation=str,
+    description="the id of the request in the log, if it is valid",
+    location="header",
+)
 _RETRY_AFTER = {"Retry-After": {"description": "When to try again, in seconds.", "type": "integer"}}
 # What each status of a problem means here. The phrases of RFC 9110 alone do not say it.
 _MEANINGS = {
@@ -43,8 +51,13 @@ _MEANINGS = {
     "failed, every thread is stuck, or the service is stopping.",
 }
 _SECURITY_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer"},
-    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, if the service has keys."},
+    "header": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The same key in a header of its own.",
+    },
 }
 
 
@@ -74,7 +87,14 @@ class OpenAPIHandler:
         """Create the document; raises what `document` raises."""
         self._content = json.dumps(document(routes, self._info)).encode()
 
-    @describe(Operation(summary="The OpenAPI document", responses={"application/json": dict[str, Any]}, public=True))
+    @describe(
+        Operation(
+            name="get_openapi",
+            summary="The OpenAPI document",
+            responses={"application/json": dict[str, Any]},
+            public=True,
+        )
+    )
     async def get(self, _request: Request) -> Response:
         """Return the OpenAPI 3.1 document of this service, with its present settings."""
         return Response(self._content, media_type="application/json", headers={"Cache-Control": "no-cache"})
@@ -86,26 +106,27 @@ def document(routes: Iterable[Route], info: DocumentInfo) -> dict[str, Any]:
     Raises:
         TypeError: If a route is not an Endpoint.
         AttributeError: If a handler has no description.
+        ValueError: If two operations have the same name.
     """
     schemas = Schemas()
     paths: dict[str, Schema] = {}
+    names: set[str] = set()
     for route in routes:
         if not isinstance(route.endpoint, Endpoint):
             raise TypeError(f"the route {route.path} is not an Endpoint")
         path = re.sub(r":\w+}", "}", route.path)
-        path_parameters = [
-            Parameter(name=name, annotation=str, description=_PATH_PARAMETER_DESCRIPTIONS[name], location="path")
-            for name in _PATH_PARAMETER_PATTERN.findall(path)
-        ]
+        handlers = {
+            method: handler for method, handler in route.endpoint.handlers.items() if operation_of(handler).name
+        }
+        if not handlers:
+            continue
+        parameters = _PATH_PARAMETER_PATTERN.findall(path)
         paths[path] = {
-            **(
-                {"parameters": [_parameter(parameter, schemas) for parameter in path_parameters]}
-                if path_parameters
-                else {}
-            ),
+            **({"parameters": [_path_parameter(name, schemas) for name in parameters]} if parameters else {}),
             **{
-                method.lower(): _operation(operation_of(handler), schemas, info, handler)
-                for method, handler in route.endpoint.handlers.items()
+                method.lower(): {"operationId": _operation_id(handler, parameters, names)}
+                | _operation(handler, schemas, info)
+                for method, handler in handlers.items()
             },
         }
     return {
@@ -115,20 +136,36 @@ def document(routes: Iterable[Route], info: DocumentInfo) -> dict[str, Any]:
             "version": info.version,
             "description": "Classifies photos. Every error is a problem of RFC 9457.",
         },
+        "servers": [{"url": "."}],  # relative to the document, so that it holds behind a proxy with a prefix
         "paths": paths,
         "components": {
             "schemas": schemas.components,
             "responses": {str(status): _problem(status, schemas) for status in _MEANINGS},
-            **({"securitySchemes": _SECURITY_SCHEMES} if info.needs_key else {}),
+            "securitySchemes": _SECURITY_SCHEMES,
         },
     }
 
 
-def _operation(operation: Operation, schemas: Schemas, info: DocumentInfo, handler: Callable[..., Any]) -> Schema:
+def _operation_id(handler: Callable[..., Any], path_parameters: Sequence[str], names: set[str]) -> str:
+    """Return the name of an operation, and add it to the names so far; raises ValueError if it is one of them."""
+    name = operation_of(handler).name
+    if _VERSION_PARAMETER in path_parameters:  # the same handler also has a path without the model's version
+        name += "_of_version"
+    if name in names:
+        raise ValueError(f"two operations have the name {name!r}")
+    names.add(name)
+    return name
+
+
+def _operation(handler: Callable[..., Any], schemas: Schemas, info: DocumentInfo) -> Schema:
+    operation = operation_of(handler)
     result: Schema = {
         "summary": operation.summary,
         "description": " ".join((handler.__doc__ or "").split()),
-        "parameters": [_parameter(parameter, schemas) for parameter in operation.parameters],
+        "parameters": [
+            _parameter(parameter, schemas)
+            for parameter in (*operation.parameters, *([_REQUEST_ID] if operation.body else []))
+        ],
         "responses": {
             "200": {
                 "description": "Success.",
@@ -143,13 +180,20 @@ def _operation(operation: Operation, schemas: Schemas, info: DocumentInfo, handl
         },
     }
     if operation.body:
-        result["requestBody"] = {
-            "required": True,
-            "content": {name: {"schema": schemas.of(body)} for name, body in operation.body.items()},
-        }
+        result["requestBody"] = _request_body(operation, schemas)
     if info.needs_key and not operation.public:
         result["security"] = [{name: []} for name in _SECURITY_SCHEMES]
     return result
+
+
+def _request_body(operation: Operation, schemas: Schemas) -> Schema:
+    """The body of the request. Generators cannot write a range of media types, such as image/*, so text has these."""
+    ranges = [name for name in operation.body if name.endswith("/*")]
+    return {
+        "required": True,
+        **({"description": f"The bytes of the image also as {', '.join(ranges)}."} if ranges else {}),
+        "content": {name: {"schema": schemas.of(body)} for name, body in operation.body.items() if name not in ranges},
+    }
 
 
 def _statuses(operation: Operation, info: DocumentInfo) -> Iterator[int]:
@@ -159,6 +203,11 @@ def _statuses(operation: Operation, info: DocumentInfo) -> Iterator[int]:
     if info.needs_key and not operation.public:
         statuses.add(401)
     yield from sorted(statuses)
+
+
+def _path_parameter(name: str, schemas: Schemas) -> Schema:
+    description = _PATH_PARAMETER_DESCRIPTIONS[name]
+    return _parameter(Parameter(name=name, annotation=str, description=description, location="path"), schemas)
 
 
 def _parameter(parameter: Parameter, schemas: Schemas) -> Schema:

@@ -8,6 +8,10 @@ export function keyHeaders() {
   return SENDABLE.test(key) ? { "X-API-Key": key } : {};
 }
 
+export function storeKey(key) {
+  sessionStorage.setItem(STORAGE_NAME, key.trim());
+}
+
 /** Show the form until a key is entered. Resolves without a value; then `keyHeaders` has the key. */
 export function askForKey({ form, field, note }) {
   note.textContent = sessionStorage.getItem(STORAGE_NAME) === null ? "" : "This key is not the right one.";
@@ -17,7 +21,7 @@ export function askForKey({ form, field, note }) {
   return new Promise((resolve) => {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      sessionStorage.setItem(STORAGE_NAME, field.value.trim());
+      storeKey(field.value);
       form.hidden = true;
       resolve();
     }, { once: true });

@@ -1,134 +1,197 @@
-// The page: takes a photo from a file, the camera, the clipboard or a drop, asks the service, shows the prediction.
+// The page: takes photos from a file, the camera, the clipboard or a drop, asks the service, shows the predictions.
 
+import { showAbout } from "./about.js";
 import { askForKey } from "./api_key.js";
-import { drawHeatmap } from "./heatmap.js";
+import { captureFrame, startCamera, stopCamera, watchCamera } from "./camera.js";
+import { modelDetails, onNewModel } from "./model.js";
+import { DONE, Photo, cancelRest, classifyAll } from "./photos.js";
 import { introduction, predictionElements, sentence } from "./prediction.js";
-import { ServiceError, fetchInput, fetchModel, onKeyNeeded, predict } from "./service.js";
+import { ServiceError, onKeyNeeded } from "./service.js";
+import { showHeatmap, showPhoto, showProgress } from "./stage.js";
+import { saveCsv, showStrip } from "./strip.js";
 
-const at = (id) => document.getElementById(id);
-const page = Object.fromEntries(
-  ["again", "busy", "camera", "caption", "drop", "error", "heatmap", "heatmap-switch", "key", "key-field", "key-note",
-    "model", "modifier", "overlay", "photo", "pick", "prediction", "preview", "result", "status", "title", "zone"].map((id) => [id, at(id)]),
-);
+const MAX_PHOTOS = 100; // at once; for more there is a command
 
-let model = null; // promise of its details
-let current = null; // AbortController of the request in progress
+const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((found) => [found.id, found]));
 
-async function classify(photo) {
-  current?.abort();
-  const request = current = new AbortController();
-  setBusy(true);
-  showError("");
-  show(photo);
+let photos = []; // the photos that were chosen last
+let selected = null; // the one that is shown
+let shown = ""; // which state of it the right side shows
+let work = null; // AbortController of the work on them, or of the live camera
+let introduced = null; // details of the model that the page names
+
+/** Take new photos in place of those before. */
+function take(files) {
+  clear();
+  photos = files.slice(0, MAX_PHOTOS).map((file) => new Photo(file));
+  [selected] = photos;
+  const count = files.length.toLocaleString("en");
+  page["strip-note"].textContent = files.length > MAX_PHOTOS
+    ? `Only the first ${MAX_PHOTOS} of ${count} photos were taken. For more there is the command “fieldguide predict”.` : "";
+  return run();
+}
+
+/** Stop what is going on, and forget the photos before. */
+function clear() {
+  work?.abort();
+  work = null;
+  showLive(false);
+  for (const photo of photos) photo.forget();
+  photos = [];
+  selected = null;
+  shown = "";
+}
+
+/** Classify what is not finished. */
+async function run() {
+  const { signal } = work = new AbortController();
+  say("");
+  render();
+  page.status.textContent = photos.length > 1 ? `Processing ${photos.length} photos.` : "Processing the photo.";
+  await classifyAll(photos, { signal, onChange: () => { if (!signal.aborted) render(); } });
+  if (signal.aborted) return;
+  work = null;
+  render();
+  page.status.textContent = summary();
+  (page.result.querySelector(".bars li") ?? page.error).scrollIntoView({ block: "nearest" });
+}
+
+function cancel() {
+  work?.abort();
+  work = null;
+  cancelRest(photos);
+  render();
+  page.pick.focus();
+}
+
+/** Show everything as it is now. */
+function render() {
+  showPhoto(page, selected);
+  showProgress(page, photos);
+  showStrip(page, photos, { selected, onSelect: select });
+  const { state, isFinished } = selected;
+  showWaiting(!isFinished);
+  if (!isFinished || shown === `${selected.url} ${state}`) return;
+  shown = `${selected.url} ${state}`;
+  say(selected.error, { canRetry: selected.canRetry });
+  page.result.replaceChildren(...(state === DONE ? predictionElements(selected) : []));
+}
+
+function showWaiting(isWaiting) {
+  page.prediction.setAttribute("aria-busy", String(isWaiting));
+  page.prediction.classList.toggle("waiting", isWaiting);
+}
+
+function select(photo) {
+  selected = photo;
+  shown = "";
+  say("");
+  render();
+}
+
+/** Show the camera in place of a photo, and classify what it sees until it is stopped. */
+async function useCamera() {
+  startAnew();
+  const { signal } = work = new AbortController();
   try {
-    const details = await model;
-    if (photo.size === 0) throw new ServiceError("This file is empty.");
-    if (photo.size > details.limits.max_body_bytes) {
-      throw new ServiceError(`This file is ${megabytes(photo.size)}; the limit is ${megabytes(details.limits.max_body_bytes)}.`);
+    await startCamera(page.video);
+    if (signal.aborted) {
+      stopCamera(page.video);
+      return;
     }
-    const prediction = await predict(photo, { heatmap: details.heatmaps, signal: request.signal });
-    const shownAsInput = await previewOr(photo, request.signal);
-    if (request.signal.aborted) return;
-    showPrediction(prediction, details, shownAsInput);
+    showLive(true);
+    page.shoot.focus();
+    await watchCamera(page.video, {
+      signal,
+      onAnswer: (answer) => {
+        say("");
+        page.result.replaceChildren(...predictionElements(answer));
+      },
+      onFailure: ({ message }) => say(message),
+    });
   } catch (error) {
-    if (request.signal.aborted) return;
     if (!(error instanceof ServiceError)) throw error;
-    showError(error.message);
-    await hideBroken();
-  } finally {
-    if (request === current) setBusy(false);
+    say(error.message);
   }
 }
 
-function show(photo) {
-  URL.revokeObjectURL(page.preview.src);
-  page.preview.src = URL.createObjectURL(photo);
-  showInvitation(false);
-  page["heatmap-switch"].hidden = true;
-  page.photo.classList.remove("failed");
-  showHeatmap(false);
+async function shoot() {
+  const frame = await captureFrame(page.video);
+  take([new File([frame], "camera.jpg", { type: frame.type })]);
+  page.pick.focus();
 }
 
-/** If the browser cannot show the file either, show the invitation again. */
-async function hideBroken() {
-  try {
-    await page.preview.decode();
-  } catch {
-    showInvitation(true);
-  }
+function stopLive() {
+  startAnew();
+  page.live.focus();
 }
 
-/** The invitation to choose a photo, or the photo and the choice of another one. */
-function showInvitation(shown) {
-  page.zone.hidden = !shown;
-  page.photo.hidden = page.again.hidden = shown;
-  page.pick.setAttribute("aria-labelledby", shown ? "zone" : "again");
+/** The page as on the first visit. */
+function startAnew() {
+  clear();
+  say("");
+  showPhoto(page, null);
+  showWaiting(false);
+  showProgress(page, photos);
+  showStrip(page, photos, { selected, onSelect: select });
+  page.result.replaceChildren(...(introduced ? introduction(introduced) : []));
 }
 
-function showHeatmap(shown) {
-  page.overlay.hidden = page.caption.hidden = !shown;
+function showLive(isLive) {
+  if (!isLive) stopCamera(page.video);
+  page.result.classList.toggle("live", isLive);
+  page["live-photo"].hidden = page["live-actions"].hidden = !isLive;
+  page.actions.hidden = isLive;
+  page.pick.hidden = isLive;
+  if (isLive) page.zone.hidden = true;
 }
 
-/** If the browser cannot show the photo (such as HEIC), show what the model sees of it. Returns whether it did. */
-async function previewOr(photo, signal) {
-  try {
-    await page.preview.decode();
-    return false;
-  } catch {
-    const input = await fetchInput(photo, { signal });
-    URL.revokeObjectURL(page.preview.src);
-    page.preview.src = URL.createObjectURL(input);
-    await page.preview.decode();
-    return true;
-  }
+function summary() {
+  if (photos.length === 1) return selected.prediction ? sentence(selected) : "";
+  const count = photos.filter(({ state }) => state === DONE).length;
+  return `${count} of ${photos.length} photos are classified.`;
 }
 
-function showPrediction(prediction, details, shownAsInput) {
-  page.result.replaceChildren(...predictionElements(prediction, details));
-  page.status.textContent = sentence(prediction);
-  if (!prediction.heatmap) return;
-  const { naturalWidth: width, naturalHeight: height } = page.preview;
-  const seen = shownAsInput ? { values: prediction.heatmap.values, box: [0, 0, width, height] } : prediction.heatmap;
-  const shaded = drawHeatmap(page.overlay, seen, shownAsInput ? { width, height } : prediction.image);
-  page.caption.textContent = `Brighter areas count more for “${prediction.predictions[0].label}”.`
-    + (shaded ? " The model does not see the shaded area." : "");
-  page["heatmap-switch"].hidden = false;
-  showHeatmap(page.heatmap.checked);
-}
-
-function showError(message) {
+/** Show a message beside what is there; an answer stays. */
+function say(message, { canRetry = false } = {}) {
   page.error.textContent = message;
-  if (!message) return;
-  page.result.replaceChildren();
-  page.photo.classList.add("failed");
+  page.retry.hidden = !canRetry;
 }
 
-function setBusy(busy) {
-  page.busy.hidden = !busy;
-  page.prediction.setAttribute("aria-busy", String(busy));
-  page.prediction.classList.toggle("waiting", busy);
-  if (busy) page.status.textContent = "Processing the photo.";
+function retry() {
+  if (introduced === null && !photos.length) {
+    introduce();
+    return;
+  }
+  for (const photo of photos.filter(({ canRetry }) => canRetry)) photo.reset();
+  shown = "";
+  run();
 }
 
-function megabytes(bytes) {
-  return `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
-}
-
-function classifyFirst(files, errorIfNone) {
-  if (files.length) classify(files[0]);
-  else if (errorIfNone) showError(errorIfNone);
+function takeOrSay(files, messageIfNone) {
+  const images = files.filter(({ type }) => type === "" || type.startsWith("image/")); // "": a type that the browser does not know
+  if (images.length) take(images);
+  else say(files.length ? `“${files[0].name}” is not an image.` : messageIfNone);
 }
 
 function listen() {
   for (const input of [page.pick, page.camera]) {
     input.addEventListener("change", () => {
-      classifyFirst([...input.files]);
+      if (input.files.length) take([...input.files]);
       input.value = ""; // so that the same photo can be chosen again
     });
   }
-  page.heatmap.addEventListener("change", () => showHeatmap(page.heatmap.checked));
+  page.cancel.addEventListener("click", cancel);
+  page.retry.addEventListener("click", retry);
+  page.heatmap.addEventListener("change", () => showHeatmap(page, selected));
+  page.csv.addEventListener("click", () => saveCsv(photos));
+  page.live.hidden = !("camera" in document.body.dataset);
+  page.live.addEventListener("click", useCamera);
+  page.shoot.addEventListener("click", shoot);
+  page.stop.addEventListener("click", stopLive);
   window.addEventListener("paste", (event) => {
-    classifyFirst([...event.clipboardData.files], "There is no image on the clipboard.");
+    if (event.target.matches("input:not([type=file]), textarea")) return;
+    takeOrSay([...event.clipboardData.files], "There is no image on the clipboard.");
   });
   listenForDrops();
 }
@@ -145,17 +208,32 @@ function listenForDrops() {
   window.addEventListener("drop", (event) => {
     event.preventDefault();
     settle(0);
-    classifyFirst([...event.dataTransfer.files], "That was not a file. Save the image first, then drop the file.");
+    takeOrSay([...event.dataTransfer.files], "That was not a file. Save the image first, then drop the file.");
   });
 }
 
-async function introduce() {
-  const details = await model;
+/** Name the model on the page; whenever it turns out to be another one, again. */
+function nameModel(details) {
+  if (introduced?.digest === details.digest) return;
+  introduced = details;
   const count = details.classes.length.toLocaleString("en");
   page.title.textContent = document.title = details.name;
   page.model.textContent = `${details.name}, version ${details.version} · ${count} ${details.classes.length === 1 ? "class" : "classes"}`;
   page.model.title = details.digest;
-  if (page.photo.hidden) page.result.replaceChildren(...introduction(details));
+  showAbout(page, details);
+  if (selected === null) page.result.replaceChildren(...introduction(details));
+}
+
+/** Fetch the model. If that fails, say so; the next photo, or the network when it is back, tries again. */
+async function introduce() {
+  say("");
+  try {
+    await modelDetails();
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    page.model.textContent = "No model";
+    say(error.message, { canRetry: error.canRetry });
+  }
 }
 
 if (/Mac|iPhone|iPad/.test(navigator.platform)) page.modifier.textContent = "⌘";
@@ -163,10 +241,7 @@ onKeyNeeded(() => {
   page.result.replaceChildren();
   return askForKey({ form: page.key, field: page["key-field"], note: page["key-note"] });
 });
-model = fetchModel();
+onNewModel(nameModel);
 listen();
-introduce().catch((error) => {
-  if (!(error instanceof ServiceError)) throw error;
-  page.model.textContent = "No model";
-  showError(error.message);
-});
+window.addEventListener("online", () => { if (introduced === null) introduce(); });
+introduce();

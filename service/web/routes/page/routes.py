@@ -11,35 +11,65 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.ui import base_css, page_headers
+from service.web.engine import Engine
 from service.web.routes.endpoint import Endpoint, Handler, Operation, Parameter, describe
+from service.web.routes.page.form import FORM, NO_FORM, FormHandler
+from service.web.upload.upload import UploadLimits
 
-# Path -> (file in this package, content type).
-_FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page/app.js": ("app.js", "text/javascript; charset=utf-8"),
-    "/page/prediction.js": ("prediction.js", "text/javascript; charset=utf-8"),
-    "/page/heatmap.js": ("heatmap.js", "text/javascript; charset=utf-8"),
-    "/page/api_key.js": ("api_key.js", "text/javascript; charset=utf-8"),
-    "/page/service.js": ("service.js", "text/javascript; charset=utf-8"),
-    "/page/style.css": ("style.css", "text/css; charset=utf-8"),
-    "/page/icon.svg": ("icon.svg", "image/svg+xml"),
+# Path -> file of this package. The other files are under /page/.
+_PAGES = {"/": "index.html", "/docs": "docs.html"}
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
 
 
-def page_routes(frame_ancestors: str) -> list[Route]:
+def page_routes(
+    engine: Engine, uploads: UploadLimits, *, frame_ancestors: str, camera: bool, needs_key: bool
+) -> list[Route]:
     """Read the files, and create a route for each. The style sheet starts with the one that all pages share.
 
     Args:
+        engine: The model and its threads, for the form.
+        uploads: Limits on request bodies.
         frame_ancestors: The pages that may show this one in a frame; see `service.ui.page_headers`.
+        camera: Whether the page may use the camera.
+        needs_key: Whether requests need an API key.
     """
-    shared = {**page_headers(frame_ancestors), "Cache-Control": "no-cache"}
-    folder = resources.files("service.web.routes.page")
-    contents = {path: (folder / name).read_bytes() for path, (name, _) in _FILES.items()}
-    contents["/page/style.css"] = base_css().encode() + b"\n" + contents["/page/style.css"]
+    shared = page_headers(frame_ancestors, camera=camera)
+    files = _read_files()
+    index = files[_PAGES["/"]].decode()
+    files[_PAGES["/"]] = _index(index, camera=camera, needs_key=needs_key)
+    files["style.css"] = base_css().encode() + b"\n" + files["style.css"]
+    paths = _PAGES | {f"/page/{name}": name for name in files if not name.endswith(".html")}
+    form = FormHandler(engine, uploads, needs_key=needs_key, headers=shared)
+    handlers = {path: _file_handler(files[name], {**shared, **_file_headers(name)}) for path, name in paths.items()}
     return [
-        Route(path, Endpoint(get=_file_handler(contents[path], {**shared, "Content-Type": content_type})))
-        for path, (_, content_type) in _FILES.items()
+        Route("/", Endpoint(get=handlers.pop("/"), post=form.post)),
+        *(Route(path, Endpoint(get=handler)) for path, handler in handlers.items()),
     ]
+
+
+def _read_files() -> dict[str, bytes]:
+    """Read every file of the pages: name -> content."""
+    files = resources.files("service.web.routes.page").iterdir()
+    return {
+        file.name: file.read_bytes()
+        for file in sorted(files, key=lambda file: file.name)
+        if file.name.endswith(tuple(_TYPES))
+    }
+
+
+def _file_headers(name: str) -> dict[str, str]:
+    return {"Cache-Control": "no-cache", "Content-Type": _TYPES[name[name.rindex(".") :]]}
+
+
+def _index(text: str, *, camera: bool, needs_key: bool) -> bytes:
+    """Fill in what depends on the settings: whether there is a camera, and the form for browsers without JavaScript."""
+    text = text.replace("<!-- form -->", NO_FORM if needs_key else FORM)
+    return text.replace("<body>", "<body data-camera>" if camera else "<body>").encode()
 
 
 def _file_handler(content: bytes, headers: Mapping[str, str]) -> Handler:
@@ -49,6 +79,7 @@ def _file_handler(content: bytes, headers: Mapping[str, str]) -> Handler:
 
     @describe(
         Operation(
+            name="",
             summary="The page, or one of its files",
             parameters=(
                 Parameter(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import DESKTOP, PHONE, upload
+from tests.support.browser import DESKTOP, PHONE, give, upload
 from tests.support.bundles import make_image, write_tiny_bundle
 from tests.support.server import RunningServer
 
@@ -95,9 +95,9 @@ def test_errors_are_sentences(visit: Any, server: RunningServer) -> None:
     expect(error).to_contain_text("This is not an image in an accepted format")
     expect(page.locator("#zone")).to_be_visible()
     upload(page, bytes(200_001))
-    expect(error).to_have_text("This file is 0.2 MB; the limit is 0.2 MB.")
+    expect(error).to_have_text("This file is 0.2 MB; the limit is 0.2 MB. Choose a smaller photo.")
     upload(page, b"")
-    expect(error).to_have_text("This file is empty.")
+    expect(error).to_have_text("This file is empty. Choose another photo.")
     upload(page, make_image("blue"))
     expect(page.locator("h2")).to_have_text("blue")
     expect(error).to_have_text("")
@@ -134,22 +134,14 @@ def test_keyboard_only(visit: Any, server: RunningServer) -> None:
 
 def test_paste_and_drop(visit: Any, server: RunningServer) -> None:
     page = visit(server)
-    give = """([type, bytes]) => {
-        const transfer = new DataTransfer();
-        if (bytes) transfer.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" }));
-        const event = type === "paste"
-            ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })
-            : new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true });
-        document.body.dispatchEvent(event);
-    }"""
-    page.evaluate(give, ["paste", list(make_image("blue"))])
+    give(page, "paste", ("a.png", "image/png", make_image("blue")))
     expect(page.locator("h2")).to_have_text("blue")
-    page.evaluate(give, ["dragenter", None])
+    give(page, "dragenter")
     expect(page.locator("#drop")).to_be_visible()
-    page.evaluate(give, ["drop", list(make_image("red"))])
+    give(page, "drop", ("a.png", "image/png", make_image("red")))
     expect(page.locator("#drop")).to_be_hidden()
     expect(page.locator("h2")).to_have_text("red")
-    page.evaluate(give, ["drop", None])
+    give(page, "drop")
     expect(page.get_by_role("alert")).to_contain_text("not a file")
 
 
