@@ -15,8 +15,10 @@ serve: $(VENV)/.trainer-installed
 	@test -n "$(BUNDLE)" || { echo "no bundle yet: type 'make demo' first, or 'make serve BUNDLE=path'" >&2; exit 2; }
 	$(BIN)/fieldguide serve $(BUNDLE)
 
+# Of one file of tests, all run in one process.
+TEST_PROCESSES ?= 2
 test: $(VENV)/.dev-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 # Takes minutes to an hour: many images, many seeds.
 test-slow: $(VENV)/.dev-installed

@@ -6,11 +6,11 @@ import html
 import importlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from trainer.progress import Progress, WarningsOnly
+from trainer.progress import Progress, Step, WarningsOnly, Whole
 
 _REFRESH_S = 0.2
 
@@ -36,19 +36,24 @@ class NotebookProgress:
     def __init__(self, handle: Any) -> None:
         """Take IPython's handle of the display that the bar is in."""
         self._handle = handle
-        self._label, self._total, self._done = "", 0, 0
+        self._whole = Whole()
         self._started = self._shown = 0.0
 
-    def start(self, label: str, total: int) -> None:
-        """Start a stage of `total` units; it ends the one before."""
-        self._label, self._total, self._done = label, total, 0
+    def plan(self, steps: Sequence[Step]) -> None:
+        """Announce the steps of the whole work."""
+        self._whole.plan(steps)
+
+    def start(self, label: str, total: int, unit: str = "images") -> None:
+        """Start a step of `total` units; it ends the one before."""
+        self._whole.start(label, total, unit)
         self._started = time.monotonic()
         self._show()
 
     def advance(self, count: int = 1) -> None:
         """Count more units as done."""
-        self._done += count
-        if self._done >= self._total or time.monotonic() - self._shown >= _REFRESH_S:
+        whole = self._whole
+        whole.done += count
+        if whole.done >= whole.total or time.monotonic() - self._shown >= _REFRESH_S:
             self._show()
 
     def info(self, text: str) -> None:
@@ -64,9 +69,9 @@ class NotebookProgress:
         self._handle.update({"text/html": "", "text/plain": ""}, raw=True)
 
     def _show(self) -> None:
-        self._shown = time.monotonic()
-        done, total = min(self._done, self._total), max(self._total, 1)
-        text = f"{self._label}: {done:,} of {self._total:,}, {self._shown - self._started:.0f} s"
+        self._shown, whole = time.monotonic(), self._whole
+        done, total = min(whole.done, whole.total), max(whole.total, 1)
+        text = f"{whole.text}: {done:,} of {whole.total:,} {whole.unit}, {self._shown - self._started:.0f} s"
         bar = f'<progress value="{done}" max="{total}" style="width: 20em; vertical-align: middle"></progress>'
         self._handle.update({"text/html": f"{bar} {html.escape(text)}", "text/plain": text}, raw=True)
 

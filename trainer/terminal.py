@@ -1,20 +1,14 @@
-"""Progress on a terminal: a bar for the present stage on standard error, and lines that stay above it."""
+"""Progress on a terminal: a bar for the present step on standard error, and lines that stay above it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from trainer.progress import Step, Whole
 
 
 class Terminal:
@@ -25,16 +19,16 @@ class Terminal:
         self._phrase = phrase
         console = Console(stderr=True, highlight=False)
         self._bars = Progress(
-            TextColumn("{task.description:>12}"),
-            BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[percent]} of {task.fields[count]}", markup=False),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
         self._console = console
+        self._whole = Whole()
         self._task: TaskID | None = None
 
     def __enter__(self) -> Terminal:
@@ -46,18 +40,28 @@ class Terminal:
     ) -> None:
         self._bars.stop()
 
-    def start(self, label: str, total: int) -> None:
-        """Start a stage of `total` units; it ends the one before."""
+    def plan(self, steps: Sequence[Step]) -> None:
+        """Announce the steps of the whole work."""
+        self._whole.plan(steps)
+
+    def start(self, label: str, total: int, unit: str = "images") -> None:
+        """Start a step of `total` units; it ends the one before."""
+        whole = self._whole
         if self._task is not None:
             self._bars.remove_task(self._task)
+        whole.start(label, total, unit)
+        count = f"{total:,} {unit}" if total > 1 else ""
         if not self._console.is_terminal:
-            self.info(f"{label} ...")
-        self._task = self._bars.add_task(label, total=total)
+            self.info(f"{whole.text}{f' ({count})' if count else ''} ...")
+        self._task = self._bars.add_task(
+            whole.text, total=total, percent=whole.percent, count=count or "1", visible=True
+        )
 
     def advance(self, count: int = 1) -> None:
         """Count more units as done."""
         if self._task is not None:
-            self._bars.advance(self._task, count)
+            self._whole.done += count
+            self._bars.update(self._task, advance=count, description=self._whole.text, percent=self._whole.percent)
 
     def info(self, text: str) -> None:
         """Show a line that stays."""

@@ -96,8 +96,8 @@ def test_the_bar_counts_and_lines_stay(capsys: pytest.CaptureFixture[str]) -> No
     progress.warn("`epochs` is small")
     progress.close()
     texts = [data["text/plain"] for data in handle.shown]
-    assert texts[0] == "<decode>: 0 of 1,000, 0 s"
-    assert texts[-2].startswith("<decode>: 1,000 of 1,000, ")
+    assert texts[0] == "<decode>: 0 of 1,000 images, 0 s"
+    assert texts[-2].startswith("<decode>: 1,000 of 1,000 images, ")
     assert len(texts) < 50  # not one for each image
     assert texts[-1] == ""
     assert "&lt;decode&gt;" in handle.shown[0]["text/html"]
@@ -115,7 +115,7 @@ def test_a_script_shows_lines_and_without_progress_only_warnings(
     assert captured.err.startswith("warning: `batch_size`: no effect")
     assert captured.out == ""
     fieldguide.fit(home / "photos", out=tmp_path / "b", **(FAST | {"cache": home / "cache", "progress": True}))
-    assert "epoch 1/2 ..." in capsys.readouterr().err
+    assert re.search(r"^step \d+ of \d+: epoch 1/2.* \(\d+ images\) [.]{3}$", capsys.readouterr().err, re.MULTILINE)
 
 
 class Balanced(html.parser.HTMLParser):

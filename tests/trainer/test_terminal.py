@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trainer.cli.exit import as_command_line
+from trainer.progress import Step
 from trainer.terminal import Terminal
 
 
@@ -15,13 +16,14 @@ def test_without_a_terminal_there_are_lines_and_no_bar(capsys: pytest.CaptureFix
         progress.advance()
         progress.advance()
         progress.info("[bold]half[/bold] done, and " + "very " * 40 + "long")
-        progress.start("head", 1)
+        progress.plan([Step(label="head"), Step(label="report")])
+        progress.start("head", 1200, "steps")
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        "decode ...",
+        "decode (2 images) ...",
         "[bold]half[/bold] done, and " + "very " * 40 + "long",
-        "head ...",
+        "step 1 of 2: head (1,200 steps) ...",
     ]
 
 

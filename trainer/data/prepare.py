@@ -124,7 +124,7 @@ def prepare(
     catalog = catalog.without(unreadable.keys())
     kept_train, kept_valid = catalog.split("train"), catalog.split("valid")
     subset_positions = choose_subset(kept_train, seed=seed)
-    decoding.progress.start("decode again", len(subset_positions))
+    decoding.progress.start("decode some again", len(subset_positions))
     subset = decoder.open([kept_train[position] for position in subset_positions], pixels)
     decoded = np.array([number for number in range(len(subset)) if number not in subset.errors], dtype=np.int64)
     return Prepared(
@@ -215,7 +215,12 @@ def choose_subset(rows: Sequence[Row], *, seed: int) -> npt.NDArray[np.int64]:
     Returns:
         Positions of an eighth of the rows, but at least 64 (or all) and at most 512: int64 [M], rising.
     """
-    return systematic_sample(rows, seed=seed, count=min(_SUBSET_MAX, max(_SUBSET_MIN, len(rows) // _SUBSET_DIVISOR)))
+    return systematic_sample(rows, seed=seed, count=subset_size(len(rows)))
+
+
+def subset_size(count: int) -> int:
+    """How many of so many training images are evaluated after every epoch."""
+    return min(count, _SUBSET_MAX, max(_SUBSET_MIN, count // _SUBSET_DIVISOR))
 
 
 def systematic_sample(rows: Sequence[Row], *, seed: int, count: int) -> npt.NDArray[np.int64]:
@@ -243,7 +248,7 @@ def _sample(rows: Sequence[Row], *, seed: int, count: int) -> tuple[Row, ...]:
 
 def _hash(catalog: Catalog, rows: Sequence[Row], decoding: Decoding) -> tuple[list[str | None], dict[int, str]]:
     """The hashes of the rows' files, and why some, by position, have none."""
-    decoding.progress.start("hash", len(rows))
+    decoding.progress.start("read files", len(rows), "files")
     files = [catalog.file_of(row) for row in rows]
     found = hash_files(files, threads=decoding.threads, on_progress=decoding.progress.advance)
     return found.digests, found.errors

@@ -25,7 +25,7 @@ from trainer.export.exportable import Exportable
 from trainer.export.golden import make_golden, require_golden, synthetic_images, validation_images
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
 from trainer.export.metrics import drift_reference, predict_files
-from trainer.export.parity import check_parity
+from trainer.export.parity import check_parity, compared_images
 from trainer.model import Classifier
 from trainer.progress import Progress
 from trainer.training.calibration import calibrate
@@ -52,7 +52,7 @@ def export_bundle(
         target: Path of the bundle; a zip if it ends in `.zip`.
         version: Version of the bundle, written into its manifest.
         threads: Number of images that are decoded and predicted at the same time.
-        progress: Shows the stages `export` and `predict`.
+        progress: Shows the stages.
 
     Returns:
         The bundle as it was read back from `target`.
@@ -65,7 +65,7 @@ def export_bundle(
         OSError: An image cannot be read, or the bundle cannot be written. As after every other error, no part of a
             bundle is left behind.
     """
-    progress.start("export", 1)
+    progress.start("export", compared_images(len(trained.checked)))
     task, pixels = trained.catalog.task, trained.pixels
     files = [trained.catalog.file_of(row) for row in trained.catalog.split("valid")]
     require_golden(trained.recipe.golden, has_validation=bool(files))
@@ -80,7 +80,7 @@ def export_bundle(
     head = None if feature_layer is None else classifier.head.weight.detach().numpy().astype("<f4")
 
     predictor = Predictor(_draft_bundle(spec, onnx_bytes, head))
-    largest_difference = check_parity(model, predictor, trained.checked, task=task)
+    largest_difference = check_parity(model, predictor, trained.checked, task=task, progress=progress)
     metrics = {
         "model": _MODEL,
         "parity": {"images": len(trained.checked), "largest_difference": largest_difference},

@@ -12,6 +12,7 @@ from service.predictor import Predictor
 from trainer.data import PixelSource
 from trainer.errors import ParityError
 from trainer.export.graph import CalibratedClassifier
+from trainer.progress import Progress
 
 MAX_DIFFERENCE = 1e-4
 MIN_MARGIN = 2e-4
@@ -20,7 +21,9 @@ BATCH_SIZES = (1, 2, 7)
 Float32Array = npt.NDArray[np.float32]
 
 
-def check_parity(model: CalibratedClassifier, predictor: Predictor, cache: PixelSource, *, task: Task) -> float:
+def check_parity(
+    model: CalibratedClassifier, predictor: Predictor, cache: PixelSource, *, task: Task, progress: Progress
+) -> float:
     """Compare torch's probabilities with onnxruntime's on every image, at batch sizes 1, 2 and 7.
 
     Args:
@@ -28,6 +31,7 @@ def check_parity(model: CalibratedClassifier, predictor: Predictor, cache: Pixel
         predictor: The onnxruntime side, over the exported model.
         cache: The decoded images, at least one.
         task: For classification the predicted classes are compared as well.
+        progress: Is advanced by every image that is compared; see `compared_images`.
 
     Returns:
         The largest difference of any probability on any image.
@@ -44,7 +48,13 @@ def check_parity(model: CalibratedClassifier, predictor: Predictor, cache: Pixel
         largest = max(largest, _check_difference(expected, found))
         if task == "classification":
             _check_top_class(expected, found)
+        progress.advance(len(positions))
     return largest
+
+
+def compared_images(count: int) -> int:
+    """How many images `check_parity` compares, if there are `count`: the first ones at every batch size, then all."""
+    return sum(map(len, _batches(count)))
 
 
 def _batches(count: int) -> Iterator[npt.NDArray[np.int64]]:

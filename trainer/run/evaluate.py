@@ -198,7 +198,7 @@ def _lost_classes(run: RunFolder, recipe: Recipe, catalog: Catalog) -> Iterator[
 def _with_hashes(catalog: Catalog, *, threads: int, progress: Progress) -> tuple[Catalog, dict[Row, str]]:
     """The catalog with the hashes of its test images, to find those that it was trained on, and why some have none."""
     rows = catalog.split("test")
-    progress.start("hash", len(rows))
+    progress.start("read files", len(rows), "files")
     found = hash_files([catalog.file_of(row) for row in rows], threads=threads, on_progress=progress.advance)
     hashed = [replace(row, sha256=digest) for row, digest in zip(rows, found.digests, strict=True)]
     unreadable = {hashed[position]: reason for position, reason in found.errors.items()}

@@ -34,6 +34,7 @@ from trainer.run.inputs import (
 )
 from trainer.run.lr_find import plot_lr_find
 from trainer.run.report import write_report
+from trainer.run.steps import steps_of_fit
 from trainer.training.history import History
 from trainer.training.loop import FitResult, fit
 from trainer.training.phases import require_trainable
@@ -151,6 +152,7 @@ def resume_run(path: Path, environment: Environment, *, root: Path | None) -> Ru
         if run.catalog.exists():
             catalog = run.read_catalog(recipe, root)
             environment.progress.info(run.summary(recipe, catalog))
+            environment.progress.plan(steps_of_fit(recipe, backbone, catalog))
             prepared = prepare_images(catalog, backbone, recipe, environment)
             run.require_unchanged(catalog.rows, prepared.catalog.rows)
             prepared = dataclasses.replace(prepared, unreadable=run.read_unreadable(recipe))
@@ -195,6 +197,7 @@ def _prepare_first(
 ) -> Prepared:
     """Report what was read, prepare it, and write it down; if too many images are broken, these are written down."""
     report_catalog(catalog, recipe, environment.progress)
+    environment.progress.plan(steps_of_fit(recipe, backbone, catalog))
     try:
         prepared = prepare_images(catalog, backbone, recipe, environment)
     except BrokenImages as error:
@@ -244,7 +247,7 @@ def _train_and_export(
     )
     try:
         bundle = export_bundle(trained, run.bundle_draft, version="1", threads=environment.threads, progress=progress)
-        progress.start("report", 1)
+        progress.start("report", 1, "pages")
         write_report(run, recipe, prepared.catalog, bundle, unreadable_count=len(unreadable))
         run.bundle_draft.rename(run.bundle)  # last of all: if it is there, nothing is left to do
     finally:

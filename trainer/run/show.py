@@ -60,7 +60,7 @@ def show_images(
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)
     recipe = for_backbone(recipe, backbone)
     if catalog.drawn is not None:  # as in `fit`: identical files share a split
-        progress.start("hash", len(catalog.rows))
+        progress.start("read files", len(catalog.rows), "files")
         files = [catalog.file_of(row) for row in catalog.rows]
         catalog = catalog.with_hashes(hash_files(files, threads=threads, on_progress=progress.advance).digests)
     if options.image is not None:

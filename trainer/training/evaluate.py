@@ -42,6 +42,7 @@ def evaluate_epoch(model: Classifier, data: TrainingData, session: Session, micr
         FitError: A logit is not finite (on the main process).
     """
     found: list[dict[str, float]] = []
+    start_measuring(data, session)
     for cache, targets in ((data.subset, data.subset_targets), (data.valid, data.valid_targets)):
         if not len(cache):
             found.append({})
@@ -52,6 +53,12 @@ def evaluate_epoch(model: Classifier, data: TrainingData, session: Session, micr
         probabilities = activate(logits, data.task)
         found.append(compute_metrics(probabilities, targets, task=data.task, coarse_indices=data.coarse_indices))
     return EpochMetrics(train=found[0], valid=found[1])
+
+
+def start_measuring(data: TrainingData, session: Session) -> None:
+    """Show that the validation images and some training images are predicted; each process predicts its shard."""
+    shards = (session.distributed.shard(len(images)) for images in (data.subset, data.valid))
+    session.progress.start("measure", sum(shard.stop - shard.start for shard in shards))
 
 
 class EarlyStopping:
@@ -94,7 +101,7 @@ def predict_logits(
         model: On the device; is put into eval mode.
         cache: Images decoded with the bundle's own PixelSpec.
         device: Where to compute.
-        progress: Shows warnings.
+        progress: Is advanced by every image, and shows warnings.
         micro_batch: How many images the memory could hold before.
 
     Returns:
@@ -104,8 +111,8 @@ def predict_logits(
         FitError: The memory cannot hold a single image.
     """
     model.eval()
-    micro_batch = micro_batch or MicroBatch(BATCH_SIZE, device=device)
-    warn, images = (progress or NoProgress()).warn, StreamedImages(cache, device)
+    micro_batch, progress = micro_batch or MicroBatch(BATCH_SIZE, device=device), progress or NoProgress()
+    warn, images = progress.warn, StreamedImages(cache, device)
 
     def logits_of(positions: npt.NDArray[np.int64]) -> Tensor:
         logits: Tensor = model(to_pixels(images.batch(positions)))
@@ -115,6 +122,7 @@ def predict_logits(
     images.prefetch(range(len(cache)))
     for positions in batches(len(cache), BATCH_SIZE):
         logits += micro_batch.map(logits_of, positions, warn=warn)
+        progress.advance(len(positions))
     return np.asarray(torch.cat(logits).cpu())  # waits for the device
 
 

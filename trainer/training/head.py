@@ -155,7 +155,7 @@ def fit_head(model: Classifier, features: Tensor, data: TrainingData, recipe: Re
     """
     stage, learner = recipe.head, HeadLearner(model, features, data, recipe)
     schedule = OneCycle(steps=stage.epochs * learner.steps, max_lr=stage.lr)
-    session.progress.start("head", schedule.steps)
+    session.progress.start("head", schedule.steps, "steps")
     for epoch in range(stage.epochs):
         losses: list[Tensor] = []
         for number, picks in enumerate(learner.start_epoch(epoch), start=epoch * learner.steps):

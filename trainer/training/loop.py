@@ -27,7 +27,14 @@ from trainer.training.checkpoint import (
     restore,
 )
 from trainer.training.device import enable_cudnn_benchmark, keep_freed_memory
-from trainer.training.evaluate import BATCH_SIZE, EarlyStopping, EpochMetrics, evaluate_epoch, predict_distributed
+from trainer.training.evaluate import (
+    BATCH_SIZE,
+    EarlyStopping,
+    EpochMetrics,
+    evaluate_epoch,
+    predict_distributed,
+    start_measuring,
+)
 from trainer.training.finetune import EpochResult, Finetuner
 from trainer.training.head import extract_features, fit_head
 from trainer.training.lr_find.search import find_finetune_lr, find_head_lr, with_lr_found
@@ -205,13 +212,14 @@ def _report_epoch(session: Session, metrics: EpochMetrics, *, best: bool, **valu
         f"{name.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else str(value)
         for name, value in values.items()
     )
-    session.progress.info(f"{epoch}  |  {shown}{'  *' if best and metrics.valid else ''}")
+    session.progress.info(f"{epoch}  |  {shown}{'  * best so far' if best and metrics.valid else ''}")
 
 
 def _result(
     model: Classifier, data: TrainingData, session: Session, evaluation: MicroBatch, state: TrainingState
 ) -> FitResult:
     """Evaluate the best weights once more, and calibrate them."""
+    start_measuring(data, session)
     logits, subset_logits = (
         predict_distributed(model, cache, session, evaluation) for cache in (data.valid, data.subset)
     )

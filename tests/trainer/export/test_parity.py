@@ -6,6 +6,7 @@ import pytest
 from trainer.data import PixelCache
 from trainer.errors import ParityError
 from trainer.export.parity import check_parity
+from trainer.progress import NoProgress
 
 
 class _Numbered:
@@ -32,7 +33,7 @@ def numbered_images(count: int) -> PixelCache:
 def compare(expected: np.ndarray, found: np.ndarray) -> tuple[float, _Numbered]:
     onnx = _Numbered(found)
     cache = numbered_images(len(expected))
-    return check_parity(_Numbered(expected), onnx, cache, task="classification"), onnx  # type: ignore[arg-type]
+    return check_parity(_Numbered(expected), onnx, cache, task="classification", progress=NoProgress()), onnx  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def sweep(model: nn.Module, starts: Sequence[StartSweep], plan: SweepPlan, *, pr
     started = time.perf_counter()
     start, plan = _fit_into_budget(model, starts, plan)
     lrs = np.geomspace(plan.lr_min, plan.lr_max, plan.steps)
-    progress.start("sweep", plan.sweeps * plan.steps)
+    progress.start("learning rate sweep", plan.sweeps * plan.steps, "steps")
     found: list[npt.NDArray[np.float64]] = []
     for number in range(plan.sweeps):
         with_another_s = (time.perf_counter() - started) * (number + 1) / max(1, number)

@@ -153,7 +153,6 @@ def test_decoding_that_is_late_returns_its_slot(bundle_path: Path) -> None:
     flags = ("--threads", "1", "--deadline-s", "0.2", "--stuck-s", "0.1")
     with RunningServer(bundle_path, *flags, module=FAULTY) as server:
         assert_problem(httpx.post(server.url + "/analyze", content=image_of(SLOW), headers=RAW), 503)
-        assert gauge(server, "slots_lost") == 1
         wait_until(lambda: gauge(server, "slots_lost") == 0)
         assert httpx.get(server.url + "/livez").status_code == httpx.get(server.url + "/readyz").status_code == 200
         assert httpx.post(server.url + "/analyze", content=make_image(), headers=RAW).status_code == 200
