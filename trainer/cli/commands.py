@@ -192,9 +192,10 @@ def lr_find(
             found = find_lr(recipe, environment, out=folder)
     lines = [line for stage, result in found.items() for line in result.table(stage)]
     again = given_options(context, without=("folder", "as_json"))
+    auto = ("--lr", "auto") if all(result.is_clear for result in found.values()) else ()
     lines += [
         *written(folder, "lr_find.png"),
-        f"next: {command_line('fit', data, *again, '--lr', 'auto')}",
+        f"next: {command_line('fit', data, *again, *auto)}",
     ]
     print_result({stage: result.to_json() for stage, result in found.items()}, "\n".join(lines), as_json)
 

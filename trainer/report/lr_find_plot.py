@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ _SUGGESTION_COLOUR = "#2f6b4f"
 _WIDTH_INCHES = 9.0
 _PANEL_HEIGHT_INCHES = 4.6
 _DOTS_PER_INCH = 160
+_SUBTITLE_CHARACTERS = 110  # of a line
+_SUBTITLE_LINE_POINTS = 12
 
 _TITLES: Mapping[Stage, str] = {"head": "Head, on the frozen backbone", "finetune": "Fine-tuning"}
 
@@ -57,7 +60,7 @@ def write_lr_find_plot(path: Path, results: Mapping[Stage, LRFindResult]) -> Non
     height = _PANEL_HEIGHT_INCHES * len(results)
     figure = Figure(figsize=(_WIDTH_INCHES, height), facecolor=_BACKGROUND_COLOUR)
     panels = figure.add_gridspec(
-        len(results), 1, left=0.125, right=0.97, top=1 - 0.75 / height, bottom=0.6 / height, hspace=0.42
+        len(results), 1, left=0.125, right=0.97, top=1 - 0.9 / height, bottom=0.6 / height, hspace=0.48
     )
     for number, (stage, result) in enumerate(results.items()):
         _draw_panel(figure, panels[number, 0], _TITLES[stage], result)
@@ -78,8 +81,9 @@ def _draw_panel(figure: Figure, panel: SubplotSpec, title: str, result: LRFindRe
                 mark.lr, color=_SUGGESTION_COLOUR if mark.strong else _MUTED_COLOUR,
                 linewidth=1.4 if mark.strong else 0.8, zorder=1, linestyle="-" if mark.strong else (0, (3, 3)),
             )  # fmt: skip
-    row_axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=_TEXT_COLOUR, pad=24)
-    text = result.explanation[0].upper() + result.explanation[1:] + "."
+    text = textwrap.fill(result.explanation[0].upper() + result.explanation[1:] + ".", _SUBTITLE_CHARACTERS)
+    pad = 24 + _SUBTITLE_LINE_POINTS * text.count("\n")
+    row_axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=_TEXT_COLOUR, pad=pad)
     row_axes.annotate(text, (0, 1), (0, 8), "axes fraction", "offset points", fontsize=9.2, color=_MUTED_COLOUR)
 
 

@@ -61,8 +61,9 @@ def test_both_stages_are_swept_printed_and_plotted(photos: Path, tmp_path: Path,
         assert stage["agree"] == (max(suggestions) <= 3 * min(suggestions))
         assert 1e-7 <= stage["suggestion"] <= 10
     for word in (
-        "head: sweeps of",
-        "finetune: sweeps of",
+        "head: ",
+        "finetune: ",
+        "; sweeps of",
         "valley",
         "steepest",
         "minimum / 10",
@@ -71,6 +72,7 @@ def test_both_stages_are_swept_printed_and_plotted(photos: Path, tmp_path: Path,
     ):
         assert word in result.stdout
     assert ("disagree by more than 3x" in result.stdout) == (not all(stage["agree"] for stage in found.values()))
+    assert ("--lr auto" in result.stdout) == ("not clear; keep the default learning rate" not in result.stdout)
     with Image.open(folder / "lr_find.png") as picture:
         assert min(picture.size) > 1000
 

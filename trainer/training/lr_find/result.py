@@ -77,12 +77,18 @@ class LRFindResult:
         )
 
     def table(self, stage: str) -> list[str]:
-        """Everything in lines for people."""
+        """Everything in lines for people: first what to do, then the numbers."""
+        advice = format_lr(self.suggestion) if self.is_clear else "not clear; keep the default learning rate"
         return [
-            f"{stage}: sweeps of {self.curve.seconds:.1f} s",
+            f"{stage}: {advice}",
             *(f"  {name:<14}{format_lr(lr)}" for name, lr in (self.named_lrs | {"chosen": self.suggestion}).items()),
-            f"  {self.explanation}",
+            f"  {self.explanation}; sweeps of {self.curve.seconds:.1f} s",
         ]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the loss fell, and the suggestions agree."""
+        return self.rule == "mean" and self.suggestions.agree
 
     def to_json(self) -> dict[str, Any]:
         """As in lr_find.json."""

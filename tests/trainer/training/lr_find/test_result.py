@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trainer.training.lr_find.result import LRFindResult, format_lr, read_lr_find, write_lr_find
+from trainer.training.lr_find.suggestions import Suggestions
 from trainer.training.lr_find.sweep import SweepCurve
 
 
@@ -42,8 +44,17 @@ def test_the_explanation_says_whether_the_suggestions_agree_and_what_was_chosen(
     )
     chosen, valley = format_lr(found.suggestion), format_lr(found.suggestions.valley)
     assert found.summary_line.startswith(f"learning rate {chosen}, from sweeps of 12.3 s: valley {valley}, ")
-    assert found.table("head")[0] == "head: sweeps of 12.3 s"
+    assert found.table("head")[0] == "head: not clear; keep the default learning rate"
+    assert found.table("head")[5].endswith("; sweeps of 12.3 s")
     assert found.table("head")[4].split() == ["chosen", chosen]
+
+
+def test_a_clear_result_starts_with_the_learning_rate() -> None:
+    found = result()
+    lr = found.suggestions.steepest
+    clear = replace(found, suggestions=Suggestions(valley=lr, steepest=lr, minimum_tenth=2 * lr))
+    assert clear.table("head")[0] == f"head: {format_lr(found.suggestion)}"
+    assert replace(clear, rule="edge").table("head")[0] == "head: not clear; keep the default learning rate"
 
 
 @pytest.mark.parametrize(("lr", "text"), [(4.8e-3, "4.8e-3"), (1.0, "1.0e0"), (10.0, "1.0e1"), (1e-12, "1.0e-12")])
