@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import trainer.diagnosis
+from tests.support.slim import ROOT
 from trainer.diagnosis import Finding, Remedy, findings_to_text, read_findings, write_findings
 
 LOW = Finding(
@@ -49,3 +52,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     ]
     assert list(json.loads(path.read_text(encoding="utf-8"))) == ["findings"]
     assert "björn" in path.read_text(encoding="utf-8")
+
+
+def test_every_finding_is_in_the_documentation() -> None:
+    rules = Path(trainer.diagnosis.__file__).parent.glob("*_rules.py")
+    names = {name for path in rules for name in re.findall(r'name="([a-z-]+)"', path.read_text(encoding="utf-8"))}
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert len(names) > 10
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
