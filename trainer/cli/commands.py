@@ -17,6 +17,7 @@ from service import __version__
 from service.console import Program, SectionedCommand, option, print_error
 from trainer.cli.cache import cache_command
 from trainer.cli.check import check
+from trainer.cli.collect import download
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import (
     AS_JSON,
@@ -94,6 +95,7 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
     print_result(value, text, as_json)
 
 
+main.add_command(download)
 main.add_command(check)
 
 

@@ -1,0 +1,202 @@
+"""The commands `download` and `search`: from an idea to photos."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from service.console import EXIT_FAILED, SectionedCommand, option
+from trainer.cli.exit import as_command_line, clear_errors
+from trainer.cli.options import AS_JSON, given_options
+from trainer.cli.output import print_result
+from trainer.command_line import command_line
+
+if TYPE_CHECKING:  # httpx and Pillow take a while to import; --help and a wrong option do not need them
+    from trainer.collect.download import DownloadOptions
+    from trainer.collect.summary import Downloads
+
+Command = Callable[..., Any]
+
+_IMAGES = "Images"
+_SERVERS = "Servers"
+_SECTIONS = (_IMAGES, _SERVERS)
+_DOWNLOAD_EXAMPLES = """\b
+Examples:
+  fieldguide download bears.csv photos              columns url and label: photos/grizzly/..., photos/black/...
+  fieldguide download urls.txt photos --label teddy
+  fieldguide download bears.csv photos --max 50     50 images of each label
+"""
+_SHARED = (
+    option(
+        "--max-bytes",
+        section=_IMAGES,
+        type=click.IntRange(1_000, 1_000_000_000),
+        default=30_000_000,
+        show_default=True,
+        help="Largest size of an image in bytes.",
+    ),
+    option(
+        "--max-pixels",
+        section=_IMAGES,
+        type=click.IntRange(1, 50_000_000),
+        default=50_000_000,
+        show_default=True,
+        help="Largest number of pixels of an image.",
+    ),
+    option(
+        "--timeout",
+        section=_SERVERS,
+        metavar="SECONDS",
+        type=click.FloatRange(0.1, 3_600),
+        default=60.0,
+        show_default=True,
+        help="Longest time for one request, from the look-up of the name to the last byte.",
+    ),
+    option(
+        "--retries",
+        section=_SERVERS,
+        type=click.IntRange(0, 10),
+        default=2,
+        show_default=True,
+        help="How often a request is repeated after an error that may pass.",
+    ),
+    option(
+        "--max-wait",
+        section=_SERVERS,
+        metavar="SECONDS",
+        type=click.FloatRange(0, 86_400),
+        default=300.0,
+        show_default=True,
+        help="Longest time that a server may ask to wait; all its images fail if it asks for more.",
+    ),
+    option(
+        "--contact",
+        section=_SERVERS,
+        help="Your mail address or page, in the header User-Agent: an administrator can write to you.  [default: none]",
+    ),
+    option(
+        "--proxy",
+        section=_SERVERS,
+        metavar="URL",
+        help="Proxy, http://HOST:PORT, that is asked by CONNECT for addresses that were checked here. Variables such "
+        "as HTTPS_PROXY do not count.  [default: none]",
+    ),
+    option(
+        "--allow-private",
+        section=_SERVERS,
+        is_flag=True,
+        help="Connect to addresses of your own network, too. Only for lists that you wrote.  [default: off]",
+    ),
+    option(
+        "--ignore-robots-txt",
+        section=_SERVERS,
+        is_flag=True,
+        help="Download what robots.txt of a server forbids.  [default: off]",
+    ),
+    option(
+        "--ignore-x-robots-tag",
+        section=_SERVERS,
+        is_flag=True,
+        help="Keep images whose server says noai, noimageai, noindex, noimageindex or noml.  [default: off]",
+    ),
+    option(
+        "--retry-failed",
+        is_flag=True,
+        help="Try again what failed in an earlier command, or was removed since.  [default: off]",
+    ),
+)
+
+
+def _shared_options(command: Command) -> Command:
+    """Give a command the options of every download."""
+    for decorate in reversed(_SHARED):
+        command = decorate(command)
+    return command
+
+
+@click.command(
+    short_help="Download images from a list of URLs.",
+    cls=SectionedCommand,
+    sections=_SECTIONS,
+    most_used=("max_per_label", "label", "retry_failed"),
+    epilog=_DOWNLOAD_EXAMPLES,
+)
+@click.argument("urls", metavar="LIST", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@option(
+    "--max",
+    "max_per_label",
+    type=click.IntRange(min=1),
+    help="Most images of each label: the first ones of the list that can be downloaded.  [default: all]",
+)
+@option("--label", default="", help="Label of all images, if LIST has none.  [default: none]")
+@option("--url-column", default="", help="Column of a table.  [default: url]")
+@option("--label-column", default="", help="Column of a table.  [default: label, if there is one]")
+@_shared_options
+@AS_JSON
+@click.pass_context
+def download(
+    context: click.Context,
+    /,
+    urls: Path,
+    folder: Path,
+    max_per_label: int | None,
+    label: str,
+    url_column: str,
+    label_column: str,
+    as_json: bool,
+    **shared: Any,
+) -> None:
+    """Download the images of LIST to DIR. LIST has a URL in each line, or is a table with the columns url and label.
+
+    Each label becomes a folder in DIR. DIR/downloads.jsonl has the fate of every URL. If the command is stopped, the
+    same one goes on. Addresses that are not public are refused; robots.txt is obeyed.
+    """
+    with clear_errors() as command:
+        from trainer.collect.jobs import download_list
+        from trainer.terminal import Terminal
+
+        command.again = command_line("download", urls, folder, *given_options(context))
+        options = download_options(shared, max_per_label=max_per_label)
+        with Terminal(phrase=as_command_line) as progress:
+            found = download_list(
+                urls, folder, options, progress, url_column=url_column, label_column=label_column, label=label
+            )
+    _print(found, found.to_json(), as_json)
+
+
+def download_options(shared: dict[str, Any], *, max_per_label: int | None = None) -> DownloadOptions:
+    """The options of a download, from those of a command."""
+    from service.pixels import Limits
+    from trainer.collect.download import DownloadOptions
+    from trainer.collect.fetching import FetchOptions
+    from trainer.collect.transport import Network
+
+    return DownloadOptions(
+        fetch=FetchOptions(
+            timeout_s=shared["timeout"],
+            max_bytes=shared["max_bytes"],
+            ignore_robots_txt=shared["ignore_robots_txt"],
+            ignore_x_robots_tag=shared["ignore_x_robots_tag"],
+            contact=shared["contact"] or "",
+            network=Network(allow_private=shared["allow_private"], proxy=shared["proxy"] or ""),
+        ),
+        max_per_label=max_per_label,
+        limits=Limits(max_pixels=shared["max_pixels"]),
+        retries=shared["retries"],
+        max_wait_s=shared["max_wait"],
+        retry_failed=shared["retry_failed"],
+    )
+
+
+def _print(found: Downloads, value: dict[str, Any], as_json: bool) -> None:
+    lines = [as_command_line(found.text())]
+    if found.images:
+        lines.append(f"next: {command_line('check', found.folder)}")
+    print_result(value, "\n".join(lines), as_json)
+    if not found.images:
+        sys.exit(EXIT_FAILED)
