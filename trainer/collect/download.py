@@ -20,8 +20,8 @@ from trainer.collect.failures import Failure
 from trainer.collect.fetching import MAX_REDIRECTS, Fetched, Fetcher, FetchOptions, open_client
 from trainer.collect.images import ImageFacts, check_image
 from trainer.collect.journal import Fate, Journal
-from trainer.collect.store import ImageStore
 from trainer.collect.queues import HostQueues
+from trainer.collect.store import ImageStore
 from trainer.collect.summary import Downloads, summarise
 from trainer.collect.urls import Source, check_url
 from trainer.errors import CollectError
