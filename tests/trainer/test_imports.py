@@ -44,7 +44,8 @@ LAYERS = {
     ),
     "trainer.collect": (
         *("addresses", "failures", "resolving", "urls", "connection", "transport", "body", "agent", "robots", "queues"),
-        *("images", "journal", "store", "fetching", "summary", "running", "download", "jobs"),
+        *("images", "journal", "store", "fetching", "summary", "running", "download"),
+        *("photos", "api", "openverse", "wikimedia", "searches", "attribution", "suggestions", "search", "jobs"),
     ),
     "trainer.data": ("housekeeping", "source", "cache", "uncached", "images", "augment", "prepare"),
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),
@@ -85,7 +86,7 @@ LAYERS = {
         *("environment", "unreadable", "folder", "inputs", "next_command"),
         *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
     ),
-    "trainer.cli": ("exit", "options", "output", "show", "collect", "check", "cache", "commands"),
+    "trainer.cli": ("exit", "options", "output", "show", "download", "search", "check", "cache", "commands"),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy", "sklearn", "matplotlib", "PIL")

@@ -29,8 +29,11 @@ _COMMANDS = frozenset(
 )
 _PARAMETERS = frozenset({"cache", "cache_max", "device", "lr", "out", "recipe", "root", "threads"}) | {*option_keys()}
 _PARAMETERS |= {"kinds", "max_fraction", "quarantine", "undo"}  # of `check`
-_PARAMETERS |= {"contact", "credentials", "ignore_robots_txt", "ignore_x_robots_tag", "label", "max_bytes", "max_wait"}
-_PARAMETERS |= {"allow_private", "label_column", "license", "proxy", "retry_failed", "url_column"}  # of `download`
+_PARAMETERS |= {  # of `download` and `search`
+    *("allow_private", "api", "contact", "count", "credentials", "ignore_robots_txt", "ignore_x_robots_tag", "label"),
+    *("label_column", "license", "max_bytes", "max_wait", "provider", "proxy", "retry_failed", "size", "source"),
+    "url_column",
+}
 
 
 @dataclass

@@ -113,12 +113,22 @@ class Downloader:
     ) -> None:
         self._folder, self._journal, self._client, self._threads = folder, journal, client, threads
         self._options, self._progress = options, progress
+        self._before = dict(journal.fates)
         self._random = random.SystemRandom()
 
     @property
     def journal(self) -> Journal:
         """The fates of all URLs of the folder."""
         return self._journal
+
+    @property
+    def client(self) -> httpx.AsyncClient:
+        """What reaches only addresses that were checked."""
+        return self._client
+
+    def images_of_labels(self) -> Counter[str]:
+        """Label -> number of images that are in the folder."""
+        return Counter(ImageStore(self._folder, self._journal, ()).labels_of_images())
 
     async def download(self, sources: Sequence[Source], *, max_per_label: int | None = None) -> Downloads:
         """Download what was not downloaded yet.
@@ -134,7 +144,6 @@ class Downloader:
             CollectError: The folder cannot be used.
             OSError: An image cannot be written.
         """
-        before = dict(self._journal.fates)
         most = self._options.max_per_label if max_per_label is None else max_per_label
         self._store = ImageStore(self._folder, self._journal, sources)
         self._queues: HostQueues[object] = HostQueues(per_host=_CONNECTIONS_PER_HOST, total=_CONNECTIONS)
@@ -145,26 +154,30 @@ class Downloader:
         for source in sources:
             if self._is_open(source):
                 self._waiting[source.label].append(source)
-        pending = sum(map(len, self._waiting.values()))
-        if pending:
-            self._progress.start("download", pending)
+        expected = sum(self._expected(label) for label in self._waiting)
+        if expected:
+            self._progress.start("download", expected)
             self._store.prepare()
             try:
                 await self._work_off()
             finally:
                 self._store.close()
-        return summarise(self._folder, sources, before=before, now=self._journal.fates, is_there=self._store.is_there)
+        return summarise(
+            self._folder, sources, before=self._before, now=self._journal.fates, is_there=self._store.is_there
+        )
+
+    def _expected(self, label: str) -> int:
+        """How many URLs of a label will be downloaded, if none fails."""
+        waiting = len(self._waiting[label])
+        return waiting if self._most is None else max(min(waiting, self._most - self._have[label]), 0)
 
     def _is_open(self, source: Source) -> bool:
         """Whether a URL is to be downloaded."""
         fate = self._journal.fates.get(source.url)
-        if fate is None:
+        if fate is None or self._store.is_lost(fate):
             return True
-        if fate.status == "failed":
-            return self._options.retry_failed
-        return self._store.is_lost(fate) or (
-            fate.status == "kept" and self._options.retry_failed and not self._store.is_there(fate)
-        )
+        may_repeat = self._options.retry_failed and fate is self._before.get(source.url)  # not twice in one command
+        return may_repeat and (fate.status == "failed" or (fate.status == "kept" and not self._store.is_there(fate)))
 
     async def _work_off(self) -> None:
         for label in list(self._waiting):

@@ -20,7 +20,7 @@ _SUFFIXES = {
 }
 _NAME_DIGITS = 32
 # The whole image is decoded to see whether all of it is there; a JPEG in an eighth of its size, which is faster.
-_CHECK = PixelSpec(size=8, resize_short=8, mode="squish", filter="bilinear")
+CHECK_SPEC = PixelSpec(size=8, resize_short=8, mode="squish", filter="bilinear")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def check_image(content: bytes, limits: Limits) -> ImageFacts:
         Failure: It is not an image, or one that cannot be decoded.
     """
     try:
-        picture = load(content, _CHECK, limits=limits)
+        picture = load(content, CHECK_SPEC, limits=limits)
     except UnsupportedImage as error:
         raise Failure("not-an-image", str(error)) from error
     except ImageError as error:

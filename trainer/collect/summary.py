@@ -62,7 +62,7 @@ class Downloads:
             "journal": str(self.folder / NAME),
         }
 
-    def text(self) -> str:
+    def __str__(self) -> str:
         """The same in lines for people."""
         lines = [f"{self.folder}: {_count(self.came, 'new image')}, {self.there:,} were there before"]
         if any(self.labels):

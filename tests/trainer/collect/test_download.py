@@ -219,7 +219,7 @@ class TestTheSameContent:
         found = fates(tmp_path)
         assert [found[url]["status"] for url, _ in pairs] == ["kept", "duplicate", "duplicate", "duplicate"]
         assert all(fate["path"] == path for fate in fates(tmp_path).values())
-        assert "under several labels in the list: 1 image" in result.text()
+        assert "under several labels in the list: 1 image" in str(result)
 
     def test_goes_to_the_first_label_even_if_another_server_is_faster(
         self, server: MisbehavingServer, tmp_path: Path
@@ -266,7 +266,7 @@ class TestASecondCommand:
         result = download(tmp_path, [*pairs, (server.url("image/3"), "a")])
         assert (result.came, result.there, result.failed_before) == (1, 1, 2)
         assert [path for _, path in server.requests] == ["/robots.txt", "/image/3"]
-        assert "not tried again: 2 URLs" in result.text()
+        assert "not tried again: 2 URLs" in str(result)
 
     def test_tries_again_if_it_is_told_to(self, server: MisbehavingServer, tmp_path: Path) -> None:
         pairs = [(server.url(path), "a") for path in ("image/1", "status/404", "flaky/404/2")]

@@ -1,8 +1,7 @@
-"""The commands `download` and `search`: from an idea to photos."""
+"""The command `download`: from a list of URLs to photos; and the options that every download has."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.console import EXIT_FAILED, SectionedCommand, option
-from trainer.cli.exit import as_command_line, clear_errors
+from trainer.cli.exit import as_command_line, clear_errors, fail
 from trainer.cli.options import AS_JSON, given_options
 from trainer.cli.output import print_result
 from trainer.command_line import command_line
 
 if TYPE_CHECKING:  # httpx and Pillow take a while to import; --help and a wrong option do not need them
-    from trainer.collect.download import DownloadOptions
     from trainer.collect.summary import Downloads
 
 Command = Callable[..., Any]
 
 _IMAGES = "Images"
 _SERVERS = "Servers"
-_SECTIONS = (_IMAGES, _SERVERS)
+SECTIONS = (_IMAGES, _SERVERS)
 _DOWNLOAD_EXAMPLES = """\b
 Examples:
   fieldguide download bears.csv photos              columns url and label: photos/grizzly/..., photos/black/...
@@ -76,11 +74,13 @@ _SHARED = (
     option(
         "--contact",
         section=_SERVERS,
+        default="",
         help="Your mail address or page, in the header User-Agent: an administrator can write to you.  [default: none]",
     ),
     option(
         "--proxy",
         section=_SERVERS,
+        default="",
         metavar="URL",
         help="Proxy, http://HOST:PORT, that is asked by CONNECT for addresses that were checked here. Variables such "
         "as HTTPS_PROXY do not count.  [default: none]",
@@ -111,7 +111,7 @@ _SHARED = (
 )
 
 
-def _shared_options(command: Command) -> Command:
+def shared_options(command: Command) -> Command:
     """Give a command the options of every download."""
     for decorate in reversed(_SHARED):
         command = decorate(command)
@@ -121,7 +121,7 @@ def _shared_options(command: Command) -> Command:
 @click.command(
     short_help="Download images from a list of URLs.",
     cls=SectionedCommand,
-    sections=_SECTIONS,
+    sections=SECTIONS,
     most_used=("max_per_label", "label", "retry_failed"),
     epilog=_DOWNLOAD_EXAMPLES,
 )
@@ -136,7 +136,7 @@ def _shared_options(command: Command) -> Command:
 @option("--label", default="", help="Label of all images, if LIST has none.  [default: none]")
 @option("--url-column", default="", help="Column of a table.  [default: url]")
 @option("--label-column", default="", help="Column of a table.  [default: label, if there is one]")
-@_shared_options
+@shared_options
 @AS_JSON
 @click.pass_context
 def download(
@@ -157,46 +157,28 @@ def download(
     same one goes on. Addresses that are not public are refused; robots.txt is obeyed.
     """
     with clear_errors() as command:
-        from trainer.collect.jobs import download_list
+        from trainer.collect.jobs import download_list, download_options
+        from trainer.collect.urls import read_list
         from trainer.terminal import Terminal
 
-        command.again = command_line("download", urls, folder, *given_options(context))
-        options = download_options(shared, max_per_label=max_per_label)
+        command.again = command_line("download", urls, folder, *given_options(context, without=secret_options(shared)))
+        options = download_options(max_per_label=max_per_label, **shared)
         with Terminal(phrase=as_command_line) as progress:
-            found = download_list(
-                urls, folder, options, progress, url_column=url_column, label_column=label_column, label=label
-            )
-    _print(found, found.to_json(), as_json)
+            sources = read_list(urls, url_column=url_column, label_column=label_column, label=label)
+            found = download_list(sources, folder, options, progress)
+    print_downloads(found, found.to_json(), str(found), as_json)
 
 
-def download_options(shared: dict[str, Any], *, max_per_label: int | None = None) -> DownloadOptions:
-    """The options of a download, from those of a command."""
-    from service.pixels import Limits
-    from trainer.collect.download import DownloadOptions
-    from trainer.collect.fetching import FetchOptions
-    from trainer.collect.transport import Network
-
-    return DownloadOptions(
-        fetch=FetchOptions(
-            timeout_s=shared["timeout"],
-            max_bytes=shared["max_bytes"],
-            ignore_robots_txt=shared["ignore_robots_txt"],
-            ignore_x_robots_tag=shared["ignore_x_robots_tag"],
-            contact=shared["contact"] or "",
-            network=Network(allow_private=shared["allow_private"], proxy=shared["proxy"] or ""),
-        ),
-        max_per_label=max_per_label,
-        limits=Limits(max_pixels=shared["max_pixels"]),
-        retries=shared["retries"],
-        max_wait_s=shared["max_wait"],
-        retry_failed=shared["retry_failed"],
-    )
+def secret_options(shared: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the options whose values are not repeated in a message: a proxy with a password."""
+    return ("proxy",) if "@" in shared["proxy"] else ()
 
 
-def _print(found: Downloads, value: dict[str, Any], as_json: bool) -> None:
-    lines = [as_command_line(found.text())]
-    if found.images:
-        lines.append(f"next: {command_line('check', found.folder)}")
-    print_result(value, "\n".join(lines), as_json)
+def print_downloads(found: Downloads, value: dict[str, Any], text: str, as_json: bool, *, failure: str = "") -> None:
+    """Print what came of a download, and exit with 1 if something failed or there is no image."""
+    following = f"\nnext: {command_line('check', found.folder)}" if found.images else ""
+    print_result(value, as_command_line(text) + following, as_json)
+    if failure:
+        fail(failure, EXIT_FAILED)
     if not found.images:
-        sys.exit(EXIT_FAILED)
+        fail(f"there is no image of this list in {found.folder}", EXIT_FAILED)
