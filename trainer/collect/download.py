@@ -90,12 +90,12 @@ async def open_downloader(folder: Path, options: DownloadOptions, progress: Prog
     Raises:
         CollectError: It cannot be used, or an option cannot.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CollectError(f"{folder}: cannot be used ({error.strerror})") from error
-    with Journal(folder) as journal, ThreadPoolExecutor(usable_cores(), thread_name_prefix="check") as threads:
-        async with open_client(options.fetch.network, options.fetch.contact) as client:
+    async with open_client(options.fetch.network, options.fetch.contact) as client:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CollectError(f"{folder}: cannot be used ({error.strerror})") from error
+        with Journal(folder) as journal, ThreadPoolExecutor(usable_cores(), thread_name_prefix="check") as threads:
             yield Downloader(folder, journal, client, threads, options, progress)
 
 

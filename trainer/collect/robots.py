@@ -51,7 +51,7 @@ def read_robots(status: int, content: bytes) -> RobotsRules:
         Failure: The server has an error: RFC 9309 wants that as if everything was forbidden.
     """
     if status in _OK:
-        return RobotsRules(rules=Protego.parse(content[:MAX_ROBOTS_BYTES].decode("utf-8", errors="replace")))
+        return RobotsRules(rules=Protego.parse(content[:MAX_ROBOTS_BYTES].decode("utf-8-sig", errors="replace")))
     if status in _UNAVAILABLE and status != _BUSY:
         return RobotsRules()
     raise Failure("robots-txt", f"robots.txt cannot be read (status {status})", temporary=True, http_status=status)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from service.inputs import InputError, read_bytes, read_records
+from service.inputs import InputError, read_bytes, read_records, unwritable
 from trainer.catalog.labels import clean_label
 from trainer.catalog.row import SPLIT_NAMES
 from trainer.collect.failures import Failure
@@ -135,17 +135,18 @@ def has_host(url: httpx.URL) -> bool:
 
 
 def _why_no_folder(label: str) -> str:
-    if label in (".", "..") or label.startswith((".", "~")):
-        return "starts with . or ~"
-    if found := _NOT_IN_A_NAME.search(label):
-        return f"has {found[0]} in it"
-    if label != label.strip() or label.endswith("."):
-        return "ends with a dot, or has white space around it"
-    if _DEVICES.fullmatch(label):
-        return "is a name that Windows reserves"
-    if label.casefold() in SPLIT_NAMES:
-        return "is that of a split, which no class can have"
-    return f"is longer than {_MAX_LABEL_BYTES} bytes" if len(label.encode()) > _MAX_LABEL_BYTES else ""
+    """What is wrong with a label; empty if it can be the name of a folder on every system."""
+    forbidden = _NOT_IN_A_NAME.search(label)
+    wrong = {
+        "starts with . or ~": label.startswith((".", "~")),
+        "has a character in it that is none of a text": unwritable(label),
+        f"has {forbidden and forbidden[0]} in it": forbidden is not None,
+        "ends with a dot, or has white space around it": label != label.strip() or label.endswith("."),
+        "is a name that Windows reserves": _DEVICES.fullmatch(label) is not None,
+        "is that of a split, which no class can have": label.casefold() in SPLIT_NAMES,
+        f"is longer than {_MAX_LABEL_BYTES} bytes": len(label.encode(errors="replace")) > _MAX_LABEL_BYTES,
+    }
+    return next((why for why, is_wrong in wrong.items() if is_wrong), "")
 
 
 def _is_text(path: Path) -> bool:
