@@ -7,10 +7,12 @@ Wikimedia Commons: https://www.mediawiki.org/wiki/API:Search, API:Imageinfo, API
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.misbehaving import MisbehavingServer, send_json
+from tests.support.misbehaving import MisbehavingServer, send, send_json
+from tests.support.photos import COLOURS, draw
 
 CLIENT_ID, CLIENT_SECRET, TOKEN = "id-of-a-test", "secret-of-a-test", "token-of-a-test"
 _DEPTH = 240
@@ -201,3 +203,13 @@ class PhotoSearchServer(MisbehavingServer):
                 }
             ],
         }
+
+
+class ColouredPhotos(PhotoSearchServer):
+    """Photos that a tiny network can learn: each query has a colour."""
+
+    async def do_image(self, rest: str, writer: asyncio.StreamWriter) -> bool:
+        number = int(rest)
+        file = io.BytesIO()
+        draw(tuple(COLOURS)[number // 1000 % len(COLOURS)], number).save(file, "JPEG", quality=95)
+        return await send(writer, file.getvalue())
