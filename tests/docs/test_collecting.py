@@ -97,7 +97,7 @@ def shown(cells: list[Any], code: str) -> str:
 def test_the_notebook_leads_from_words_to_a_classifier(cells: list[Any]) -> None:
     assert "photos: 36 new images" in shown(cells, "fieldguide.search")
     assert "grizzly bear 12, black bear 12, teddy bear 12" in shown(cells, "fieldguide.search")
-    assert "by Tim Sullivan is licensed under CC BY-SA 2.0." in shown(cells, "credits[0]")
+    assert "by Tim Sullivan is licensed under CC BY-SA 2.0." in shown(cells, "rows[0]")
     assert 'class="fieldguide"' in shown(cells, "fieldguide.check")
     assert 'class="gallery pairs"' in shown(cells, "show_batch")
     assert "validation images" in shown(cells, "fieldguide.fit")
