@@ -167,9 +167,7 @@ class MisbehavingServer(_InAThread):
         return await send(writer, b"\x0b\x02\x80", "Content-Encoding: br")
 
     async def do_gzip_bomb(self, _rest: str, writer: asyncio.StreamWriter) -> bool:
-        packer = zlib.compressobj(9, wbits=31)
-        bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
-        return await send(writer, bomb, "Content-Encoding: gzip")
+        return await send(writer, gzip.compress(bytes(20_000_000)), "Content-Encoding: gzip")
 
     async def do_bomb(self, _rest: str, writer: asyncio.StreamWriter) -> bool:
         return await send(writer, bomb())

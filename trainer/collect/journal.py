@@ -90,7 +90,7 @@ class Journal:
         """
         self._path = folder / NAME
         try:
-            self._file = os.fdopen(os.open(self._path, _FLAGS, 0o644), "r+b")
+            self._file = os.fdopen(os.open(self._path, _FLAGS, 0o644), "r+b", buffering=0)
         except OSError as error:
             raise CollectError(f"{self._path}: cannot be used ({error.strerror})") from error
         try:
@@ -122,8 +122,9 @@ class Journal:
         self.fates.update(_moved(self.fates.values(), fate.path, path))
 
     def _append(self, value: dict[str, Any]) -> None:
-        self._file.write(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass") + b"\n")
-        self._file.flush()
+        line = json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
+        while line:  # a disk that is nearly full takes a part of it
+            line = line[self._file.write(line) :]
 
     def _read(self) -> Iterator[tuple[str, Fate]]:
         content = self._file.read()

@@ -84,8 +84,7 @@ class Openverse:
 
     async def page(self, query: str, wanted: PhotoFilter, cursor: str) -> Page:
         """See `Provider.page`."""
-        size = _PAGE_SIZE if self._credentials is None else _PAGE_SIZE_WITH_KEY
-        number = int(cursor or 1)
+        size, number = self._part(cursor)
         parameters = {"q": query, "page": str(number), "page_size": str(size), **_parameters(wanted)}
         url = f"{self._address}/v1/images/"
         status, value = await self._api.request("GET", url, params=parameters, headers=await self._headers())
@@ -102,7 +101,14 @@ class Openverse:
         except (KeyError, TypeError, ValueError) as error:
             raise SearchError(f"{self.name} answers in a way that this version does not understand") from error
         is_last = number >= pages or number * size >= _DEPTH or not value["results"]
-        return Page(photos=photos, next="" if is_last else str(number + 1), total=total)
+        return Page(photos=photos, next="" if is_last else f"{size}:{number + 1}", total=total)
+
+    def _part(self, cursor: str) -> tuple[int, int]:
+        """Size and number of a page. All pages of a search have the size of its first, also if there is a key later."""
+        if not cursor:
+            return _PAGE_SIZE if self._credentials is None else _PAGE_SIZE_WITH_KEY, 1
+        size, _, number = cursor.partition(":")
+        return int(size), int(number)
 
     async def _headers(self) -> dict[str, str]:
         """The header with a token, if there is a key; a token is asked for when the last one ends."""

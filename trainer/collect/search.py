@@ -217,6 +217,8 @@ class _Searcher:
 def _require_options(options: SearchOptions) -> None:
     if options.provider not in PROVIDERS:
         raise CollectError(f"`provider` must be one of {', '.join(PROVIDERS)}")
+    if options.count < 1:
+        raise CollectError(f"`count` must be at least 1, not {options.count}")
     try:
         check_url(options.address)
     except Failure as failure:

@@ -56,13 +56,15 @@ class ImageStore:
         """
         try:
             self._unfinished.mkdir(exist_ok=True)
+            if self._unfinished.is_symlink():
+                raise CollectError(f"{self._unfinished}: this is a link; remove it")
             self._remove_unfinished()
         except OSError as error:
             raise CollectError(f"{self._unfinished}: cannot be used ({error.strerror})") from error
 
     def close(self) -> None:
         """Remove the folder of unfinished files."""
-        with suppress(OSError):  # the next command does it
+        with suppress(OSError):  # the next command will
             self._remove_unfinished()
             self._unfinished.rmdir()
 

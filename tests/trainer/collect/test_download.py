@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.collecting import download, fates, images
+from tests.support.full_disk import no_file_over
 from tests.support.misbehaving import MisbehavingServer, image
+from trainer.errors import CollectError
 
-# Path on the server -> status and reason, in a download with a timeout of a second and 2 MB at most.
+# Path on the server -> status and reason, in a download with 2 MB at most.
 FATES = {
     "image/1": "kept",
     "plain/2": "kept",
@@ -39,9 +41,6 @@ FATES = {
     "status/500": "failed http-status",
     "status/429": "failed http-status",
     "busy/9999/14": "failed host-busy",
-    "slow/15": "failed timeout",
-    "stalled/16": "failed timeout",
-    "silent/17": "failed timeout",
     "truncated/18": "failed connection-lost",
     "reset/19": "failed connection-lost",
     "cut_off/20": "failed undecodable",
@@ -83,7 +82,7 @@ def fated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     folder = tmp_path_factory.mktemp("photos")
     with MisbehavingServer("0.0.0.0") as server:
         urls = {server.url(path, f"127.0.1.{number}"): path for number, path in enumerate(FATES, start=1)}
-        result = download(folder, ((url, "a") for url in urls), timeout_s=1.0, max_bytes=2_000_000, retries=1)
+        result = download(folder, ((url, "a") for url in urls), timeout_s=30.0, max_bytes=2_000_000, retries=1)
         assert not result.not_tried
         found = fates(folder)
         yield (
@@ -95,6 +94,14 @@ def fated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
 @pytest.mark.parametrize(("path", "fate"), FATES.items())
 def test_the_fate_of(path: str, fate: str, fated: tuple[Path, dict[str, str]]) -> None:
     assert fated[1][path] == fate
+
+
+def test_what_is_too_slow(server: MisbehavingServer, tmp_path: Path) -> None:
+    """A byte now and then, a head without a body, and nothing at all."""
+    urls = [server.url(path, f"127.0.1.{number}") for number, path in enumerate(("slow/1", "stalled/2", "silent/3"), 1)]
+    result = download(tmp_path, ((url, "a") for url in urls), timeout_s=0.5, retries=1)
+    assert result.failed == {"timeout": 3}
+    assert {fate["detail"] for fate in fates(tmp_path).values()} == {"not complete in 0.5 s"}
 
 
 def test_what_was_kept_is_what_was_sent(fated: tuple[Path, dict[str, str]]) -> None:
@@ -302,6 +309,28 @@ class TestASecondCommand:
         path.write_bytes(b"")
         download(tmp_path, pairs)
         assert path.read_bytes() == image(1)
+
+
+def test_a_link_in_place_of_the_unfinished_files_is_not_followed(server: MisbehavingServer, tmp_path: Path) -> None:
+    """Files of the user with numbers for names would be removed."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "1").write_text("mine")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / ".unfinished").symlink_to(tmp_path / "mine")
+    with pytest.raises(CollectError, match="this is a link; remove it"):
+        download(tmp_path / "photos", [(server.url("image/1"), "")])
+    assert (tmp_path / "mine" / "1").read_text() == "mine"
+
+
+def test_a_full_disk_ends_the_command_and_the_next_one_goes_on(server: MisbehavingServer, tmp_path: Path) -> None:
+    pairs = [(server.url(f"image/{number}"), "a") for number in range(100)]
+    with no_file_over(9_000), pytest.raises(OSError, match="File too large"):  # room for a part of the journal
+        download(tmp_path, pairs)
+    assert not (tmp_path / ".unfinished").exists()
+    before = len(images(tmp_path))
+    assert 5 < before < 60
+    assert download(tmp_path, pairs).images == 100
+    assert len(images(tmp_path)) == 100
 
 
 def big_list(server: MisbehavingServer) -> list[tuple[str, str]]:

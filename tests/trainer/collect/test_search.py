@@ -273,6 +273,7 @@ class TestErrors:
             (["train"], {}, "is that of a split"),
             (["bear"], {"provider": "other"}, "`provider` must be one of openverse, wikimedia"),
             (["bear"], {"api": "file:///etc/passwd"}, "`api`: not a URL of http or https"),
+            (["bear"], {"count": 0}, "`count` must be at least 1"),
         ],
     )
     def test_wrong_use(
@@ -305,6 +306,15 @@ class TestKey:
         result = find(server, tmp_path / "photos", "bear", count=90, credentials=file)
         assert result.downloads.images == 90
         assert [given["page_size"] for given in server.parameters] == ["80", "80"]
+
+    def test_that_comes_later_goes_on_where_the_search_was(
+        self, file: Path, server: PhotoSearchServer, tmp_path: Path
+    ) -> None:
+        """The pages with a key are larger: no photo may be left out, or come twice."""
+        find(server, tmp_path / "photos", "bear", count=20)
+        assert find(server, tmp_path / "photos", "bear", count=100, credentials=file).downloads.images == 100
+        asked = [(given["page"], given["page_size"]) for given in server.parameters]
+        assert asked == [(str(number), "20") for number in range(1, 6)]
 
     def test_of_the_environment(
         self, server: PhotoSearchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
