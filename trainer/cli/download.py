@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,9 +13,6 @@ from trainer.cli.exit import as_command_line, clear_errors, fail
 from trainer.cli.options import AS_JSON, given_options
 from trainer.cli.output import print_result
 from trainer.command_line import command_line
-
-if TYPE_CHECKING:  # httpx and Pillow take a while to import; --help and a wrong option do not need them
-    from trainer.collect.summary import Downloads
 
 Command = Callable[..., Any]
 
@@ -166,7 +163,7 @@ def download(
         with Terminal(phrase=as_command_line) as progress:
             sources = read_list(urls, url_column=url_column, label_column=label_column, label=label)
             found = download_list(sources, folder, options, progress)
-    print_downloads(found, found.to_json(), str(found), as_json)
+    print_downloads(folder, found.images, found.to_json(), str(found), as_json=as_json)
 
 
 def secret_options(shared: dict[str, Any]) -> tuple[str, ...]:
@@ -174,11 +171,13 @@ def secret_options(shared: dict[str, Any]) -> tuple[str, ...]:
     return ("proxy",) if "@" in shared["proxy"] else ()
 
 
-def print_downloads(found: Downloads, value: dict[str, Any], text: str, as_json: bool, *, failure: str = "") -> None:
+def print_downloads(
+    folder: Path, images: int, value: dict[str, Any], text: str, *, as_json: bool, failure: str = ""
+) -> None:
     """Print what came of a download, and exit with 1 if something failed or there is no image."""
-    following = f"\nnext: {command_line('check', found.folder)}" if found.images else ""
+    following = f"\nnext: {command_line('check', folder)}" if images else ""
     print_result(value, as_command_line(text) + following, as_json)
     if failure:
         fail(failure, EXIT_FAILED)
-    if not found.images:
-        fail(f"there is no image of this list in {found.folder}", EXIT_FAILED)
+    if not images:
+        fail(f"no image came, and none was there before: {folder}", EXIT_FAILED)

@@ -129,7 +129,8 @@ def search(
             progress.info(f"photos of {', '.join(queries)} for the folder {folder}")
             found = search_for(queries, folder, chosen, progress)
     text = str(replace(found, failure=""))
-    print_downloads(found.downloads, found.to_json(), text, as_json, failure=found.failure)
+    images = sum(found.images.values())
+    print_downloads(folder, images, found.to_json(), text, as_json=as_json, failure=found.failure)
 
 
 def split_words(words: Sequence[str]) -> tuple[tuple[str, ...], Path]:

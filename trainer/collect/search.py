@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -64,19 +64,26 @@ class SearchResult:
 
     Attributes:
         downloads: What came of the photos.
+        images: Label -> number of its images in the folder, also those of other searches and lists.
         remarks: Sentences: why there are fewer images than wanted, and how to go on.
         failure: Why the provider could not be asked any more; empty if it could.
         attributed: Number of rows of attribution.csv.
     """
 
     downloads: Downloads
+    images: Mapping[str, int]
     remarks: tuple[str, ...]
     failure: str
     attributed: int
 
     def to_json(self) -> dict[str, Any]:
         """Everything as a JSON object."""
-        more = {"remarks": list(self.remarks), "failure": self.failure, "attributed": self.attributed}
+        more = {
+            "images": dict(self.images),
+            "remarks": list(self.remarks),
+            "failure": self.failure,
+            "attributed": self.attributed,
+        }
         return self.downloads.to_json() | more
 
     def __str__(self) -> str:
@@ -148,11 +155,23 @@ async def search_photos(
                 break
         images = downloader.images_of_labels()
     remarks = [searcher.remark] if searcher.remark else []
-    for label in dict.fromkeys(query.label for query in under_way):
-        if images[label] < options.count and not searcher.why_over:
-            own = [query for query in under_way if query.label == label]
+    for label in _labels(under_way):
+        own = [query for query in under_way if query.label == label]
+        if images[label] >= options.count and not any(query.photos for query in own):
+            remarks.append(f"{label}: {images[label]:,} images are there already; a larger `count` adds to them")
+        elif images[label] < options.count and not searcher.why_over:
             remarks.append(why_fewer(own, provider, folder=folder, have=images[label], wanted=options.count))
-    return SearchResult(downloads=downloads, remarks=tuple(remarks), failure=searcher.failure, attributed=attributed)
+    return SearchResult(
+        downloads=downloads,
+        images={label: images[label] for label in _labels(under_way)},
+        remarks=tuple(remarks),
+        failure=searcher.failure,
+        attributed=attributed,
+    )
+
+
+def _labels(queries: Sequence[Query]) -> list[str]:
+    return list(dict.fromkeys(query.label for query in queries))
 
 
 class _Searcher:
@@ -183,7 +202,7 @@ class _Searcher:
         for query in queries:  # what was answered before
             while not query.is_over and (page := self._journal.page(self._search(query), query.cursor)) is not None:
                 query.take(page)
-        for label in dict.fromkeys(query.label for query in queries):
+        for label in _labels(queries):
             own = [query for query in queries if query.label == label]
             while not self.why_over and any(not query.is_over for query in own):
                 new = {photo.url for query in own for photo in query.photos if photo.url not in decided}

@@ -85,7 +85,7 @@ def test_options(server: MisbehavingServer, tmp_path: Path) -> None:
         refused = trainer("download", urls, tmp_path / option, option, value, "--allow-private")
         assert reason in refused.stdout
         assert refused.exit_code == 1
-        assert error_of(refused) == f"error: there is no image of this list in {tmp_path / option}"
+        assert error_of(refused) == f"error: no image came, and none was there before: {tmp_path / option}"
 
 
 def test_without_permission_nothing_of_ones_own_is_reached(server: MisbehavingServer, tmp_path: Path) -> None:

@@ -147,6 +147,14 @@ class TestOpenverse:
         assert not result.remarks
         assert len(attribution(tmp_path)) == 30
 
+    def test_a_label_that_has_enough_images(self, server: PhotoSearchServer, tmp_path: Path) -> None:
+        find(server, tmp_path, "bear", count=10)
+        asked = len(server.parameters)
+        result = find(server, tmp_path, "bear cub", label="bear", count=10)
+        assert len(server.parameters) == asked
+        assert result.remarks == ("bear: 10 images are there already; a larger `count` adds to them",)
+        assert dict(result.images) == {"bear": 10}
+
     def test_a_photo_of_two_queries_is_kept_once(self, server: PhotoSearchServer, tmp_path: Path) -> None:
         server.totals = {"bear": 3, "grizzly": 3}
         server.paths = {1000: "image/0"}
