@@ -42,6 +42,8 @@ class _Fieldguide(Program):
         **dict.fromkeys(("classify", "infer"), "predict"),
         **dict.fromkeys(("run", "start"), "serve"),
         "demo": "sample",
+        **dict.fromkeys(("fetch", "crawl", "get"), "download"),
+        "find": "search",
         **dict.fromkeys(("lint", "inspect"), "check"),
     }
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trainer.atomic import atomic_write_text
+from trainer.catalog.names import ATTRIBUTION
 from trainer.collect.journal import Fate
 from trainer.collect.photos import Photo
 
-NAME = "attribution.csv"
+NAME = ATTRIBUTION
 COLUMNS = ("path", "title", "creator", "license", "license_url", "source_page", "attribution", "provider", "url")
 # A spreadsheet runs a cell that starts with one of these, or with its full-width form.
 _RUN = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")

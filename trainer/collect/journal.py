@@ -21,9 +21,10 @@ from types import TracebackType
 from typing import Any, Literal
 
 from service import __version__
+from trainer.catalog.names import DOWNLOADS
 from trainer.errors import CollectError
 
-NAME = "downloads.jsonl"
+NAME = DOWNLOADS
 _VERSION = 1
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 

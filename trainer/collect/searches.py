@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from service import __version__
+from trainer.catalog.names import SEARCHES
 from trainer.collect.photos import Page, Photo, PhotoFilter
 from trainer.errors import CollectError
 
-NAME = "searches.jsonl"
+NAME = SEARCHES
 _VERSION = 1
 
 
