@@ -6,7 +6,7 @@ The images are JPEG of about 100 kB, 800 x 600, each with its own content. The s
 them in memory, and sends each response after a delay, as a distance to it would. curl is called with `--parallel
 --parallel-max 32` and writes what it gets; `download` has 4 connections for each host, so 32, too, asks for robots.txt,
 decodes each image to see whether it is complete, hashes it, and keeps a journal. Both are measured as whole processes,
-in turns; the ratio is that of each pair.
+in turns; the ratio is that of each pair. Processor time depends less on what else the machine does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import resource
 import shutil
 import statistics
 import subprocess
@@ -110,14 +111,20 @@ class Server(AbstractContextManager["Server"]):
         self._process.wait()
 
 
-def timed(command: Sequence[str | Path]) -> float:
-    started = time.monotonic()
+def timed(command: Sequence[str | Path]) -> tuple[float, float]:
+    """Seconds of a process by the clock, and of processor time."""
+    started, used = time.monotonic(), _child_seconds()
     subprocess.run(list(map(str, command)), check=True, capture_output=True)
-    return time.monotonic() - started
+    return time.monotonic() - started, _child_seconds() - used
 
 
-def measure_pair(urls: Sequence[str], port: int) -> tuple[float, float]:
-    """Images a second of curl and of download, each into a new folder."""
+def _child_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure_pair(urls: Sequence[str], port: int) -> tuple[float, float, float, float]:
+    """Images a second of curl and of download, each into a new folder; and milliseconds of processor time an image."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "curl").mkdir()
@@ -125,10 +132,12 @@ def measure_pair(urls: Sequence[str], port: int) -> tuple[float, float]:
         (folder / "curl.txt").write_text(config)
         (folder / "urls.txt").write_text("\n".join(urls))
         resolve = [word for host in _HOSTS for word in ("--resolve", f"{host}:{port}:127.0.0.1")]
-        curl = timed(["curl", "-s", "--parallel", "--parallel-max", "32", *resolve, "--config", folder / "curl.txt"])
-        ours = timed([sys.executable, "-c", _DOWNLOAD, folder / "urls.txt", folder / "ours", str(len(urls))])
+        parallel = ["--parallel", "--parallel-max", "32"]
+        curl, curl_cpu = timed(["curl", "-s", *parallel, *resolve, "--config", folder / "curl.txt"])
+        ours, ours_cpu = timed([sys.executable, "-c", _DOWNLOAD, folder / "urls.txt", folder / "ours", str(len(urls))])
         assert len(list((folder / "curl").iterdir())) == len(urls)
-    return len(urls) / curl, len(urls) / ours
+    count = len(urls)
+    return count / curl, count / ours, 1000 * curl_cpu / count, 1000 * ours_cpu / count
 
 
 def decode_rate(images: Sequence[bytes]) -> float:
@@ -155,15 +164,16 @@ def main() -> None:
     size = statistics.mean(map(len, sample)) / 1000
     print(f"{machine('cpu')}; {versions('httpx', 'httptools', 'uvloop', 'pillow')}")
     print(f"{arguments.images:,} images of {size:.0f} kB; one core decodes {decode_rate(sample):.0f} images/s\n")
-    print("| delay of each response | curl, images/s | download, images/s | download / curl |\n|---|---|---|---|")
+    columns = ("delay", "curl, images/s", "download, images/s", "download / curl", "CPU, ms an image: curl", "download")
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for delay_ms in arguments.delays_ms:
         with Server(arguments.images, delay_ms) as server:
             urls = [f"http://{_HOSTS[number % 8]}:{server.port}/{number}" for number in range(arguments.images)]
             pairs = [measure_pair(urls, server.port) for _ in range(arguments.rounds)]
-        ratios = sorted(ours / curl for curl, ours in pairs)
-        curl, ours = (statistics.median(rates) for rates in zip(*pairs, strict=True))
+        ratios = sorted(ours / curl for curl, ours, *_ in pairs)
+        curl, ours, curl_ms, ours_ms = (statistics.median(values) for values in zip(*pairs, strict=True))
         ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        print(f"| {delay_ms:g} ms | {curl:.0f} | {ours:.0f} | {ratio} |", flush=True)
+        print(f"| {delay_ms:g} ms | {curl:.0f} | {ours:.0f} | {ratio} | {curl_ms:.1f} | {ours_ms:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

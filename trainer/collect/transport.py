@@ -63,8 +63,8 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             ValueError: The proxy cannot be used. The message does not repeat it: it may have a password.
         """
         self._network = network
-        self._resolver = SystemResolver() if network.resolve is None else None
-        self._resolve: Resolve = network.resolve or self._resolver or SystemResolver()
+        self._system = SystemResolver()
+        self._resolve: Resolve = network.resolve or self._system
         self._proxy = _read_proxy(network.proxy)
         self._tls = httpx.create_ssl_context()
         self._idle: list[tuple[float, _Origin, Connection]] = []  # the one used last at the end
@@ -91,8 +91,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         for _, _, connection in self._idle:
             connection.close()
         self._idle.clear()
-        if self._resolver is not None:
-            self._resolver.close()
+        self._system.close()
 
     async def _exchange(self, connection: Connection, origin: _Origin, message: bytes) -> httpx.Response:
         try:
