@@ -30,9 +30,11 @@ class Connection(asyncio.Protocol):
         headers: Its headers, as they came.
         is_reusable: Whether another request may be sent.
         was_silent: Whether it ended before a byte of the last response came.
+        lost: Is done when the socket is closed.
     """
 
     def __init__(self) -> None:
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._error: Failure | None = None
@@ -87,10 +89,10 @@ class Connection(asyncio.Protocol):
         return not self._lost and self._error is None and self._complete and self._keep
 
     def close(self) -> None:
-        """Close it, at once if a response is not complete."""
+        """Close it at once: nothing is left to be sent, and a farewell of TLS would only keep the socket longer."""
         self._lost = True
         if self._transport is not None:
-            self._transport.close() if self._complete else self._transport.abort()
+            self._transport.abort()
 
     async def _wait(self) -> None:
         """Wait until something came; raises what went wrong, after all that came before it was read."""
@@ -146,6 +148,8 @@ class Connection(asyncio.Protocol):
         if not self._complete:
             self._fail(Failure("connection-lost", "the server closed the connection too early", temporary=True))
         self._wake()
+        if not self.lost.done():
+            self.lost.set_result(None)
 
     # What the parser reports
 

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import httpx
@@ -26,6 +27,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_IDLE = 32
 _IDLE_S = 5.0
 _CONNECT_S = 10.0  # for one address
+_CLOSE_S = 2.0
 _OK = range(200, 300)
 
 
@@ -68,6 +70,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         self._proxy = _read_proxy(network.proxy)
         self._tls = httpx.create_ssl_context()
         self._idle: list[tuple[float, _Origin, Connection]] = []  # the one used last at the end
+        self._open: set[Connection] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return the response when its head is there.
@@ -87,10 +90,12 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         return await self._exchange(await self._connect(origin), origin, message)
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        for _, _, connection in self._idle:
-            connection.close()
+        """Close every connection, and wait until all of them are."""
         self._idle.clear()
+        for connection in list(self._open):
+            connection.close()
+        if self._open:
+            await asyncio.wait([connection.lost for connection in self._open], timeout=_CLOSE_S)
         self._system.close()
 
     async def _exchange(self, connection: Connection, origin: _Origin, message: bytes) -> httpx.Response:
@@ -131,7 +136,10 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         for address in await self._addresses(origin):
             try:
                 async with asyncio.timeout(_CONNECT_S):
-                    return await (self._tunnel if self._proxy else self._open)(address, origin)
+                    connection = await (self._tunnel if self._proxy else self._reach)(address, origin)
+                self._open.add(connection)
+                connection.lost.add_done_callback(partial(self._forget, connection))
+                return connection
             except TimeoutError:
                 failure = Failure("timeout", f"{address} did not answer in {_CONNECT_S:.0f} s", temporary=True)
             except ssl.SSLCertVerificationError as error:
@@ -141,6 +149,9 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             except OSError as error:
                 failure = Failure("no-connection", f"{address}: {error.strerror or error}", temporary=True)
         raise failure
+
+    def _forget(self, connection: Connection, _: asyncio.Future[None]) -> None:
+        self._open.discard(connection)
 
     async def _addresses(self, origin: _Origin) -> list[str]:
         private = self._network.allow_private
@@ -155,7 +166,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
                 ) from failure
             raise
 
-    async def _open(self, address: str, origin: _Origin) -> Connection:
+    async def _reach(self, address: str, origin: _Origin) -> Connection:
         secure = origin.scheme == "https"
         _, connection = await asyncio.get_running_loop().create_connection(
             Connection,
