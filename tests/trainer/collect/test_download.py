@@ -334,9 +334,11 @@ def test_a_full_disk_ends_the_command_and_the_next_one_goes_on(server: Misbehavi
 
 
 def big_list(server: MisbehavingServer) -> list[tuple[str, str]]:
-    """1,000 URLs of eight hosts and four labels, 100 of them bad, in a fixed random order."""
+    """1,000 URLs of eight hosts and four labels, 100 of them bad, 50 with the content of others, in a random order."""
     bad = ("status/404", "text/0", "truncated/0", "status/500", "bomb/0", "tag/0/noai", "redirect/-1/0", "garbage/0")
-    paths = [f"image/{number}" for number in range(900)] + [f"{bad[number % 8]}?{number}" for number in range(100)]
+    paths = [f"image/{number % 850}?{number}" for number in range(900)] + [
+        f"{bad[number % 8]}?{number}" for number in range(100)
+    ]
     random.Random(0).shuffle(paths)
     return [(server.url(path, f"127.0.0.{1 + number % 8}"), f"label {number % 4}") for number, path in enumerate(paths)]
 
@@ -346,7 +348,7 @@ def test_a_thousand_urls_with_a_hundred_bad_ones_and_kill_9_in_the_middle(
 ) -> None:
     pairs = big_list(server)
     whole = download(tmp_path / "whole", pairs)
-    assert (whole.came, sum(whole.failed.values())) == (900, 100)
+    assert (whole.came, whole.duplicates, sum(whole.failed.values())) == (850, 50, 100)
     table = tmp_path / "list.csv"
     table.write_text("".join(f"{url},{label}\n" for url, label in [("url", "label"), *pairs]), encoding="utf-8")
     words = ["download", table, tmp_path / "killed", "--allow-private", "--timeout", "5", "--retries", "0"]
