@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -115,7 +115,7 @@ class Journal:
     def add(self, fate: Fate) -> None:
         """Write what became of a URL."""
         self.fates[fate.url] = fate
-        self._append({name: value for name, value in asdict(fate).items() if value not in ("", 0, None, ())})
+        self._append({name: value for name, value in vars(fate).items() if value not in ("", 0, None, ())})
 
     def move(self, fate: Fate, path: str) -> None:
         """Write that an image has another path."""

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trainer.collect.images import ImageFacts
@@ -94,7 +94,7 @@ class ImageStore:
         Returns:
             What changed. The journal has it, too.
         """
-        fate = replace(fate, **asdict(facts))
+        fate = replace(fate, **vars(facts))
         path = self._path(source.label, facts.name)
         owner = self._owners.get(facts.sha256)
         if owner is None or owner[0] == source.url:
@@ -137,10 +137,13 @@ class ImageStore:
     def _place(self, file: Path, path: str) -> None:
         """Give a file a name, unless a file has it: that of a process that was killed, or one that was changed."""
         target = self._folder / path
-        target.parent.mkdir(exist_ok=True)
         if target.exists() and target.stat().st_size > 0:
             file.unlink()
-        else:
+            return
+        try:
+            file.replace(target)
+        except FileNotFoundError:  # the first image of its label
+            target.parent.mkdir(exist_ok=True)
             file.replace(target)
 
     @staticmethod
