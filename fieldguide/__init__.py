@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fieldguide.checking import Check as Check
     from fieldguide.checking import check as check
+    from fieldguide.collecting import download as download
+    from fieldguide.collecting import search as search
     from fieldguide.lr_sweeps import LRFind as LRFind
     from fieldguide.lr_sweeps import lr_find as lr_find
     from fieldguide.photos import Batch as Batch
@@ -59,6 +61,7 @@ _SLIM = {
 _TRAINER = {
     **dict.fromkeys(("fit", "open_run", "resume"), "fieldguide.training"),
     **dict.fromkeys(("Check", "check"), "fieldguide.checking"),
+    **dict.fromkeys(("download", "search"), "fieldguide.collecting"),
     **dict.fromkeys(("LRFind", "lr_find"), "fieldguide.lr_sweeps"),
     **dict.fromkeys(("Batch", "read_catalog", "sample", "show_batch"), "fieldguide.photos"),
     "Run": "fieldguide.run",
@@ -86,6 +89,7 @@ __all__ = [
     "TrainerError",
     "__version__",
     "check",
+    "download",
     "fit",
     "load",
     "lr_find",
@@ -93,6 +97,7 @@ __all__ = [
     "read_catalog",
     "resume",
     "sample",
+    "search",
     "show_batch",
 ]
 

@@ -16,7 +16,20 @@ from trainer.cli import main as trainer_cli
 from trainer.cli.commands import require_one_process
 from trainer.cli.exit import exiting_at_once
 
-_TRAINER = ("sample", "check", "show", "lr-find", "fit", "resume", "evaluate", "report", "export", "cache")
+_TRAINER = (
+    "sample",
+    "search",
+    "download",
+    "check",
+    "show",
+    "lr-find",
+    "fit",
+    "resume",
+    "evaluate",
+    "report",
+    "export",
+    "cache",
+)
 _SERVICE = ("serve", "predict", "verify", "sizing")
 
 
@@ -29,6 +42,8 @@ class _Fieldguide(Program):
         **dict.fromkeys(("classify", "infer"), "predict"),
         **dict.fromkeys(("run", "start"), "serve"),
         "demo": "sample",
+        **dict.fromkeys(("fetch", "crawl", "get"), "download"),
+        "find": "search",
         **dict.fromkeys(("lint", "inspect"), "check"),
     }
 

@@ -9,6 +9,8 @@ TrainerError
 ├── RunError          a run folder that is not what was expected
 ├── CatalogError      images or a table that cannot be used
 │   └── BrokenImages  too many images cannot be decoded
+├── CollectError      a list of URLs, a folder or an option that photos cannot be collected with
+│   └── SearchError       a provider of photos that does not answer as it should
 ├── CheckError        a check of images that is asked for in a wrong way
 │   └── QuarantineError   images that are not moved, or not moved back
 ├── CacheError        the cache of decoded images cannot be written
@@ -94,6 +96,18 @@ class BrokenImages(CatalogError):
     def __init__(self, message: str, unreadable: Mapping[Any, str]) -> None:
         super().__init__(message)
         self.unreadable = unreadable
+
+
+class CollectError(TrainerError):
+    """A list of URLs, a folder or an option that photos cannot be collected with."""
+
+    exit_code = 2
+
+
+class SearchError(CollectError):
+    """A provider of photos that does not answer as it should. What came before is kept."""
+
+    exit_code = 1
 
 
 class CheckError(TrainerError):

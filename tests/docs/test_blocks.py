@@ -1,7 +1,8 @@
 """Every command line and every Python block of the documentation runs, in order, page by page.
 
-The pages speak of `photos`, `photo.jpg`, `photos.csv`, `test.csv`, `run` and a service on port 8000; a folder here has
-small ones of these. Training takes the smallest network, unless the page names another one.
+The pages speak of `photos`, `photo.jpg`, `photos.csv`, `test.csv`, `bears.csv`, `run` and a service on port 8000; a
+folder here has small ones of these. Training takes the smallest network, unless the page names another one. Searches
+and downloads ask a local server.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import fieldguide
 from fieldguide.cli import cli
 from service.cli import cli as service_cli
 from tests.docs.blocks import PAGES, ROOT, RUN, SHOWN, Block, blocks_of
+from tests.support.photo_search import ColouredPhotos
 from tests.support.photos import COLOURS, draw, write_folder
 from tests.support.server import RunningServer
 from trainer.cli import main as trainer_cli
@@ -43,6 +45,7 @@ PROGRAMS = {
     ("python", "-m", "service"): service_cli,
 }
 TRAINING = ("fit", "lr-find")
+COLLECTING = ("search", "download")
 ADDRESS = "http://127.0.0.1:8000"
 WITH_CODE = [page for page in PAGES if any(block.language in RUN and not block.not_run for block in blocks_of(page))]
 
@@ -76,11 +79,21 @@ def server(home: Path) -> Iterator[RunningServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def provider() -> Iterator[ColouredPhotos]:
+    """Where the pages search for photos."""
+    with ColouredPhotos() as running:
+        running.minute = running.day = 1_000
+        yield running
+
+
 class Reader:
     """A reader who types what a page says, in a folder of their own."""
 
-    def __init__(self, home: Path, folder: Path, server: RunningServer) -> None:
-        self._home, self._folder, self._server = home, folder, server
+    def __init__(self, home: Path, folder: Path, server: RunningServer, provider: ColouredPhotos) -> None:
+        self._home, self._folder, self._server, self._provider = home, folder, server, provider
+        rows = [f"{provider.url(f'image/{number}')},{number % 2}" for number in range(1000, 1010)]
+        (folder / "bears.csv").write_text("\n".join(["url,label", *rows, ""]))
         self._names: dict[str, Any] = {"__name__": "__main__"}
         for name in ("photos", "new"):
             shutil.copytree(home / name, folder / name)
@@ -133,17 +146,26 @@ class Reader:
                 if option not in given and not (sized and name == "epochs"):
                     words += [option, str(value)]
             words += ["--device", "cpu"]
+        if words[0] in COLLECTING:
+            words += ["--allow-private", *(["--api", self._provider.openverse] if words[0] == "search" else [])]
+            words += ["--count", "6"] if "--count" in words else []  # the last one counts
         result = CliRunner().invoke(group, words, prog_name="fieldguide")
         assert result.exit_code == 0, f"{shlex.join(words)}: {result.output}"
 
 
 @pytest.fixture
-def reader(home: Path, server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+def reader(
+    home: Path, server: RunningServer, provider: ColouredPhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Reader:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FIELDGUIDE_CACHE", str(home / "cache"))
-    for name, options in (("fit", SMALL), ("lr_find", SMALL), ("show_batch", {"backbone": "tiny"})):
+    local = {"allow_private": True, "progress": False}
+    for name, options in (
+        *(("fit", SMALL), ("lr_find", SMALL), ("show_batch", {"backbone": "tiny"})),
+        *(("search", {"api": provider.openverse, **local}), ("download", local)),
+    ):
         monkeypatch.setattr(fieldguide, name, smaller(getattr(fieldguide, name), options))
-    return Reader(home, tmp_path, server)
+    return Reader(home, tmp_path, server, provider)
 
 
 def smaller(function: Any, options: dict[str, Any]) -> Any:

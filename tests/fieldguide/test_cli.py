@@ -23,7 +23,20 @@ COMMAND = Path(sys.executable).with_name("fieldguide")
 
 def test_it_has_the_commands_of_both_programs_in_the_order_of_the_work() -> None:
     assert list(cli.commands) == [
-        *("sample", "check", "show", "lr-find", "fit", "resume", "evaluate", "report", "export", "cache"),
+        *(
+            "sample",
+            "search",
+            "download",
+            "check",
+            "show",
+            "lr-find",
+            "fit",
+            "resume",
+            "evaluate",
+            "report",
+            "export",
+            "cache",
+        ),
         *("serve", "predict", "verify", "sizing", "deploy"),
     ]
     assert set(cli.commands) == {*trainer_cli.commands, *service_cli.commands, "deploy"}

@@ -16,6 +16,7 @@ ORDER = (
     "environment",
     "inputs",
     "checking",
+    "collecting",
     "lr_sweeps",
     "photos",
     "run",

@@ -31,6 +31,7 @@ LAYERS = {
             "decoding",
             "recipe",
             "catalog",
+            "collect",
             "data",
             "model",
             "training",
@@ -41,6 +42,11 @@ LAYERS = {
     "trainer.catalog": (
         *("row", "names", "levels", "labels", "cells", "options", "files", "folder_remarks", "folder", "archives"),
         *("table", "hugging_face", "split", "splitting", "remarks", "catalog", "reading", "lists"),
+    ),
+    "trainer.collect": (
+        *("addresses", "failures", "resolving", "urls", "connection", "transport", "body", "agent", "robots", "queues"),
+        *("images", "journal", "store", "fetching", "summary", "running", "download"),
+        *("photos", "api", "openverse", "wikimedia", "searches", "attribution", "suggestions", "search", "jobs"),
     ),
     "trainer.data": ("housekeeping", "source", "cache", "uncached", "images", "augment", "prepare"),
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),
@@ -82,7 +88,7 @@ LAYERS = {
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps"),
         *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
     ),
-    "trainer.cli": ("exit", "options", "output", "show", "check", "cache", "commands"),
+    "trainer.cli": ("exit", "options", "output", "show", "download", "search", "check", "cache", "commands"),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy", "sklearn", "matplotlib", "PIL")
@@ -184,6 +190,7 @@ def test_no_old_name_comes_back() -> None:
         "from trainer.cli import main; main(['fit', '--help'], standalone_mode=False)",
         "from trainer.cli import main; main(['lr-find', '--help'], standalone_mode=False)",
         "from trainer.cli import main; main(['check', '--help'], standalone_mode=False)",
+        "from trainer.cli import main; main(['download', '--help'], standalone_mode=False)",
     ],
 )
 def test_the_help_of_the_command_line_loads_nothing_heavy(code: str) -> None:

@@ -19,7 +19,7 @@ from trainer.catalog.folder_remarks import (
 )
 from trainer.catalog.labels import clean_label
 from trainer.catalog.levels import Place, place_folders
-from trainer.catalog.names import is_placeholder
+from trainer.catalog.names import COLLECTED, is_placeholder
 from trainer.catalog.options import ReadOptions, compile_pattern, first_group
 from trainer.catalog.row import Row, Source
 from trainer.errors import CatalogError
@@ -52,6 +52,7 @@ def read_folder(data: Path, options: ReadOptions = _DEFAULT, *, known: Collectio
     """
     root = data.resolve()
     found = walk(root, any_suffix=options.any_suffix)
+    found.other_files = [path for path in found.other_files if str(path) not in COLLECTED]
     if not found.images:
         suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
         raise CatalogError(

@@ -1,4 +1,4 @@
-"""What the name of a folder says: a split, or nothing about what its images show."""
+"""What the name of a folder says: a split, or nothing about what its images show; and names of this program's files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import re
 from collections.abc import Collection, Mapping
 
 from trainer.catalog.row import SPLIT_NAMES, Split
+
+# What `download` and `search` write beside the folders of the classes.
+DOWNLOADS, SEARCHES, ATTRIBUTION = "downloads.jsonl", "searches.jsonl", "attribution.csv"
+COLLECTED = frozenset({DOWNLOADS, SEARCHES, ATTRIBUTION})
 
 # Further words for splits; `evaluation` depends on what else there is.
 _FURTHER_WORDS: Mapping[str, Split] = {

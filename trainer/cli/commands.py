@@ -17,6 +17,7 @@ from service import __version__
 from service.console import Program, SectionedCommand, option, print_error
 from trainer.cli.cache import cache_command
 from trainer.cli.check import check
+from trainer.cli.download import download
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import (
     AS_JSON,
@@ -34,6 +35,7 @@ from trainer.cli.options import (
     recipe_options,
 )
 from trainer.cli.output import evaluation_json, evaluation_text, fit_json, fit_text, metrics_text, print_result, written
+from trainer.cli.search import search
 from trainer.cli.show import show
 from trainer.command_line import command_line
 from trainer.recipe import GROUPS
@@ -94,6 +96,8 @@ def sample(folder: Path, seed: int, as_json: bool) -> None:
     print_result(value, text, as_json)
 
 
+main.add_command(search)
+main.add_command(download)
 main.add_command(check)
 
 

@@ -24,9 +24,16 @@ from trainer.recipe import option_keys
 _STRING = r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\""""
 _PYTHON_CODE = re.compile(rf"""`(\w+\((?:{_STRING}|[^`'"\n])*\)|[^`\n]+)`""")  # a path in a call may have backquotes
 # Names of the Python API that messages use. Other text in backquotes, such as the name of a file, stays as it is.
-_COMMANDS = frozenset({"check", "evaluate", "export", "fit", "lr_find", "report", "resume", "sample"})
+_COMMANDS = frozenset(
+    {"check", "download", "evaluate", "export", "fit", "lr_find", "report", "resume", "sample", "search"}
+)
 _PARAMETERS = frozenset({"cache", "cache_max", "device", "lr", "out", "recipe", "root", "threads"}) | {*option_keys()}
 _PARAMETERS |= {"kinds", "max_fraction", "quarantine", "undo"}  # of `check`
+_PARAMETERS |= {  # of `download` and `search`
+    *("allow_private", "api", "contact", "count", "credentials", "ignore_robots_txt", "ignore_x_robots_tag", "label"),
+    *("label_column", "license", "max_bytes", "max_wait", "provider", "proxy", "retry_failed", "size", "source"),
+    "url_column",
+}
 
 
 @dataclass
@@ -35,14 +42,16 @@ class RunningCommand:
 
     Attributes:
         run: The run that it trains, once that is known: it can be continued if the command is stopped.
+        again: The command line that goes on if this one is stopped; empty if there is none.
     """
 
     run: Path | None = None
+    again: str = ""
 
     @property
     def resume(self) -> str:
-        """The command line that continues the run; empty if there is none yet."""
-        return command_line("resume", self.run) if self.run is not None and self.run.exists() else ""
+        """The command line that continues; empty if there is none yet."""
+        return command_line("resume", self.run) if self.run is not None and self.run.exists() else self.again
 
 
 @contextmanager

@@ -44,6 +44,13 @@ def test_other_files_are_counted_and_hidden_files_are_skipped(tmp_path: Path) ->
     )
 
 
+def test_what_a_download_writes_beside_the_folders_is_passed_over(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.jpg", "downloads.jsonl", "searches.jsonl", "attribution.csv")
+    assert read_folder(tmp_path).remarks == ()
+    put(tmp_path, "a/attribution.csv")
+    assert "1 other files, by suffix: '.csv' 1" in read_folder(tmp_path).remarks[0]
+
+
 @pytest.mark.parametrize(
     "names", [("train", "valid", "test"), ("Train", "VAL", "Test"), ("train", "validation", "test")]
 )
