@@ -11,7 +11,6 @@ A line without its end was written when the process was killed, and is cut off: 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -23,10 +22,11 @@ from typing import Any, Literal
 from service import __version__
 from trainer.catalog.names import DOWNLOADS
 from trainer.errors import CollectError
+from trainer.posix import flags, lock
 
 NAME = DOWNLOADS
 _VERSION = 1
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = flags("O_RDWR", "O_CREAT", "O_APPEND", "O_NOFOLLOW", "O_CLOEXEC")
 
 Status = Literal["kept", "duplicate", "failed"]
 
@@ -95,7 +95,7 @@ class Journal:
         except OSError as error:
             raise CollectError(f"{self._path}: cannot be used ({error.strerror})") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._file, wait=False)
             self.fates = dict(self._read())
         except BlockingIOError as error:
             self._file.close()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-import uvloop
+try:
+    import uvloop
+except ImportError:  # Windows has none
+    uvloop = None  # type: ignore[assignment]
 
 T = TypeVar("T")
+_new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop if uvloop is None else uvloop.new_event_loop
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -20,7 +24,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """
     if _is_in_a_loop():
         return _run_on_a_thread(work)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(work)
 
 
@@ -33,7 +37,7 @@ def _is_in_a_loop() -> bool:
 
 
 def _run_on_a_thread(work: Coroutine[Any, Any, T]) -> T:
-    loop = uvloop.new_event_loop()
+    loop = _new_loop()
     result: Future[T] = Future()
     tasks: list[asyncio.Task[T]] = []
 
