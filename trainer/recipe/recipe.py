@@ -32,6 +32,9 @@ FEED_GROUPS = (DATA_GROUP, _AUGMENTATION)
 
 _DEFAULT_EPOCHS = 12
 _PRETRAINED_LR_SPREAD = 10.0
+_DEFAULT_LR = 4e-3
+# With fewer steps the default learning rate is less, in proportion: `tests.benchmarks.few_photos`.
+_FULL_LR_STEPS = 24
 _UNSET_EPOCHS = -(2**31)  # no number that anybody gives
 
 
@@ -70,7 +73,15 @@ class FinetuneRecipe:
         default_text=f"{_DEFAULT_EPOCHS}, or those of `sizes`",
     )
     batch_size: int = knob(32, "Images in a batch.", group=_FINETUNE, option="batch-size", low=1, high=65_536)
-    lr: float = knob(4e-3, "Maximum learning rate of the head.", group=_FINETUNE, low=1e-9, high=10)
+    lr: float = knob(
+        0.0,
+        "Maximum learning rate of the head.",
+        group=_FINETUNE,
+        low=1e-9,
+        high=10,
+        accepts_zero=True,
+        default_text=f"0 ({_DEFAULT_LR:g}; after a head stage in fewer than {_FULL_LR_STEPS} steps, in proportion less)",
+    )
     lr_spread: float = knob(
         0.0,
         "Learning rate of the head divided by that of the earliest layers; the late layers get the geometric mean.",
@@ -180,6 +191,19 @@ class FinetuneRecipe:
         check_settings(self, "finetune.")
         if self.accumulate > self.batch_size:
             raise RecipeError(f"finetune.accumulate is {self.accumulate}; it must be from 1 to {self.batch_size}")
+
+    def max_lr(self, *, steps: int, after_head: bool) -> float:
+        """Maximum learning rate of the head in a fine-tuning of so many steps.
+
+        One that was given is used as it is. By default it is in proportion to the steps until these are enough. Adam's
+        first steps change every weight by about the learning rate, whatever the gradient is, and with few steps they
+        are not made up for by later ones: the network would be worse than with the head that was trained before.
+
+        Args:
+            steps: Of all epochs; more than 0.
+            after_head: Whether pretrained weights and a trained head can be lost.
+        """
+        return self.lr or _DEFAULT_LR * (min(1.0, steps / _FULL_LR_STEPS) if after_head else 1.0)
 
     def spread(self, *, pretrained: bool) -> float:
         """Learning rate of the head divided by that of the earliest layers, for pretrained or random weights."""
