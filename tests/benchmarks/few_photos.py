@@ -37,7 +37,7 @@ from service.cores import usable_cores
 from tests.benchmarks.hardware import machine, versions
 from tests.benchmarks.training.results import Results, Values, markdown, percent
 from tests.benchmarks.training.standard_error import clustered_mean
-from tests.benchmarks.training.tables import Row, evenly_spaced, read_rows
+from tests.benchmarks.training.tables import Row, digest, evenly_spaced, read_rows
 from trainer.catalog import hash_files
 from trainer.data import Decoding, PixelCache, TrainingData, cache_spec, fill_cache
 from trainer.model import Backbone, Classifier, load_backbone
@@ -126,7 +126,8 @@ def decode(options: argparse.Namespace, backbone: Backbone) -> Photos:
     """Decode every photo of both tables, into the cache of the work folder."""
     tables = [(table.parent, row) for table in (options.train, options.valid) for row in read_rows(table)]
     files = [root / row["path"] for root, row in tables]
-    entries = [(digest or "", file) for digest, file in zip(hash_files(files, threads=options.threads).digests, files, strict=True)]
+    hashes = hash_files(files, threads=options.threads)
+    entries = [(sha256 or "", file) for sha256, file in zip(hashes.digests, files, strict=True)]
     decoding = Decoding(options.work / "cache", options.threads)
     return Photos(
         labels=[row[options.label_column] for _, row in tables],
@@ -147,7 +148,7 @@ def draw(labels: Sequence[str], train_count: int, *, photos: int, classes: int, 
     by_count = sorted(evaluable & of_class.keys(), key=lambda name: (-len(of_class[name]), name))
     enough = [name for name in by_count if len(of_class[name]) >= math.ceil(photos / classes)]
     drawn = sorted(random.choice(enough, classes, replace=False)) if len(enough) >= classes else by_count[:classes]
-    rounds = [of_class[name][turn] for turn in range(photos) for name in drawn if turn < len(of_class[name])]
+    rounds = [of_class[name][turn] for turn in range(train_count) for name in drawn if turn < len(of_class[name])]
     train = sorted(rounds[:photos])
     valid = [number for number in range(train_count, len(labels)) if labels[number] in drawn]
     rest: list[Row] = [{"position": str(number)} for number in sorted(rounds[photos:])]
@@ -168,6 +169,9 @@ def measure(
             steps = epochs * -(-len(cell.train) // recipe.finetune.batch_size)
             lr = recipe.finetune.max_lr(steps=steps, after_head=True)
             key = {"size": options.size, "photos": count, "classes": classes, "seed": seed, "epochs": epochs, "lr": lr}
+            key["drawn"] = digest(
+                *([{"path": photos.paths[each]} for each in side] for side in (cell.train, cell.evaluated))
+            )
             values = results.once(key, lambda recipe=recipe: head.finetune(data, recipe))  # type: ignore[misc]
             paths = [photos.paths[position] for position in cell.evaluated]
             yield text, {**values, **key, "photos": len(cell.train), "steps": steps, "paths": paths}

@@ -35,6 +35,7 @@ _PRETRAINED_LR_SPREAD = 10.0
 _DEFAULT_LR = 4e-3
 # With fewer steps the default learning rate is less, in proportion: `tests.benchmarks.few_photos`.
 _FULL_LR_STEPS = 24
+DEFAULT_LR_TEXT = f"{_DEFAULT_LR:g}; after a head stage in fewer than {_FULL_LR_STEPS} steps, in proportion less"
 _UNSET_EPOCHS = -(2**31)  # no number that anybody gives
 
 
@@ -80,7 +81,7 @@ class FinetuneRecipe:
         low=1e-9,
         high=10,
         accepts_zero=True,
-        default_text=f"0 ({_DEFAULT_LR:g}; after a head stage in fewer than {_FULL_LR_STEPS} steps, in proportion less)",
+        default_text=f"0 ({DEFAULT_LR_TEXT})",
     )
     lr_spread: float = knob(
         0.0,
@@ -195,13 +196,13 @@ class FinetuneRecipe:
     def max_lr(self, *, steps: int, after_head: bool) -> float:
         """Maximum learning rate of the head in a fine-tuning of so many steps.
 
-        One that was given is used as it is. By default it is in proportion to the steps until these are enough. Adam's
-        first steps change every weight by about the learning rate, whatever the gradient is, and with few steps they
-        are not made up for by later ones: the network would be worse than with the head that was trained before.
+        One that was given is used as it is. The default one is in proportion to the steps until there are enough: with
+        few steps there is no warm-up. Adam's first steps change every weight by about the learning rate, however small
+        its gradient is, and no later steps make up for it: the network would end worse than the head before.
 
         Args:
-            steps: Of all epochs; more than 0.
-            after_head: Whether pretrained weights and a trained head can be lost.
+            steps: Of all epochs.
+            after_head: Whether there are pretrained weights and a trained head, which can be lost.
         """
         return self.lr or _DEFAULT_LR * (min(1.0, steps / _FULL_LR_STEPS) if after_head else 1.0)
 

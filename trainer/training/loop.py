@@ -91,7 +91,7 @@ def fit(backbone: Backbone, data: TrainingData, recipe: Recipe, session: Session
         session.progress.warn(
             f"only {finetuner.steps} training steps; more `epochs` or a smaller `batch_size` may help"
         )
-    usual_lr = recipe.finetune.max_lr(steps=max(1, finetuner.steps), after_head=False)
+    usual_lr = recipe.finetune.max_lr(steps=finetuner.steps, after_head=False)
     if 0 < finetuner.max_lr < usual_lr:
         session.progress.info(
             f"learning rate of at most {finetuner.max_lr:.2g} instead of {usual_lr:.2g}, because there are only "
