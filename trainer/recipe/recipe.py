@@ -34,7 +34,7 @@ _DEFAULT_EPOCHS = 12
 _PRETRAINED_LR_SPREAD = 10.0
 _DEFAULT_LR = 4e-3
 # With fewer steps the default learning rate is less, in proportion: `tests.benchmarks.few_photos`.
-_FULL_LR_STEPS = 24
+_FULL_LR_STEPS = 60
 DEFAULT_LR_TEXT = f"{_DEFAULT_LR:g}; after a head stage in fewer than {_FULL_LR_STEPS} steps, in proportion less"
 _UNSET_EPOCHS = -(2**31)  # no number that anybody gives
 
