@@ -33,9 +33,9 @@ FEED_GROUPS = (DATA_GROUP, _AUGMENTATION)
 _DEFAULT_EPOCHS = 12
 _PRETRAINED_LR_SPREAD = 10.0
 _DEFAULT_LR = 4e-3
-# With fewer steps the default learning rate is less, in proportion: `tests.benchmarks.few_photos`.
+# With fewer steps the default learning rate is less, by the square of their fraction: `tests.benchmarks.few_photos`.
 _FULL_LR_STEPS = 60
-DEFAULT_LR_TEXT = f"{_DEFAULT_LR:g}; after a head stage in fewer than {_FULL_LR_STEPS} steps, in proportion less"
+DEFAULT_LR_TEXT = f"{_DEFAULT_LR:g}; after a head stage in fewer than {_FULL_LR_STEPS} steps, times (steps / {_FULL_LR_STEPS})²"
 _UNSET_EPOCHS = -(2**31)  # no number that anybody gives
 
 
@@ -196,15 +196,15 @@ class FinetuneRecipe:
     def max_lr(self, *, steps: int, after_head: bool) -> float:
         """Maximum learning rate of the head in a fine-tuning of so many steps.
 
-        One that was given is used as it is. The default one is in proportion to the steps until there are enough: with
-        few steps there is no warm-up. Adam's first steps change every weight by about the learning rate, however small
+        One that was given is used as it is. The default one grows with the square of the steps until there are enough:
+        with few steps there is no warm-up. Adam's first steps change every weight by about the learning rate, however small
         its gradient is, and no later steps make up for it: the network would end worse than the head before.
 
         Args:
             steps: Of all epochs.
             after_head: Whether there are pretrained weights and a trained head, which can be lost.
         """
-        return self.lr or _DEFAULT_LR * (min(1.0, steps / _FULL_LR_STEPS) if after_head else 1.0)
+        return self.lr or _DEFAULT_LR * (min(1.0, steps / _FULL_LR_STEPS) ** 2 if after_head else 1.0)
 
     def spread(self, *, pretrained: bool) -> float:
         """Learning rate of the head divided by that of the earliest layers, for pretrained or random weights."""

@@ -83,10 +83,11 @@ def test_fine_tuning_on_few_photos_keeps_what_the_head_reached(tmp_path: Path) -
     fit_into(tmp_path, backbone, prepared.data, recipe, progress=progress)
     head, *_, last = read_events(tmp_path, "epoch")
     assert head["valid"]["accuracy"] == last["valid"]["accuracy"] == 1.0
-    steps, schedule = read_events(tmp_path, "step"), OneCycle(steps=3, max_lr=2e-4)
+    max_lr = recipe.finetune.max_lr(steps=3, after_head=True)
+    steps, schedule = read_events(tmp_path, "step"), OneCycle(steps=3, max_lr=max_lr)
     assert [event["lr"] for event in steps] == [schedule.at(number)[0] for number in range(3)]
     assert (
-        "learning rate of at most 0.0002 instead of 0.004, because there are only 3 steps of fine-tuning; give `lr` "
+        "learning rate of at most 1e-05 instead of 0.004, because there are only 3 steps of fine-tuning; give `lr` "
         "for another one"
     ) in progress.infos
 
