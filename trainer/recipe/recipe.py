@@ -35,7 +35,9 @@ _PRETRAINED_LR_SPREAD = 10.0
 _DEFAULT_LR = 4e-3
 # With fewer steps the default learning rate is less, by the square of their fraction: `tests.benchmarks.few_photos`.
 _FULL_LR_STEPS = 60
-DEFAULT_LR_TEXT = f"{_DEFAULT_LR:g}; after a head stage in fewer than {_FULL_LR_STEPS} steps, times (steps / {_FULL_LR_STEPS})²"
+DEFAULT_LR_TEXT = (
+    f"{_DEFAULT_LR:g}; after a head stage in fewer than {_FULL_LR_STEPS} steps, times (steps / {_FULL_LR_STEPS})²"
+)
 _UNSET_EPOCHS = -(2**31)  # no number that anybody gives
 
 
