@@ -35,9 +35,7 @@ _PRETRAINED_LR_SPREAD = 10.0
 _DEFAULT_LR = 4e-3
 # With fewer steps the default learning rate is less, by the square of their fraction: `tests.benchmarks.few_photos`.
 _FULL_LR_STEPS = 60
-DEFAULT_LR_TEXT = (
-    f"{_DEFAULT_LR:g}; after a head stage in fewer than {_FULL_LR_STEPS} steps, times (steps / {_FULL_LR_STEPS})²"
-)
+DEFAULT_LR_TEXT = f"{_DEFAULT_LR:g}; less after a head stage in fewer than {_FULL_LR_STEPS} steps"
 _UNSET_EPOCHS = -(2**31)  # no number that anybody gives
 
 
@@ -199,8 +197,8 @@ class FinetuneRecipe:
         """Maximum learning rate of the head in a fine-tuning of so many steps.
 
         One that was given is used as it is. The default one grows with the square of the steps until there are enough:
-        with few steps there is no warm-up. Adam's first steps change every weight by about the learning rate, however small
-        its gradient is, and no later steps make up for it: the network would end worse than the head before.
+        with few steps there is no warm-up. Adam's first steps change every weight by about the learning rate, however
+        small its gradient is, and no later steps make up for it: the network would end worse than the head before.
 
         Args:
             steps: Of all epochs.
