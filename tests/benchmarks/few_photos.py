@@ -231,8 +231,8 @@ def training_data(photos: Photos, cell: Draw) -> TrainingData:
 def report(measured: Sequence[Values]) -> str:
     """Format a row for each cell, and a line that says which ones are worse than the head."""
     cells: dict[tuple[int, int, int], list[Values]] = defaultdict(list)
-    for values in measured:
-        cells[values["classes"], values["photos"], values["epochs"]].append(values)
+    for found in measured:
+        cells[found["classes"], found["photos"], found["epochs"]].append(found)
     limit = corrected_limit(len(cells))
     rows, worse = [], []
     for (classes, photos, epochs), values in sorted(cells.items()):
