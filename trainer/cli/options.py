@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from service.console import option
 from trainer.cli.exit import as_command_line
-from trainer.recipe import FEED_GROUPS, GROUPS, SYNONYMS, Recipe, Setting, settings_of
+from trainer.recipe import DEFAULT_LR_TEXT, FEED_GROUPS, GROUPS, SYNONYMS, Recipe, Setting, settings_of
 
 Command = Callable[..., Any]
 
@@ -22,7 +22,7 @@ MOST_USED = ("valid", "epochs", "lr", "batch_size", "backbone", "size", "seed", 
 _LR_HELP = (
     "Maximum learning rate of the head in fine-tuning. Examples: 1e-3 (pretrained earliest layers get a tenth of it); "
     "1e-5:1e-3 (geometric, from the earliest layers to the head); auto (found by sweeps, for both stages). With "
-    "--epochs 0: that of the head stage.  [default: 4e-3]"
+    f"--epochs 0: that of the head stage.  [default: {DEFAULT_LR_TEXT}]"
 )
 # What decides which images the network is fed, besides the settings of FEED_GROUPS.
 _FEED = (

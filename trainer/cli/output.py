@@ -19,7 +19,9 @@ if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do
 def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
     """The result of a fit as a JSON object."""
     from trainer.diagnosis import findings_to_json
+    from trainer.training.history import read_history
 
+    kept = read_history(run.history).kept
     return {
         "run": str(run),
         "bundle": str(run.bundle),
@@ -27,6 +29,7 @@ def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
         "digest": result.bundle.digest,
         "images": result.summary,
         "validation": result.bundle.metrics.get("validation"),
+        "kept_epoch": kept.number if kept else None,
         "diagnosis": findings_to_json(result.findings, result.commands),
         "stages_s": {stage: round(seconds, 2) for stage, seconds in result.fit.stage_seconds.items()},
         "unreadable": {row.path: reason for row, reason in result.unreadable.items()},
@@ -37,9 +40,12 @@ def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
 def fit_text(result: RunResult, run: RunFolder) -> str:
     """The result of a fit in lines for people."""
     from trainer.diagnosis import findings_to_text
+    from trainer.training.history import read_history
 
+    kept_head = read_history(run.history).kept_head
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in result.fit.stage_seconds.items())
     lines = [
+        *([kept_head] if kept_head else []),
         *_left_out(result.unreadable),
         f"stages: {stages}",
         metrics_text("validation", result.bundle.metrics.get("validation")),

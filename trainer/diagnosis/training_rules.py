@@ -49,7 +49,7 @@ def lr_too_high(evidence: Evidence) -> Finding | None:
         name="lr-too-high",
         confidence="high" if curve.failure else "medium",
         summary=f"The learning rate of {curve.max_lr:.2g} is too high: the loss of the training steps rose from "
-        f"{before:.2f} to {after:.2f}, and {consequence}.",
+        f"{before:.2f} to {after:.2f}, and {consequence}{_kept_weights(curve.kept_epoch)}.",
         evidence={
             "max_lr": curve.max_lr,
             "step_loss_before": before,

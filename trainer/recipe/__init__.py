@@ -14,6 +14,7 @@ from trainer.recipe.options import SYNONYMS, apply_options, naming_options, opti
 from trainer.recipe.reading import read_recipe, recipe_to_toml
 from trainer.recipe.recipe import (
     DEFAULT_BACKBONE,
+    DEFAULT_LR_TEXT,
     FEED_GROUPS,
     GROUPS,
     PRETRAINED,
@@ -29,6 +30,7 @@ from trainer.recipe.schedules import PARAMETER_GROUPS, Freeze, Sizes
 __all__ = [
     "ALLOW_BROKEN",
     "DEFAULT_BACKBONE",
+    "DEFAULT_LR_TEXT",
     "FEED_GROUPS",
     "GROUPS",
     "PARAMETER_GROUPS",

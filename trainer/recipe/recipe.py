@@ -32,6 +32,10 @@ FEED_GROUPS = (DATA_GROUP, _AUGMENTATION)
 
 _DEFAULT_EPOCHS = 12
 _PRETRAINED_LR_SPREAD = 10.0
+_DEFAULT_LR = 4e-3
+# With fewer steps the default learning rate is less, by the square of their fraction: `tests.benchmarks.few_photos`.
+_FULL_LR_STEPS = 60
+DEFAULT_LR_TEXT = f"{_DEFAULT_LR:g}; less after a head stage in fewer than {_FULL_LR_STEPS} steps"
 _UNSET_EPOCHS = -(2**31)  # no number that anybody gives
 
 
@@ -70,7 +74,15 @@ class FinetuneRecipe:
         default_text=f"{_DEFAULT_EPOCHS}, or those of `sizes`",
     )
     batch_size: int = knob(32, "Images in a batch.", group=_FINETUNE, option="batch-size", low=1, high=65_536)
-    lr: float = knob(4e-3, "Maximum learning rate of the head.", group=_FINETUNE, low=1e-9, high=10)
+    lr: float = knob(
+        0.0,
+        "Maximum learning rate of the head.",
+        group=_FINETUNE,
+        low=1e-9,
+        high=10,
+        accepts_zero=True,
+        default_text=f"0 ({DEFAULT_LR_TEXT})",
+    )
     lr_spread: float = knob(
         0.0,
         "Learning rate of the head divided by that of the earliest layers; the late layers get the geometric mean.",
@@ -180,6 +192,19 @@ class FinetuneRecipe:
         check_settings(self, "finetune.")
         if self.accumulate > self.batch_size:
             raise RecipeError(f"finetune.accumulate is {self.accumulate}; it must be from 1 to {self.batch_size}")
+
+    def max_lr(self, *, steps: int, after_head: bool) -> float:
+        """Maximum learning rate of the head in a fine-tuning of so many steps.
+
+        One that was given is used as it is. The default one grows with the square of the steps until there are enough:
+        with few steps there is no warm-up. Adam's first steps change every weight by about the learning rate, however
+        small its gradient is, and no later steps make up for it: the network would end worse than the head before.
+
+        Args:
+            steps: Of all epochs.
+            after_head: Whether there are pretrained weights and a trained head, which can be lost.
+        """
+        return self.lr or _DEFAULT_LR * (min(1.0, steps / _FULL_LR_STEPS) ** 2 if after_head else 1.0)
 
     def spread(self, *, pretrained: bool) -> float:
         """Learning rate of the head divided by that of the earliest layers, for pretrained or random weights."""

@@ -39,7 +39,12 @@ def draw_history(history: TrainingHistory, *, task: Task) -> tuple[Chart, ...]:
     return (
         _loss_chart(history),
         _metrics_chart(history, task),
-        _schedule_chart(history, "lr", "Learning rate of the head. Earlier layers use a fixed fraction of it."),
+        _schedule_chart(
+            history,
+            "lr",
+            f"Learning rate of the head, at most {format_lr(max(step.lr for step in history.steps))}. Earlier layers "
+            "use a fixed fraction of it.",
+        ),
         _schedule_chart(history, "momentum", "Beta1 of Adam. It falls while the learning rate rises."),
     )
 

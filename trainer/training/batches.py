@@ -46,7 +46,7 @@ class Batches:
     """
 
     def __init__(self, data: TrainingData, recipe: Recipe, session: Session) -> None:
-        self.steps = -(-len(data.train) // recipe.finetune.batch_size)
+        self.steps = steps_per_epoch(data, recipe)
         self._data = data
         self._recipe = recipe
         self._session = session
@@ -135,3 +135,8 @@ class Batches:
 
     def _send(self, array: npt.NDArray[np.generic]) -> Tensor:
         return to_device(torch.from_numpy(array), self._device)
+
+
+def steps_per_epoch(data: TrainingData, recipe: Recipe) -> int:
+    """Number of steps in which every training image is shown once."""
+    return -(-len(data.train) // recipe.finetune.batch_size)

@@ -16,7 +16,7 @@ from trainer.data import TrainingData
 from trainer.errors import FitError
 from trainer.model import Classifier
 from trainer.recipe import Recipe
-from trainer.training.batches import Batches, Samples
+from trainer.training.batches import Batches, Samples, steps_per_epoch
 from trainer.training.learner import Learner
 from trainer.training.loss import seed_torch
 from trainer.training.memory import MicroBatch, first_line, is_out_of_memory, oom_as_fit_error
@@ -71,7 +71,7 @@ class Finetuner:
             self._batches = Batches(data, recipe, session)
         self._phases = Phases(stage, data)
         self._micro_batch = MicroBatch(-(-stage.batch_size // stage.accumulate), device=session.device)
-        self._schedule = OneCycle(steps=stage.epochs * self._batches.steps, max_lr=stage.lr)
+        self._schedule = OneCycle(steps=stage.epochs * self._batches.steps, max_lr=max_lr(model, data, recipe))
         self._losses: list[Tensor] = []  # of the epoch in progress
         self._images_done = 0  # since the epoch or this process started
         self._skipped_before = 0
@@ -86,6 +86,11 @@ class Finetuner:
     def steps(self) -> int:
         """Number of steps of all epochs."""
         return self._schedule.steps
+
+    @property
+    def max_lr(self) -> float:
+        """Maximum learning rate of the head."""
+        return self._schedule.max_lr
 
     @property
     def epochs_done(self) -> int:
@@ -255,3 +260,9 @@ class Finetuner:
         if bad and self._session.distributed.is_main:
             fp32 = " or `precision='fp32'`" if self._learner.in_fp16 else ""
             raise FitError(f"the loss became {bad[0]} in epoch {epoch}; try a tenth of the learning rate, `lr`{fp32}")
+
+
+def max_lr(model: Classifier, data: TrainingData, recipe: Recipe) -> float:
+    """Maximum learning rate of the head in the fine-tuning of a recipe: see `FinetuneRecipe.max_lr`."""
+    after_head = recipe.head.epochs > 0 and not model.train_norms
+    return recipe.finetune.max_lr(steps=recipe.finetune.epochs * steps_per_epoch(data, recipe), after_head=after_head)

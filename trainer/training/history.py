@@ -131,6 +131,19 @@ class TrainingHistory:
         """The epoch whose weights were exported."""
         return next((epoch for epoch in reversed(self.epochs) if epoch.best), None)
 
+    @property
+    def kept_head(self) -> str:
+        """A sentence for people if there was fine-tuning, and the head before it is what was exported; else empty."""
+        last = self.epochs[-1].number if self.epochs else 0
+        if not last or self.kept is None or self.kept.number:
+            return ""
+        epochs = f"None of the {last} epochs" if last > 1 else "The one epoch"
+        verb = "was" if last > 1 else "was not"
+        return (
+            f"{epochs} of fine-tuning {verb} better than the head stage before, so the weights of the head stage were "
+            "kept."
+        )
+
 
 def read_history(path: Path) -> TrainingHistory:
     """Read history.jsonl. Values that were not finite are left out."""

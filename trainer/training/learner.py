@@ -38,7 +38,7 @@ class Learner:
         self._dtype = training_dtype(device, recipe.precision)
         self._ema = Ema(model, decay=stage.ema_decay)
         groups = parameter_groups(model, weight_decay=stage.weight_decay)
-        self._optimizer = torch.optim.AdamW(groups, lr=stage.lr, betas=(0.9, 0.99), fused=device.type != "mps")
+        self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=device.type != "mps")
         self._lr_multipliers = lr_multipliers(stage.spread(pretrained=not model.train_norms))
         self._scaler = torch.amp.GradScaler(device.type, enabled=self.in_fp16)
         self._scaler.scale(torch.zeros((), device=device))  # so that a process without an image has a scale too

@@ -98,6 +98,12 @@ def fit(backbone: Backbone, data: TrainingData, recipe: Recipe, session: Session
         session.progress.warn(
             f"only {finetuner.steps} training steps; more `epochs` or a smaller `batch_size` may help"
         )
+    usual_lr = recipe.finetune.max_lr(steps=finetuner.steps, after_head=False)
+    if 0 < finetuner.max_lr < usual_lr:
+        session.progress.info(
+            f"learning rate of at most {finetuner.max_lr:.2g} instead of {usual_lr:.2g}, because there are only "
+            f"{finetuner.steps} steps of fine-tuning; give `lr` for another one"
+        )
 
     stopping = EarlyStopping(recipe.finetune.patience, task=data.task, wait=state.wait)
     checkpointer = Checkpointer(files.last, every_s=recipe.checkpoint_s, session=session)

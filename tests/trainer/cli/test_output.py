@@ -9,6 +9,7 @@ from tests.support.trainer import fit, trainer
 from trainer.catalog import Row
 from trainer.cli.output import evaluation_json, evaluation_text, metrics_text, written
 from trainer.run import Evaluation, RunFolder
+from trainer.training.history import read_history
 
 METRICS = {"loss": 0.25, "accuracy": 0.8, "macro_f1": 0.75}
 BROKEN = Row(path="red/1.jpg", labels=frozenset({"red"}), split="test")
@@ -74,10 +75,29 @@ def test_a_fit_in_lines_and_as_json(photos: Path, tmp_path: Path) -> None:
     result = fit(photos, tmp_path / "json", "--json")
     value = json.loads(result.stdout)
     assert set(value) == {
-        "run", "bundle", "report", "digest", "images", "validation", "diagnosis", "stages_s", "unreadable", "warnings"
+        "run", "bundle", "report", "digest", "images", "validation", "kept_epoch", "diagnosis", "stages_s",
+        "unreadable", "warnings",
     }  # fmt: skip
+    kept = read_history(RunFolder(tmp_path / "json").history).kept
+    assert kept is not None
+    assert value["kept_epoch"] == kept.number
     assert value["diagnosis"] == json.loads((tmp_path / "json" / "diagnosis.json").read_text())
     assert value["unreadable"].keys() == {"red/broken.jpg"}
+
+
+def test_a_fit_whose_head_was_kept_says_so_first_and_in_its_report(photos: Path, tmp_path: Path) -> None:
+    """Three steps with so high a learning rate ruin what the head stage reached."""
+    network = ("--backbone", "efficientnet_lite0", "--size", "32")
+    few_steps = ("--epochs", "1", "--batch-size", "10", "--lr", "4e-3")
+    result = trainer("fit", photos, "--out", tmp_path / "run", *network, *few_steps)
+    assert result.exit_code == 0, result.output
+    sentence = (
+        "The one epoch of fine-tuning was not better than the head stage before, so the weights of the head stage were "
+        "kept."
+    )
+    assert result.stdout.splitlines()[0] == sentence
+    headline = (tmp_path / "run" / "report.html").read_text(encoding="utf-8").split("</section>")[0]
+    assert sentence in headline
 
 
 def test_export_prints_the_bundle_and_its_validation_metrics(photos: Path, tmp_path: Path, cache: Path) -> None:

@@ -67,6 +67,19 @@ def test_too_high_a_lr_ruins_a_trained_head() -> None:
     assert high(better) is None
 
 
+@pytest.mark.parametrize(
+    ("kept", "end"), [(0, "; the weights of the head stage were kept."), (1, "; the weights of epoch 1 were kept.")]
+)
+def test_too_high_a_lr_names_the_weights_that_were_kept(kept: int, end: str) -> None:
+    worse = curve_of(
+        train_error=[0.1, 0.15], valid_error=[0.1, 0.15], train_loss=[0.3, 0.6], steps=[0.5, 0.5, 0.5, *[4.0] * 10],
+        first=0, kept=kept,
+    )  # fmt: skip
+    finding = lr_too_high(evidence_of(curve=worse))
+    assert finding
+    assert finding.summary.endswith(f"worse than the trained head that it started with{end}")
+
+
 def test_a_model_that_learned_something_is_not_said_to_have_learned_nothing() -> None:
     """A model that is worse than the trained head that it started with may still be far better than guessing."""
     steps = [0.5, 0.5, 0.5, *[4.0] * 10]

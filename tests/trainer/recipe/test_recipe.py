@@ -92,6 +92,24 @@ def test_earlier_layers_learn_slower_only_if_they_are_pretrained_or_if_it_was_as
     assert [asked.spread(pretrained=pretrained) for pretrained in (True, False)] == [100, 100]
 
 
+@pytest.mark.parametrize(("steps", "lr"), [(1, 4e-3 / 3600), (3, 1e-5), (15, 2.5e-4), (30, 1e-3)])
+def test_the_default_lr_falls_with_few_steps_after_a_head_stage(steps: int, lr: float) -> None:
+    stage = FinetuneRecipe()
+    assert stage.max_lr(steps=steps, after_head=True) == pytest.approx(lr)
+    assert stage.max_lr(steps=steps, after_head=False) == 4e-3  # random weights: there is nothing to lose
+
+
+@pytest.mark.parametrize("steps", [60, 61, 1000, 10**9])
+def test_from_60_steps_on_the_default_lr_is_the_same_to_the_last_bit(steps: int) -> None:
+    assert FinetuneRecipe().max_lr(steps=steps, after_head=True) == 4e-3
+
+
+@pytest.mark.parametrize("lr", [4e-3, 1e-5, 10])
+def test_a_lr_that_was_given_is_used_however_few_steps_there_are(lr: float) -> None:
+    for after_head in (True, False):
+        assert FinetuneRecipe(lr=lr).max_lr(steps=3, after_head=after_head) == lr
+
+
 @pytest.mark.parametrize(("lr_min", "lr_max"), [(0.1, 0.1), (1, 1e-3)])
 def test_a_sweep_that_would_end_at_or_below_its_first_learning_rate_is_refused(lr_min: float, lr_max: float) -> None:
     message = rf"lr_find\.lr_min is {lr_min:g}; it must be less than lr_find\.lr_max, {lr_max:g}"

@@ -125,3 +125,29 @@ def test_a_history_is_read_as_epochs_steps_and_seconds(tmp_path: Path) -> None:
     assert [epoch.number for epoch in history.epochs] == [0, 1, 2]
     assert [epoch.images_per_second for epoch in history.epochs] == [None, 30.0, None]
     assert history.epochs[1].train == {"accuracy": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("best", "sentence"),
+    [
+        ([True, False], "The one epoch of fine-tuning was not better than the head stage before, so the weights of "),
+        ([True, False, False], "None of the 2 epochs of fine-tuning was better than the head stage before, so the w"),
+        ([True, False, True], ""),
+        ([True], ""),
+        ([False, False], ""),
+    ],
+)
+def test_a_head_that_is_kept_is_said_in_a_sentence(tmp_path: Path, best: list[bool], sentence: str) -> None:
+    history = History(tmp_path / "history.jsonl")
+    for number, is_best in enumerate(best):
+        stage = "finetune" if number else "head"
+        history.event("epoch", stage=stage, epoch=number, valid={"accuracy": 0.5}, train={}, best=is_best)
+    said = read_history(tmp_path / "history.jsonl").kept_head
+    assert said[:80] == sentence[:80]
+    assert not said or said.endswith("the weights of the head stage were kept.")
+
+
+def test_without_a_head_stage_the_best_epoch_is_no_head(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.jsonl")
+    history.event("epoch", stage="finetune", epoch=1, valid={}, train={}, best=True)
+    assert read_history(tmp_path / "history.jsonl").kept_head == ""

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.photos import write_folder
 from tests.support.training import CPU, RecordedProgress, cpu_session, fit_into, read_events
-from trainer.data import Prepared
+from trainer.catalog import read_catalog
+from trainer.data import Decoding, Prepared, prepare
 from trainer.errors import FitError
-from trainer.model import Backbone, Classifier
+from trainer.model import Backbone, Classifier, load_backbone
 from trainer.recipe import FinetuneRecipe, Freeze, HeadRecipe, Recipe, Sizes
 from trainer.run import RunFolder
 from trainer.training.checkpoint import load_state, load_tensors, save_tensors
@@ -70,6 +72,42 @@ def test_every_step_and_every_epoch_is_recorded(prepared: Prepared, backbone: Ba
         losses = [step["loss"] for step in steps if step["epoch"] == event["epoch"]]
         assert event["train_loss"] == pytest.approx(np.mean(losses))
         assert event["images_per_second"] > 0
+
+
+def test_fine_tuning_on_few_photos_keeps_what_the_head_reached(tmp_path: Path) -> None:
+    """29 photos, three steps: with 4e-3, which is right for many steps, fewer than half of them were classified."""
+    backbone = load_backbone("efficientnet_lite0", size=32)
+    catalog = read_catalog(write_folder(tmp_path / "photos"))
+    prepared = prepare(catalog, backbone.pixels, seed=0, decoding=Decoding(tmp_path / "cache", threads=1))
+    progress, recipe = RecordedProgress(), Recipe(finetune=FinetuneRecipe(epochs=3))
+    fit_into(tmp_path, backbone, prepared.data, recipe, progress=progress)
+    head, *_, last = read_events(tmp_path, "epoch")
+    assert head["valid"]["accuracy"] == last["valid"]["accuracy"] == 1.0
+    max_lr = recipe.finetune.max_lr(steps=3, after_head=True)
+    steps, schedule = read_events(tmp_path, "step"), OneCycle(steps=3, max_lr=max_lr)
+    assert [event["lr"] for event in steps] == [schedule.at(number)[0] for number in range(3)]
+    assert (
+        "learning rate of at most 1e-05 instead of 0.004, because there are only 3 steps of fine-tuning; give `lr` "
+        "for another one"
+    ) in progress.infos
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(finetune=FinetuneRecipe(epochs=2, lr=4e-3)),
+        Recipe(finetune=FinetuneRecipe(epochs=2), head=HeadRecipe(epochs=0)),
+        Recipe(finetune=FinetuneRecipe(epochs=30, batch_size=16)),
+    ],
+    ids=["typed", "without a head stage", "enough steps"],
+)
+def test_the_lr_is_not_lowered(prepared: Prepared, backbone: Backbone, tmp_path: Path, recipe: Recipe) -> None:
+    progress = RecordedProgress()
+    fit_into(tmp_path, backbone, prepared.data, recipe, progress=progress)
+    steps = read_events(tmp_path, "step")
+    schedule = OneCycle(steps=len(steps), max_lr=4e-3)
+    assert [(event["lr"], event["momentum"]) for event in steps] == [schedule.at(n) for n in range(len(steps))]
+    assert not [info for info in progress.infos if "instead of" in info]
 
 
 def test_what_changes_between_epochs_is_recorded(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from trainer.errors import FitError, RecipeError
 from trainer.model import Classifier
 from trainer.recipe import Freeze, Recipe, Sizes
 from trainer.training.distributed import SINGLE_PROCESS
-from trainer.training.finetune import Finetuner
+from trainer.training.finetune import Finetuner, max_lr
 from trainer.training.head import HeadLearner
 from trainer.training.history import History
 from trainer.training.lr_find.result import LRFindResult, Stage, read_lr_find, write_lr_find
@@ -95,7 +95,7 @@ def find_finetune_lr(model: Classifier, data: TrainingData, recipe: Recipe, sess
     starts = [partial(start, batch_size=each) for each in batch_sizes]
     with oom_as_fit_error(session.device):
         curve = sweep(model, starts, plan, progress=session.progress)
-    return LRFindResult.of(curve, recipe_lr=recipe.finetune.lr)
+    return LRFindResult.of(curve, recipe_lr=max_lr(model, data, recipe))
 
 
 def with_lr_found(
