@@ -35,7 +35,7 @@ LAYERS = {
             "model",
             "training",
         ),
-        *("predictions", "diagnosis", "report", "checking", "export", "run", "sample", "cli", "__main__"),
+        *("predictions", "diagnosis", "report", "cleaning", "checking", "export", "run", "sample", "cli", "__main__"),
     ),
     "trainer.recipe": ("schedules", "knobs", "data_source", "recipe", "reading", "options"),
     "trainer.catalog": (
@@ -73,6 +73,7 @@ LAYERS = {
             "contact_sheet_page",
         ),
     ),
+    "trainer.cleaning": ("edits", "replay"),
     "trainer.checking": (
         *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
         *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
