@@ -80,7 +80,7 @@ LAYERS = {
     ),
     "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
-        *("environment", "unreadable", "folder", "similar", "inputs", "next_command"),
+        *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "features"),
         *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
     ),
     "trainer.cli": ("exit", "options", "output", "show", "check", "cache", "commands"),
