@@ -73,7 +73,7 @@ LAYERS = {
             "contact_sheet_page",
         ),
     ),
-    "trainer.cleaning": ("edits", "replay"),
+    "trainer.cleaning": ("heads", "neighbours", "suspects", "edits", "replay"),
     "trainer.checking": (
         *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
         *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),

@@ -59,7 +59,7 @@ def read_features(run: RunFolder, *, count: int) -> Features | None:
         RunError: It is not the file of this catalog, or not such a file.
     """
     try:
-        features = np.load(run.features, mmap_mode="r", allow_pickle=False)
+        features: Features = np.load(run.features, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         return None
     except (ValueError, EOFError) as error:
