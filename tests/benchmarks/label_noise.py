@@ -1,11 +1,13 @@
 """How many of planted wrong labels are among the strongest suspects: each sign alone, together, and cleanlab.
 
-    python -m tests.benchmarks.label_noise TRAIN.csv [--features FILE.npz] [--seeds 5] [--cleanlab PYTHON]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.label_noise TRAIN.csv [--features FILE.npz]
+        [--seeds 5] [--cleanlab PYTHON]
 
 Noise is planted in the labels of TRAIN.csv, symmetric (to a random other class) and as pair flips (to the class that
 heads confuse most with it, by the given labels), for each seed in other images. The table shows recall: the fraction of
 the planted images among as many of the strongest suspects as were planted (1x), and among twice as many. What is wrong
-in TRAIN.csv itself counts as a false suspect. The features, of 224 pixels, are computed once, and kept in FILE.
+in TRAIN.csv itself counts as a false suspect. The features, of 224 pixels, are computed once, and kept in FILE. On busy
+cores, several threads are many times slower than one.
 
 `--cleanlab` is the Python of another environment, made with `pip install "cleanlab>=2.9,<2.10"`: its scores
 (self-confidence and normalized margin) on the very probabilities of our heads, and CleanLearning on the same features
@@ -43,10 +45,12 @@ KINDS = ("symmetric", "pair flip")
 FRACTIONS = (0.05, 0.10)
 Values = npt.NDArray[Any]
 
-# Reads features, labels and our probabilities; the lower a score, the more suspect. Its whitened features are ours.
+# Reads features, labels and our probabilities; the lower a score, the more suspect.
 _CLEANLAB = """
 import sys
+import warnings
 import numpy as np
+warnings.simplefilter("ignore")  # its logistic regression stops after 100 iterations
 from cleanlab.classification import CleanLearning
 from cleanlab.rank import get_label_quality_scores
 given = np.load(sys.argv[1])
@@ -168,7 +172,7 @@ def cleanlab_scores(python: str, features: Values, labels: Values, probabilities
     """What cleanlab says of the same labels."""
     with tempfile.TemporaryDirectory() as temporary:
         given, found = Path(temporary) / "given.npz", Path(temporary) / "found.npz"
-        np.savez(given, features=whiten(features), labels=labels, probabilities=probabilities)
+        np.savez(given, features=features, labels=labels, probabilities=probabilities)
         subprocess.run([python, "-c", _CLEANLAB, str(given), str(found)], check=True, stdout=subprocess.DEVNULL)
         with np.load(found) as scores:
             return {

@@ -44,7 +44,7 @@ def split_photos(folder: Path) -> Path:
 
 def test_every_image_of_the_catalog_has_a_row(tmp_path: Path, run: Path, weights: Path) -> None:
     data = split_photos(tmp_path)
-    assert fit(data, run, "--weights", weights).exit_code == 0
+    assert fit(data, run, "--weights", weights, "--epochs", "1").exit_code == 0
     rows = table(run / "catalog.csv")
     assert {row["split"] for row in rows} == {"train", "valid", "test"}
     features = read_features(RunFolder(run), count=len(rows))
@@ -65,10 +65,11 @@ def test_every_image_of_the_catalog_has_a_row(tmp_path: Path, run: Path, weights
         tolerance = 0.15 if row["split"] == "train" else 0.02
         assert np.linalg.norm(values - seen) < tolerance * np.linalg.norm(seen), row
 
-    unchanged = (run / "features.npy").stat().st_mtime_ns
+    # Once there is a checkpoint, the backbone is not what it was: nothing wrong is written in place of a lost file.
+    (run / "features.npy").unlink()
     (run / "bundle").rename(tmp_path / "bundle")
     assert trainer("resume", run, "--cache", tmp_path / "cache").exit_code == 0
-    assert (run / "features.npy").stat().st_mtime_ns == unchanged
+    assert read_features(RunFolder(run), count=len(rows)) is None
 
 
 def test_without_validation_too(photos: Path, run: Path, weights: Path) -> None:
@@ -76,11 +77,6 @@ def test_without_validation_too(photos: Path, run: Path, weights: Path) -> None:
     features = read_features(RunFolder(run), count=36)
     assert features is not None
     assert np.isfinite(features).all()
-
-
-def test_random_weights_give_none(photos: Path, run: Path) -> None:
-    assert fit(photos, run, "--epochs", "1").exit_code == 0
-    assert read_features(RunFolder(run), count=36) is None
 
 
 @pytest.mark.parametrize("content", ["rows", "float", "text", "short"])
