@@ -58,15 +58,15 @@ class Suspects:
 
     def reason(self, number: int, *, classes: Sequence[str]) -> str:
         """Return why the suspect of this number, from 0, is one: a sentence."""
-        percent, votes = f"{self.probabilities[number]:.0%}", f"{self.votes[number]:.0%}"
-        label, proposal = classes[self.labels[number]], classes[self.proposals[number]]
         if self.kind == "off-topic":
-            similar = f"the most similar images have a similarity of only {self.similarities[number]:.2f}"
-            return f"It is unlike the images of every class: {similar}."
+            similarity = f"{self.similarities[number]:.2f}"
+            return f"It is unlike the images of every class: the most similar ones have a similarity of {similarity}."
+        percent, votes = f"{self.probabilities[number]:.0%}", f"{self.votes[number]:.0%} of similar images"
+        label, proposal = classes[self.labels[number]], classes[self.proposals[number]]
         if self.kind == "surplus":
-            return f"A model that has not seen it finds no {label!r} ({percent}), nor have {votes} of similar images."
+            return f"A model that has not seen it finds no {label!r} ({percent}); {votes} do not have this label."
         other = f", not {label!r}" if self.kind == "wrong" else ""
-        return f"A model that has not seen it says {proposal!r}{other} ({percent}), as do {votes} of similar images."
+        return f"A model that has not seen it says {proposal!r}{other} ({percent}); {votes} are {proposal!r}."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

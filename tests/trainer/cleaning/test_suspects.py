@@ -47,7 +47,7 @@ def test_wrong_labels_come_first_with_the_right_one_and_a_reason() -> None:
     reason = suspects.reason(0, classes=CLASSES)
     label, proposal = CLASSES[suspects.labels[0]], CLASSES[suspects.proposals[0]]
     assert reason.startswith(f"A model that has not seen it says '{proposal}', not '{label}' (")
-    assert reason.endswith(" of similar images.")
+    assert reason.endswith(f"% of similar images are '{proposal}'.")
 
 
 def test_right_labels_give_few_expected_faults() -> None:
