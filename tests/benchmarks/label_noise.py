@@ -17,7 +17,9 @@ with its own logistic regression.
 from __future__ import annotations
 
 import argparse
+import itertools
 import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -80,23 +82,22 @@ def main() -> None:
     recalls = defaultdict(lambda: defaultdict(list))
     expected: defaultdict[tuple[str, float], list[int]] = defaultdict(list)
     seconds: list[float] = []
-    for kind in KINDS:
-        for fraction in FRACTIONS:
-            for seed in range(options.seeds):
-                labels, planted = plant(targets, kind, fraction, pairs=pairs, seed=seed)
-                started = time.perf_counter()
-                judged = find_suspects(features, labels, class_count=len(pairs), seed=seed)
-                seconds.append(time.perf_counter() - started)
-                expected[kind, fraction].append(judged.expected["wrong"])
-                ranked = {"**find_suspects**": judged.suspects["wrong"].positions}
-                signs = signs_alone(features, labels, class_count=len(pairs), seed=seed)
-                if options.cleanlab:
-                    signs |= cleanlab_scores(options.cleanlab, features, labels, judged.probabilities)
-                ranked |= {name: np.argsort(scores, kind="stable") for name, scores in signs.items()}
-                for name, order in ranked.items():
-                    recalls[name][kind, fraction].append(
-                        tuple(np.isin(planted, order[: times * len(planted)]).mean() for times in (1, 2))
-                    )
+    for seed in range(options.seeds):
+        for kind, fraction in itertools.product(KINDS, FRACTIONS):
+            labels, planted = plant(targets, kind, fraction, pairs=pairs, seed=seed)
+            started = time.perf_counter()
+            judged = find_suspects(features, labels, class_count=len(pairs), seed=seed)
+            seconds.append(time.perf_counter() - started)
+            expected[kind, fraction].append(judged.expected["wrong"])
+            ranked = {"**find_suspects**": judged.suspects["wrong"].positions}
+            signs = signs_alone(features, labels, class_count=len(pairs), seed=seed)
+            if options.cleanlab:
+                signs |= cleanlab_scores(options.cleanlab, features, labels, judged.probabilities)
+            ranked |= {name: np.argsort(scores, kind="stable") for name, scores in signs.items()}
+            for name, order in ranked.items():
+                found = [np.isin(planted, order[: times * len(planted)]).mean() for times in (1, 2)]
+                recalls[name][kind, fraction].append((found[0], found[1]))
+        print(f"after seed {seed}:\n{table(recalls)}\n", file=sys.stderr, flush=True)
     print(f"{machine('cpu')}, {versions('torch')}; {len(features):,} images, {len(pairs)} classes\n")
     print(table(recalls))
     print(f"\nfind_suspects: {np.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f}); expected:")
