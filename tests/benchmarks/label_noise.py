@@ -2,6 +2,7 @@
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.label_noise TRAIN.csv [--features FILE.npz]
         [--seeds 5] [--cleanlab PYTHON]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.label_noise --generated N
 
 Noise is planted in the labels of TRAIN.csv, symmetric (to a random other class) and as pair flips (to the class that
 heads confuse most with it, by the given labels), for each seed in other images. The table shows recall: the fraction of
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import resource
 import subprocess
 import sys
 import tempfile
@@ -71,11 +73,15 @@ np.savez(sys.argv[2], **scores)
 def main() -> None:
     """Print a row for each way to rank."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("train", type=Path)
+    parser.add_argument("train", type=Path, nargs="?")
+    parser.add_argument("--generated", type=int, metavar="N")
     parser.add_argument("--features", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cleanlab", help="Python with cleanlab 2.9")
     options = parser.parse_args()
+    if options.generated:
+        print(generated(options.generated))
+        return
     features, targets = load_features(options.train, options.features)
     pairs = most_confused(features, targets)
     recalls: defaultdict[str, defaultdict[tuple[str, float], list[tuple[float, float]]]]
@@ -103,6 +109,29 @@ def main() -> None:
     print(f"\nfind_suspects: {np.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f}); expected:")
     for (kind, fraction), counts in expected.items():
         print(f"- {kind} {fraction:.0%}: {np.mean(counts):.0f} of {round(fraction * len(features))}")
+
+
+def generated(count: int, *, class_count: int = 100, width: int = 1280) -> str:
+    """How long N made-up images take and how much memory, with 5 % of pair flips."""
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(class_count, width)).astype(np.float32) / 2
+    targets = random.integers(0, class_count, count)
+    features = np.empty((count, width), dtype=np.float16)
+    for start in range(0, count, 10_000):
+        part = centres[targets[start : start + 10_000]]
+        features[start : start + 10_000] = part + random.standard_normal(part.shape, dtype=np.float32)
+    labels, _ = plant(targets, "pair flip", 0.05, pairs=(np.arange(class_count) + 1) % class_count, seed=0)
+    before, wall, processor = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        time.perf_counter(),
+        time.process_time(),
+    )
+    find_suspects(features, labels, class_count=class_count)
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    memory = [kilobytes / 1e3 for kilobytes in (before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)]
+    return (
+        f"{wall:.1f} s, {processor:.1f} s of processor time, {memory[0]:.0f} MB before and {memory[1]:.0f} MB at most"
+    )
 
 
 def load_features(train: Path, file: Path | None) -> tuple[Values, Values]:
