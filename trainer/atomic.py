@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, BinaryIO, TextIO
 
 
 @contextmanager
@@ -21,11 +21,18 @@ def atomic_write_text(path: Path) -> Iterator[TextIO]:
         _sync(file)
 
 
+@contextmanager
+def atomic_open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write bytes into it, as `atomic_write_text` opens one for text."""
+    with _partial(path) as partial, open(partial, "wb") as file:
+        yield file
+        _sync(file)
+
+
 def atomic_write_bytes(path: Path, content: bytes) -> None:
     """Write bytes as `atomic_write_text` writes text."""
-    with _partial(path) as partial, open(partial, "wb") as file:
+    with atomic_open_bytes(path) as file:
         file.write(content)
-        _sync(file)
 
 
 @contextmanager

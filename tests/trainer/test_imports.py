@@ -36,7 +36,7 @@ LAYERS = {
             "model",
             "training",
         ),
-        *("predictions", "diagnosis", "report", "checking", "export", "run", "sample", "cli", "__main__"),
+        *("predictions", "diagnosis", "report", "cleaning", "checking", "export", "run", "sample", "cli", "__main__"),
     ),
     "trainer.recipe": ("schedules", "knobs", "data_source", "recipe", "reading", "options"),
     "trainer.catalog": (
@@ -79,13 +79,14 @@ LAYERS = {
             "contact_sheet_page",
         ),
     ),
+    "trainer.cleaning": ("heads", "neighbours", "suspects", "edits", "replay"),
     "trainer.checking": (
         *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
         *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
     ),
     "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
-        *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps"),
+        *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
         *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
     ),
     "trainer.cli": ("exit", "options", "output", "show", "download", "search", "check", "cache", "commands"),

@@ -25,7 +25,7 @@ from trainer.catalog.reading import read_catalog, read_test
 from trainer.catalog.remarks import summary_line
 from trainer.catalog.row import Row, Split
 from trainer.catalog.split import HoldOut, hold_out
-from trainer.catalog.table import COARSE_COLUMN
+from trainer.catalog.table import COARSE_COLUMN, write_table
 
 __all__ = [
     "COARSE_COLUMN",
@@ -45,4 +45,5 @@ __all__ = [
     "read_test",
     "require_readable",
     "summary_line",
+    "write_table",
 ]

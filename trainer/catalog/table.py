@@ -86,15 +86,21 @@ def read_table(
     )
 
 
-def write_table(table: Path, rows: Sequence[Row], *, label_delimiter: str | None) -> None:
+def write_table(table: Path, rows: Sequence[Row], *, label_delimiter: str | None, replace: bool = False) -> None:
     """Write rows as a CSV that `read_table` reads: path, label, split, sha256, note, and coarse if a row has it.
 
     The file is written completely or not at all.
 
+    Args:
+        table: The CSV.
+        rows: In this order.
+        label_delimiter: Separates the labels of one cell; None for classification.
+        replace: Whether a file that is there is replaced.
+
     Raises:
-        FileExistsError: There is a file or a link at `table`.
+        FileExistsError: There is a file or a link at `table`, and `replace` is false.
     """
-    if os.path.lexists(table):
+    if not replace and os.path.lexists(table):
         raise FileExistsError(f"{table} exists already; give another name or move it away.")
     has_coarse_labels = any(row.coarse_label for row in rows)
     with atomic_write_text(table) as file:

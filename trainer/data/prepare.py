@@ -199,6 +199,25 @@ def hash_and_decode(
     return tuple(kept), _select(images, readable, kept), unreadable
 
 
+def decode(catalog: Catalog, rows: Sequence[Row], spec: PixelSpec, *, decoding: Decoding) -> PixelSource:
+    """Decode some images of a catalog that are hashed.
+
+    Args:
+        catalog: Says where they are.
+        rows: Which ones, with their hashes.
+        spec: How they are decoded.
+        decoding: Where and how.
+
+    Returns:
+        Their pixels, in order; `errors` names those that cannot be decoded.
+
+    Raises:
+        CacheError: If the cache cannot be written.
+    """
+    decoding.progress.start("decode", len(rows))
+    return _Decoder(catalog, decoding).open(rows, spec)
+
+
 def cache_spec(pixels: PixelSpec) -> PixelSpec:
     """Return how training images are cached: whole, squished to a square that is large enough for crops."""
     side = math.ceil(pixels.size * _CACHE_MARGIN)

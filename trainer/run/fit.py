@@ -23,6 +23,7 @@ from trainer.predictions import write_predictions
 from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS, Recipe
 from trainer.run.diagnose import diagnose_run
 from trainer.run.environment import Environment
+from trainer.run.features import write_features
 from trainer.run.folder import RunFolder, default_run, name_of_images
 from trainer.run.inputs import (
     load_recipe_backbone,
@@ -219,6 +220,7 @@ def _train_and_export(
         progress.warn(warning)
     if unreadable:
         progress.warn(f"{len(unreadable)} files cannot be decoded and are left out: {run.unreadable}")
+    write_features(run, recipe, backbone, prepared, environment)
     with TensorBoard(run.tensorboard) if recipe.tensorboard else nullcontext() as board:
         session = environment.open_session(prepared.data, History(run.history, board=board))
         try:

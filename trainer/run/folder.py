@@ -32,6 +32,7 @@ class RunFolder:
     catalog.csv      every image, its label, split and hash
     unreadable.csv   the files that were left out and why; only if there are any
     history.jsonl    what happened: stages, epochs, steps
+    features.npy     what the network made of each image of catalog.csv before it was trained; not with random weights
     lr_find.json     the learning rates that were found, with a plot in lr_find.png; only if the recipe asks for them
     checkpoints/     the weights of the best epoch, and the last state of the training
     predictions.csv  the validation images, worst first
@@ -47,6 +48,7 @@ class RunFolder:
         self.catalog = path / "catalog.csv"
         self.unreadable = path / "unreadable.csv"
         self.history = path / "history.jsonl"
+        self.features = path / "features.npy"
         self.lr_find = path / "lr_find.json"
         self.lr_find_plot = path / "lr_find.png"
         self.best = path / "checkpoints" / "best.safetensors"
