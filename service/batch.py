@@ -58,7 +58,7 @@ def _read(path: str, piped: bytes) -> bytes:
     try:
         return Path(path).read_bytes()
     except IsADirectoryError as error:
-        raise Problem(400, "This is a folder, not an image.") from error
+        raise Problem(400, "This is a folder, not an image; name the images in it, such as FOLDER/*.jpg.") from error
     except FileNotFoundError as error:
         raise Problem(404, "There is no such file.") from error
     except PermissionError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import click
@@ -38,10 +40,14 @@ class Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of these arguments; the error for a synonym names the command."""
-        meant = self.synonyms.get(args[0])
-        if meant is not None and not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
-            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {meant!r}?", ctx)
+        """Find the command of these arguments; the error for a synonym, or one mistyped, names the command."""
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            known = {**{name: name for name in self.commands}, **self.synonyms}
+            close = get_close_matches(args[0].lower(), known, n=1)
+            if close:
+                raise click.UsageError(f"No such command {args[0]!r}. Did you mean {known[close[0]]!r}?", ctx)
+            if Path(args[0]).exists():
+                raise click.UsageError(f"{args[0]!r} is not a command; write a command before it.", ctx)
         return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **extra: Any) -> Any:
@@ -58,7 +64,7 @@ class Program(click.Group):
             error.show()
             sys.exit(EXIT_USAGE)
         except click.UsageError as error:
-            message = _with_synonym(error)
+            message = _with_advice(error)
             if error.ctx is not None:
                 message += f"{'' if message.endswith(('.', '?', '?)')) else '.'} See '{error.ctx.command_path} --help'."
             fail(message, code=error.exit_code)
@@ -87,12 +93,16 @@ def _open_standard_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  (for the life of the process)
 
 
-def _with_synonym(error: click.UsageError) -> str:
-    """The message; if an option is missing that other programs call so, it names ours."""
+def _with_advice(error: click.UsageError) -> str:
+    """The message; it names our option for one that other programs have, and every argument if one is missing."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
         synonyms = getattr(error.ctx.command, "option_synonyms", {})
         if error.option_name in synonyms:
             return f"{error.message} Did you mean {synonyms[error.option_name]!r}?"
+    if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Argument) and error.ctx is not None:
+        arguments = [each for each in error.ctx.command.params if isinstance(each, click.Argument)]
+        names = " ".join(each.make_metavar(error.ctx) for each in arguments)
+        return f"{error.format_message().rstrip('.')}; write: {error.ctx.command_path} {names}."
     return error.format_message()
 
 

@@ -58,6 +58,9 @@ def test_the_command_and_the_module_are_the_same(command: list[str]) -> None:
         (["train", "photos"], "No such command 'train'. Did you mean 'fit'? See 'fieldguide --help'."),
         (["lr_find", "photos"], "No such command 'lr_find'. Did you mean 'lr-find'? See 'fieldguide --help'."),
         (["start", "run"], "No such command 'start'. Did you mean 'serve'? See 'fieldguide --help'."),
+        (["trian", "photos"], "No such command 'trian'. Did you mean 'fit'? See 'fieldguide --help'."),
+        (["Fit", "photos"], "No such command 'Fit'. Did you mean 'fit'? See 'fieldguide --help'."),
+        ([__file__], f"{__file__!r} is not a command; write a command before it. See 'fieldguide --help'."),
         (["xyzzy"], "No such command 'xyzzy'. See 'fieldguide --help'."),
         (
             ["fit", "photos", "--epoch", "3"],
@@ -68,7 +71,8 @@ def test_the_command_and_the_module_are_the_same(command: list[str]) -> None:
         (["fit", "photos", "--learning-rate", "3"], "No such option '--learning-rate'. Did you mean '--lr'? See"),
         (["lr-find", "photos", "--arch", "x"], "No such option '--arch'. Did you mean '--backbone'? See"),
         (["fit", "photos", "extra"], "Got unexpected extra argument (extra). See"),
-        (["fit"], "Missing argument 'DATA'. See 'fieldguide fit --help'."),
+        (["fit"], "Missing argument 'DATA'; write: fieldguide fit DATA. See 'fieldguide fit --help'."),
+        (["predict", "photo.jpg"], "Missing argument 'IMAGE...'; write: fieldguide predict BUNDLE IMAGE.... See"),
         (["--nothing"], "No such option '--nothing'. See 'fieldguide --help'."),
         (["serve", "b", "--port", "x"], "--port must be a whole number from 0 to 65535, not 'x'."),
     ],
@@ -180,6 +184,13 @@ class TestRunWithoutAName:
             assert code == 0
             assert f"run: runs/{name}" in errors.splitlines()
             assert (tmp_path / "runs" / name / "bundle").is_dir()
+
+    def test_is_not_named_if_the_images_cannot_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        code, errors = self.fit(tmp_path / "nothing", tmp_path / "cache")
+        assert code == 1
+        assert errors.startswith(f"error: {tmp_path}/nothing: there is no such folder or file; give a folder of images")
+        assert errors.count("\n") == 1
 
     @pytest.mark.parametrize("data", [".", "..", "../photos"])
     def test_would_be_among_the_images(

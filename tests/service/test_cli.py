@@ -79,6 +79,8 @@ def test_predict_continues_after_files_that_are_not_images(
     assert text.returncode == 1
     assert len(text.stdout.splitlines()) == 2
     assert f"{tmp_path / 'missing.png'}: There is no such file." in text.stderr.splitlines()
+    folder = f"{tmp_path}: This is a folder, not an image; name the images in it, such as FOLDER/*.jpg."
+    assert folder in text.stderr.splitlines()
 
 
 def test_predict_reads_standard_input(bundle_path: Path, photos: list[Path]) -> None:

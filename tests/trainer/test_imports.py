@@ -25,6 +25,7 @@ LAYERS = {
             "posix",
             "atomic",
             "command_line",
+            "wording",
             "progress",
             "links",
             "terminal",

@@ -148,10 +148,12 @@ def _read(data: Path, options: ReadOptions, *, must_exist: bool, known: Collecti
     columns = options.columns
     try:
         data.stat()
-    except OSError as error:
+    except FileNotFoundError as error:
         raise CatalogError(
-            f"{data}: there is nothing here that can be read ({error.strerror}); give a folder of images or a CSV."
+            f"{data}: there is no such folder or file; give a folder of images, a .csv or a .zip."
         ) from error
+    except OSError as error:
+        raise CatalogError(f"{data}: this cannot be read ({error.strerror}); give another path.") from error
     if unwritable(str(data.resolve())):
         raise CatalogError(
             f"{str(data.resolve())!a}: this path has control characters or bytes that are not UTF-8; rename it."

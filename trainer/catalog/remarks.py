@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from service.inputs import first_few
 from trainer.catalog.labels import find_spellings, natural_key
 from trainer.catalog.row import Row, Split
+from trainer.wording import counted, have
 
 _EXAMPLES = 3
 
@@ -32,7 +33,7 @@ def summary_line(rows: Sequence[Row], classes: Sequence[str], *, source: str, la
     examples = [f"{path} -> {label}" for path, label in label_examples(rows, classes, count=_EXAMPLES)]
     labels = f"; labels: {labelled_by}, {', '.join(examples)}" if labelled_by else ""
     return (
-        f"{source}: {_counted(len(rows), 'image')} of {_counted(len(classes), 'class', 'classes')}: "
+        f"{source}: {counted(len(rows), 'image')} of {counted(len(classes), 'class', 'classes')}: "
         f"{splits['train']:,} train, {valid}, {splits['test']:,} test; "
         f"{sizes if counts[most] > counts[fewest] else f'{counts[most]:,} of each class'}{labels}"
     )
@@ -81,11 +82,11 @@ def thin_classes(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[str]:
     single = [repr(name) for name in classes if counts["train"][name] == 1]
     unmeasured = [repr(name) for name in classes if not counts["valid"][name]]
     if single:
-        yield f"{len(single):,} of {total:,} classes have a single training image: {first_few(single)}."
+        yield f"{len(single):,} of {total:,} classes {have(len(single))} a single training image: {first_few(single)}."
     if unmeasured and any(row.split == "valid" for row in rows):
         yield (
-            f"{len(unmeasured):,} of {total:,} classes have no validation image, so nothing is measured on them: "
-            f"{first_few(unmeasured)}."
+            f"{len(unmeasured):,} of {total:,} classes {have(len(unmeasured))} no validation image, so nothing is "
+            f"measured on them: {first_few(unmeasured)}."
         )
 
 
@@ -133,7 +134,3 @@ def uniform_classes(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[str
             f"{len(uniform):,} classes have only one picture, in several identical files, so little can be learned "
             f"about them: {first_few(uniform)}."
         )
-
-
-def _counted(count: int, one: str, several: str = "") -> str:
-    return f"{count:,} {one if count == 1 else several or f'{one}s'}"

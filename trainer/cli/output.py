@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trainer.command_line import command_line
+from trainer.wording import counted
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do not need it
     from trainer.catalog import Row
@@ -84,7 +85,7 @@ def metrics_text(split: str, metrics: Mapping[str, float] | None) -> str:
     if metrics is None:
         return f"{split}: no images, so nobody knows how good the model is; the last epoch was kept"
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items() if name != "images")
-    return f"{split} ({metrics['images']} images): {shown}"
+    return f"{split} ({counted(int(metrics['images']), 'image')}): {shown}"
 
 
 def written(folder: Path | None, name: str) -> list[str]:

@@ -12,6 +12,7 @@ from trainer.diagnosis.finding import Confidence, Finding, Remedy
 from trainer.diagnosis.label_noise import describe_suspects
 from trainer.recipe import SIMILAR
 from trainer.training.metrics import wilson_interval
+from trainer.wording import counted, have
 
 _LARGE_LEAKED_FRACTION = 0.20
 _LISTED_PAIRS = 10
@@ -101,13 +102,14 @@ def class_missing(evidence: Evidence) -> Finding | None:
     parts = []
     if lost:
         parts.append(
-            f"{len(lost)} of {total} classes have no training image that can be decoded, so they were left out "
+            f"{len(lost)} of {total} classes {have(len(lost))} no training image that can be decoded, so "
+            f"{'it was' if len(lost) == 1 else 'they were'} left out "
             f"({_listed(lost)}); replace these images"
         )
     if unmeasured:
         parts.append(
-            f"{len(unmeasured)} of {total} classes have no validation image, so nothing is measured on them "
-            f"({_listed(unmeasured)}); add images of them{_or_hold_out_more(remedy)}"
+            f"{len(unmeasured)} of {total} classes {have(len(unmeasured))} no validation image, so nothing is measured "
+            f"on them ({_listed(unmeasured)}); add images of them{_or_hold_out_more(remedy)}"
         )
     return Finding(
         name="class-missing",
@@ -135,9 +137,9 @@ def few_validation_images(evidence: Evidence) -> Finding | None:
     return Finding(
         name="few-validation-images",
         confidence="high" if high - low > _VERY_WIDE_INTERVAL else "medium",
-        summary=f"With {count} validation images the result is uncertain: {100 * correct / count:.1f} % of them are "
-        f"predicted correctly, but of many more images it could be anything from {100 * low:.0f} to {100 * high:.0f} % "
-        f"(95 % interval); add images{_or_hold_out_more(remedy)}.",
+        summary=f"With {counted(count, 'validation image')} the result is uncertain: {100 * correct / count:.1f} % of "
+        f"them are predicted correctly, but of many more images it could be anything from {100 * low:.0f} to "
+        f"{100 * high:.0f} % (95 % interval); add images{_or_hold_out_more(remedy)}.",
         evidence={"images": count, "correct": correct, "interval": [low, high]},
         remedy=remedy,
     )

@@ -66,16 +66,14 @@ class RunResult:
 
 
 def choose_run(out: Path | None, images: Path | Catalog, environment: Environment) -> Path:
-    """Return where a run goes: `out`, or, if it is None, what `default_run` chooses, which is reported.
+    """Return where a run goes: `out`, or, if it is None, what `default_run` chooses.
 
     Raises:
         RunError: What `default_run` chooses would be among the images.
     """
     if out is not None:
         return out
-    run = Path(environment.distributed.broadcast(lambda: str(default_run(images))))
-    environment.progress.info(f"run: {run}")
-    return run
+    return Path(environment.distributed.broadcast(lambda: str(default_run(images))))
 
 
 def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Catalog | None = None) -> RunResult:
@@ -119,6 +117,7 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
     if recipe.tensorboard:
         require_tensorboard()
     run.create(recipe)
+    environment.progress.info(f"run: {run}")  # not before it is there: an error about the images leaves none
     with run.locked():
         try:
             prepared = _prepare_first(run, catalog, recipe, backbone, environment)

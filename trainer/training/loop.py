@@ -42,6 +42,7 @@ from trainer.training.memory import MicroBatch, oom_as_fit_error
 from trainer.training.metrics import compute_metrics
 from trainer.training.phases import for_backbone, trains_head
 from trainer.training.session import Session
+from trainer.wording import counted
 
 _FEW_STEPS = 10
 
@@ -96,7 +97,7 @@ def fit(backbone: Backbone, data: TrainingData, recipe: Recipe, session: Session
         state = restore(files.last, finetuner, session)
     if session.distributed.is_main and 0 < finetuner.steps < _FEW_STEPS:
         session.progress.warn(
-            f"only {finetuner.steps} training steps; more `epochs` or a smaller `batch_size` may help"
+            f"only {counted(finetuner.steps, 'training step')}; more `epochs` or a smaller `batch_size` may help"
         )
     usual_lr = recipe.finetune.max_lr(steps=finetuner.steps, after_head=False)
     if 0 < finetuner.max_lr < usual_lr:

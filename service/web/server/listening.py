@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ def _resolve(host: str, settings: Settings) -> Iterator[Address]:
     except UnicodeError as error:  # getaddrinfo encodes the name first
         raise _cannot_listen(host, settings.port, "this is not a valid host name") from error
     except OSError as error:
-        raise _cannot_listen(host, settings.port, str(error.strerror)) from error
+        advice = "; give the port with --port" if re.search(r"^[^:]*:\d+$", host) else ""
+        raise _cannot_listen(host, settings.port, f"{error.strerror}{advice}") from error
     for family, _, _, _, (address, _, *rest) in infos:
         yield Address(host=host, family=family, name=str(address), rest=tuple(map(int, rest)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -14,6 +16,7 @@ _MAX_PARTS = 16
 _MAX_HEADERS_PER_PART = 8
 _MAX_HEADER_BYTES = 8192  # a file name may be 4 KB long
 _CRLF = b"\r\n"
+_PATH_OF_IMAGE = re.compile(rb"[^\0\r\n]{1,4096}\.(avif|bmp|gif|hei[cf]|jfif|jpe|jpe?g|mpo|png|webp)", re.IGNORECASE)
 
 
 def parse_boundary(content_type: str) -> bytes:
@@ -38,7 +41,7 @@ def parse_file(body: bytes, *, boundary: bytes) -> bytes:
 
     Raises:
         Problem: 400 if the form is malformed, has no such part or more than one, has a file under another name, has an
-            empty file, or has too many parts or headers.
+            empty file, or has too many parts or headers; 415 if the part is a path.
     """
     delimiter = b"--" + boundary
     preamble = 0 if body.startswith(delimiter) else body.find(_CRLF + delimiter) + len(_CRLF)
@@ -72,7 +75,14 @@ def parse_file(body: bytes, *, boundary: bytes) -> bytes:
         raise Problem(400, f"The form has no part named {FILE_FIELD!r}.")
     if not form.file:
         raise Problem(400, f"The part named {FILE_FIELD!r} is empty; send an image.")
-    return body[form.file.start : form.file.stop]
+    content = body[form.file.start : form.file.stop]
+    if form.file_is_unnamed and _PATH_OF_IMAGE.fullmatch(content):
+        raise Problem(
+            415,
+            f"The part named {FILE_FIELD!r} is the path of an image, not the image. With curl, write @ before the "
+            f"path: -F {FILE_FIELD}=@photo.jpg.",
+        )
+    return content
 
 
 class _Form:
@@ -80,10 +90,12 @@ class _Form:
 
     Attributes:
         file: Where the content of the part named `file` is; None if there is no such part.
+        file_is_unnamed: Whether that part has no name of a file, as plain fields have none.
     """
 
     def __init__(self) -> None:
         self.file: range | None = None
+        self.file_is_unnamed = False
         self._headers: list[list[bytes]] = []  # [name, value] each, of the current part
         self._is_file = False
         self._content = range(0)
@@ -115,6 +127,8 @@ class _Form:
             raise Problem(400, f"The form has a file under the name {name[:50]!r}; its name must be {FILE_FIELD!r}.")
         if self._is_file and self.file is not None:
             raise Problem(400, f"The form has more than one part named {FILE_FIELD!r}; send one image in a request.")
+        if self._is_file:
+            self.file_is_unnamed = b"filename" not in options
 
     def on_part_data(self, _data: bytes, start: int, end: int) -> None:
         self._content = range(start, end)  # all of it, since all of the body is there

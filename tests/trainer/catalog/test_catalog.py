@@ -83,8 +83,8 @@ def test_warnings_about_thin_classes_and_leaks() -> None:
     )  # fmt: skip
     single, unmeasured, contradicted, valid, test = made.warnings
     assert contradicted.startswith("1 images are there under different labels, byte for byte the same")
-    assert single == "1 of 2 classes have a single training image: 'x'."
-    assert "1 of 2 classes have no validation image, so nothing is measured on them: 'x'" in unmeasured
+    assert single == "1 of 2 classes has a single training image: 'x'."
+    assert "1 of 2 classes has no validation image, so nothing is measured on them: 'x'" in unmeasured
     assert "1 valid images are byte for byte also among the training images" in valid
     assert "d = a" in valid
     assert "1 test images" in test

@@ -134,9 +134,9 @@ def test_remarks_of_both_sources(tmp_path: Path) -> None:
 
 
 def test_data_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match=r"nowhere: there is nothing here that can be read \(No such file"):
+    with pytest.raises(CatalogError, match=r"nowhere: there is no such folder or file; give a folder of images"):
         read_catalog(tmp_path / "nowhere")
-    with pytest.raises(CatalogError, match=r"there is nothing here that can be read \(File name too long\)"):
+    with pytest.raises(CatalogError, match=r"this cannot be read \(File name too long\); give another path"):
         read_catalog(tmp_path / ("x" * 300))
     put(tmp_path, "photo.jpg")
     with pytest.raises(CatalogError, match=r"photo.jpg: this is neither a folder, a table nor an archive"):
@@ -193,7 +193,7 @@ def test_too_little_to_learn_from(tmp_path: Path) -> None:
 def test_a_class_of_one_image_stays_in_training(tmp_path: Path) -> None:
     catalog = read_catalog(put(bears(tmp_path), "panda/1.jpg"))
     assert [row.split for row in catalog.rows if "panda" in row.labels] == ["train"]
-    assert "1 of 4 classes have a single training image: 'panda'." in catalog.warnings
+    assert "1 of 4 classes has a single training image: 'panda'." in catalog.warnings
 
 
 def test_other_test_images_replace_those_of_the_catalog(tmp_path: Path) -> None:

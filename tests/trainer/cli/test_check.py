@@ -123,7 +123,7 @@ def test_wrong_use(
 
 
 def test_no_such_data(tmp_path: Path) -> None:
-    assert "there is nothing here that can be read" in error_of(trainer("check", tmp_path / "nothing"))
+    assert "there is no such folder or file" in error_of(trainer("check", tmp_path / "nothing"))
 
 
 def test_quarantine_and_undo(photos: Path, tmp_path: Path) -> None:

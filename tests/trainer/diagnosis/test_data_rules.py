@@ -136,7 +136,7 @@ def test_a_class_that_is_not_measured_is_reported() -> None:
     assert finding
     assert finding.evidence["missing"] == ["b"]
     assert finding.summary == (
-        "1 of 2 classes have no validation image, so nothing is measured on them ('b'); add images of them or hold out "
+        "1 of 2 classes has no validation image, so nothing is measured on them ('b'); add images of them or hold out "
         "more."
     )
     assert finding.remedy == MORE
@@ -157,7 +157,7 @@ def test_a_class_that_was_left_out_is_reported() -> None:
     assert finding.evidence["missing"] == ["c"]
     assert finding.evidence["without_training_images"] == 1
     assert finding.summary == (
-        "1 of 3 classes have no training image that can be decoded, so they were left out ('c'); replace these images."
+        "1 of 3 classes has no training image that can be decoded, so it was left out ('c'); replace these images."
     )
     assert finding.remedy is None
 

@@ -191,7 +191,7 @@ def test_a_class_without_a_training_image_that_can_be_decoded(folder: Path, fit:
     (photos / "black" / "0.jpg").write_bytes(b"no image")
     found = fit("broken-run", photos, "--epochs", "1")["class-missing"]
     assert found["evidence"]["missing"] == ["black"]
-    assert found["summary"].startswith("1 of 4 classes have no training image that can be decoded")
+    assert found["summary"].startswith("1 of 4 classes has no training image that can be decoded")
 
 
 def test_a_run_is_resumed_in_its_own_folder(folder: Path, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,7 +167,7 @@ def test_images_that_cannot_be_evaluated_are_refused(photos: Path, tmp_path: Pat
         ((strange, "--root", tmp_path), 1, "--root is for the paths in a CSV"),
         (("--label-column", "kind"), 2, "--label-column is about the reading of other images; name their folder"),
         (("--class-level", "2"), 2, "--class-level is about the reading of other images"),
-        ((tmp_path / "nowhere",), 1, "there is nothing here that can be read"),
+        ((tmp_path / "nowhere",), 1, "there is no such folder or file"),
     ):
         result = trainer("evaluate", run, *arguments)
         assert result.exit_code == code, result.output

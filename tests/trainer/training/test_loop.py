@@ -59,7 +59,7 @@ def test_without_epochs_of_fine_tuning_the_head_is_the_result(
 def test_few_steps_are_warned_about(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:
     progress, recipe = RecordedProgress(), dataclasses.replace(RECIPE, head=HeadRecipe(epochs=0))
     fit_into(tmp_path, backbone, prepared.data, with_finetune(recipe, epochs=1, batch_size=32), progress=progress)
-    assert progress.warnings == ["only 1 training steps; more `epochs` or a smaller `batch_size` may help"]
+    assert progress.warnings == ["only 1 training step; more `epochs` or a smaller `batch_size` may help"]
 
 
 def test_every_step_and_every_epoch_is_recorded(prepared: Prepared, backbone: Backbone, tmp_path: Path) -> None:

@@ -18,12 +18,16 @@ export function showAbout(page, model) {
   page.samples.replaceChildren(...codeSamples({ base: document.baseURI, needsKey: "X-API-Key" in keyHeaders() }).map(sampleElement));
 }
 
+function validationPhotos(count) {
+  return `${count.toLocaleString("en")} validation photo${count === 1 ? "" : "s"}`;
+}
+
 /** One line: how often the model is right on the validation images. Empty if the bundle does not say. */
 export function accuracyLine({ metrics }) {
   const { accuracy, images } = metrics.validation ?? {};
   if (!isFraction(accuracy) || !(images > 0)) return "";
   const [low, high] = wilsonInterval(accuracy, images);
-  return `Right for ${PERCENT.format(accuracy)} of ${images.toLocaleString("en")} validation photos`
+  return `Right for ${PERCENT.format(accuracy)} of ${validationPhotos(images)}`
     + ` (95\u2009% interval: ${PERCENT.format(low)} to ${PERCENT.format(high)})`;
 }
 
@@ -53,7 +57,7 @@ function qualityElements({ metrics, created, version, task }) {
     rows.push(element("p", "", `${line}. The interval says how far chance in the choice of these photos can move the number.`));
   } else if (task === "multilabel" && [validation.mean_average_precision, validation.micro_f1].every(isFraction) && validation.images > 0) {
     rows.push(element("p", "", `Mean average precision ${PERCENT.format(validation.mean_average_precision)}, F1 `
-      + `${PERCENT.format(validation.micro_f1)}, on ${validation.images.toLocaleString("en")} validation photos.`));
+      + `${PERCENT.format(validation.micro_f1)}, on ${validationPhotos(validation.images)}.`));
   } else {
     rows.push(element("p", "", "The bundle does not say how good this model is."));
   }

@@ -57,7 +57,14 @@ def test_host_that_does_not_exist(bundle_path: Path) -> None:
     done = run_serve(str(bundle_path), "--host", "no.such.host.invalid", "--port", "0")
     assert done.returncode == 3
     assert done.stderr.startswith("error: cannot listen on 'no.such.host.invalid' port 0: ")
+    assert "--port" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_port_in_the_host_is_explained(bundle_path: Path) -> None:
+    done = run_serve(str(bundle_path), "--host", "localhost:8000", "--port", "0")
+    assert done.returncode == 3
+    assert done.stderr.endswith("; give the port with --port\n")
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64])

@@ -159,6 +159,13 @@ def test_what_curl_makes_of_an_image_as_data_is_explained(client: httpx.Client, 
         assert "--data-binary" in assert_problem(client.post("/analyze", content=body, headers=headers), 415)
 
 
+@pytest.mark.parametrize("path", ["photo.jpg", "/home/me/my photos/Foto.JPEG", "C:\\photos\\1.webp"])
+def test_a_path_that_curl_sends_in_place_of_its_file_is_explained(client: httpx.Client, path: str) -> None:
+    """`curl -F file=photo.jpg`, without @, sends these very letters."""
+    problem = assert_problem(client.post("/analyze", files={"file": (None, path)}), 415)
+    assert "write @ before the path: -F file=@photo.jpg" in problem
+
+
 def test_slow_body(server: RunningServer) -> None:
     start = time.monotonic()
     status, headers, body = exchange(

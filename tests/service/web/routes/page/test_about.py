@@ -102,7 +102,7 @@ OTHER_METRICS: list[tuple[dict[str, Any], str]] = [
     ({}, "does not say how good"),
     ({"validation": {"accuracy": "good", "images": 0}}, "does not say how good"),
     ({"validation": []}, "does not say how good"),
-    ({"validation": {"accuracy": 1, "images": 1}}, "95\u2009% interval: 20.7% to 100.0%"),
+    ({"validation": {"accuracy": 1, "images": 1}}, "of 1 validation photo (95\u2009% interval: 20.7% to 100.0%"),
     ({"validation": {"mean_average_precision": 0.9}}, "does not say how good"),
 ]
 
