@@ -1,9 +1,9 @@
 """The rate of `fieldguide check` beside that of the decoder alone, and the memory that it takes, on generated photos.
 
-    python -m tests.benchmarks.check_rate --images 100000 [--threads 2]
+    python -m tests.benchmarks.check_rate --images 100000 [--size 320x240] [--threads 2]
 
-The photos are written to a temporary folder first: JPEG, 640 x 480, of four hundred scenes, each with its own noise and
-colour. Then all of them are decoded with `service.pixels.load` alone, with as many threads, and then checked. Memory is
+The photos are written to a temporary folder first: JPEG, 640 x 480 unless said, of four hundred scenes, each with its own
+noise and colour. Then all of them are decoded with `service.pixels.load` alone, with as many threads, and then checked. Memory is
 the peak of the check's own process, before and after. Last, the comparison of 100,000 images with each other, on
 made-up measurements: its time, and the memory of all measurements.
 """
@@ -27,7 +27,6 @@ from service.cores import usable_cores
 
 _SCENES = 400
 _COMPARED = 100_000
-_SIZE = (640, 480)
 
 _DECODE = """
 import json, sys, time
@@ -92,22 +91,22 @@ print(json.dumps({"seconds": time.monotonic() - started, "kb": after - before}))
 """
 
 
-def scene(number: int) -> Image.Image:
+def scene(number: int, size: tuple[int, int]) -> Image.Image:
     """Large shapes with edges and shading."""
     random = np.random.default_rng([1, number])
     coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=np.uint8))
-    smooth = coarse.resize(_SIZE, Image.Resampling.BICUBIC)
-    return Image.blend(smooth, coarse.resize(_SIZE, Image.Resampling.NEAREST), 0.5)
+    smooth = coarse.resize(size, Image.Resampling.BICUBIC)
+    return Image.blend(smooth, coarse.resize(size, Image.Resampling.NEAREST), 0.5)
 
 
-def write_photos(root: Path, count: int, *, threads: int) -> None:
-    scenes = [np.asarray(scene(number)) for number in range(_SCENES)]
+def write_photos(root: Path, count: int, *, size: tuple[int, int], threads: int) -> None:
+    scenes = [np.asarray(scene(number, size)) for number in range(_SCENES)]
 
     def write(number: int) -> None:
         random = np.random.default_rng([2, number])
-        moved = np.roll(scenes[number % _SCENES], random.integers(0, _SIZE[1], 2), axis=(0, 1))
+        moved = np.roll(scenes[number % _SCENES], random.integers(0, size[1], 2), axis=(0, 1))
         lit = moved * random.uniform(0.5, 1, 3)
-        noise = random.integers(0, 40, (*_SIZE[::-1], 1), dtype=np.uint8)
+        noise = random.integers(0, 40, (*size[::-1], 1), dtype=np.uint8)
         file = io.BytesIO()
         Image.fromarray((lit + noise).clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=85)
         (root / f"class-{number % 20:02}" / f"{number:06}.jpg").write_bytes(file.getvalue())
@@ -127,11 +126,13 @@ def run(program: str, *arguments: str) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5_000)
+    parser.add_argument("--size", default="640x480", help="of the photos, WIDTHxHEIGHT")
     parser.add_argument("--threads", type=int, default=usable_cores())
     arguments = parser.parse_args()
+    width, height = map(int, arguments.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
-        write_photos(Path(folder), arguments.images, threads=arguments.threads)
+        write_photos(Path(folder), arguments.images, size=(width, height), threads=arguments.threads)
         print(f"{arguments.images:,} photos written in {time.monotonic() - started:.0f} s", flush=True)
         decoded = run(_DECODE, folder, str(arguments.threads))
         checked = run(_CHECK, folder, str(arguments.threads))
