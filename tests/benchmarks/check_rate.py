@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.check_rate --images 100000 [--size 320x240] [--threads 2]
 
-The photos are written to a temporary folder first: JPEG, 640 x 480 unless said, of four hundred scenes, each with its own
-noise and colour. Then all of them are decoded with `service.pixels.load` alone, with as many threads, and then checked. Memory is
-the peak of the check's own process, before and after. Last, the comparison of 100,000 images with each other, on
-made-up measurements: its time, and the memory of all measurements.
+The photos are written to a temporary folder first: JPEG, 640 x 480 unless said, of four hundred scenes, each with its
+own noise and colour. Then all of them are decoded with `service.pixels.load` alone, with as many threads, and then
+checked. Memory is the peak of the check's own process, before and after. Last, the comparison of 100,000 images with
+each other, on made-up measurements: its time, and the memory of all measurements.
 """
 
 from __future__ import annotations
