@@ -37,8 +37,8 @@ def test_lr_find_suggests_a_fit_with_the_same_options(tmp_path: Path, cache: Pat
     )
     words = suggested(trainer("lr-find", data, *options, "--out", tmp_path / "found"))
     assert words[:3] == ["fieldguide", "fit", str(data)]
-    assert words[-2:] == ["--lr", "auto"]
-    assert sorted(words[3:-2]) == sorted(map(str, options))
+    auto = ["--lr", "auto"] if words[-2:] == ["--lr", "auto"] else []  # only if the result is clear
+    assert sorted(words[3:]) == sorted([*map(str, options), *auto])
     pasted = trainer(*words[1:], "--out", run, "--lr", "0.02")  # so that nothing is swept
     assert pasted.exit_code == 0, pasted.output
     written = tomllib.loads((run / "recipe.toml").read_text())

@@ -73,7 +73,7 @@ def test_a_pattern_shows_ten_labels_before_it_trains(run: Path, tmp_path: Path) 
     assert shown[:3] == ["  blue_0.jpg -> blue", "  green_0.jpg -> green", "  red_0.jpg -> red"]
     assert all(" -> " in line for line in shown)
     text = result.stderr.splitlines()
-    assert text.index(shown[-1]) < text.index("read files")
+    assert text.index(shown[-1]) < next(number for number, line in enumerate(text) if "read files" in line)
     assert "--pattern '/([a-z]+)-' finds no label in 36 of 36 paths" in error_of(
         fit(data, tmp_path / "other", "--pattern", "/([a-z]+)-")
     )
