@@ -214,7 +214,8 @@ def decode(catalog: Catalog, rows: Sequence[Row], spec: PixelSpec, *, decoding: 
     Raises:
         CacheError: If the cache cannot be written.
     """
-    decoding.progress.start("decode", len(rows))
+    if rows:
+        decoding.progress.start("decode", len(rows))
     return _Decoder(catalog, decoding).open(rows, spec)
 
 
