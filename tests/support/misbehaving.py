@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import threading
 import zlib
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ def bomb() -> bytes:
     return bytes(content)
 
 
-class _InAThread:
+class _InAThread(ABC):
     """A server on free ports of the loopback addresses, in a thread with a loop of its own."""
 
     def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
@@ -83,8 +84,8 @@ class _InAThread:
         finally:
             writer.close()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None: ...
 
 
 class MisbehavingServer(_InAThread):

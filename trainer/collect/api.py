@@ -121,7 +121,7 @@ class Api:
             client: What reaches only addresses that were checked.
             name: Of the provider.
             window: How many requests it allows.
-            progress: Who is told.
+            progress: Shows what happens.
             max_wait_s: Most seconds that it may ask to wait.
             backoff_s: Seconds before a request is repeated; doubled for each other time, and shortened at random.
         """

@@ -57,7 +57,7 @@ def download_list(sources: Sequence[Source], folder: Path, options: DownloadOpti
         folder: Where the images go, each in the folder of its label; made if it does not exist. If an earlier command
             was stopped, this one goes on.
         options: What is downloaded, and how.
-        progress: Who is told.
+        progress: Shows what happens.
 
     Raises:
         CollectError: The folder or an option cannot be used.

@@ -130,7 +130,7 @@ async def search_photos(
             was stopped, this one goes on.
         queries: The words of each query.
         options: What is searched for, and where.
-        progress: Who is told.
+        progress: Shows what happens.
 
     Raises:
         CollectError: A query, the folder or an option cannot be used.

@@ -158,7 +158,7 @@ class TestProxy:
 
 
 class TestTLS:
-    """The certificate is for good.test, and is trusted as OpenSSL is told to: SSL_CERT_FILE."""
+    """The certificate is for good.test, and OpenSSL trusts it because of SSL_CERT_FILE."""
 
     @pytest.fixture
     def secure(
