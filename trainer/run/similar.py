@@ -29,9 +29,11 @@ def group_similar(catalog: Catalog, pixels: PixelSpec, environment: Environment)
 
     Raises:
         CatalogError: Nothing could be held out.
+        ValueError: The validation images were not drawn.
         CacheError: The cache cannot be written.
     """
-    assert catalog.drawn is not None
+    if catalog.drawn is None:
+        raise ValueError("the validation images of this catalog were not drawn")
     rows = (*catalog.split("train"), *catalog.split("valid"))
     decoded, images, unreadable = hash_and_decode(catalog, rows, cache_spec(pixels), decoding=environment.decoding)
     embeddings = embed_images(
