@@ -15,7 +15,7 @@ from fieldguide.lr_sweeps import LRFind
 from fieldguide.paths import StrPath, optional_path, require_positive
 from fieldguide.prediction import Predictor
 from fieldguide.progress import show_progress
-from service.bundle import Bundle, read_bundle
+from service.bundle import FP32, Bundle, read_bundle
 from trainer.catalog import Catalog
 from trainer.diagnosis import read_findings
 from trainer.predictions import PredictionRow, read_predictions
@@ -108,7 +108,7 @@ class Run:
 
         Empty if the run has no validation images.
         """
-        metrics: dict[str, float] = dict(self._bundle.metrics.get("validation", {}))
+        metrics: dict[str, float] = dict(self._bundle.metrics_of(FP32).get("validation", {}))
         return metrics
 
     @property
@@ -216,6 +216,7 @@ class Run:
         name: str = "",
         version: str | int = "1",
         golden: str | None = None,
+        limits_of_use: str | None = None,
         root: StrPath | None = None,
         cache: StrPath | None = None,
         cache_max: str | int | None = None,
@@ -228,6 +229,8 @@ class Run:
             name: Of the bundle; empty: the run's.
             version: Of the bundle.
             golden: Images that the service checks at every start: synthetic or validation; None: as the recipe says.
+            limits_of_use: What the model must not be used for, or where it fails, a text a line; None: as the recipe
+                says.
             root: Folder of the images, if they were moved.
             cache: Folder of decoded images; None: FIELDGUIDE_CACHE, else ~/.cache/fieldguide.
             cache_max: Largest size of that folder, as for `fit`.
@@ -237,7 +240,14 @@ class Run:
             TrainerError: The run has no weights yet, its images have changed, or the bundle did not pass its checks.
             FileExistsError: `out` exists already.
         """
-        options = ExportOptions(out=Path(out), name=name, version=str(version), golden=golden, root=optional_path(root))
+        options = ExportOptions(
+            out=Path(out),
+            name=name,
+            version=str(version),
+            golden=golden,
+            limits_of_use=limits_of_use,
+            root=optional_path(root),
+        )
         with call_environment(device="cpu", cache=cache, cache_max=cache_max, progress=progress) as environment:
             export_run(self._folder.path, options, environment)
         return Path(out)

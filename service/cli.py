@@ -182,23 +182,10 @@ def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int) 
 @JSON
 def verify(bundle: str, *, as_json: bool) -> None:
     """Check BUNDLE: the hash of every file, and the golden images with every model file."""
-    from service.bundle import read_bundle
-    from service.predictor import Predictor
+    from service.verification import verification_report
 
     with _bundle_errors():
-        content = read_bundle(bundle)
-        warnings = {name: Predictor(content, model_file=name).warnings for name in content.models}
-    report: dict[str, Any] = {
-        "name": content.manifest.name,
-        "version": content.manifest.version,
-        "created": content.manifest.created,
-        "digest": content.digest,
-        **content.spec.to_json(),
-        "models": list(content.models),
-        "golden_images": len(content.golden),
-        "metrics": content.metrics,
-        "warnings": [f"{name}: {warning}" for name in content.models for warning in warnings[name]],
-    }
+        report = verification_report(bundle)
     if as_json:
         click.echo(json.dumps(report, allow_nan=False))
     else:

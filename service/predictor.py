@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from service.bundle import Bundle, BundleRefused, GoldenImage, Spec
+from service.bundle import FP32, Bundle, BundleRefused, GoldenImage, Spec
 from service.pixels import Limits, Picture, UInt8Array, load
 
 Float32Array = npt.NDArray[np.float32]
@@ -151,17 +151,19 @@ class Predictor:
     """A loaded model whose golden images agreed.
 
     Attributes:
-        spec: Task, classes, pixels and thresholds.
+        spec: Task, classes and pixels.
+        model_file: Which model file of the bundle runs.
+        thresholds: Of this model file, see `ModelSpec`.
         name: Name of the bundle.
         version: Version of the bundle.
         digest: Hash of the bundle's manifest, "sha256:...".
         created: When the bundle was made, as its manifest says: ISO 8601.
-        metrics: metrics.json of the bundle.
+        metrics: What metrics.json says of this model file.
         limits: Limits on the size of images.
         warnings: One line for each golden image whose pixels differ here.
     """
 
-    def __init__(self, bundle: Bundle, *, model_file: str = "model.onnx", limits: Limits | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, model_file: str = FP32, limits: Limits | None = None) -> None:
         """Load a model and check it with the bundle's golden images.
 
         Args:
@@ -173,17 +175,19 @@ class Predictor:
             BundleRefused: If onnxruntime does not accept the model, its inputs or outputs do not follow the bundle
                 format, or it gives other probabilities for a golden image.
         """
+        if model_file not in bundle.models:
+            raise BundleRefused(bundle.left_aside.get(model_file, f"the bundle has no {model_file}"))
         self.spec: Spec = bundle.spec
+        self.model_file = model_file
+        self.thresholds = bundle.spec.models[model_file].thresholds
         self.name = bundle.manifest.name
         self.version = bundle.manifest.version
         self.digest = bundle.digest
         self.created = bundle.manifest.created
-        self.metrics = bundle.metrics
+        self.metrics = bundle.metrics_of(model_file)
         self.limits = limits or bundle.spec.limits
         self.warnings: tuple[str, ...] = ()
         self._head = bundle.head
-        if model_file not in bundle.models:
-            raise BundleRefused(f"the bundle has no {model_file}")
         self._session = _session(bundle.models[model_file], model_file)
         self._check_signature(model_file)
         self.warnings = tuple(self._check_golden(bundle.golden, model_file))
@@ -280,7 +284,7 @@ class Predictor:
         return result
 
     def _over_threshold(self, ranked: Ranking) -> tuple[Label, ...]:
-        thresholds = self.spec.thresholds
+        thresholds = self.thresholds
         if self.spec.task == "classification":
             return ranked[:1] if ranked[0].probability >= thresholds[0] else ()
         return ranked.at_least(thresholds)

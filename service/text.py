@@ -42,9 +42,6 @@ def bundle_lines(report: Mapping[str, Any]) -> Iterator[str]:
     resized = f"{pixels['size']} x {pixels['size']}, {pixels['mode']}, {pixels['filter']}"
     if pixels["mode"] == "crop":
         resized += f" from a short side of {pixels['resize_short']}"
-    measured = report["metrics"].get("validation")
-    metrics = measured if isinstance(measured, Mapping) else report["metrics"]
-    numbers = [f"{name} {value:g}" for name, value in metrics.items() if type(value) in (int, float)]
     rest = len(classes) - _MAX_LISTED_CLASSES
     facts = {
         "bundle": f"{report['name']}, version {report['version']}, created {report['created']}",
@@ -53,10 +50,17 @@ def bundle_lines(report: Mapping[str, Any]) -> Iterator[str]:
         "classes": ", ".join(classes[:_MAX_LISTED_CLASSES]) + (f" and {rest} more" if rest > 0 else ""),
         "pixels": resized,
         "models": f"{', '.join(report['models'])}: {report['golden_images']} golden images agree",
-        "metrics": ", ".join(numbers) or "none",
+        **{name: _metrics(model["metrics"]) for name, model in report["models"].items()},
     }
     for name, value in facts.items():
-        yield f"{name:<8} {printable(value)}"
+        yield f"{name:<{max(map(len, facts))}} {printable(value)}"
+
+
+def _metrics(metrics: Mapping[str, Any]) -> str:
+    """The numbers among the metrics of a model file."""
+    measured = metrics.get("validation")
+    found = measured if isinstance(measured, Mapping) else metrics
+    return ", ".join(f"{name} {value:g}" for name, value in found.items() if type(value) in (int, float)) or "none"
 
 
 def _label(prediction: Mapping[str, Any]) -> str:

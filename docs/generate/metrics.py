@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from docs.generate.markdown import code, codes, table
 from docs.generate.routes import service_routes
+from service.bundle import FP32
 from service.predictor import Predictor
 from service.web.engine import Engine
 from service.web.record import STAGES, Record
@@ -42,6 +43,7 @@ _LABELS = {
     "name": "Name of the bundle.",
     "version": "Version of the bundle.",
     "digest": "Hash of the bundle's manifest.",
+    "model_file": "Which file of the bundle runs.",
     "le": "Upper bound of a bucket of a histogram, seconds.",
 }
 # Labels whose values are listed, and those whose values are explained.
@@ -76,10 +78,10 @@ def _families(metrics: Mapping[str, Any] | None) -> list[Metric]:
     """What /metrics returns after one request of each route.
 
     Args:
-        metrics: metrics.json of the bundle of a made-up model; None before a model is loaded.
+        metrics: Those of a made-up model in its bundle; None before a model is loaded.
     """
     spec = SimpleNamespace(classes=("a",), task="classification")
-    model = SimpleNamespace(name="a", version="1", digest="sha256:", spec=spec, metrics=metrics)
+    model = SimpleNamespace(name="a", version="1", digest="sha256:", model_file=FP32, spec=spec, metrics=metrics)
     engine = Engine(threads=1, predictor=None if metrics is None else cast(Predictor, model))
     engine.close()  # nothing runs on its thread
     found = Metrics(engine, UploadPlaces(1))

@@ -1,8 +1,8 @@
-"""The bundle format, version 1: read, verify, write. No model runs here.
+"""The bundle format, version 2: read, verify, write. No model runs here.
 
 errors          BundleRefused
 manifest        manifest.json and manifest.sha256: the files and their hashes
-spec            spec.json: task, classes, pixels, thresholds
+spec            spec.json: task, classes, pixels, and what was chosen for each model file
 golden          golden/: images with the probabilities that the models must give
 places          where a container finds its bundle, if nobody names one
 source          the files as they are delivered: a folder, a mounted volume, a zip
@@ -15,7 +15,19 @@ from service.bundle.errors import BundleRefused
 from service.bundle.golden import GoldenImage
 from service.bundle.places import find_bundle
 from service.bundle.reader import Bundle, read_bundle, read_files
-from service.bundle.spec import Spec
+from service.bundle.spec import FP32, INT8, ModelSpec, Spec
 from service.bundle.writer import write_bundle
 
-__all__ = ["Bundle", "BundleRefused", "GoldenImage", "Spec", "find_bundle", "read_bundle", "read_files", "write_bundle"]
+__all__ = [
+    "FP32",
+    "INT8",
+    "Bundle",
+    "BundleRefused",
+    "GoldenImage",
+    "ModelSpec",
+    "Spec",
+    "find_bundle",
+    "read_bundle",
+    "read_files",
+    "write_bundle",
+]

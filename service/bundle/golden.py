@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +59,7 @@ def encode(images: Sequence[GoldenImage]) -> bytes:
     )
 
 
-def parse(files: Mapping[str, bytes], *, models: Sequence[str], class_count: int) -> tuple[GoldenImage, ...]:
+def parse(files: Mapping[str, bytes], *, models: Collection[str], class_count: int) -> tuple[GoldenImage, ...]:
     """Read the golden images of a bundle.
 
     Args:

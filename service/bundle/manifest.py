@@ -13,12 +13,12 @@ from typing import Any
 from service.bundle import canonical_json
 from service.bundle.errors import BundleRefused
 
-FORMAT = 1
+FORMAT = 2  # the only one that is read: no release wrote another
 MANIFEST = "manifest.json"
 CHECKSUM = "manifest.sha256"
 REQUIRED_FILES = ("spec.json", "model.onnx", "golden/golden.json", "metrics.json", "card.md")
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-MAX_BUNDLE_BYTES = 4 * 1024**3  # of all listed files
+MAX_BUNDLE_BYTES = 2 * 1024**3  # of all listed files
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHECKSUM_LINE = re.compile(rb"([0-9a-f]{64}) [ *]manifest\.json\n?")
 
@@ -89,7 +89,7 @@ def parse(data: bytes, checksum: bytes) -> tuple[Manifest, str]:
         The manifest, and the digest of the bundle, 64 hex digits.
 
     Raises:
-        BundleRefused: The hash is another one, the format is not 1, or the manifest is malformed.
+        BundleRefused: The hash is another one, the format is another one, or the manifest is malformed.
     """
     match = _CHECKSUM_LINE.fullmatch(checksum)
     if match is None:
@@ -100,7 +100,8 @@ def parse(data: bytes, checksum: bytes) -> tuple[Manifest, str]:
     value = canonical_json.loads(data, MANIFEST)
     found = value.get("format")
     if type(found) is not int or found != FORMAT:
-        raise BundleRefused(f"{MANIFEST} has format {found!r:.40}; this program reads format {FORMAT}")
+        advice = "a later fieldguide reads it" if type(found) is int and found > FORMAT else "export the bundle again"
+        raise BundleRefused(f"{MANIFEST} has format {found!r:.40}; this program reads format {FORMAT}: {advice}")
     try:
         return _manifest(value), digest
     except KeyError as error:

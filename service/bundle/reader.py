@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,8 @@ from service.bundle.errors import BundleRefused
 from service.bundle.golden import GoldenImage
 from service.bundle.manifest import CHECKSUM, MANIFEST, FileEntry, Manifest
 from service.bundle.source import FolderSource, Source, ZipSource
-from service.bundle.spec import Spec
+from service.bundle.spec import FP32, MODEL_FILES, Spec
 
-MODEL_FILES = ("model.onnx", "model.int8.onnx")
 HEAD = "head.npy"
 _RECIPE = "recipe.toml"  # of a run of the trainer
 # The header that np.save writes (numpy.lib.format, version 1.0). The two bytes after the version are its length.
@@ -41,7 +40,8 @@ class Bundle:
         manifest: Content of manifest.json.
         digest: SHA-256 of manifest.json, as "sha256:<hex>".
         spec: Content of spec.json.
-        models: Model file -> its bytes, the very ones that were hashed.
+        models: Model file -> its bytes, the very ones that were hashed. model.onnx is always there.
+        left_aside: Model file -> why it is not among `models`, although it is in the bundle.
         head: float32 [K, C], weights of the last linear layer; None if the bundle has no heatmaps.
         golden: Images with their expected probabilities.
         metrics: Content of metrics.json.
@@ -52,10 +52,17 @@ class Bundle:
     digest: str
     spec: Spec
     models: Mapping[str, bytes]
+    left_aside: Mapping[str, str]
     head: npt.NDArray[np.float32] | None
     golden: tuple[GoldenImage, ...]
     metrics: Mapping[str, Any]
     card: str
+
+    def metrics_of(self, model_file: str) -> Mapping[str, Any]:
+        """Return what metrics.json says of one model file; empty if it says nothing."""
+        models = self.metrics.get("models")
+        found = models.get(model_file) if isinstance(models, Mapping) else None
+        return found if isinstance(found, Mapping) else {}
 
 
 def read_bundle(path: str | os.PathLike[str]) -> Bundle:
@@ -142,10 +149,17 @@ def _read_checked(name: str, entry: FileEntry, source: Source) -> bytes:
 
 
 def _assemble(listed: Manifest, digest: str, files: Mapping[str, bytes]) -> Bundle:
-    spec = Spec.from_json(canonical_json.loads(files["spec.json"], "spec.json"))
-    models = {name: files[name] for name in MODEL_FILES if name in files}
-    for name, data in models.items():
-        onnx_file.check(data, name)
+    left_aside: dict[str, str] = {}
+    for name in MODEL_FILES:
+        try:
+            if name in files:
+                _read_model(name, files)
+        except BundleRefused as error:
+            if name == FP32:
+                raise
+            left_aside[name] = str(error)
+    models = {name: files[name] for name in MODEL_FILES if name in files and name not in left_aside}
+    spec, images = _read_spec(files, models)
     try:
         card = files["card.md"].decode("utf-8")
     except UnicodeDecodeError as error:
@@ -155,11 +169,28 @@ def _assemble(listed: Manifest, digest: str, files: Mapping[str, bytes]) -> Bund
         digest=f"sha256:{digest}",
         spec=spec,
         models=models,
+        left_aside=left_aside,
         head=_head(files[HEAD], len(spec.classes)) if HEAD in files else None,
-        golden=golden.parse(files, models=tuple(models), class_count=len(spec.classes)),
+        golden=images,
         metrics=canonical_json.loads(files["metrics.json"], "metrics.json"),
         card=card,
     )
+
+
+def _read_model(name: str, files: Mapping[str, bytes]) -> None:
+    """Check a model file, and what the bundle says of it.
+
+    Raises:
+        BundleRefused: It cannot be used.
+    """
+    _read_spec(files, (name,))
+    onnx_file.check(files[name], name)
+
+
+def _read_spec(files: Mapping[str, bytes], models: Collection[str]) -> tuple[Spec, tuple[GoldenImage, ...]]:
+    """Read spec.json and the golden images, for some model files."""
+    spec = Spec.from_json(canonical_json.loads(files["spec.json"], "spec.json"), models=models)
+    return spec, golden.parse(files, models=models, class_count=len(spec.classes))
 
 
 def _head(data: bytes, class_count: int) -> npt.NDArray[np.float32]:

@@ -1,57 +1,117 @@
-"""spec.json: what the model predicts, and what its input is."""
+"""spec.json: what the models predict, and what their input is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from service.bundle.errors import BundleRefused
 from service.pixels import Limits, PixelSpec
 
+FP32 = "model.onnx"  # every bundle has it
+INT8 = "model.int8.onnx"
+MODEL_FILES = (FP32, INT8)
+
 Task = Literal["classification", "multilabel"]
-ACTIVATIONS: Mapping[Task, str] = {"classification": "softmax", "multilabel": "sigmoid"}
+GoldenKind = Literal["synthetic", "validation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFormat:
+    """What the bundles of a task have in common.
+
+    Attributes:
+        activation: What the graph makes probabilities with.
+        min_classes: How many classes there must be.
+        has_class_thresholds: Whether each class has a threshold of its own; else there is one.
+    """
+
+    activation: str
+    min_classes: int
+    has_class_thresholds: bool
+
+    def threshold_count(self, class_count: int) -> int:
+        """Return how many thresholds a model with so many classes has."""
+        return class_count if self.has_class_thresholds else 1
+
+    def thresholds_to_json(self, thresholds: tuple[float, ...]) -> dict[str, object]:
+        """Return the key of the thresholds, and their value."""
+        return {"thresholds": list(thresholds)} if self.has_class_thresholds else {"threshold": thresholds[0]}
+
+    def thresholds_from_json(self, value: Mapping[str, Any]) -> tuple[float, ...]:
+        """Read what `thresholds_to_json` returned; raises KeyError or TypeError."""
+        return tuple(value["thresholds"]) if self.has_class_thresholds else (value["threshold"],)
+
+
+TASK_FORMATS: Mapping[Task, TaskFormat] = {
+    "classification": TaskFormat(activation="softmax", min_classes=2, has_class_thresholds=False),
+    "multilabel": TaskFormat(activation="sigmoid", min_classes=1, has_class_thresholds=True),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """What is chosen for one model file.
+
+    Attributes:
+        thresholds: For `classification` one probability: below it, no label is predicted (0: there always is one).
+            For `multilabel` one probability per class: a class at or above it is predicted.
+        temperature: The graph divides the logits by it.
+    """
+
+    thresholds: tuple[float, ...]
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if any(not _is_number(value) or not 0 <= value <= 1 for value in self.thresholds):
+            raise ValueError("every threshold must be a number from 0 to 1")
+        if not _is_number(self.temperature) or not self.temperature > 0:
+            raise ValueError("temperature must be a number greater than 0")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """The contract between a model and the program that runs it.
+    """The contract between the models of a bundle and the program that runs them.
 
     Attributes:
         task: `classification` (one label, softmax) or `multilabel` (any number of labels, sigmoid).
-        classes: Names of the classes, in the order of the model's output.
-        pixels: How an image becomes the model's input.
-        thresholds: For `classification` one probability: below it, no label is predicted (0: there always is one).
-            For `multilabel` one probability per class: a class at or above it is predicted.
-        temperature: The graph divides the logits by it.
+        classes: Names of the classes, in the order of the models' output.
+        pixels: How an image becomes the models' input.
+        models: Model file -> what was chosen for it.
+        golden: What the golden images are: `synthetic` (drawn), or `validation` (photos of the bundle's maker).
+        groups: The coarse label of each class, in the order of `classes`; empty if there are none.
+        limits_of_use: What the model must not be used for, and where it fails: one text each.
         limits: Which images are accepted.
     """
 
     task: Task
     classes: tuple[str, ...]
     pixels: PixelSpec
-    thresholds: tuple[float, ...]
-    temperature: float = 1.0
+    models: Mapping[str, ModelSpec]
+    golden: GoldenKind = "synthetic"
+    groups: tuple[str, ...] = ()
+    limits_of_use: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        if self.task not in get_args(Task):
-            raise ValueError(f"task is {self.task!r}, not one of {', '.join(get_args(Task))}")
-        least = 2 if self.task == "classification" else 1
+        _require_choice("task", self.task, get_args(Task))
+        _require_choice("golden", self.golden, get_args(GoldenKind))
+        least = self.format.min_classes
         if len(self.classes) < least:
             raise ValueError(f"{self.task} needs at least {least} classes, found {len(self.classes)}")
-        if any(not isinstance(name, str) or not name for name in self.classes):
-            raise ValueError("every class must be a string that is not empty")
+        for name in ("classes", "groups", "limits_of_use"):
+            if any(not isinstance(text, str) or not text for text in getattr(self, name)):
+                raise ValueError(f"every item of {name} must be a string that is not empty")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("a class appears twice in classes")
-        expected = 1 if self.task == "classification" else len(self.classes)
-        if len(self.thresholds) != expected:
-            raise ValueError(f"{self.task} needs {expected} thresholds, found {len(self.thresholds)}")
-        if any(not _is_number(value) or not 0 <= value <= 1 for value in self.thresholds):
-            raise ValueError("every threshold must be a number from 0 to 1")
-        if not _is_number(self.temperature) or not self.temperature > 0:
-            raise ValueError("temperature must be a number greater than 0")
+        if self.groups and len(self.groups) != len(self.classes):
+            raise ValueError(f"groups has {len(self.groups)} items, not one for each of {len(self.classes)} classes")
+        expected = self.format.threshold_count(len(self.classes))
+        for name, model in self.models.items():
+            if len(model.thresholds) != expected:
+                raise ValueError(f"{name}: {self.task} needs {expected} thresholds, found {len(model.thresholds)}")
         for name, value in asdict(self.limits).items():
             if type(value) is not int or value < 1:
                 raise ValueError(f"limits.{name} must be an integer of at least 1")
@@ -59,52 +119,80 @@ class Spec:
     @property
     def activation(self) -> str:
         """`softmax` or `sigmoid`, which is part of the graph."""
-        return ACTIVATIONS[self.task]
+        return self.format.activation
+
+    @property
+    def format(self) -> TaskFormat:
+        """What the bundles of this task have in common."""
+        return TASK_FORMATS[self.task]
 
     def to_json(self) -> dict[str, object]:
         """Return the spec as a JSON object."""
-        threshold: dict[str, object] = (
-            {"threshold": self.thresholds[0]}
-            if self.task == "classification"
-            else {"thresholds": list(self.thresholds)}
-        )
         return {
             "task": self.task,
             "classes": list(self.classes),
             "pixels": self.pixels.to_json(),
             "activation": self.activation,
-            "temperature": self.temperature,
+            "models": {
+                name: {"temperature": model.temperature, **self.format.thresholds_to_json(model.thresholds)}
+                for name, model in self.models.items()
+            },
+            "golden": self.golden,
+            "limits_of_use": list(self.limits_of_use),
             "limits": asdict(self.limits),
-            **threshold,
+            **({"groups": list(self.groups)} if self.groups else {}),
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Spec:
+    def from_json(cls, value: Mapping[str, Any], *, models: Collection[str]) -> Spec:
         """Read what `to_json` returned.
+
+        Args:
+            value: The JSON object.
+            models: The model files that are wanted; others are passed over.
 
         Raises:
             BundleRefused: A field is missing or invalid. The message names it.
         """
         try:
-            task = value["task"]
-            if not isinstance(value["classes"], list):
-                raise ValueError("classes is not a list")
-            thresholds = value["thresholds"] if task == "multilabel" else [value["threshold"]]
-            spec = cls(
-                task=task,
-                classes=tuple(value["classes"]),
+            _require_choice("task", value["task"], get_args(Task))
+            task = TASK_FORMATS[value["task"]]
+            if value["activation"] != task.activation:
+                raise ValueError(f"activation is {value['activation']!r}; {value['task']} needs {task.activation}")
+            return cls(
+                task=value["task"],
+                classes=_texts(value, "classes"),
                 pixels=PixelSpec.from_json(value["pixels"]),
-                thresholds=tuple(thresholds),
-                temperature=value["temperature"],
+                models={name: _model_from_json(name, value["models"][name], task) for name in models},
+                golden=value["golden"],
+                groups=_texts(value, "groups") if "groups" in value else (),
+                limits_of_use=_texts(value, "limits_of_use"),
                 limits=Limits(**value["limits"]),
             )
-            if value["activation"] != spec.activation:
-                raise ValueError(f"activation is {value['activation']!r}; {task} needs {spec.activation}")
         except KeyError as error:
             raise BundleRefused(f"spec.json has no field {error}") from error
         except (TypeError, ValueError) as error:
             raise BundleRefused(f"spec.json: {error}") from error
-        return spec
+
+
+def _model_from_json(name: str, value: Mapping[str, Any], task: TaskFormat) -> ModelSpec:
+    try:
+        return ModelSpec(thresholds=task.thresholds_from_json(value), temperature=value["temperature"])
+    except KeyError as error:
+        raise ValueError(f"{name} has no field {error}") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _texts(value: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    if not isinstance(value[name], list):
+        raise ValueError(f"{name} is not a list")
+    return tuple(value[name])
+
+
+def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} is {value!r}, not one of {', '.join(choices)}")
 
 
 def _is_number(value: object) -> bool:

@@ -31,7 +31,7 @@ def main() -> int:
     files = [str(root / row["path"]) for row in rows]
     bundle = run / "bundle"
 
-    from_metrics = json.loads((bundle / "metrics.json").read_text())["validation"]["accuracy"]
+    from_metrics = json.loads((bundle / "metrics.json").read_text())["models"]["model.onnx"]["validation"]["accuracy"]
     command = [sys.executable, "-m", "service", "predict", str(bundle), "--json", *files]
     predicted = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["images"]
     with RunningServer(bundle) as server, httpx.Client(base_url=server.url, timeout=30) as client:

@@ -26,7 +26,8 @@ def test_the_same_weights_are_evaluated_at_every_size(
     bundle = read_bundle(run / "bundle")
     assert (own[0], larger[0]) == ("| 32", "| 64")
     # A single epoch is both the last and the best one.
-    assert own[header.index("temperature")] == f"{bundle.spec.temperature:.2f}"
-    assert own[1] == f"{100 * bundle.metrics['validation']['accuracy']:.1f} %"
-    assert own[header.index("coarse")] == f"{100 * bundle.metrics['validation']['coarse_accuracy']:.1f} %"
+    assert own[header.index("temperature")] == f"{bundle.spec.models['model.onnx'].temperature:.2f}"
+    validation = bundle.metrics_of("model.onnx")["validation"]
+    assert own[1] == f"{100 * validation['accuracy']:.1f} %"
+    assert own[header.index("coarse")] == f"{100 * validation['coarse_accuracy']:.1f} %"
     assert "±" in larger[2]

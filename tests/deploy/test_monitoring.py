@@ -17,7 +17,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.bundles import make_image, write_tiny_bundle
+from tests.support.bundles import make_image, metrics_json, write_tiny_bundle
 from tests.support.programs import program, replaced
 from tests.support.prometheus import (
     COMPOSE,
@@ -52,7 +52,7 @@ Exposed = Mapping[str, Mapping[str, set[str]]]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A service with API keys, whose bundle says how it predicts its validation images, after some requests."""
-    metrics = json.dumps({"accuracy": 0.975, "images": 40, "reference": REFERENCE}).encode()
+    metrics = metrics_json({"accuracy": 0.975, "images": 40, "reference": REFERENCE})
     bundle = write_tiny_bundle(tmp_path_factory.mktemp("monitoring") / "bundle", replace={"metrics.json": metrics})
     with RunningServer(bundle, environ={"FIELDGUIDE_API_KEYS": KEY}) as running:
         for _ in range(3):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,7 +24,7 @@ from service.web.app import create_app
 from service.web.engine import Engine
 from service.web.routes.endpoint import Endpoint, operation_of
 from tests.service.web.telemetry.test_drift import METRICS
-from tests.support.bundles import make_image, write_tiny_bundle
+from tests.support.bundles import make_image, metrics_json, write_tiny_bundle
 from tests.support.server import RunningServer
 from trainer.recipe import Recipe, to_plain
 
@@ -131,7 +130,7 @@ def test_every_setting_of_the_service() -> None:
 @pytest.fixture(scope="module")
 def scraped(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What a service with a drift reference returns at /metrics after one prediction."""
-    replace = {"metrics.json": json.dumps(METRICS).encode()}
+    replace = {"metrics.json": metrics_json(METRICS)}
     bundle = write_tiny_bundle(tmp_path_factory.mktemp("reference") / "bundle", replace=replace)
     with RunningServer(bundle) as server:
         sent = {"content": make_image(), "headers": {"Content-Type": "image/png"}}

@@ -38,7 +38,7 @@ def copy(home: Path, tmp_path: Path) -> fieldguide.Run:
 def test_a_run_has_everything_that_came_out_of_it(run: fieldguide.Run, home: Path) -> None:
     assert run.path == home / "run"
     assert run.metrics["images"] == VALID
-    assert run.metrics == json.loads((run.bundle / "metrics.json").read_text())["validation"]
+    assert run.metrics == json.loads((run.bundle / "metrics.json").read_text())["models"]["model.onnx"]["validation"]
     assert run.classes == ("blue", "green", "red")
     assert [epoch.number for epoch in run.history.epochs] == [1, 2]
     assert isinstance(run.findings, list)

@@ -20,7 +20,15 @@ import pytest
 from service.bundle import read_bundle
 from service.bundle.places import BUNDLE_PLACES
 from service.settings import all_settings
-from tests.support.bundles import COLOURS, make_files, make_image, write_tiny_bundle
+from tests.support.bundles import (
+    COLOURS,
+    make_files,
+    make_head,
+    make_image,
+    make_model,
+    metrics_json,
+    write_tiny_bundle,
+)
 from tests.support.server import RunningServer
 
 
@@ -134,7 +142,12 @@ def test_file_names_cannot_control_the_terminal(bundle_path: Path, tmp_path: Pat
 def test_verify(bundle_path: Path) -> None:
     done = run("verify", bundle_path)
     assert (done.returncode, done.stderr) == (0, "")
-    for text in ("colours, version 1", read_bundle(bundle_path).digest, "red, green, blue", "accuracy 0.975"):
+    for text in (
+        "colours, version 1",
+        read_bundle(bundle_path).digest,
+        "red, green, blue",
+        "model.onnx      accuracy 0.975",
+    ):
         assert text in done.stdout
     assert "model.onnx, model.int8.onnx: 3 golden images agree" in done.stdout
 
@@ -143,16 +156,26 @@ def test_verify_as_json(multilabel_path: Path) -> None:
     report = json.loads(run("verify", multilabel_path, "--json").stdout)
     assert report["name"] == "tags"
     assert report["task"] == "multilabel"
-    assert report["models"] == ["model.onnx"]
-    assert report["metrics"]["accuracy"] == 0.975
+    assert report["models"] == {
+        "model.onnx": {"temperature": 1.0, "thresholds": [0.6] * 3, "metrics": {"accuracy": 0.975, "images": 40}}
+    }
+    assert report["limits_of_use"] == ["It was made for tests."]
     assert report["warnings"] == []
 
 
 def test_verify_shows_the_metrics_of_the_validation_images(tmp_path: Path) -> None:
     """It said `none` for every bundle of the trainer, whose metrics have a level more."""
     metrics = {"validation": {"accuracy": 0.9375, "images": 16}, "reference": {"class_fractions": [0.5, 0.25, 0.25]}}
-    bundle = write_tiny_bundle(tmp_path / "b", replace={"metrics.json": json.dumps(metrics).encode()})
-    assert "metrics  accuracy 0.9375, images 16\n" in run("verify", bundle).stdout
+    bundle = write_tiny_bundle(tmp_path / "b", replace={"metrics.json": metrics_json(metrics)})
+    assert "model.onnx accuracy 0.9375, images 16\n" in run("verify", bundle).stdout
+
+
+def test_verify_warns_of_an_int8_model_that_cannot_run_here(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "b", with_int8=True, replace={"model.int8.onnx": make_model(-make_head(3))})
+    done = run("verify", bundle)
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: model.int8.onnx is left aside: golden/0.jpeg: model.int8.onnx is ")
+    assert "models     model.onnx: 3 golden images agree" in done.stdout
 
 
 def test_verify_shows_warnings(tmp_path: Path) -> None:
@@ -264,18 +287,6 @@ def test_a_damaged_bundle_is_refused_with_one_line(bundle_path: Path, tmp_path: 
         assert done.stdout == ""
         assert done.stderr.startswith("error: bundle refused: ")
         assert done.stderr.count("\n") == 1
-
-
-def test_a_wrong_int8_model_is_found(tmp_path: Path) -> None:
-    files = make_files(with_int8=True)
-    golden = json.loads(files["golden/golden.json"])
-    golden["images"][1]["models"]["model.int8.onnx"]["probabilities"] = [0.2, 0.3, 0.5]
-    path = write_tiny_bundle(
-        tmp_path / "b", with_int8=True, replace={"golden/golden.json": json.dumps(golden).encode()}
-    )
-    done = run("verify", path)
-    assert done.returncode == 3
-    assert "model.int8.onnx" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from service.bundle import Bundle, read_bundle
+from service.bundle import Bundle, ModelSpec, read_bundle
 from service.pixels import Limits, UndecodableImage, UnsupportedImage, load
 from service.predictor import NoHeatmap, Predictor
 from tests.service.bundle.helpers import edited, refusal, write
@@ -34,7 +34,8 @@ def images() -> list[bytes]:
 
 
 def with_thresholds(bundle: Bundle, *thresholds: float) -> Predictor:
-    return Predictor(dataclasses.replace(bundle, spec=dataclasses.replace(bundle.spec, thresholds=thresholds)))
+    spec = dataclasses.replace(bundle.spec, models={"model.onnx": ModelSpec(thresholds=thresholds)})
+    return Predictor(dataclasses.replace(bundle, spec=spec))
 
 
 def with_model(bundle: Bundle, model: bytes | onnx.ModelProto) -> Bundle:
@@ -84,7 +85,7 @@ class TestPredict:
 
     def test_predictor_has_the_name_and_version_of_its_bundle(self, bundle: Bundle, predictor: Predictor) -> None:
         assert (predictor.name, predictor.version, predictor.digest) == ("colours", "1", bundle.digest)
-        assert predictor.metrics == bundle.metrics
+        assert predictor.metrics == bundle.metrics_of("model.onnx") == {"accuracy": 0.975, "images": 40}
         assert predictor.warnings == ()
 
     @pytest.mark.parametrize("size", [1, 2, 7])

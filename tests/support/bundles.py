@@ -75,9 +75,16 @@ def make_files(
         "classes": list(classes),
         "pixels": pixels.to_json(),
         "activation": "softmax" if task == "classification" else "sigmoid",
-        "temperature": 1.0,
+        "models": {
+            name: {
+                "temperature": 1.0,
+                **({"threshold": thresholds[0]} if task == "classification" else {"thresholds": list(thresholds)}),
+            }
+            for name in models
+        },
+        "golden": "synthetic",
+        "limits_of_use": ["It was made for tests."],
         "limits": (limits or Limits()).__dict__,
-        **({"threshold": thresholds[0]} if task == "classification" else {"thresholds": list(thresholds)}),
     }
     return {
         "spec.json": json.dumps(spec).encode(),
@@ -85,9 +92,14 @@ def make_files(
         **({"head.npy": _npy(head)} if with_features else {}),
         "golden/golden.json": golden.encode(images),
         **{image.path: image.data for image in images},
-        "metrics.json": json.dumps({"accuracy": 0.975, "images": 40}).encode(),
+        "metrics.json": metrics_json({"accuracy": 0.975, "images": 40}),
         "card.md": card.encode(),
     }
+
+
+def metrics_json(metrics: Mapping[str, Any]) -> bytes:
+    """metrics.json with these metrics for each model file."""
+    return json.dumps({"models": {"model.onnx": metrics, "model.int8.onnx": metrics}}).encode()
 
 
 def make_head(class_count: int) -> npt.NDArray[np.float32]:

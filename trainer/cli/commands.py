@@ -313,6 +313,12 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
     help="Images that the service checks at every start: drawn ones, or some of your validation images.  "
     "[default: as RUN's recipe says]",
 )
+@option(
+    "--limits-of-use",
+    metavar="TEXT",
+    help="What the model must not be used for, or where it fails, for the card and /v1/model; a line is a text.  "
+    "[default: as RUN's recipe says]",
+)
 @MOVED_ROOT
 @THREADS
 @CACHE
@@ -323,11 +329,12 @@ def export(
 ) -> None:
     """Write a bundle, folder or .zip, from the best weights of RUN."""
     with clear_errors():
+        from service.bundle import FP32
         from trainer.run import ExportOptions, export_run
 
         with _environment(device="cpu", threads=threads, cache=cache, cache_max=cache_max) as environment:
             bundle = export_run(run, ExportOptions(**options), environment)
-    metrics = bundle.metrics.get("validation")
+    metrics = bundle.metrics_of(FP32).get("validation")
     value = {"bundle": str(options["out"]), "digest": bundle.digest, "validation": metrics}
     print_result(value, f"{options['out']}\n{bundle.digest}\n{metrics_text('validation', metrics)}", as_json)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do
 
 def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
     """The result of a fit as a JSON object."""
+    from service.bundle import FP32
     from trainer.diagnosis import findings_to_json
     from trainer.training.history import read_history
 
@@ -29,7 +30,7 @@ def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
         "report": str(run.report),
         "digest": result.bundle.digest,
         "images": result.summary,
-        "validation": result.bundle.metrics.get("validation"),
+        "validation": result.bundle.metrics_of(FP32).get("validation"),
         "kept_epoch": kept.number if kept else None,
         "diagnosis": findings_to_json(result.findings, result.commands),
         "stages_s": {stage: round(seconds, 2) for stage, seconds in result.fit.stage_seconds.items()},
@@ -40,6 +41,7 @@ def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
 
 def fit_text(result: RunResult, run: RunFolder) -> str:
     """The result of a fit in lines for people."""
+    from service.bundle import FP32
     from trainer.diagnosis import findings_to_text
     from trainer.training.history import read_history
 
@@ -49,7 +51,7 @@ def fit_text(result: RunResult, run: RunFolder) -> str:
         *([kept_head] if kept_head else []),
         *_left_out(result.unreadable),
         f"stages: {stages}",
-        metrics_text("validation", result.bundle.metrics.get("validation")),
+        metrics_text("validation", result.bundle.metrics_of(FP32).get("validation")),
         findings_to_text(result.findings, result.commands),
         f"bundle: {run.bundle} ({result.bundle.digest[:19]}...)",
         f"report: {run.report}",

@@ -9,15 +9,14 @@ from typing import Any
 import jinja2
 
 import service
+from service.bundle import FP32, Spec
 from trainer.export.exportable import Exportable
 from trainer.training.metrics import wilson_interval
 
 _MARKUP = re.compile(r"([\\\x60*_{}\[\]<>#|~&!])")  # of Markdown, and of HTML in it
 
 
-def render_card(
-    trained: Exportable, *, version: str, created: str, temperature: float, metrics: Mapping[str, Any]
-) -> str:
+def render_card(trained: Exportable, *, version: str, created: str, spec: Spec, metrics: Mapping[str, Any]) -> str:
     """Write the model card.
 
     A bundle is shared, so the card has no path of the machine that it was made on.
@@ -26,8 +25,8 @@ def render_card(
         trained: The classifier and what it was trained on.
         version: Version of the bundle.
         created: ISO 8601 time.
-        temperature: The number by which the exported model divides its logits.
-        metrics: Content of metrics.json; without `validation` if there are no validation images.
+        spec: The spec of the bundle.
+        metrics: Those of model.onnx in metrics.json; without `validation` if there are no validation images.
 
     Returns:
         Markdown.
@@ -58,7 +57,8 @@ def render_card(
         patience=recipe.finetune.patience,
         seed=recipe.seed,
         metrics=measured,
-        temperature=temperature,
+        temperature=spec.models[FP32].temperature,
+        limits_of_use=spec.limits_of_use,
         accuracy_interval=wilson_interval(measured["accuracy"], valid_count) if "accuracy" in measured else None,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,34 @@ import onnxruntime
 import torch
 
 import service
-from service.bundle import Bundle, BundleRefused, Spec, canonical_json, golden, onnx_file, read_bundle, write_bundle
-from service.bundle.manifest import Manifest
+from service.bundle import (
+    FP32,
+    Bundle,
+    BundleRefused,
+    ModelSpec,
+    Spec,
+    canonical_json,
+    golden,
+    onnx_file,
+    read_bundle,
+    write_bundle,
+)
 from service.predictor import Predictor
 from trainer.catalog import Catalog
 from trainer.errors import ExportError
 from trainer.export.card import render_card
+from trainer.export.draft import draft_bundle
 from trainer.export.exportable import Exportable
 from trainer.export.golden import make_golden, require_golden, synthetic_images, validation_images
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
+from trainer.export.limits_of_use import limits_of_use
 from trainer.export.metrics import drift_reference, predict_files
 from trainer.export.parity import check_parity, compared_images
 from trainer.model import Classifier
 from trainer.progress import Progress
-from trainer.training.calibration import calibrate
+from trainer.training.calibration import Calibration, calibrate
 from trainer.training.evaluate import predict_logits
 from trainer.training.metrics import compute_metrics
-
-_MODEL = "model.onnx"
 
 
 def export_bundle(
@@ -71,32 +81,32 @@ def export_bundle(
     require_golden(trained.recipe.golden, has_validation=bool(files))
 
     classifier = trained.classifier.cpu().eval().to(memory_format=torch.contiguous_format)
-    spec = _calibrated_spec(classifier, trained)
+    calibration = _calibrate(classifier, trained)
+    spec = _spec_of(trained, {FP32: calibration})
 
     feature_layer = find_feature_layer(classifier, size=pixels.size)
-    model = CalibratedClassifier(classifier, spec=spec, feature_layer=feature_layer)
+    model = CalibratedClassifier(classifier, calibration=calibration, feature_layer=feature_layer)
     onnx_bytes = to_onnx(model, size=pixels.size)
-    onnx_file.check(onnx_bytes, _MODEL)
+    onnx_file.check(onnx_bytes, FP32)
     head = None if feature_layer is None else classifier.head.weight.detach().numpy().astype("<f4")
 
-    predictor = Predictor(_draft_bundle(spec, onnx_bytes, head))
+    predictor = Predictor(draft_bundle(spec, {FP32: onnx_bytes}, head))
     largest_difference = check_parity(model, predictor, trained.checked, task=task, progress=progress)
     metrics = {
-        "model": _MODEL,
         "parity": {"images": len(trained.checked), "largest_difference": largest_difference},
         **({} if not files else _measure(predictor, trained.catalog, files, threads=threads, progress=progress)),
     }
 
     images = synthetic_images() if trained.recipe.golden == "synthetic" else validation_images(files)
-    golden_images = make_golden(images, predictor, model_file=_MODEL)
+    golden_images = make_golden(images, predictor, model_file=FP32)
 
     name = trained.recipe.name
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    card = render_card(trained, version=version, created=created, temperature=spec.temperature, metrics=metrics)
+    card = render_card(trained, version=version, created=created, spec=spec, metrics=metrics)
     contents = {
         "spec.json": canonical_json.dumps(spec.to_json()),
-        _MODEL: onnx_bytes,
-        "metrics.json": canonical_json.dumps(metrics),
+        FP32: onnx_bytes,
+        "metrics.json": canonical_json.dumps({"models": {FP32: metrics}}),
         "card.md": card.encode(),
         golden.INDEX: golden.encode(golden_images),
         **images,
@@ -111,35 +121,31 @@ def export_bundle(
     return read_bundle(target)
 
 
-def _calibrated_spec(classifier: Classifier, trained: Exportable) -> Spec:
-    """The spec of the bundle; temperature and thresholds are chosen on the validation images, on the CPU."""
+def _calibrate(classifier: Classifier, trained: Exportable) -> Calibration:
+    """Choose temperature and thresholds on the validation images, on the CPU."""
     catalog = trained.catalog
     rows = catalog.split("valid")
     if rows:
         logits = predict_logits(classifier, trained.checked, device=torch.device("cpu"))
     else:
         logits = np.empty((0, len(catalog.classes)), dtype=np.float32)
-    calibration = calibrate(logits, catalog.targets(rows), task=catalog.task)
+    return calibrate(logits, catalog.targets(rows), task=catalog.task)
+
+
+def _spec_of(trained: Exportable, calibrations: Mapping[str, Calibration]) -> Spec:
+    """The spec of a bundle with these model files."""
+    catalog = trained.catalog
     return Spec(
         task=catalog.task,
         classes=catalog.classes,
         pixels=trained.pixels,
-        temperature=calibration.temperature,
-        thresholds=calibration.thresholds,
-    )
-
-
-def _draft_bundle(spec: Spec, onnx_bytes: bytes, head: npt.NDArray[np.float32] | None) -> Bundle:
-    """The bundle without golden images and metrics: a predictor over it is needed to make them."""
-    return Bundle(
-        manifest=Manifest(name="draft", version="0", created="", producer={}, files={}),
-        digest="",
-        spec=spec,
-        models={_MODEL: onnx_bytes},
-        head=head,
-        golden=(),
-        metrics={},
-        card="",
+        models={
+            name: ModelSpec(temperature=found.temperature, thresholds=found.thresholds)
+            for name, found in calibrations.items()
+        },
+        golden="validation" if trained.recipe.golden == "validation" else "synthetic",
+        groups=tuple(catalog.coarse_labels[index] for index in catalog.coarse_indices),
+        limits_of_use=limits_of_use(catalog, trained.recipe),
     )
 
 
@@ -154,7 +160,7 @@ def _measure(
     probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
     for position, reason in refused.items():  # it was decoded before training, so the file has changed since
         raise ExportError(f"no bundle was written: {files[position]} cannot be decoded any more: {reason}")
-    thresholds = predictor.spec.thresholds
+    thresholds = predictor.thresholds
     metrics = compute_metrics(
         probabilities,
         catalog.targets(catalog.split("valid")),

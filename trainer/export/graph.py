@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from service.bundle.spec import Spec
 from service.pixels import UInt8Array
 from trainer.model import Classifier
+from trainer.training.calibration import Calibration
 
 
 class CalibratedClassifier(nn.Module):
@@ -23,15 +23,15 @@ class CalibratedClassifier(nn.Module):
 
     Args:
         classifier: float32 pixels -> logits.
-        spec: Gives the task and the temperature.
+        calibration: Gives the task and the temperature.
         feature_layer: The module whose output is the second output; None for probabilities alone.
     """
 
-    def __init__(self, classifier: Classifier, *, spec: Spec, feature_layer: nn.Module | None) -> None:
+    def __init__(self, classifier: Classifier, *, calibration: Calibration, feature_layer: nn.Module | None) -> None:
         super().__init__()
         self.classifier = classifier
-        self._multilabel = spec.task == "multilabel"
-        self._temperature = spec.temperature
+        self._multilabel = calibration.task == "multilabel"
+        self._temperature = calibration.temperature
         self._features = feature_layer  # the names of its weights in model.onnx start with the name of this attribute
 
     @property

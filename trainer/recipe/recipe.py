@@ -300,6 +300,14 @@ class Recipe:
         choices=("synthetic", "validation"),
         only_fit=True,
     )
+    limits_of_use: str = knob(
+        "",
+        "What the model must not be used for, or where it fails, for the card and /v1/model; a line is a text.",
+        group=_OUTPUT,
+        option="limits-of-use",
+        default_text="general ones",
+        only_fit=True,
+    )
     tensorboard: bool = knob(
         False,
         "Write RUN/tensorboard too; needs the extra tensorboard.",
@@ -390,6 +398,8 @@ class Recipe:
         check_settings(self)
         if not self.name.isprintable():
             raise RecipeError(f"name is {self.name!r}; it must be printable text")
+        if not all(line.isprintable() for line in self.limits_of_use.splitlines()):
+            raise RecipeError(f"limits_of_use is {self.limits_of_use!r}; it must be printable text")
         if self.data.split == "none":
             self._require_no_validation()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from service.bundle import Bundle
+from service.bundle import FP32, Bundle
 from service.predictor import Predictor
 from service.ui import base_css
 from trainer.catalog import Catalog
@@ -90,7 +90,7 @@ def summary_values(data: ReportData) -> dict[str, Any]:
     return {
         "manifest": bundle.manifest,
         "model_bytes": bundle.manifest.files["model.onnx"].size_bytes,
-        "metrics": summarize_metrics(catalog.task, bundle.metrics, data.predictions),
+        "metrics": summarize_metrics(catalog.task, bundle.metrics_of(FP32), data.predictions),
         "findings": data.findings,
         "history": data.history,
         "charts": (*draw_history(data.history, task=catalog.task), *draw_lr_find(data.lr_find)),

@@ -94,7 +94,7 @@ def summarize_metrics(
     Args:
         task: For classification the fraction is the accuracy. The metrics of multilabel hold no such fraction, so it
             is computed from `predictions`.
-        metrics: metrics.json of the bundle.
+        metrics: What metrics.json of the bundle says of the model file.
         predictions: Of all validation images.
     """
     if "validation" not in metrics:

@@ -11,7 +11,7 @@ from trainer.data import prepare_export
 from trainer.export import Exportable, export_bundle
 from trainer.export.golden import require_golden
 from trainer.model import Classifier, load_backbone
-from trainer.recipe import RANDOM_WEIGHTS
+from trainer.recipe import RANDOM_WEIGHTS, Recipe
 from trainer.run.environment import Environment
 from trainer.run.folder import RunFolder, require_free
 from trainer.training.checkpoint import load_state, load_weights
@@ -26,6 +26,7 @@ class ExportOptions:
         name: Of the bundle; empty: the run's.
         version: Of the bundle.
         golden: Which golden images; None: as the run's recipe says.
+        limits_of_use: What the model must not be used for, a text a line; None: as the run's recipe says.
         root: Folder of the images, if they were moved.
     """
 
@@ -33,6 +34,7 @@ class ExportOptions:
     name: str = ""
     version: str = "1"
     golden: str | None = None
+    limits_of_use: str | None = None
     root: Path | None = None
 
 
@@ -52,6 +54,7 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
     catalog = run.read_catalog(recipe, options.root)
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)  # the run has its own
     require_golden(options.golden or recipe.golden, has_validation=not catalog.without_validation)
+    recipe = _with_options(recipe, options)
     rows, checked = prepare_export(catalog, backbone.pixels, seed=recipe.seed, decoding=environment.decoding)
     checked_paths = {row.path for row in rows}
     run.require_unchanged([row for row in catalog.rows if row.path in checked_paths], rows)
@@ -62,10 +65,17 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
         pixels=backbone.pixels,
         catalog=catalog,
         checked=checked,
-        recipe=dataclasses.replace(recipe, name=options.name or recipe.name, golden=options.golden or recipe.golden),
+        recipe=recipe,
         unreadable_count=len(run.read_unreadable(recipe)),
         head_trained="head" in load_state(run.last)["stage_seconds"],
     )
     return export_bundle(
         trained, options.out, version=options.version, threads=environment.threads, progress=environment.progress
     )
+
+
+def _with_options(recipe: Recipe, options: ExportOptions) -> Recipe:
+    """The recipe of the run, but for what was asked for this bundle."""
+    asked = {name: getattr(options, name) for name in ("golden", "limits_of_use")}
+    changes = {name: value for name, value in asked.items() if value is not None}
+    return dataclasses.replace(recipe, name=options.name or recipe.name, **changes)

@@ -30,6 +30,7 @@ class ModelDetailsResponse(TypedDict):
     created: Annotated[str, {"description": "when the bundle was made, ISO 8601"}]
     task: Task
     classes: Annotated[list[str], {"description": "in the order of the model's output"}]
+    model_file: Annotated[str, {"description": "the file of the bundle that runs"}]
     thresholds: Annotated[
         list[float],
         {"description": "classification: one, and no label below it; multilabel: one for each class"},
@@ -37,7 +38,12 @@ class ModelDetailsResponse(TypedDict):
     pixels: Annotated[dict[str, int | str], {"description": "how an image becomes the model's input"}]
     heatmaps: Annotated[bool, {"description": "whether the model gives heatmaps"}]
     limits: ImageLimitsResponse
-    metrics: Annotated[dict[str, Any], {"description": "measured on the validation images when the bundle was made"}]
+    groups: Annotated[list[str], {"description": "the coarse label of each class, in the order of classes; or empty"}]
+    limits_of_use: Annotated[list[str], {"description": "what the model must not be used for, and where it fails"}]
+    metrics: Annotated[
+        dict[str, Any],
+        {"description": "of this model file, measured on the validation images when the bundle was made"},
+    ]
 
 
 class ModelHandler:
@@ -65,7 +71,8 @@ class ModelHandler:
             "created": predictor.created,
             "task": predictor.spec.task,
             "classes": list(predictor.spec.classes),
-            "thresholds": list(predictor.spec.thresholds),
+            "model_file": predictor.model_file,
+            "thresholds": list(predictor.thresholds),
             "pixels": predictor.spec.pixels.to_json(),
             "heatmaps": predictor.has_heatmaps,
             "limits": {
@@ -73,6 +80,8 @@ class ModelHandler:
                 "max_side_ratio": predictor.limits.max_side_ratio,
                 "max_body_bytes": self._uploads.max_bytes,
             },
+            "groups": list(predictor.spec.groups),
+            "limits_of_use": list(predictor.spec.limits_of_use),
             "metrics": dict(predictor.metrics),
         }
         return JSONResponse(details, headers={"Cache-Control": "no-cache"})

@@ -108,7 +108,10 @@ class Metrics:
         )
         if engine.is_loaded:
             model = engine.predictor
-            labels = {"name": model.name, "version": model.version, "digest": model.digest}
+            labels = {
+                **{"name": model.name, "version": model.version, "digest": model.digest},
+                "model_file": model.model_file,
+            }
             yield InfoMetricFamily("fieldguide_model", "The model of this service.", value=labels)
         drift = self.drift()
         if drift is not None:

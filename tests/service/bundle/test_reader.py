@@ -10,11 +10,13 @@ import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from service.bundle import BundleRefused, read_bundle
+from service.bundle import INT8, BundleRefused, read_bundle
+from service.bundle.golden import INDEX
 from service.bundle.manifest import CHECKSUM, MANIFEST
 from tests.service.bundle.helpers import edited, refusal_of, tiny_files, with_manifest, write
 
@@ -73,7 +75,7 @@ class TestValid:
         assert bundle.head is not None
         np.testing.assert_array_equal(bundle.head, np.load(io.BytesIO(tiny_files()["head.npy"])))
         assert len(bundle.golden) == 3
-        assert bundle.metrics["accuracy"] == 0.975
+        assert bundle.metrics_of("model.onnx")["accuracy"] == 0.975
         assert bundle.card == "# A model for tests\n"
 
     def test_folder_and_zip_have_the_same_digest(self, folder: Path, archive: Path) -> None:
@@ -186,9 +188,11 @@ class TestAltered:
             file.truncate(10**9)  # a hole: it takes no disk
         assert CHECKSUM in refusal_of(folder)
 
-    def test_manifest_of_a_later_format(self, folder: Path) -> None:
-        later = (folder / MANIFEST).read_bytes().replace(b'"format": 1', b'"format": 2')
-        assert refusal_of(with_manifest(folder, later)) == "manifest.json has format 2; this program reads format 1"
+    @pytest.mark.parametrize(("other", "advice"), [(1, "export the bundle again"), (3, "a later fieldguide reads it")])
+    def test_manifest_of_another_format(self, folder: Path, other: int, advice: str) -> None:
+        changed = (folder / MANIFEST).read_bytes().replace(b'"format": 2', b'"format": %d' % other)
+        line = refusal_of(with_manifest(folder, changed))
+        assert line == f"manifest.json has format {other}; this program reads format 2: {advice}"
 
     @pytest.mark.parametrize("name", ["nowhere", "nowhere.zip", "nowhere/below", "a\nb"])
     def test_nothing_there(self, tmp_path: Path, name: str) -> None:
@@ -265,9 +269,38 @@ class TestContents:
     def test_card_that_is_not_text(self, tmp_path: Path) -> None:
         assert refusal_of(write(tmp_path / "b", {"card.md": b"\xff\xfe"})) == "card.md is not UTF-8 text"
 
-    @pytest.mark.parametrize("name", ["model.onnx", "model.int8.onnx"])
-    def test_file_that_is_not_a_model(self, tmp_path: Path, name: str) -> None:
-        assert refusal_of(write(tmp_path / "b", {name: b"no model"})).startswith(f"{name} is not an ONNX model")
+    def test_file_that_is_not_a_model(self, tmp_path: Path) -> None:
+        line = refusal_of(write(tmp_path / "b", {"model.onnx": b"no model"}))
+        assert line.startswith("model.onnx is not an ONNX model")
+
+    @pytest.mark.parametrize(
+        ("files", "reason"),
+        [
+            ({INT8: b"no model"}, "model.int8.onnx is not an ONNX model"),
+            (edited("spec.json", lambda spec: spec["models"].pop(INT8)), "spec.json has no field 'model.int8.onnx'"),
+            (
+                edited("spec.json", lambda spec: spec["models"][INT8].update(temperature=0)),
+                "spec.json: model.int8.onnx: temperature must be",
+            ),
+            (
+                edited(INDEX, lambda index: index["images"][0]["models"].pop(INT8)),
+                "golden/golden.json has no field 'model.int8.onnx'",
+            ),
+        ],
+    )
+    def test_int8_model_that_cannot_be_used_is_left_aside(
+        self, tmp_path: Path, files: dict[str, bytes], reason: str
+    ) -> None:
+        bundle = read_bundle(write(tmp_path / "b", files))
+        assert set(bundle.models) == {"model.onnx"}
+        assert bundle.left_aside[INT8].startswith(reason)
+        assert set(bundle.spec.models) == {"model.onnx"}
+
+    @pytest.mark.parametrize("metrics", [{}, {"models": []}, {"models": {"model.onnx": 5}}])
+    def test_metrics_of_any_form_are_read(self, tmp_path: Path, metrics: dict[str, Any]) -> None:
+        bundle = read_bundle(write(tmp_path / "b", {"metrics.json": json.dumps(metrics).encode()}))
+        assert bundle.metrics == metrics
+        assert bundle.metrics_of("model.onnx") == {}
 
     def test_spec_of_other_classes_than_the_golden_images(self, tmp_path: Path) -> None:
         files = edited("spec.json", lambda spec: spec["classes"].append("pink")) | {"head.npy": None}

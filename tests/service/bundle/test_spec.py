@@ -4,44 +4,81 @@ from typing import Any
 
 import pytest
 
-from service.bundle import Spec, canonical_json
+from service.bundle import FP32, INT8, ModelSpec, Spec, canonical_json
 from service.pixels import Limits, PixelSpec
 from tests.service.bundle.helpers import refusal
 
 PIXELS = PixelSpec(size=224, resize_short=256)
-BEARS = Spec(task="classification", classes=("black", "grizzly"), pixels=PIXELS, thresholds=(0.5,))
+BEARS = Spec(
+    task="classification",
+    classes=("black", "grizzly"),
+    pixels=PIXELS,
+    models={FP32: ModelSpec(thresholds=(0.5,)), INT8: ModelSpec(thresholds=(0.4,), temperature=0.9)},
+    golden="validation",
+    groups=("bear", "bear"),
+    limits_of_use=("Not for pandas.",),
+)
 SCENES = Spec(
     task="multilabel",
     classes=("sky",),
     pixels=PIXELS,
-    thresholds=(0.25,),
-    temperature=1.5,
+    models={FP32: ModelSpec(thresholds=(0.25,), temperature=1.5)},
     limits=Limits(max_pixels=9, max_side_ratio=3),
 )
+
+
+def read(value: dict[str, Any]) -> Spec:
+    return Spec.from_json(value, models=[FP32])
+
+
+def with_model_field(spec: Spec, field: str, value: object) -> dict[str, Any]:
+    """The spec as JSON, with another value for a field of model.onnx."""
+    found: dict[str, Any] = spec.to_json()
+    found["models"][FP32][field] = value
+    return found
 
 
 @pytest.mark.parametrize("spec", [BEARS, SCENES], ids=lambda spec: spec.task)
 def test_a_spec_survives_json(spec: Spec) -> None:
     data = canonical_json.dumps(spec.to_json())
-    assert Spec.from_json(canonical_json.loads(data, "spec.json")) == spec
+    assert Spec.from_json(canonical_json.loads(data, "spec.json"), models=spec.models) == spec
 
 
 def test_activation_follows_the_task() -> None:
     assert (BEARS.activation, SCENES.activation) == ("softmax", "sigmoid")
 
 
-@pytest.mark.parametrize("field", ["task", "classes", "pixels", "activation", "temperature", "limits", "threshold"])
+@pytest.mark.parametrize(
+    "field", ["task", "classes", "pixels", "activation", "limits", "models", "golden", "limits_of_use"]
+)
 def test_missing_field_is_named(field: str) -> None:
     value = BEARS.to_json()
     del value[field]
-    line = refusal(lambda: Spec.from_json(value))
+    line = refusal(lambda: read(value))
     assert line == f"spec.json has no field '{field}'"
 
 
+def test_missing_field_of_a_model_is_named() -> None:
+    value: dict[str, Any] = BEARS.to_json()
+    del value["models"][FP32]["temperature"]
+    assert refusal(lambda: read(value)) == "spec.json: model.onnx has no field 'temperature'"
+
+
 def test_multilabel_needs_thresholds() -> None:
-    value = SCENES.to_json()
-    value["threshold"] = value.pop("thresholds")
-    assert "'thresholds'" in refusal(lambda: Spec.from_json(value))
+    value: dict[str, Any] = SCENES.to_json()
+    value["models"][FP32]["threshold"] = value["models"][FP32].pop("thresholds")
+    assert "'thresholds'" in refusal(lambda: read(value))
+
+
+def test_groups_are_optional() -> None:
+    value = BEARS.to_json()
+    del value["groups"]
+    assert read(value).groups == ()
+
+
+def test_what_later_versions_say_of_a_model_file_is_passed_over() -> None:
+    value = with_model_field(BEARS, "abstain", {"error": 0.02, "confidence": 0.95})
+    assert read(value).models == {FP32: BEARS.models[FP32]}
 
 
 @pytest.mark.parametrize(
@@ -66,6 +103,34 @@ def test_multilabel_needs_thresholds() -> None:
         (BEARS, "pixels", {**PIXELS.to_json(), "mean": 0.5}),
         (BEARS, "activation", "sigmoid"),
         (BEARS, "activation", None),
+        (BEARS, "limits", None),
+        (BEARS, "limits", {"max_pixels": 0}),
+        (BEARS, "limits", {"max_pixels": 1.5}),
+        (BEARS, "limits", {"max_side_ratio": True}),
+        (BEARS, "limits", {"max_bytes": 5}),
+        (BEARS, "models", None),
+        (BEARS, "models", []),
+        (BEARS, "models", {FP32: None}),
+        (BEARS, "golden", "mine"),
+        (BEARS, "golden", None),
+        (BEARS, "groups", ["bear"]),
+        (BEARS, "groups", ["bear", 5]),
+        (BEARS, "groups", "ab"),
+        (BEARS, "limits_of_use", "Not for pandas."),
+        (BEARS, "limits_of_use", [""]),
+        (BEARS, "limits_of_use", [5]),
+        (SCENES, "classes", []),
+        (SCENES, "activation", "softmax"),
+    ],
+)
+def test_invalid_field_is_refused(spec: Spec, field: str, wrong: Any) -> None:
+    line = refusal(lambda: read({**spec.to_json(), field: wrong}))
+    assert line.startswith("spec.json: ")
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "wrong"),
+    [
         (BEARS, "temperature", 0),
         (BEARS, "temperature", -1.0),
         (BEARS, "temperature", "1"),
@@ -77,25 +142,18 @@ def test_multilabel_needs_thresholds() -> None:
         (BEARS, "threshold", "0"),
         (BEARS, "threshold", True),
         (BEARS, "threshold", [0.5]),
-        (BEARS, "limits", None),
-        (BEARS, "limits", {"max_pixels": 0}),
-        (BEARS, "limits", {"max_pixels": 1.5}),
-        (BEARS, "limits", {"max_side_ratio": True}),
-        (BEARS, "limits", {"max_bytes": 5}),
-        (SCENES, "classes", []),
         (SCENES, "thresholds", []),
         (SCENES, "thresholds", [0.5, 0.5]),
         (SCENES, "thresholds", [2]),
         (SCENES, "thresholds", 0.5),
         (SCENES, "thresholds", "1"),
-        (SCENES, "activation", "softmax"),
     ],
 )
-def test_invalid_field_is_refused(spec: Spec, field: str, wrong: Any) -> None:
-    line = refusal(lambda: Spec.from_json({**spec.to_json(), field: wrong}))
-    assert line.startswith("spec.json: ")
+def test_invalid_field_of_a_model_is_refused(spec: Spec, field: str, wrong: Any) -> None:
+    line = refusal(lambda: read(with_model_field(spec, field, wrong)))
+    assert line.startswith("spec.json: model.onnx")
 
 
 @pytest.mark.parametrize("temperature", [1, 0.01, 20.5])
 def test_any_number_over_zero_is_a_temperature(temperature: float) -> None:
-    assert Spec.from_json({**BEARS.to_json(), "temperature": temperature}).temperature == temperature
+    assert read(with_model_field(BEARS, "temperature", temperature)).models[FP32].temperature == temperature

@@ -24,7 +24,7 @@ def test_coarse_accuracy_is_reported_and_kept_by_export_and_resume(tmp_path: Pat
     assert result.exit_code == 0, result.output
     reported = json.loads(result.stdout)["validation"]
     bundle = read_bundle(run / "bundle")
-    assert bundle.metrics["validation"] == reported
+    assert bundle.metrics_of("model.onnx")["validation"] == reported
     assert "| coarse accuracy | " in bundle.card
     assert "The coarse labels (2): cool, warm." in bundle.card
     assert tomllib.loads((run / "recipe.toml").read_text())["data"]["coarse_column"] == "warmth"
@@ -52,7 +52,7 @@ def test_coarse_accuracy_is_reported_and_kept_by_export_and_resume(tmp_path: Pat
     again = trainer("export", run, "--out", tmp_path / "again", "--cache", cache)
     assert again.exit_code == 0, again.output
     assert "coarse accuracy" in again.stdout
-    assert read_bundle(tmp_path / "again").metrics["validation"] == reported
+    assert read_bundle(tmp_path / "again").metrics_of("model.onnx")["validation"] == reported
 
     shutil.rmtree(run / "bundle")
     resumed = trainer("resume", run, "--cache", cache, "--json")
@@ -74,7 +74,7 @@ def test_coarse_accuracy_is_computed_after_every_epoch_and_after_a_kill(tmp_path
         shown = [event.value for event in board.Scalars(f"coarse_accuracy/{split}")]
         assert shown == pytest.approx([epoch[split]["coarse_accuracy"] for epoch in epochs])
     best = next(epoch for epoch in reversed(epochs) if epoch["best"])
-    exported = read_bundle(run / "bundle").metrics["validation"]
+    exported = read_bundle(run / "bundle").metrics_of("model.onnx")["validation"]
     assert best["valid"]["coarse_accuracy"] == exported["coarse_accuracy"]
     assert "coarse accuracy, validation" in (run / "report.html").read_text()
 

@@ -38,8 +38,8 @@ def test_fit_writes_a_bundle_that_predicts_and_changes_nothing_of_the_users(phot
     assert {row["split"] for row in rows} == {"train", "valid"}
     labels = {row["path"]: predictor.predict((photos / row["path"]).read_bytes()).best.label for row in valid}
     accuracy = sum(labels[row["path"]] == row["label"] for row in valid) / len(valid)
-    assert bundle.metrics["validation"]["accuracy"] == accuracy
-    assert bundle.metrics["validation"]["images"] == len(valid)
+    assert bundle.metrics_of("model.onnx")["validation"]["accuracy"] == accuracy
+    assert bundle.metrics_of("model.onnx")["validation"]["images"] == len(valid)
 
     predictions = table(run / "predictions.csv")
     assert {row["path"]: row["predicted"] for row in predictions} == labels
@@ -47,9 +47,10 @@ def test_fit_writes_a_bundle_that_predicts_and_changes_nothing_of_the_users(phot
     assert losses == sorted(losses, reverse=True)
 
     events = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-    assert bundle.spec.temperature != 1
-    assert f"({bundle.spec.temperature})" in bundle.card
-    assert bundle.metrics["validation"]["loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-4)
+    temperature = bundle.spec.models["model.onnx"].temperature
+    assert temperature != 1
+    assert f"({temperature})" in bundle.card
+    assert bundle.metrics_of("model.onnx")["validation"]["loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-4)
     assert [event["epoch"] for event in events if event["event"] == "epoch"] == [1, 2]
     recipe = tomllib.loads((run / "recipe.toml").read_text())
     assert recipe["finetune"]["epochs"] == 2
@@ -102,7 +103,7 @@ def test_export_writes_the_same_model_again_as_a_zip(photos: Path, run: Path, tm
     assert result.exit_code == 0, result.output
     first, second = read_bundle(run / "bundle"), read_bundle(tmp_path / "again.zip")
     assert second.manifest.version == "2"
-    assert second.metrics["validation"] == first.metrics["validation"]
+    assert second.metrics_of("model.onnx")["validation"] == first.metrics_of("model.onnx")["validation"]
     assert second.models == first.models
     image = (photos / "red" / "003.jpg").read_bytes()
     assert Predictor(second).predict(image).best == Predictor(first).predict(image).best
@@ -118,7 +119,7 @@ def test_multilabel(tmp_path: Path, run: Path) -> None:
     assert metrics["micro_f1"] > 0.6
     bundle = read_bundle(run / "bundle")
     assert bundle.spec.task == "multilabel"
-    assert len(bundle.spec.thresholds) == 3
+    assert len(bundle.spec.models["model.onnx"].thresholds) == 3
     predictor = Predictor(bundle)
     rows = [row for row in table(run / "catalog.csv") if row["split"] == "valid"]
     correct = predicted = true = 0

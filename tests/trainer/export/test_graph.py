@@ -9,11 +9,12 @@ import onnx
 import pytest
 import torch
 
-from service.bundle import Bundle, Spec, onnx_file
-from service.bundle.manifest import Manifest
+from service.bundle import FP32, ModelSpec, Spec, onnx_file
 from service.predictor import Predictor
+from trainer.export.draft import draft_bundle
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, strip_metadata, to_onnx
 from trainer.model import Classifier, load_backbone
+from trainer.training.calibration import Calibration
 
 WITH_FEATURES = {"tiny", "efficientnet_lite0", "torchvision/resnet18", "torchvision/resnet34"}
 BACKBONES = [
@@ -32,12 +33,18 @@ def test_onnxruntime_predicts_what_torch_predicts_at_any_batch_size(name: str) -
     size = backbone.pixels.size
     feature_layer = find_feature_layer(classifier, size=size)
     assert (feature_layer is not None) == (name in WITH_FEATURES)
-    spec = Spec(task="classification", classes=tuple("abcde"), pixels=backbone.pixels, thresholds=(0.0,))
-    model = CalibratedClassifier(classifier, spec=spec, feature_layer=feature_layer)
+    spec = Spec(
+        task="classification",
+        classes=tuple("abcde"),
+        pixels=backbone.pixels,
+        models={FP32: ModelSpec(thresholds=(0.0,))},
+    )
+    calibration = Calibration(task="classification", temperature=1.0, thresholds=(0.0,))
+    model = CalibratedClassifier(classifier, calibration=calibration, feature_layer=feature_layer)
     onnx_bytes = to_onnx(model, size=size)
     onnx_file.check(onnx_bytes, "model.onnx")
     head = classifier.head.weight.detach().numpy() if feature_layer is not None else None
-    predictor = Predictor(draft(spec, onnx_bytes, head))
+    predictor = Predictor(draft_bundle(spec, {FP32: onnx_bytes}, head))
     images = np.random.default_rng(0).integers(0, 256, (7, size, size, 3), dtype=np.uint8)
     for count in (1, 2, 7):
         expected = model.probabilities(images[:count])
@@ -54,10 +61,14 @@ def test_temperature_and_sigmoid_are_inside_the_graph() -> None:
     classifier = Classifier(backbone, class_count=3).eval()
     torch.nn.init.normal_(classifier.head.weight, generator=torch.Generator().manual_seed(0))
     spec = Spec(
-        task="multilabel", classes=("a", "b", "c"), pixels=backbone.pixels, thresholds=(0.5, 0.5, 0.5), temperature=2.0
+        task="multilabel",
+        classes=("a", "b", "c"),
+        pixels=backbone.pixels,
+        models={FP32: ModelSpec(thresholds=(0.5, 0.5, 0.5), temperature=2.0)},
     )
-    model = CalibratedClassifier(classifier, spec=spec, feature_layer=None)
-    predictor = Predictor(draft(spec, to_onnx(model, size=32), None))
+    calibration = Calibration(task="multilabel", temperature=2.0, thresholds=(0.5, 0.5, 0.5))
+    model = CalibratedClassifier(classifier, calibration=calibration, feature_layer=None)
+    predictor = Predictor(draft_bundle(spec, {FP32: to_onnx(model, size=32)}, None))
     images = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
         logits = classifier(torch.from_numpy(images).permute(0, 3, 1, 2).float())
@@ -89,10 +100,3 @@ def test_metadata_is_stripped_from_every_message() -> None:
     assert not private.search(stripped)
     for kept in (b"function", b"then_branch", b"inner", b"If", b"data"):
         assert kept in stripped
-
-
-def draft(spec: Spec, model: bytes, head: np.ndarray | None) -> Bundle:
-    return Bundle(
-        manifest=Manifest(name="test", version="1", created="", producer={}, files={}),
-        digest="", spec=spec, models={"model.onnx": model}, head=head, golden=(), metrics={}, card="",
-    )  # fmt: skip

@@ -55,7 +55,8 @@ def collapse_spaces(text: str) -> str:
 def test_the_page_shows_the_numbers_of_the_run(finished: Path) -> None:
     run = finished / "run"
     page, bundle = Page(run / "report.html"), read_bundle(run / "bundle")
-    accuracy, images = bundle.metrics["validation"]["accuracy"], bundle.metrics["validation"]["images"]
+    measured = bundle.metrics_of("model.onnx")["validation"]
+    accuracy, images = measured["accuracy"], measured["images"]
     low, high = wilson_interval(accuracy, images)
     text = page.text
     assert f"{100 * accuracy:.1f} % of {images} validation images are classified correctly" in text

@@ -25,10 +25,10 @@ def test_all_images_are_trained_on_and_the_last_epoch_is_kept(tmp_path: Path, ru
     assert {row["split"] for row in table(run / "catalog.csv")} == {"train"}
 
     bundle = read_bundle(run / "bundle")
-    assert bundle.spec.temperature == 1
-    assert "validation" not in bundle.metrics
-    assert "reference" not in bundle.metrics
-    assert bundle.metrics["parity"]["images"] == 18
+    assert bundle.spec.models["model.onnx"].temperature == 1
+    assert "validation" not in bundle.metrics_of("model.onnx")
+    assert "reference" not in bundle.metrics_of("model.onnx")
+    assert bundle.metrics_of("model.onnx")["parity"]["images"] == 18
     assert "Nobody knows: it was trained on all images" in bundle.card
     assert "tested on no images" in bundle.card
     assert Predictor(bundle).predict((next(photos.rglob("*.jpg"))).read_bytes()).best.label
@@ -80,7 +80,7 @@ def test_images_of_several_labels_get_thresholds_of_one_half(tmp_path: Path, run
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["validation"] is None
     bundle = read_bundle(run / "bundle")
-    assert set(bundle.spec.thresholds) == {0.5}
+    assert set(bundle.spec.models["model.onnx"].thresholds) == {0.5}
     assert "its thresholds are 0.5" in bundle.card
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sys
 import threading
@@ -21,7 +20,7 @@ from service.web.telemetry.buffer import RecordBuffer
 from service.web.telemetry.metrics import Metrics
 from service.web.upload.places import UploadPlaces
 from tests.service.web.telemetry.test_drift import METRICS
-from tests.support.bundles import make_image, write_tiny_bundle
+from tests.support.bundles import make_image, metrics_json, write_tiny_bundle
 from tests.support.server import RunningServer, exchange
 
 RAW = {"Content-Type": "image/png"}
@@ -30,7 +29,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[RunningServer]:
-    replace = {"metrics.json": json.dumps(METRICS).encode()}
+    replace = {"metrics.json": metrics_json(METRICS)}
     with RunningServer(write_tiny_bundle(tmp_path / "bundle", replace=replace), "--max-body-bytes", "9999") as server:
         yield server
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser import upload
-from tests.support.bundles import make_image, write_tiny_bundle
+from tests.support.bundles import make_image, metrics_json, write_tiny_bundle
 from tests.support.server import RunningServer
 
 pytestmark = pytest.mark.browser
@@ -33,9 +32,7 @@ PROGRAMS = {
 
 
 def write_groceries(path: Path, metrics: dict[str, Any]) -> Path:
-    return write_tiny_bundle(
-        path, name="groceries", classes=CLASSES, replace={"metrics.json": json.dumps(metrics).encode()}
-    )
+    return write_tiny_bundle(path, name="groceries", classes=CLASSES, replace={"metrics.json": metrics_json(metrics)})
 
 
 @pytest.fixture(scope="module")
