@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from service import prediction as service_prediction
 from service import predictor as service_predictor
 from service.bundle import read_bundle
 from service.pixels import Picture, from_image
@@ -25,8 +26,8 @@ _SHOWN_PIXELS = 384
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Prediction(service_predictor.Prediction):
-    """The model's output for one image; see `service.predictor.Prediction` for what it holds."""
+class Prediction(service_prediction.Prediction):
+    """The model's output for one image; see `service.prediction.Prediction` for what it holds."""
 
     @property
     def label(self) -> str | None:

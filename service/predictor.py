@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, overload
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
 from service.bundle import FP32, Bundle, BundleRefused, GoldenImage, Spec
 from service.pixels import Limits, Picture, UInt8Array, load
-
-Float32Array = npt.NDArray[np.float32]
+from service.prediction import Float32Array, Heatmap, Prediction, Ranking
+from service.tasks import TASKS
 
 # Names in the ONNX graph.
 _INPUT = "image"
@@ -29,118 +26,6 @@ _PROBABILITIES = "probabilities"
 _FEATURES = "features"
 # A model with weights outside its file is refused earlier. If one got through, onnxruntime would look for them here.
 _NO_SUCH_FOLDER = str(Path(__file__).resolve().parent / "no-external-weights")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Label:
-    """One class and its probability.
-
-    Attributes:
-        label: Name of the class.
-        index: Its position in the bundle's list of classes.
-        probability: 0..1.
-    """
-
-    label: str
-    index: int
-    probability: float
-
-
-class Ranking(Sequence[Label]):
-    """Every class, most probable first; equal probabilities in class order.
-
-    A `Label` is created when it is read, since few of them ever are.
-    """
-
-    def __init__(self, classes: Sequence[str], probabilities: Float32Array) -> None:
-        """Sort the classes.
-
-        Args:
-            classes: Names of the K classes.
-            probabilities: float32 [K], in the order of `classes`.
-        """
-        self._classes = classes
-        self._probabilities = probabilities
-        self._order = np.argsort(-probabilities, kind="stable")
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    @overload
-    def __getitem__(self, position: int) -> Label: ...
-
-    @overload
-    def __getitem__(self, position: slice) -> tuple[Label, ...]: ...
-
-    def __getitem__(self, position: int | slice) -> Label | tuple[Label, ...]:
-        if isinstance(position, slice):
-            return tuple(self._label(index) for index in self._order[position].tolist())
-        return self._label(int(self._order[position]))
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether the other sequence has the same labels in the same order."""
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"Ranking({', '.join(f'{item.label!r} {item.probability:.3f}' for item in self[:5])}, ...)"
-
-    def at_least(self, thresholds: Sequence[float]) -> tuple[Label, ...]:
-        """Return the labels at or over the threshold of their class, most probable first.
-
-        Args:
-            thresholds: K numbers, in class order.
-        """
-        reached = self._probabilities >= np.asarray(thresholds)
-        return tuple(self._label(index) for index in self._order[reached[self._order]].tolist())
-
-    def _label(self, index: Any) -> Label:
-        return Label(label=self._classes[index], index=index, probability=float(self._probabilities[index]))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Heatmap:
-    """Class activation map of one class (Zhou et al. 2016, arXiv:1512.04150): head[index] . features.
-
-    Attributes:
-        index: The class.
-        values: float32 [h, w], row 0 is the top. Evidence for the class, scaled so that the largest value is 1;
-            evidence against it is 0.
-        box: (left, top, right, bottom) that the values cover, in upright original pixels.
-    """
-
-    index: int
-    values: Float32Array
-    box: tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Prediction:
-    """The model's output for one image.
-
-    Attributes:
-        picture: The decoded image, as the model saw it.
-        probabilities: float32 [K], in class order.
-        ranked: Every class, most probable first.
-        labels: Classes at or over their threshold: at most the best one for classification, any number for multilabel.
-        heatmap: That of the best class, if it was requested.
-        decode_ms: Wall time of decoding.
-        infer_ms: Wall time of inference.
-    """
-
-    picture: Picture
-    probabilities: Float32Array
-    ranked: Sequence[Label]
-    labels: tuple[Label, ...]
-    heatmap: Heatmap | None
-    decode_ms: float
-    infer_ms: float
-
-    @property
-    def best(self) -> Label:
-        """The most probable class, whether it reaches its threshold or not."""
-        return self.ranked[0]
 
 
 class NoHeatmap(Exception):
@@ -234,7 +119,7 @@ class Predictor:
             picture=picture,
             probabilities=probabilities[0],
             ranked=ranked,
-            labels=self._over_threshold(ranked),
+            labels=TASKS[self.spec.task].labels(ranked, self.thresholds),
             heatmap=self._heatmap(features[0], ranked[0].index, picture) if heatmap else None,
             decode_ms=decode_ms,
             infer_ms=infer_ms,
@@ -282,12 +167,6 @@ class Predictor:
             raise NoHeatmap("this model has no features output")
         result: Float32Array = self._session.run([_FEATURES], {_INPUT: batch})[0]
         return result
-
-    def _over_threshold(self, ranked: Ranking) -> tuple[Label, ...]:
-        thresholds = self.thresholds
-        if self.spec.task == "classification":
-            return ranked[:1] if ranked[0].probability >= thresholds[0] else ()
-        return ranked.at_least(thresholds)
 
     def _heatmap(self, features: Float32Array, index: int, picture: Picture) -> Heatmap:
         assert self._head is not None  # the caller computed features, which only a model with a head has

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.atomic import atomic_write_text
-from trainer.catalog import Catalog, Row, Split
-from trainer.training.metrics import sum_coarse
+from trainer.catalog import Catalog, Split
+from trainer.training.tasks import TASKS
+from trainer.training.tasks.numbers import sum_coarse
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
 _COLUMNS = ("path", "label", "predicted", "probability", "correct", "loss")
 _COARSE_COLUMNS = ("coarse", "predicted_coarse", "coarse_probability")
-_SMALLEST_PROBABILITY = 1e-12  # keeps the logarithm finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,33 +100,21 @@ def _prediction_rows(
     catalog: Catalog, probabilities: FloatArray, thresholds: Sequence[float], split: Split
 ) -> Iterator[PredictionRow]:
     rows = catalog.split(split)
-    losses = _losses(catalog, rows, probabilities)
+    task = TASKS[catalog.task]
+    losses = task.losses(probabilities, catalog.targets(rows))
+    predicted = task.predicted(probabilities, thresholds)
     coarse = sum_coarse(probabilities, catalog.coarse_indices) if catalog.coarse_labels else None
     for index, row in enumerate(rows):
         yield PredictionRow(
             path=row.path,
             labels=row.labels,
-            predicted=_predicted_labels(catalog, probabilities[index], thresholds),
+            predicted=frozenset(catalog.classes[k] for k in np.flatnonzero(predicted[index])),
             probability=float(probabilities[index].max()),
             loss=float(losses[index]),
             coarse=row.coarse_label if coarse is not None else "",
             predicted_coarse=catalog.coarse_labels[int(coarse[index].argmax())] if coarse is not None else "",
             coarse_probability=float(coarse[index].max()) if coarse is not None else None,
         )
-
-
-def _losses(catalog: Catalog, rows: Sequence[Row], probabilities: FloatArray) -> npt.NDArray[np.float64]:
-    targets = catalog.targets(rows)
-    clipped = np.clip(probabilities.astype(np.float64), _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
-    if catalog.task == "classification":
-        return np.asarray(-np.log(clipped[np.arange(len(rows)), targets]))
-    return np.asarray(-np.where(targets > 0, np.log(clipped), np.log(1 - clipped)).mean(axis=1))
-
-
-def _predicted_labels(catalog: Catalog, probabilities: FloatArray, thresholds: Sequence[float]) -> frozenset[str]:
-    if catalog.task == "classification":
-        return frozenset({catalog.classes[int(probabilities.argmax())]})
-    return frozenset(catalog.classes[index] for index in np.flatnonzero(probabilities >= np.asarray(thresholds)))
 
 
 def _cells(row: PredictionRow, delimiter: str) -> Sequence[str]:

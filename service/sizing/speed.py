@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from service.cores import usable_cores
-from service.predictor import Prediction, Predictor
+from service.prediction import Prediction
+from service.predictor import Predictor
 from service.sizing.needs import Speed
 
 _JPEG_QUALITY = 85

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import onnxruntime as ort
 
-from service.predictor import Label, Prediction
+from service.prediction import Label, Prediction
 
 # In the order of a request: stage -> what happens in it.
 STAGES = {

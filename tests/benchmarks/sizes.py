@@ -36,7 +36,8 @@ from trainer.recipe import RANDOM_WEIGHTS
 from trainer.run import RunFolder
 from trainer.training.calibration import calibrate
 from trainer.training.evaluate import BATCH_SIZE, predict_logits
-from trainer.training.metrics import activate, compute_metrics, sum_coarse
+from trainer.training.metrics import activate, compute_metrics
+from trainer.training.tasks.numbers import sum_coarse
 
 _COLUMNS = {
     "size": "size",

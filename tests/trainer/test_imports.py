@@ -52,10 +52,11 @@ LAYERS = {
     "trainer.data": ("housekeeping", "source", "cache", "uncached", "images", "augment", "prepare"),
     "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),
     "trainer.training": (
-        *("device", "memory", "distributed", "tensorboard", "history", "session"),
+        *("device", "memory", "distributed", "tensorboard", "history", "session", "tasks"),
         *("schedule", "phases", "loss", "norms", "ema", "mixing", "balance", "batches", "learner"),
         *("metrics", "calibration", "evaluate", "head", "finetune", "checkpoint", "lr_find", "loop"),
     ),
+    "trainer.training.tasks": ("numbers", "classification", "multilabel"),
     "trainer.training.lr_find": ("restoring", "sweep", "suggestions", "result", "search"),
     "trainer.diagnosis": (
         *("finding", "curve", "predictions", "embeddings", "near_duplicates", "label_noise", "evidence"),

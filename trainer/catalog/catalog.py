@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from service.bundle.spec import Task
+from service.bundle.spec import TASK_FORMATS, Task
 from service.inputs import first_few
 from trainer.catalog.labels import find_coarse_labels, natural_key
 from trainer.catalog.options import ReadOptions
@@ -222,7 +222,7 @@ class Catalog:
     def _check_classes(self) -> None:
         if not self.split("train"):
             raise CatalogError(f"{self.root}: there are no training images; not all of them can be held out.")
-        minimum = 2 if self.task == "classification" else 1
+        minimum = TASK_FORMATS[self.task].min_classes
         if len(self.classes) < minimum:
             found = f"only the class {self.classes[0]!r}" if self.classes else "no label at all"
             raise CatalogError(

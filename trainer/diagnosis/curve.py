@@ -12,6 +12,7 @@ import numpy.typing as npt
 from service.bundle.spec import Task
 from trainer.training.history import EpochRecord, TrainingHistory
 from trainer.training.metrics import PRIMARY_METRIC
+from trainer.training.tasks import TASKS
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -183,15 +184,7 @@ def chance_loss(targets: npt.NDArray[Any], *, task: Task) -> float:
     Returns:
         The entropy in nats; multilabel: the mean over the classes.
     """
-    if task == "classification":
-        frequencies = np.bincount(targets) / len(targets)
-        return float(_entropy_terms(frequencies).sum())
-    frequencies = (targets > 0).mean(axis=0)
-    return float((_entropy_terms(frequencies) + _entropy_terms(1 - frequencies)).mean())
-
-
-def _entropy_terms(frequencies: FloatArray) -> FloatArray:
-    return -frequencies * np.log(np.where(frequencies > 0, frequencies, 1))
+    return TASKS[task].chance_loss(targets)
 
 
 def _metric(epochs: Sequence[EpochRecord], split: Literal["train", "valid"], name: str) -> FloatArray:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.bundle.spec import Task
+from trainer.training.tasks import TASKS
 
 _MIN_IMAGES = 8
 _NEARLY_ALL = 0.9  # fraction of the predictions
@@ -41,9 +42,7 @@ class Predictions:
         Returns:
             bool [N, K].
         """
-        if task == "multilabel":
-            return np.asarray(self.probabilities >= np.asarray(thresholds))
-        return np.asarray(np.arange(self.probabilities.shape[1]) == self.probabilities.argmax(axis=1)[:, np.newaxis])
+        return TASKS[task].predicted(self.probabilities, thresholds)
 
     def correct(self, *, task: Task, thresholds: Sequence[float]) -> npt.NDArray[np.bool_]:
         """Tell which images are predicted correctly; multilabel: exactly the image's labels.
@@ -55,10 +54,7 @@ class Predictions:
         Returns:
             bool [N].
         """
-        if task == "classification":
-            return np.asarray(self.probabilities.argmax(axis=1) == self.targets)
-        predicted = self.predicted(task=task, thresholds=thresholds)
-        return np.asarray((predicted == (self.targets > 0)).all(axis=1))
+        return TASKS[task].correct(self.probabilities, self.targets, thresholds)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,6 +15,7 @@ from service.inputs import read_bytes
 from service.pixels import ImageError
 from service.predictor import Predictor
 from trainer.progress import Progress
+from trainer.training.tasks import TASKS
 
 CONFIDENCE_BINS = 20
 
@@ -71,11 +72,7 @@ def drift_reference(
         for multilabel every class at or above its threshold; `confidence_counts` and `confidence_edges`, the histogram
         of the best probability of each image.
     """
-    if task == "multilabel":
-        class_fractions = (probabilities >= np.asarray(thresholds)).mean(axis=0)
-    else:
-        counts = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
-        class_fractions = counts / len(probabilities)
+    class_fractions = TASKS[task].predicted(probabilities, thresholds).mean(axis=0)
     confidence_counts, edges = np.histogram(probabilities.max(axis=1), bins=CONFIDENCE_BINS, range=(0.0, 1.0))
     return {
         "class_fractions": [float(fraction) for fraction in class_fractions],

@@ -13,6 +13,7 @@ from trainer.data import PixelSource
 from trainer.errors import ParityError
 from trainer.export.graph import CalibratedClassifier
 from trainer.progress import Progress
+from trainer.training.tasks import TASKS
 
 MAX_DIFFERENCE = 1e-4
 MIN_MARGIN = 2e-4
@@ -46,8 +47,11 @@ def check_parity(
         images = cache.batch(positions)
         expected, found = model.probabilities(images), predictor.probabilities(images)
         largest = max(largest, _check_difference(expected, found))
-        if task == "classification":
-            _check_top_class(expected, found)
+        if TASKS[task].clear_flips(expected, found, margin=MIN_MARGIN).any():
+            raise ParityError(
+                "no bundle was written: onnxruntime predicts another class than torch for an image "
+                f"whose best two probabilities are more than {MIN_MARGIN:g} apart"
+            )
         progress.advance(len(positions))
     return largest
 
@@ -76,13 +80,3 @@ def _check_difference(expected: Float32Array, found: Float32Array) -> float:
             f"at batch size {len(expected)}; allowed is less than {MAX_DIFFERENCE:g}"
         )
     return difference
-
-
-def _check_top_class(expected: Float32Array, found: Float32Array) -> None:
-    best = np.sort(expected, axis=1)
-    is_clear = best[:, -1] - best[:, -2] > MIN_MARGIN
-    if (expected.argmax(axis=1) != found.argmax(axis=1))[is_clear].any():
-        raise ParityError(
-            "no bundle was written: onnxruntime predicts another class than torch for an image "
-            f"whose best two probabilities are more than {MIN_MARGIN:g} apart"
-        )

@@ -10,7 +10,8 @@ import numpy as np
 
 from service.inputs import read_bytes
 from service.pixels import ImageError, PixelSpec, UInt8Array, load
-from service.predictor import Label, Prediction, Predictor
+from service.prediction import Label, Prediction
+from service.predictor import Predictor
 from service.ui.images import heatmap_url, jpeg_url
 from trainer.catalog import Catalog, Row
 from trainer.catalog.labels import natural_key

@@ -13,6 +13,7 @@ from torch import Tensor
 from service.bundle.spec import Task
 from trainer.data import TrainingData
 from trainer.recipe import Recipe
+from trainer.training.tasks import TASKS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,9 +42,6 @@ def balance_of(data: TrainingData, recipe: Recipe, *, device: torch.device) -> B
 def image_weights(targets: npt.NDArray[Any], *, task: Task) -> npt.NDArray[np.float64]:
     """Weigh the images so that all classes count the same: inverse to the number of images of their class.
 
-    An image with several labels counts as its rarest one, as in repeat-factor sampling (Gupta et al. 2019,
-    arXiv:1908.03195). Images without a label are a class of their own.
-
     Args:
         targets: int64 [N] for classification, float32 [N, K] for multilabel.
         task: Which of the two.
@@ -51,11 +49,7 @@ def image_weights(targets: npt.NDArray[Any], *, task: Task) -> npt.NDArray[np.fl
     Returns:
         float64 [N], mean 1.
     """
-    if task == "classification":
-        rarity = 1.0 / np.bincount(targets)[targets]
-    else:
-        has_label = np.concatenate([targets > 0, ~(targets > 0).any(axis=1, keepdims=True)], axis=1)
-        rarity = (has_label / np.maximum(1, has_label.sum(axis=0))).max(axis=1)
+    rarity = TASKS[task].image_weights(targets)
     return np.asarray(rarity / rarity.mean())
 
 

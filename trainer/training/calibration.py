@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import optimize
 
 from service.bundle.spec import Task
-from trainer.training.metrics import FloatArray, activate
+from trainer.training.metrics import activate
+from trainer.training.tasks import TASKS
+from trainer.training.tasks.numbers import FloatArray
 
 _LOWEST_TEMPERATURE = 0.1
 _HIGHEST_TEMPERATURE = 10.0
@@ -45,9 +47,7 @@ def calibrate(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> C
         task: Which of the two.
     """
     temperature = best_temperature(logits, targets, task=task)
-    thresholds = (0.0,)
-    if task == "multilabel":
-        thresholds = tuple(best_thresholds(activate(logits / temperature, task), targets).tolist())
+    thresholds = TASKS[task].best_thresholds(activate(logits / temperature, task), targets)
     return Calibration(task=task, temperature=temperature, thresholds=thresholds)
 
 
@@ -60,13 +60,12 @@ def best_temperature(logits: FloatArray, targets: npt.NDArray[Any], *, task: Tas
     rest is divided among the other classes (Platt 1999, "Probabilistic Outputs for Support Vector Machines").
     """
     wide = logits.astype(np.float64)
-    target_sum = np.sum(_softened(targets, wide.shape, task=task) * wide)
+    target_sum = np.sum(TASKS[task].softened(targets, wide.shape[1]) * wide)
 
     def loss(log_temperature: float) -> float:
         """Cross-entropy of all images together."""
         scale = math.exp(-log_temperature)
-        normalizers = np.logaddexp(0, scale * wide) if task == "multilabel" else special.logsumexp(scale * wide, axis=1)
-        return float(normalizers.sum() - scale * target_sum)
+        return float(TASKS[task].log_normalizers(scale * wide).sum() - scale * target_sum)
 
     bounds = (math.log(_LOWEST_TEMPERATURE), math.log(_HIGHEST_TEMPERATURE))
     found = optimize.minimize_scalar(loss, bounds=bounds, method="bounded")
@@ -74,37 +73,3 @@ def best_temperature(logits: FloatArray, targets: npt.NDArray[Any], *, task: Tas
         return 1.0
     # No more digits than the logits of another device would give too.
     return float(f"{math.exp(found.x):.3g}")
-
-
-def _softened(targets: npt.NDArray[Any], shape: tuple[int, ...], *, task: Task) -> npt.NDArray[np.float64]:
-    """How much each image counts as each class: float64 [N, K]."""
-    count, classes = shape
-    if task == "multilabel":
-        positive = targets > 0
-        ones, zeros = positive.sum(), (~positive).sum()
-        return np.asarray(np.where(positive, (ones + 1) / (ones + 2), 1 / (zeros + 2)))
-    own = (count + 1) / (count + 2) if classes > 1 else 1.0
-    softened = np.full(shape, (1 - own) / max(1, classes - 1))
-    softened[np.arange(count), targets] = own
-    return softened
-
-
-def best_thresholds(probabilities: FloatArray, targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Find the threshold of each class with the best F1 on these images: [N, K], [N, K] -> float64 [K].
-
-    Each lies halfway between two neighbouring probabilities, so that a difference in the last digits changes nothing.
-    Of equally good ones the nearest to 0.5 is chosen. A class without a positive image gets 0.5.
-    """
-    result = np.full(probabilities.shape[1], 0.5)
-    for k in np.flatnonzero((targets > 0).any(axis=0)):
-        order = np.argsort(-probabilities[:, k], kind="stable")
-        values = probabilities[order, k].astype(np.float64)
-        hits = np.cumsum(targets[order, k] > 0)
-        f1 = 2 * hits / (np.arange(1, len(values) + 1) + hits[-1])
-        below = np.append(values[1:], 0.0)
-        possible = values > below  # a threshold cannot separate equal probabilities
-        possible[-1] = True
-        best = possible & (f1 >= f1[possible].max() - 1e-12)
-        midpoints = ((values + below) / 2)[best]
-        result[k] = midpoints[np.abs(midpoints - 0.5).argmin()]
-    return result

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from service.bundle.spec import Task
+from trainer.training.tasks import TASKS
 
 
 def compute_loss(
@@ -23,10 +23,7 @@ def compute_loss(
         weights: float32 [B], how much each image counts; None: all count 1.
     """
     reduction = "mean" if weights is None else "none"
-    if task == "classification":
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=smoothing, reduction=reduction)
-    else:
-        loss = F.binary_cross_entropy_with_logits(logits.float(), targets, reduction=reduction)
+    loss = TASKS[task].loss(logits.float(), targets, smoothing=smoothing, reduction=reduction)
     return loss if weights is None else (loss.view(len(logits), -1).mean(dim=1) * weights).mean()
 
 

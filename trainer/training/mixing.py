@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from service.bundle.spec import Task
+from trainer.training.tasks import TASKS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,6 +81,5 @@ def mix_weights(weights: Tensor, partners: Tensor, *, lam: Tensor) -> tuple[Tens
 
 def mix_targets(targets: Tensor, partners: Tensor, *, lam: Tensor, task: Task, class_count: int) -> Tensor:
     """Mix targets, [B] or [B, K], with their partners': float32 [B, K]."""
-    if task == "classification":
-        targets, partners = (F.one_hot(each, class_count).float() for each in (targets, partners))
+    targets, partners = (TASKS[task].soft_targets(each, class_count) for each in (targets, partners))
     return torch.lerp(partners, targets, lam[:, None])

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.predictor import Prediction, Predictor
+from service.prediction import Prediction
+from service.predictor import Predictor
 from service.problem import Problem
-from service.responses import Probability, check_finite
+from service.responses import check_finite
 from service.settings import DEFAULT_TOP_K
+from service.tasks.shapes import Probability
 from service.web import record
 from service.web.engine import Engine
 from service.web.routes.endpoint import UPLOAD_PROBLEMS, Operation, describe

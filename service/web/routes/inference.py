@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from service.pixels import Picture
-from service.predictor import Prediction, Predictor
+from service.prediction import Prediction
+from service.predictor import Predictor
 from service.web import record
 from service.web.record import PredictionSummary
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 import bisect
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from service.web.record import PredictionSummary
+from service.prediction import Label
 
 WINDOW = 1000  # how many of the latest predictions count
 _PRIOR = 0.5  # added to every bin, so that an empty one has a logarithm
@@ -81,10 +81,9 @@ class Drift:
         """How many predictions are compared."""
         return len(self._predictions)
 
-    def add(self, prediction: PredictionSummary, *, multilabel: bool) -> None:
-        """Add a prediction: its best class (for multilabel, each of its labels) and its best probability."""
-        labels = prediction.labels if multilabel else (prediction.best,)
-        position = bisect.bisect_right(self._inner_edges, prediction.best.probability)
+    def add(self, labels: Sequence[Label], best: Label) -> None:
+        """Add a prediction: the classes that count for it, and its best class."""
+        position = bisect.bisect_right(self._inner_edges, best.probability)
         self._predictions.append((tuple(label.index for label in labels), position))
 
     def indices(self) -> dict[str, Index]:

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from service.tasks import TASKS
 from service.web.engine.engine import Engine
 from service.web.record import STAGES, Record
 from service.web.telemetry.drift import Drift, Reference
@@ -71,7 +72,8 @@ class Metrics:
         if request.rejected:
             self.reject(request.rejected)
         if request.prediction is not None and request.status == 200 and (drift := self.drift()) is not None:
-            drift.add(request.prediction, multilabel=self._engine.predictor.spec.task == "multilabel")
+            best, labels = request.prediction.best, request.prediction.labels
+            drift.add(TASKS[self._engine.predictor.spec.task].counted(best, labels), best)
 
     def reject(self, cause: str) -> None:
         """Count a rejected request or connection, by one of the causes above."""

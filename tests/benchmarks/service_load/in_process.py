@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from service.predictor import Prediction, Predictor
+from service.prediction import Prediction
+from service.predictor import Predictor
 
 
 def predict_for(

@@ -13,7 +13,8 @@ import pytest
 from starlette.types import Message
 
 from service.pixels import Picture
-from service.predictor import Prediction, Predictor
+from service.prediction import Prediction
+from service.predictor import Predictor
 from service.settings import Settings
 from service.web.app import create_app
 from service.web.engine import Engine

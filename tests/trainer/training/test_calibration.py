@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from trainer.training.calibration import best_temperature, best_thresholds, calibrate
+from trainer.training.calibration import best_temperature, calibrate
 from trainer.training.metrics import activate
+from trainer.training.tasks import TASKS
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
@@ -56,7 +57,7 @@ def test_thresholds_apply_to_calibrated_probabilities() -> None:
     targets=hnp.arrays(np.float32, (12, 3), elements=st.sampled_from([0.0, 1.0])),
 )
 def test_no_other_threshold_gives_a_better_f1(probabilities: np.ndarray, targets: np.ndarray) -> None:
-    thresholds = best_thresholds(probabilities, targets)
+    thresholds = TASKS["multilabel"].best_thresholds(probabilities, targets)
     for k in range(3):
         positive = targets[:, k] > 0
         if not positive.any():

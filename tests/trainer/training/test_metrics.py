@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.training.metrics import activate, coarse_accuracy, compute_metrics, sum_coarse, wilson_interval
+from trainer.training.metrics import activate, compute_metrics, wilson_interval
+from trainer.training.tasks.numbers import coarse_accuracy, sum_coarse
 
 # Of three classes.
 COARSE_INDICES = np.array([0, 1, 0])

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service.predictor import Prediction, Predictor
+from service.prediction import Prediction
+from service.predictor import Predictor
 from service.responses import check_finite
 from service.web.routes.open_inference.request import ParsedRequest, RequestedOutput
 from service.web.routes.open_inference.tensors import LABELS, InferenceResponse, OutputResponse

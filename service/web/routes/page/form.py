@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.pixels import ImageError
-from service.predictor import Prediction, Predictor
+from service.prediction import Prediction
+from service.predictor import Predictor
 from service.problem import Problem, image_problem
 from service.responses import check_finite
 from service.settings import DEFAULT_TOP_K

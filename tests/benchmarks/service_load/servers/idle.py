@@ -11,7 +11,8 @@ from typing import Any
 
 from service import cli
 from service.pixels import Picture
-from service.predictor import Prediction, Predictor
+from service.prediction import Prediction
+from service.predictor import Predictor
 from service.web.server import process
 
 
