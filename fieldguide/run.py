@@ -216,6 +216,7 @@ class Run:
         name: str = "",
         version: str | int = "1",
         golden: str | None = None,
+        int8: str | None = None,
         limits_of_use: str | None = None,
         root: StrPath | None = None,
         cache: StrPath | None = None,
@@ -229,6 +230,7 @@ class Run:
             name: Of the bundle; empty: the run's.
             version: Of the bundle.
             golden: Images that the service checks at every start: synthetic or validation; None: as the recipe says.
+            int8: Whether to export in 8-bit integers, too: auto, off or require; None: as the recipe says.
             limits_of_use: What the model must not be used for, or where it fails, a text a line; None: as the recipe
                 says.
             root: Folder of the images, if they were moved.
@@ -245,6 +247,7 @@ class Run:
             name=name,
             version=str(version),
             golden=golden,
+            int8=int8,
             limits_of_use=limits_of_use,
             root=optional_path(root),
         )

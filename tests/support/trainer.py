@@ -17,7 +17,7 @@ from trainer.cli import main
 FAST = ("--backbone", "tiny", "--epochs", "2", "--batch-size", "8", "--lr", "0.02", "--device", "cpu")
 
 _COMMAND = re.compile(r"fieldguide ([a-z-]+)")
-_OPTION = re.compile(r"(?<![\w/-])--[a-z][a-z-]*")
+_OPTION = re.compile(r"(?<![\w/-])--[a-z][a-z0-9-]*")
 
 
 def trainer(*arguments: str | Path) -> Result:

@@ -87,15 +87,8 @@ LAYERS = {
         *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
     ),
     "trainer.export": (
-        "exportable",
-        "draft",
-        "graph",
-        "golden",
-        "metrics",
-        "parity",
-        "limits_of_use",
-        "card",
-        "export",
+        *("exportable", "limits_of_use", "draft", "graph", "int8", "int8_choice", "golden", "metrics", "parity"),
+        *("card", "export"),
     ),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),

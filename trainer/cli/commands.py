@@ -314,6 +314,12 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
     "[default: as RUN's recipe says]",
 )
 @option(
+    "--int8",
+    type=click.Choice(["auto", "off", "require"]),
+    help="Export the network in 8-bit integers, too: if that is as accurate (auto), never (off), or fail (require).  "
+    "[default: as RUN's recipe says]",
+)
+@option(
     "--limits-of-use",
     metavar="TEXT",
     help="What the model must not be used for, or where it fails, for the card and /v1/model; a line is a text.  "

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 import service
-from service.bundle import FP32, Spec
+from service.bundle import FP32, INT8, Spec
 from trainer.export.exportable import Exportable
 from trainer.training.metrics import wilson_interval
 
@@ -26,7 +26,7 @@ def render_card(trained: Exportable, *, version: str, created: str, spec: Spec, 
         version: Version of the bundle.
         created: ISO 8601 time.
         spec: The spec of the bundle.
-        metrics: Those of model.onnx in metrics.json; without `validation` if there are no validation images.
+        metrics: Content of metrics.json; its models are without `validation` if there are no validation images.
 
     Returns:
         Markdown.
@@ -37,7 +37,9 @@ def render_card(trained: Exportable, *, version: str, created: str, spec: Spec, 
     environment.filters["text"] = _as_text
     catalog, recipe = trained.catalog, trained.recipe
     valid_count = len(catalog.split("valid"))
-    measured = {name: value for name, value in metrics.get("validation", {}).items() if name != "images"}
+    models = metrics["models"]
+    found = {name: dict(models[name].get("validation", {})) for name in models}
+    measured = {name: value for name, value in found[FP32].items() if name != "images"}
     return environment.get_template("card.md.jinja").render(
         name=recipe.name,
         version=version,
@@ -57,6 +59,7 @@ def render_card(trained: Exportable, *, version: str, created: str, spec: Spec, 
         patience=recipe.finetune.patience,
         seed=recipe.seed,
         metrics=measured,
+        int8_metrics=found.get(INT8, {}),
         temperature=spec.models[FP32].temperature,
         limits_of_use=spec.limits_of_use,
         accuracy_interval=wilson_interval(measured["accuracy"], valid_count) if "accuracy" in measured else None,

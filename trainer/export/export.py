@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,9 @@ import torch
 import service
 from service.bundle import (
     FP32,
+    INT8,
     Bundle,
     BundleRefused,
-    ModelSpec,
-    Spec,
     canonical_json,
     golden,
     onnx_file,
@@ -31,11 +30,11 @@ from service.predictor import Predictor
 from trainer.catalog import Catalog
 from trainer.errors import ExportError
 from trainer.export.card import render_card
-from trainer.export.draft import draft_bundle
+from trainer.export.draft import ModelDraft, draft_predictor, spec_of
 from trainer.export.exportable import Exportable
 from trainer.export.golden import make_golden, require_golden, synthetic_images, validation_images
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
-from trainer.export.limits_of_use import limits_of_use
+from trainer.export.int8_choice import choose_int8, require_judgeable
 from trainer.export.metrics import drift_reference, predict_files
 from trainer.export.parity import check_parity, compared_images
 from trainer.model import Classifier
@@ -70,43 +69,52 @@ def export_bundle(
     Raises:
         ParityError: onnxruntime does not predict what torch predicts.
         ExportError: A validation image cannot be decoded any more, there is none although one should be among the
-            golden images, or the bundle does not pass its own checks.
+            golden images, the recipe requires int8 and it is not accurate enough, or the bundle does not pass its own
+            checks.
         FileExistsError: `target` exists.
         OSError: An image cannot be read, or the bundle cannot be written. As after every other error, no part of a
             bundle is left behind.
     """
     progress.start("export", compared_images(len(trained.checked)))
-    task, pixels = trained.catalog.task, trained.pixels
-    files = [trained.catalog.file_of(row) for row in trained.catalog.split("valid")]
+    catalog, size = trained.catalog, trained.pixels.size
+    files = [catalog.file_of(row) for row in catalog.split("valid")]
     require_golden(trained.recipe.golden, has_validation=bool(files))
+    require_judgeable(trained.recipe.int8, len(files))
 
     classifier = trained.classifier.cpu().eval().to(memory_format=torch.contiguous_format)
     calibration = _calibrate(classifier, trained)
-    spec = _spec_of(trained, {FP32: calibration})
-
-    feature_layer = find_feature_layer(classifier, size=pixels.size)
+    feature_layer = find_feature_layer(classifier, size=size)
     model = CalibratedClassifier(classifier, calibration=calibration, feature_layer=feature_layer)
-    onnx_bytes = to_onnx(model, size=pixels.size)
-    onnx_file.check(onnx_bytes, FP32)
     head = None if feature_layer is None else classifier.head.weight.detach().numpy().astype("<f4")
+    drafts = {FP32: ModelDraft(data=to_onnx(model, size=size), calibration=calibration, head=head)}
+    onnx_file.check(drafts[FP32].data, FP32)
 
-    predictor = Predictor(draft_bundle(spec, {FP32: onnx_bytes}, head))
-    largest_difference = check_parity(model, predictor, trained.checked, task=task, progress=progress)
-    metrics = {
-        "parity": {"images": len(trained.checked), "largest_difference": largest_difference},
-        **({} if not files else _measure(predictor, trained.catalog, files, threads=threads, progress=progress)),
-    }
+    predictor = draft_predictor(spec_of(trained, {FP32: calibration}), drafts[FP32], model_file=FP32)
+    largest_difference = check_parity(model, predictor, trained.checked, task=catalog.task, progress=progress)
+    measured = {FP32: {"parity": {"images": len(trained.checked), "largest_difference": largest_difference}}}
+    if files:
+        probabilities = _predict(predictor, files, threads=threads, progress=progress)
+        measured[FP32] |= _metrics_of(probabilities, catalog, calibration)
+    metrics: dict[str, Any] = {"models": measured}
+    if trained.recipe.int8 != "off":
+        choice = choose_int8(drafts[FP32], trained, threads=threads, progress=progress)
+        metrics["int8"] = choice.report
+        if choice.draft is not None:
+            drafts[INT8] = choice.draft
+            measured[INT8] = _metrics_of(choice.probabilities, catalog, choice.draft.calibration)
 
+    spec = spec_of(trained, {name: draft.calibration for name, draft in drafts.items()})
     images = synthetic_images() if trained.recipe.golden == "synthetic" else validation_images(files)
-    golden_images = make_golden(images, predictor, model_file=FP32)
+    predictors = {name: draft_predictor(spec, draft, model_file=name) for name, draft in drafts.items()}
+    golden_images = make_golden(images, predictors)
 
     name = trained.recipe.name
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     card = render_card(trained, version=version, created=created, spec=spec, metrics=metrics)
     contents = {
         "spec.json": canonical_json.dumps(spec.to_json()),
-        FP32: onnx_bytes,
-        "metrics.json": canonical_json.dumps({"models": {FP32: metrics}}),
+        **{name: draft.data for name, draft in drafts.items()},
+        "metrics.json": canonical_json.dumps(metrics),
         "card.md": card.encode(),
         golden.INDEX: golden.encode(golden_images),
         **images,
@@ -132,27 +140,10 @@ def _calibrate(classifier: Classifier, trained: Exportable) -> Calibration:
     return calibrate(logits, catalog.targets(rows), task=catalog.task)
 
 
-def _spec_of(trained: Exportable, calibrations: Mapping[str, Calibration]) -> Spec:
-    """The spec of a bundle with these model files."""
-    catalog = trained.catalog
-    return Spec(
-        task=catalog.task,
-        classes=catalog.classes,
-        pixels=trained.pixels,
-        models={
-            name: ModelSpec(temperature=found.temperature, thresholds=found.thresholds)
-            for name, found in calibrations.items()
-        },
-        golden="validation" if trained.recipe.golden == "validation" else "synthetic",
-        groups=tuple(catalog.coarse_labels[index] for index in catalog.coarse_indices),
-        limits_of_use=limits_of_use(catalog, trained.recipe),
-    )
-
-
-def _measure(
-    predictor: Predictor, catalog: Catalog, files: Sequence[Path], *, threads: int, progress: Progress
-) -> dict[str, Any]:
-    """What metrics.json says of the validation images, whose files these are.
+def _predict(
+    predictor: Predictor, files: Sequence[Path], *, threads: int, progress: Progress
+) -> npt.NDArray[np.float32]:
+    """Predict the validation images, whose files these are: float32 [N, K].
 
     Raises:
         ExportError: One of them cannot be decoded.
@@ -160,23 +151,31 @@ def _measure(
     probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
     for position, reason in refused.items():  # it was decoded before training, so the file has changed since
         raise ExportError(f"no bundle was written: {files[position]} cannot be decoded any more: {reason}")
-    thresholds = predictor.thresholds
+    return probabilities
+
+
+def _metrics_of(probabilities: npt.NDArray[np.float32], catalog: Catalog, calibration: Calibration) -> dict[str, Any]:
+    """What metrics.json says of a model file that predicts this for the validation images."""
     metrics = compute_metrics(
         probabilities,
         catalog.targets(catalog.split("valid")),
         task=catalog.task,
-        thresholds=thresholds,
+        thresholds=calibration.thresholds,
         coarse_indices=catalog.coarse_indices,
     )
     return {
-        "validation": {"images": len(files), **metrics},
-        "reference": drift_reference(probabilities, task=catalog.task, thresholds=thresholds),
+        "validation": {"images": len(probabilities), **metrics},
+        "reference": drift_reference(probabilities, task=catalog.task, thresholds=calibration.thresholds),
     }
 
 
 def _check_loads(path: Path) -> None:
-    """Load a written bundle as the service does, with its golden images."""
-    Predictor(read_bundle(path))
+    """Load every model file of a written bundle as the service does, with its golden images."""
+    bundle = read_bundle(path)
+    for reason in bundle.left_aside.values():
+        raise BundleRefused(reason)
+    for name in bundle.models:
+        Predictor(bundle, model_file=name)
 
 
 def _npy_bytes(array: npt.NDArray[np.float32]) -> bytes:

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from service.bundle import GoldenImage
+from service.bundle import FP32, INT8, GoldenImage
 from service.inputs import read_bytes
 from service.pixels import load
 from service.predictor import Predictor
 from trainer.errors import ExportError
 
-# Decoders and processors differ in the last digits; a wrong channel order or resize differs by far more.
-TOLERANCE = 0.01
+# Decoders and processors differ in the last digits; a wrong channel order or resize differs by far more. In 8-bit
+# integers a last digit is 1 of 256 steps of an activation, and processors round it differently.
+TOLERANCES = {FP32: 0.01, INT8: 0.05}
 IMAGE_COUNT = 4
 _ORIENTATION_TAG = 0x0112
 _TWELVE_MEGAPIXELS = (4000, 3000)
@@ -65,18 +66,25 @@ def validation_images(files: Sequence[Path]) -> dict[str, bytes]:
     }
 
 
-def make_golden(images: Mapping[str, bytes], predictor: Predictor, *, model_file: str) -> list[GoldenImage]:
-    """Predict each image with the code of the service, and record its pixels and probabilities."""
+def make_golden(images: Mapping[str, bytes], predictors: Mapping[str, Predictor]) -> list[GoldenImage]:
+    """Predict each image with the code of the service, and record its pixels and probabilities.
+
+    Args:
+        images: Path in the bundle -> encoded image.
+        predictors: Model file -> what runs it.
+    """
     golden_images = []
     for path, data in images.items():
-        pixels = load(data, predictor.spec.pixels).pixels
+        pixels = load(data, predictors[FP32].spec.pixels).pixels
         golden_images.append(
             GoldenImage(
                 path=path,
                 data=data,
                 pixels_sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
-                probabilities={model_file: predictor.probabilities(pixels[np.newaxis])[0]},
-                tolerance={model_file: TOLERANCE},
+                probabilities={
+                    name: predictor.probabilities(pixels[np.newaxis])[0] for name, predictor in predictors.items()
+                },
+                tolerance={name: TOLERANCES[name] for name in predictors},
             )
         )
     return golden_images

@@ -300,6 +300,14 @@ class Recipe:
         choices=("synthetic", "validation"),
         only_fit=True,
     )
+    int8: str = knob(
+        "auto",
+        "Export the network in 8-bit integers, too: if that is as accurate (auto), never (off), or fail (require).",
+        group=_OUTPUT,
+        option="int8",
+        choices=("auto", "off", "require"),
+        only_fit=True,
+    )
     limits_of_use: str = knob(
         "",
         "What the model must not be used for, or where it fails, for the card and /v1/model; a line is a text.",
@@ -407,6 +415,7 @@ class Recipe:
         wrong = {
             "finetune.patience": self.finetune.patience and "no epoch can be better than another",
             "golden": self.golden == "validation" and "there are no validation images",
+            "int8": self.int8 == "require" and "without validation images nobody can say how accurate it is",
         }
         for key, reason in wrong.items():
             if reason:

@@ -26,6 +26,7 @@ class ExportOptions:
         name: Of the bundle; empty: the run's.
         version: Of the bundle.
         golden: Which golden images; None: as the run's recipe says.
+        int8: Whether to export in 8-bit integers, too: auto, off or require; None: as the run's recipe says.
         limits_of_use: What the model must not be used for, a text a line; None: as the run's recipe says.
         root: Folder of the images, if they were moved.
     """
@@ -34,6 +35,7 @@ class ExportOptions:
     name: str = ""
     version: str = "1"
     golden: str | None = None
+    int8: str | None = None
     limits_of_use: str | None = None
     root: Path | None = None
 
@@ -76,6 +78,6 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
 
 def _with_options(recipe: Recipe, options: ExportOptions) -> Recipe:
     """The recipe of the run, but for what was asked for this bundle."""
-    asked = {name: getattr(options, name) for name in ("golden", "limits_of_use")}
+    asked = {name: getattr(options, name) for name in ("golden", "int8", "limits_of_use")}
     changes = {name: value for name, value in asked.items() if value is not None}
     return dataclasses.replace(recipe, name=options.name or recipe.name, **changes)

@@ -18,6 +18,7 @@ from trainer.data.prepare import Prepared
 from trainer.diagnosis import Finding
 from trainer.errors import BrokenImages, FitError, RunError
 from trainer.export import Exportable, export_bundle
+from trainer.export.int8_choice import require_judgeable
 from trainer.model import Backbone
 from trainer.predictions import write_predictions
 from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS, Recipe
@@ -204,6 +205,7 @@ def _prepare_first(
         run.write_unreadable(recipe, error.unreadable)
         error.hint = f"they are listed in {run.unreadable}"
         raise
+    require_judgeable(recipe.int8, len(prepared.catalog.split("valid")))
     run.write_prepared(prepared)
     return prepared
 

@@ -14,6 +14,7 @@ from trainer.training.phases import crop_sizes, trains_head
 _TRAINING_COST = 3.0  # a backward pass takes as long as two forward passes
 _EMBEDDING_COST = 0.5  # by a smaller network than most, of smaller images
 _PARITY_COST = 2.0  # torch and onnxruntime
+_INT8_COST = 3.0  # model.onnx once, and mostly two settings
 
 
 def steps_of_fit(recipe: Recipe, backbone: Backbone, catalog: Catalog) -> tuple[Step, ...]:
@@ -44,4 +45,6 @@ def _steps(recipe: Recipe, backbone: Backbone, catalog: Catalog) -> Iterator[Ste
     if valid:
         yield compare
     yield from (Step(label="export", cost=_PARITY_COST * valid), Step(label="measure the bundle", cost=valid))
+    if valid and recipe.int8 != "off":
+        yield Step(label="int8", cost=_INT8_COST * valid)
     yield Step(label="report")

@@ -51,7 +51,7 @@ def test_help_lists_options_in_the_groups_of_the_recipe(command: str, monkeypatc
     text = trainer(command, "--help").stdout
     sections = re.split(r"^(\S.*):$", text, flags=re.MULTILINE)
     options = {
-        name: re.findall(r"^ +(?:-h, )?(--[a-z-]+)", body, flags=re.MULTILINE)
+        name: re.findall(r"^ +(?:-h, )?(--[a-z0-9-]+)", body, flags=re.MULTILINE)
         for name, body in zip(sections[1::2], sections[2::2], strict=True)
     }
     with_options = [

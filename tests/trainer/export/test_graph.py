@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from service.bundle import FP32, ModelSpec, Spec, onnx_file
-from service.predictor import Predictor
-from trainer.export.draft import draft_bundle
+from trainer.export.draft import ModelDraft, draft_predictor
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, strip_metadata, to_onnx
 from trainer.model import Classifier, load_backbone
 from trainer.training.calibration import Calibration
@@ -44,7 +43,8 @@ def test_onnxruntime_predicts_what_torch_predicts_at_any_batch_size(name: str) -
     onnx_bytes = to_onnx(model, size=size)
     onnx_file.check(onnx_bytes, "model.onnx")
     head = classifier.head.weight.detach().numpy() if feature_layer is not None else None
-    predictor = Predictor(draft_bundle(spec, {FP32: onnx_bytes}, head))
+    draft = ModelDraft(data=onnx_bytes, calibration=calibration, head=head)
+    predictor = draft_predictor(spec, draft, model_file=FP32)
     images = np.random.default_rng(0).integers(0, 256, (7, size, size, 3), dtype=np.uint8)
     for count in (1, 2, 7):
         expected = model.probabilities(images[:count])
@@ -68,7 +68,8 @@ def test_temperature_and_sigmoid_are_inside_the_graph() -> None:
     )
     calibration = Calibration(task="multilabel", temperature=2.0, thresholds=(0.5, 0.5, 0.5))
     model = CalibratedClassifier(classifier, calibration=calibration, feature_layer=None)
-    predictor = Predictor(draft_bundle(spec, {FP32: to_onnx(model, size=32)}, None))
+    draft = ModelDraft(data=to_onnx(model, size=32), calibration=calibration, head=None)
+    predictor = draft_predictor(spec, draft, model_file=FP32)
     images = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
         logits = classifier(torch.from_numpy(images).permute(0, 3, 1, 2).float())

@@ -34,7 +34,7 @@ def test_options_that_were_not_given_change_nothing() -> None:
 
 def test_every_option_sets_its_key() -> None:
     values = {"sizes": "128:3", "freeze": "early:2", "golden": "validation", "balance": "loss", "precision": "fp32"}
-    values |= {"split": "random"}
+    values |= {"split": "random", "int8": "off"}
     numbers = {
         "valid_fraction": 0.5,
         "allow_broken": 0.25,

@@ -33,7 +33,7 @@ def test_no_group_is_empty_and_no_option_sets_two_settings() -> None:
     assert {item.knob.group for item in SETTINGS.values()} == set(GROUPS)
     options = [item.knob.option for item in SETTINGS.values() if item.knob.option]
     assert len(options) == len(set(options))
-    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", option) for option in options)
+    assert all(re.fullmatch(r"[a-z][a-z0-9]*(-[a-z]+)*", option) for option in options)
 
 
 @pytest.mark.parametrize("key", NUMBERS)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.training.metrics import activate, compute_metrics, wilson_interval
+from trainer.training.metrics import activate, compute_metrics, paired_loss_interval, wilson_interval
 from trainer.training.tasks.numbers import coarse_accuracy, sum_coarse
 
 # Of three classes.
@@ -98,3 +100,20 @@ def test_an_interval_lies_between_0_and_1(count: int, data: st.DataObject) -> No
         assert 0 <= low <= correct / count + 1e-12
         assert correct / count - 1e-12 <= high <= 1
         assert f"{low:.0f}" != "-0"
+
+
+def test_the_interval_of_a_paired_loss() -> None:
+    """By hand: 12 lost and 4 won of 300, half an image more in each of four cells."""
+    before, after = np.ones(300, dtype=bool), np.ones(300, dtype=bool)
+    after[:12], before[12:16] = False, False
+    low, high = paired_loss_interval(before, after)
+    assert (low + high) / 2 == pytest.approx(8 / 302)
+    assert high - low == pytest.approx(2 * 1.959964 * math.sqrt(17 - 64 / 302) / 302)
+    assert paired_loss_interval(after, before) == pytest.approx((-high, -low))
+
+
+def test_few_images_without_a_difference_are_not_certain() -> None:
+    same = np.ones(20, dtype=bool)
+    low, high = paired_loss_interval(same, same)
+    assert low == -high
+    assert high == pytest.approx(0.089, abs=1e-3)

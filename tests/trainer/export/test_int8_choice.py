@@ -1,0 +1,166 @@
+"""Whether a bundle gets model.int8.onnx: judged by accuracy, on validation images."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from service.bundle import FP32, INT8, Bundle, read_bundle
+from service.pixels import load
+from service.predictor import Predictor
+from tests.support.bundles import make_head, make_image, make_model
+from tests.support.photos import draw, write_folder
+from tests.support.trainer import error_of, fit, trainer
+from tests.support.training import RecordedProgress
+from trainer.catalog import read_catalog
+from trainer.data import Decoding, hash_and_decode
+from trainer.export import Exportable, export_bundle
+from trainer.export.int8_choice import with_temperature
+from trainer.model import Classifier, load_backbone
+from trainer.progress import NoProgress
+from trainer.recipe import Recipe
+from trainer.training.evaluate import to_pixels
+
+ORDER = ["per tensor, MinMax", "per channel, MinMax", "per tensor, percentile", "per channel, percentile"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose bundle has both files: 105 validation images."""
+    folder = tmp_path_factory.mktemp("int8")
+    photos = write_folder(folder / "photos", each=70)
+    result = fit(photos, folder / "run", "--valid-fraction", "0.5", "--int8", "require")
+    assert result.exit_code == 0, result.stderr
+    assert "model.int8.onnx: per tensor, MinMax; 0.0 points of accuracy lost" in result.stderr
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def bundle(run: Path) -> Bundle:
+    return read_bundle(run / "bundle")
+
+
+@pytest.fixture(scope="module")
+def doubtful(tmp_path_factory: pytest.TempPathFactory) -> Exportable:
+    """A classifier of photos that hardly differ: every rounding of a number may change what it predicts."""
+    folder = tmp_path_factory.mktemp("doubtful")
+    for number in range(240):
+        path = folder / ("train" if number % 2 else "valid") / "abc"[number % 3] / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw("red", number).save(path)
+    catalog = read_catalog(folder)
+    backbone = load_backbone("tiny", weights="none")
+    decoding = Decoding(cache=folder / "cache", threads=1, progress=NoProgress())
+    _, valid, _ = hash_and_decode(catalog, catalog.split("valid"), backbone.pixels, decoding=decoding)
+    classifier = Classifier(backbone, class_count=3).eval()
+    torch.nn.init.normal_(classifier.head.weight, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits = classifier(to_pixels(torch.from_numpy(valid.batch(np.arange(len(valid))))))
+        classifier.head.bias -= logits.mean(dim=0)
+    return Exportable(
+        classifier=classifier,
+        pixels=backbone.pixels,
+        catalog=catalog,
+        checked=valid,
+        recipe=Recipe(backbone="tiny", name="doubtful"),
+        unreadable_count=0,
+        head_trained=False,
+    )
+
+
+def test_each_model_file_has_an_entry_of_its_own(bundle: Bundle) -> None:
+    assert set(bundle.models) == set(bundle.spec.models) == {FP32, INT8}
+    assert len(bundle.models[INT8]) < len(bundle.models[FP32]) / 3
+    for name in (FP32, INT8):
+        assert bundle.metrics_of(name)["validation"]["images"] == 105
+        assert "reference" in bundle.metrics_of(name)
+        assert Predictor(bundle, model_file=name).warnings == ()
+    (first, *_) = bundle.golden
+    assert not np.array_equal(first.probabilities[FP32], first.probabilities[INT8])
+    assert first.tolerance == {FP32: 0.01, INT8: 0.05}
+    assert "| in 8-bit integers (`model.int8.onnx`) |" in bundle.card
+
+
+def test_the_figures_are_in_the_metrics(bundle: Bundle) -> None:
+    report = bundle.metrics["int8"]
+    (tried,) = report["tried"]
+    assert (report["accepted"], report["reason"], report["images"]) == (True, "", 105)
+    assert tried["settings"] == "per tensor, MinMax"
+    low, high = tried["net_loss_interval"]
+    assert low < tried["net_loss"] < high < 0.02
+    assert tried["agreement"] >= 0.98
+
+
+def test_its_metrics_are_those_of_the_file(bundle: Bundle, run: Path) -> None:
+    with (run / "catalog.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "valid"]
+    predictor = Predictor(bundle, model_file=INT8)
+    found = [predictor.predict((run.parent / "photos" / row["path"]).read_bytes()) for row in rows]
+    right = [
+        next(label.probability for label in prediction.ranked if label.label == row["label"])
+        for prediction, row in zip(found, rows, strict=True)
+    ]
+    assert predictor.metrics["validation"]["loss"] == pytest.approx(-np.log(right).mean(), abs=1e-5)
+
+
+def test_an_export_gives_the_same_bytes_and_can_leave_it_out(bundle: Bundle, run: Path) -> None:
+    cache = ("--cache", run.parent / "cache")
+    again = trainer("export", run, "--out", run.parent / "again", *cache)
+    assert again.exit_code == 0, again.stderr
+    assert read_bundle(run.parent / "again").models == bundle.models
+    without = trainer("export", run, "--out", run.parent / "without", "--int8", "off", *cache)
+    assert without.exit_code == 0, without.stderr
+    found = read_bundle(run.parent / "without")
+    assert found.models == {FP32: bundle.models[FP32]}
+    assert "int8" not in found.metrics
+    assert "8-bit" not in found.card
+
+
+def test_one_that_is_less_accurate_is_refused(doubtful: Exportable, tmp_path: Path) -> None:
+    """In the fixed order, and with the reason; the bundle has model.onnx alone."""
+    progress = RecordedProgress()
+    found = export_bundle(doubtful, tmp_path / "bundle", version="1", threads=1, progress=progress)
+    assert set(found.models) == {FP32}
+    report = found.metrics["int8"]
+    assert not report["accepted"]
+    assert [tried["settings"] for tried in report["tried"]] == [
+        *ORDER,
+        "per channel, MinMax, 1 layer in float",
+        "per channel, MinMax, 2 layers in float",
+    ]
+    assert report["reason"].startswith("none of 6 settings is as accurate as model.onnx; the best one: ")
+    assert f"no model.int8.onnx (the network in 8-bit integers): {report['reason']}" in progress.infos
+
+
+def test_too_few_validation_images_cannot_judge_it(tmp_path: Path) -> None:
+    """If they must, that is known before the training."""
+    photos = write_folder(tmp_path / "photos")
+    result = fit(photos, tmp_path / "run", "--epochs", "1")
+    (count,) = re.findall(r"(\d+) validation drawn", result.stderr)
+    reason = f"{count} validation images cannot exclude a loss of 2 points of accuracy; 96 can"
+    assert f"no model.int8.onnx (the network in 8-bit integers): {reason}\n" in result.stderr
+    assert read_bundle(tmp_path / "run" / "bundle").metrics["int8"]["reason"] == reason
+    required = fit(photos, tmp_path / "other", "--int8", "require")
+    assert f"error: --int8 require, but {reason}" in error_of(required)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_a_temperature_is_added_to_a_graph(task: str) -> None:
+    model = make_model(make_head(3), task=task)
+    pixels = load(make_image("red"), load_backbone("tiny").pixels).pixels
+    plain, softer = (
+        ort.InferenceSession(data, providers=["CPUExecutionProvider"]).run(["probabilities"], {"image": pixels[None]})
+        for data in (model, with_temperature(model, 2.0))
+    )
+    expected = np.sqrt(plain[0]) / (np.sqrt(plain[0]) + (np.sqrt(1 - plain[0]) if task == "multilabel" else 0))
+    if task == "classification":
+        expected = expected * 0 + np.sqrt(plain[0]) / np.sqrt(plain[0]).sum()
+    assert softer[0] == pytest.approx(expected, abs=1e-5)
+    assert with_temperature(model, 1.0) == model
