@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from service.bundle import canonical_json, golden, manifest, onnx_file
 from service.bundle.errors import BundleRefused
 from service.bundle.golden import GoldenImage
 from service.bundle.manifest import CHECKSUM, MANIFEST, FileEntry, Manifest
-from service.bundle.source import FolderSource, Source, ZipSource
+from service.bundle.source import FolderSource, Source, open_zip
 from service.bundle.spec import FP32, MODEL_FILES, Spec
 
 HEAD = "head.npy"
@@ -100,13 +99,10 @@ def _opened(path: Path) -> Iterator[Source]:
                 raise BundleRefused(_what_it_is(path))
             yield FolderSource(path)
         else:
-            with zipfile.ZipFile(path) as archive:
-                yield ZipSource(archive)
+            with open_zip(path) as source:
+                yield source
     except FileNotFoundError as error:
         raise BundleRefused(f"there is no bundle at {path}") from error
-    # zipfile raises NotImplementedError for patched data and strong encryption, which it cannot read.
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-        raise BundleRefused(f"{path} is neither a bundle folder nor a zip of one: {error}") from error
     except OSError as error:
         raise BundleRefused(f"{path} cannot be read: {error.strerror or error}") from error
 
