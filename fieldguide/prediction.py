@@ -16,6 +16,7 @@ from PIL import Image
 from service import prediction as service_prediction
 from service import predictor as service_predictor
 from service.bundle import read_bundle
+from service.choosing import choose_predictor
 from service.pixels import Picture, from_image
 from service.ui import notebook_html
 from service.ui.images import heatmap_url, jpeg_url
@@ -117,13 +118,19 @@ class Predictor(service_predictor.Predictor):
         return Prediction(**{field.name: getattr(prediction, field.name) for field in fields(prediction)})
 
 
-def load(bundle: str | os.PathLike[str]) -> Predictor:
+def load(bundle: str | os.PathLike[str], *, model: str = "auto") -> Predictor:
     """Load a bundle, a folder or a zip, and check it with its golden images.
 
+    Args:
+        bundle: The bundle.
+        model: Which of its model files: `fp32`; `int8`, the network in 8-bit integers; or `auto`: int8 if the bundle
+            has it, it agrees with its golden images here, and it is faster here. `model_file` of the result says
+            which one it is, and `model_reason` why.
+
     Raises:
-        BundleRefused: It is damaged, or not a bundle.
+        BundleRefused: It is damaged, or not a bundle, or has no usable model file of that name.
     """
-    return Predictor(read_bundle(Path(bundle)))
+    return choose_predictor(read_bundle(Path(bundle)), model=model, kind=Predictor)
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

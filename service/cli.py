@@ -58,6 +58,15 @@ BUNDLE = click.argument("bundle", type=click.Path())
 JSON = option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.  [default: off]")
 
 
+MODEL = option(
+    "--model",
+    type=click.Choice(["auto", "fp32", "int8"]),
+    default="auto",
+    show_default=True,
+    help="Which model file runs; auto: the one in 8-bit integers if the bundle has it and it is faster here.",
+)
+
+
 def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
     """Decorator: add a flag for every setting. `Settings.resolve` alone parses their values."""
     for setting in reversed([setting for setting in all_settings() if not setting.secret]):
@@ -151,17 +160,19 @@ def _exit_at_once(_number: int, _frame: FrameType | None) -> NoReturn:
     show_default=True,
     help="Classes to list for each image.",
 )
-def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int) -> None:
+@MODEL
+def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int, model: str) -> None:
     """Classify each IMAGE; - is standard input.
 
     If an image fails, the others are still classified, and the exit code is 1.
     """
     from service.batch import predict_files
     from service.bundle import read_bundle
+    from service.choosing import choose_predictor
     from service.predictor import Predictor
 
     with _bundle_errors():
-        predictor = Predictor(read_bundle(bundle))
+        predictor = choose_predictor(read_bundle(bundle), model=model, kind=Predictor)
     for warning in predictor.warnings:
         print_error(f"warning: {warning}")
     results = predict_files(images, predictor, top_k=top_k)
@@ -259,8 +270,11 @@ def verify(bundle: str, *, as_json: bool) -> None:
     type=click.FloatRange(min=0),
     help="Price of a GiB of memory for an hour.  [default: 0 if --core-hour is given]",
 )
+@MODEL
 @JSON
-def sizing(bundle: str, *, photos: tuple[str, ...], megapixels: float, as_json: bool, **options: Any) -> None:
+def sizing(
+    bundle: str, *, photos: tuple[str, ...], megapixels: float, model: str, as_json: bool, **options: Any
+) -> None:
     """Measure BUNDLE on this machine, and say how many cores and how much memory it needs for a number of photos.
 
     Decoding and inference are measured on one core, for a few seconds. Nothing else should run meanwhile. Prices are
@@ -282,7 +296,7 @@ def sizing(bundle: str, *, photos: tuple[str, ...], megapixels: float, as_json: 
     )
     try:
         with _bundle_errors():
-            report = sizing_report(bundle, demand, measurement=measurement, prices=prices)
+            report = sizing_report(bundle, demand, model=model, measurement=measurement, prices=prices)
     except ImageError as error:
         fail(f"a photo cannot be measured: {error}", code=EXIT_FAILED)
     if as_json:

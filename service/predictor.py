@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 
 from service.bundle import FP32, Bundle, BundleRefused, GoldenImage, Spec
-from service.pixels import Limits, Picture, UInt8Array, load
+from service.pixels import ImageError, Limits, Picture, PixelSpec, UInt8Array, load
 from service.prediction import Float32Array, Heatmap, Prediction, Ranking
 from service.tasks import TASKS
 
@@ -38,6 +38,7 @@ class Predictor:
     Attributes:
         spec: Task, classes and pixels.
         model_file: Which model file of the bundle runs.
+        model_reason: Why this one, in a few words.
         thresholds: Of this model file, see `ModelSpec`.
         name: Name of the bundle.
         version: Version of the bundle.
@@ -48,22 +49,33 @@ class Predictor:
         warnings: One line for each golden image whose pixels differ here.
     """
 
-    def __init__(self, bundle: Bundle, *, model_file: str = FP32, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        model_file: str = FP32,
+        model_reason: str = "it was asked for",
+        limits: Limits | None = None,
+        pictures: Sequence[Picture] | None = None,
+    ) -> None:
         """Load a model and check it with the bundle's golden images.
 
         Args:
             bundle: The bundle.
-            model_file: Which of its models to load.
+            model_file: Which of its models to load; `service.choosing` chooses one.
+            model_reason: Why this one, in a few words.
             limits: Limits on the size of images; by default those of the bundle.
+            pictures: The bundle's golden images if they are decoded already: what `decode_golden` returned.
 
         Raises:
             BundleRefused: If onnxruntime does not accept the model, its inputs or outputs do not follow the bundle
-                format, or it gives other probabilities for a golden image.
+                format, a golden image cannot be decoded, or the model gives other probabilities for it.
         """
         if model_file not in bundle.models:
             raise BundleRefused(bundle.left_aside.get(model_file, f"the bundle has no {model_file}"))
         self.spec: Spec = bundle.spec
         self.model_file = model_file
+        self.model_reason = model_reason
         self.thresholds = bundle.spec.models[model_file].thresholds
         self.name = bundle.manifest.name
         self.version = bundle.manifest.version
@@ -75,7 +87,9 @@ class Predictor:
         self._head = bundle.head
         self._session = _session(bundle.models[model_file], model_file)
         self._check_signature(model_file)
-        self.warnings = tuple(self._check_golden(bundle.golden, model_file))
+        self.warnings = tuple(
+            self._check_golden(bundle.golden, decode_golden(bundle) if pictures is None else pictures)
+        )
 
     @property
     def has_heatmaps(self) -> bool:
@@ -196,25 +210,24 @@ class Predictor:
         if self._head is not None and (kind != "tensor(float)" or len(shape) != 4 or shape[1] != self._head.shape[1]):
             raise BundleRefused(f"the features of {model_file} are not float32 [N, {self._head.shape[1]}, h, w]")
 
-    def _check_golden(self, images: tuple[GoldenImage, ...], model_file: str) -> Iterator[str]:
+    def _check_golden(self, images: Sequence[GoldenImage], pictures: Sequence[Picture]) -> Iterator[str]:
         """Yield a warning for each image whose pixels differ; raises BundleRefused for other probabilities."""
-        for image in images:
-            pixels, found = self._run_golden(image, model_file)
-            expected = image.probabilities[model_file]
+        name = self.model_file
+        for image, picture in zip(images, pictures, strict=True):
+            found = self._run_golden(image, picture)
+            expected = image.probabilities[name]
             difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else np.inf
-            if not difference <= image.tolerance[model_file]:  # NaN must fail too
+            if not difference <= image.tolerance[name]:  # NaN must fail too
                 raise BundleRefused(
-                    f"{image.path}: {model_file} is {difference:.3g} off the expected probabilities "
-                    f"(tolerance {image.tolerance[model_file]:.3g})"
+                    f"{image.path}: {name} is {difference:.3g} off the expected probabilities "
+                    f"(tolerance {image.tolerance[name]:.3g})"
                 )
-            if hashlib.sha256(pixels.tobytes()).hexdigest() != image.pixels_sha256:
+            if hashlib.sha256(picture.pixels.tobytes()).hexdigest() != image.pixels_sha256:
                 yield f"{image.path} decodes to other pixels than where the bundle was made (another decoder build)"
 
-    def _run_golden(self, image: GoldenImage, model_file: str) -> tuple[UInt8Array, Float32Array]:
-        """Run everything that a request can ask for; returns (pixels [H, W, 3], probabilities [K])."""
+    def _run_golden(self, image: GoldenImage, picture: Picture) -> Float32Array:
+        """Run everything that a request can ask for; returns the probabilities, float32 [K]."""
         try:
-            # The maker of the bundle made it, and its hash was checked: the limits on strangers' images do not apply.
-            picture = load(image.data, self.spec.pixels)
             batch = picture.pixels[np.newaxis]
             probabilities: Float32Array = self.probabilities(batch)[0]
             if self._head is not None:
@@ -222,8 +235,26 @@ class Predictor:
                 if not np.isfinite(heatmap.values).all():
                     raise ValueError("its heatmap is not finite")
         except Exception as error:  # onnxruntime's errors have no common base class
-            raise BundleRefused(f"{image.path}: {model_file} fails: {_reason(error)}") from error
-        return picture.pixels, probabilities
+            raise BundleRefused(f"{image.path}: {self.model_file} fails: {_reason(error)}") from error
+        return probabilities
+
+
+def decode_golden(bundle: Bundle) -> tuple[Picture, ...]:
+    """Decode the golden images of a bundle.
+
+    Its maker made them, and their hashes were checked: the limits on strangers' images do not apply.
+
+    Raises:
+        BundleRefused: One of them cannot be decoded.
+    """
+    return tuple(_decode_golden(image, bundle.spec.pixels) for image in bundle.golden)
+
+
+def _decode_golden(image: GoldenImage, spec: PixelSpec) -> Picture:
+    try:
+        return load(image.data, spec)
+    except ImageError as error:
+        raise BundleRefused(f"{image.path} cannot be decoded: {_reason(error)}") from error
 
 
 def _session(model: bytes, model_file: str) -> ort.InferenceSession:

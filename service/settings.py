@@ -26,6 +26,7 @@ _LINKED_SUFFIX, _LINKED = "_PORT", re.compile(r"[a-z]+://.*")
 _ON_OFF = ("on", "off")
 
 _ADDRESS = "Address and threads"
+_MODEL = "Model"
 _LIMITS = "Limits on images and requests"
 _CONNECTIONS = "Connections"
 _ACCESS = "Access"
@@ -33,7 +34,7 @@ _PROTOCOLS = "Protocols"
 _LIFE = "Start and stop"
 _LOGS = "Logs"
 # The order in which they are listed.
-SETTING_GROUPS = (_ADDRESS, _LIMITS, _CONNECTIONS, _ACCESS, _PROTOCOLS, _LIFE, _LOGS)
+SETTING_GROUPS = (_ADDRESS, _MODEL, _LIMITS, _CONNECTIONS, _ACCESS, _PROTOCOLS, _LIFE, _LOGS)
 
 
 class BadSetting(ValueError):
@@ -139,6 +140,12 @@ class Settings:
     port: int = _setting(8000, "Port to listen on; 0: any free port.", _ADDRESS, low=0, high=65535)
     threads: int = _setting(
         0, "Images that are processed in parallel (slots); 0: one per usable core.", _ADDRESS, low=0, high=1024
+    )
+    model: str = _setting(
+        "auto",
+        "Which model file runs; auto: the one in 8-bit integers if the bundle has it and it is faster here, else fp32.",
+        _MODEL,
+        choices=("auto", "fp32", "int8"),
     )
     max_body_bytes: int = _setting(20 * 1024 * 1024, "Longest request body (upload), bytes.", _LIMITS, low=1)
     max_pixels: int = _setting(0, "Most pixels of an image (width x height); 0: as in the bundle.", _LIMITS, low=0)

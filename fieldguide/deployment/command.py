@@ -114,7 +114,7 @@ def _needed_mib(bundle: Bundle, path: Path) -> int:
         raise click.UsageError("What the bundle needs can be measured only on Linux: give --memory, such as 1024.")
     limits = ServingLimits.of(Settings(), cores=1, max_pixels=bundle.spec.limits.max_pixels)
     limits = limits.at_most(max_upload_memory=CALM_UPLOADS_BYTES)
-    steps = math.ceil(bytes_needed(footprint_of(path), limits) / (MEMORY_STEP_MIB * 1024**2))
+    steps = math.ceil(bytes_needed(footprint_of(path, model="fp32"), limits) / (MEMORY_STEP_MIB * 1024**2))
     return steps * MEMORY_STEP_MIB
 
 

@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from service.bundle import read_bundle
+from service.bundle import INT8, read_bundle
+from service.choosing import choose_predictor
 from service.predictor import Predictor
 from service.sizing.needs import HOURS_PER_MONTH, HTTP_EFFICIENCY, Demand, Prices, size
 from service.sizing.speed import machine_name, make_photo, measure_speed
@@ -32,13 +33,14 @@ class Measurement:
 
 
 def sizing_report(
-    bundle: str | os.PathLike[str], demand: Demand, *, measurement: Measurement, prices: Prices | None
+    bundle: str | os.PathLike[str], demand: Demand, *, model: str, measurement: Measurement, prices: Prices | None
 ) -> dict[str, Any]:
     """Measure a bundle on this machine, and return everything as one JSON object. Linux only.
 
     Args:
         bundle: Path of a bundle, a folder or a zip.
         demand: What is asked of the service.
+        model: Which model file: auto, fp32 or int8.
         measurement: How to measure.
         prices: Prices; without them, `cost` is None.
 
@@ -46,10 +48,10 @@ def sizing_report(
         BundleRefused: If the bundle is bad.
         service.pixels.ImageError: A photo cannot be decoded.
     """
-    predictor = Predictor(read_bundle(bundle))
+    predictor = choose_predictor(read_bundle(bundle), model=model, kind=Predictor)
     photos = measurement.photos or [make_photo(measurement.megapixels)]
     speed = measure_speed(predictor, photos, seconds=measurement.seconds)
-    footprint = footprint_of(bundle)
+    footprint = footprint_of(bundle, model="int8" if predictor.model_file == INT8 else "fp32")
     sizing = size(demand, speed, footprint, max_pixels=predictor.limits.max_pixels)
     cost = None
     if prices is not None:
@@ -57,7 +59,10 @@ def sizing_report(
         thousands_per_month = demand.photos_per_s * 3.6 * HOURS_PER_MONTH
         cost = {**dataclasses.asdict(prices), "per_month": per_month, "per_1000": per_month / thousands_per_month}
     return {
-        "bundle": {"name": predictor.name, "version": predictor.version, "digest": predictor.digest},
+        "bundle": {
+            **{"name": predictor.name, "version": predictor.version, "digest": predictor.digest},
+            **{"model_file": predictor.model_file, "model_reason": predictor.model_reason},
+        },
         "machine": machine_name(),
         "photos": f"{len(photos)} of your own" if measurement.photos else "generated",
         "demand": dataclasses.asdict(demand),
@@ -75,6 +80,7 @@ def sizing_lines(report: Mapping[str, Any]) -> Iterator[str]:
     each = f"{sizing['instances']} x " if sizing["instances"] > 1 else ""
     facts = {
         "bundle": f"{report['bundle']['name']}, version {report['bundle']['version']}",
+        "model": f"{report['bundle']['model_file']}: {report['bundle']['model_reason']}",
         "measured on": f"{report['machine']}, one core",
         "photos": f"{report['photos']}, {speed['megapixels']:.1f} megapixels, {speed['photo_bytes'] / 1e6:.1f} MB",
         "one photo": f"{speed['decode_ms']:.1f} ms to decode, {speed['infer_ms']:.1f} ms inference",

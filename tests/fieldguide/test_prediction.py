@@ -14,7 +14,7 @@ import fieldguide
 from service.bundle import read_bundle
 from service.pixels import UndecodableImage, UnsupportedImage
 from service.predictor import Predictor
-from tests.support.bundles import make_image
+from tests.support.bundles import make_image, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +130,15 @@ def test_how_a_prediction_and_a_predictor_read(predictor: fieldguide.Predictor, 
     text = repr(predictor.predict(photo))
     assert text.startswith("Prediction('green' 0.")
     assert text.count(",") == 2
+
+
+def test_a_model_file_can_be_chosen(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "b", with_int8=True)
+    for model, file in (("fp32", "model.onnx"), ("int8", "model.int8.onnx")):
+        predictor = fieldguide.load(bundle, model=model)
+        assert (predictor.model_file, predictor.model_reason) == (file, "it was asked for")
+    with pytest.raises(ValueError, match="must be one of auto, fp32, int8"):
+        fieldguide.load(bundle, model="int4")
 
 
 def test_a_prediction_shows_itself_in_a_notebook(predictor: fieldguide.Predictor, photo: Path) -> None:

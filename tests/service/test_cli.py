@@ -20,6 +20,7 @@ import pytest
 from service.bundle import read_bundle
 from service.bundle.places import BUNDLE_PLACES
 from service.settings import all_settings
+from tests.service.bundle.helpers import edited
 from tests.support.bundles import (
     COLOURS,
     make_files,
@@ -187,6 +188,19 @@ def test_verify_shows_warnings(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stderr.startswith("warning: model.onnx: golden/0.jpeg decodes to other pixels")
     assert len(json.loads(run("verify", path, "--json").stdout)["warnings"]) == 1
+
+
+def test_a_model_file_can_be_chosen(tmp_path: Path, photos: list[Path], plain_path: Path) -> None:
+    thresholds = edited("spec.json", lambda spec: spec["models"]["model.int8.onnx"].update(threshold=1.0))
+    bundle = write_tiny_bundle(tmp_path / "b", with_int8=True, replace=thresholds)
+    for model, expected in (("fp32", "red"), ("int8", None)):
+        found = json.loads(run("predict", bundle, photos[0], "--json", "--model", model).stdout)
+        assert found["images"][0]["label"] == expected
+    done = run("sizing", bundle, "--seconds", "0", "--photo", photos[0], "--model", "int8")
+    assert "model       model.int8.onnx: it was asked for\n" in done.stdout
+    missing = run("predict", plain_path, photos[0], "--model", "int8")
+    assert missing.returncode == 3
+    assert "model.int8.onnx was asked for and cannot be used: the bundle has no model.int8.onnx" in missing.stderr
 
 
 def test_sizing(bundle_path: Path, photos: list[Path]) -> None:

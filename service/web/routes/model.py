@@ -31,6 +31,7 @@ class ModelDetailsResponse(TypedDict):
     task: Task
     classes: Annotated[list[str], {"description": "in the order of the model's output"}]
     model_file: Annotated[str, {"description": "the file of the bundle that runs"}]
+    model_reason: Annotated[str, {"description": "why this file runs, and not another one"}]
     thresholds: Annotated[
         list[float],
         {"description": "classification: one, and no label below it; multilabel: one for each class"},
@@ -72,6 +73,7 @@ class ModelHandler:
             "task": predictor.spec.task,
             "classes": list(predictor.spec.classes),
             "model_file": predictor.model_file,
+            "model_reason": predictor.model_reason,
             "thresholds": list(predictor.thresholds),
             "pixels": predictor.spec.pixels.to_json(),
             "heatmaps": predictor.has_heatmaps,

@@ -14,7 +14,7 @@ from service.predictor import Predictor
 from service.web.server import allocator
 
 # The whole service is imported, as when it serves.
-_MEASURE = "import sys; from service.web.server.footprint import print_footprint; print_footprint(sys.argv[1])"
+_MEASURE = "import sys; from service.web.server.footprint import print_footprint; print_footprint(*sys.argv[1:])"
 
 
 def measure_footprint(predictor: Predictor) -> Footprint:
@@ -35,24 +35,25 @@ def measure_footprint(predictor: Predictor) -> Footprint:
     return Footprint(service_bytes=at_rest["VmRSS"], activations_bytes=activations_bytes)
 
 
-def footprint_of(bundle: str | os.PathLike[str]) -> Footprint:
+def footprint_of(bundle: str | os.PathLike[str], *, model: str) -> Footprint:
     """Measure the service with a bundle in a process of its own, which loads it and ends. Linux only.
 
     Args:
         bundle: Path of a bundle that was read without errors.
+        model: Which of its model files: fp32 or int8.
     """
-    command = [sys.executable, "-c", _MEASURE, os.fspath(bundle)]
+    command = [sys.executable, "-c", _MEASURE, os.fspath(bundle), model]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return Footprint(**json.loads(done.stdout))
 
 
-def print_footprint(bundle: str) -> None:
+def print_footprint(bundle: str, model: str) -> None:
     """Load a bundle as the service does, and print what it takes as a JSON object."""
     from service.settings import Settings
     from service.web.server.process import load_predictor
 
     allocator.return_large_blocks()
-    predictor = load_predictor(bundle, settings=Settings())
+    predictor = load_predictor(bundle, settings=Settings(model=model))
     print(json.dumps(dataclasses.asdict(measure_footprint(predictor))))  # noqa: T201  (read by `footprint_of`)
 
 

@@ -18,6 +18,7 @@ from types import FrameType
 import uvicorn
 
 from service.bundle import read_bundle
+from service.choosing import choose_predictor
 from service.cores import open_files_limit, usable_cores
 from service.predictor import Predictor
 from service.settings import Settings
@@ -115,10 +116,11 @@ def load_predictor(bundle: str | os.PathLike[str], *, settings: Settings) -> Pre
     content = read_bundle(bundle)
     overrides = {"max_pixels": settings.max_pixels, "max_side_ratio": settings.max_side_ratio}
     limits = dataclasses.replace(content.spec.limits, **{name: value for name, value in overrides.items() if value})
-    predictor = Predictor(content, limits=limits)
+    predictor = choose_predictor(content, model=settings.model, kind=Predictor, limits=limits)
     for warning in predictor.warnings:
         _logger.warning("%s", warning)
     _logger.info("%s version %s, %s, is verified", predictor.name, predictor.version, predictor.digest)
+    _logger.info("%s runs: %s", predictor.model_file, predictor.model_reason)
     return predictor
 
 

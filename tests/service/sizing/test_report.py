@@ -17,7 +17,9 @@ DEMAND = Demand(photos_per_s=2000, utilization=0.5, cores_per_instance=4)
 
 def test_a_report_has_every_figure(bundle_path: Path) -> None:
     prices = Prices(core_hour=0.04, gib_hour=0.005)
-    report = sizing_report(bundle_path, DEMAND, measurement=Measurement(megapixels=0.5, seconds=0.1), prices=prices)
+    report = sizing_report(
+        bundle_path, DEMAND, model="fp32", measurement=Measurement(megapixels=0.5, seconds=0.1), prices=prices
+    )
     assert json.loads(json.dumps(report)) == report
     assert report["bundle"]["digest"] == read_bundle(bundle_path).digest
     assert report["photos"] == "generated"
@@ -32,7 +34,7 @@ def test_a_report_has_every_figure(bundle_path: Path) -> None:
 def test_the_table(tmp_path: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "b", name="bears")
     measurement = Measurement(photos=[make_image(size=(2000, 1500))], seconds=0)
-    report = sizing_report(bundle, DEMAND, measurement=measurement, prices=None)
+    report = sizing_report(bundle, DEMAND, model="auto", measurement=measurement, prices=None)
     text = "\n".join(sizing_lines({**report, "machine": "A\x1b, 2 usable cores"}))
     assert "\x1b" not in text
     assert "bundle      bears, version 1\n" in text

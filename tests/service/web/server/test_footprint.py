@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux repo
 
 
 def test_the_footprint_is_the_memory_of_a_real_service(bundle_path: Path) -> None:
-    found = footprint_of(bundle_path)
+    found = footprint_of(bundle_path, model="fp32")
     with RunningServer(bundle_path) as server:
         resident = process_usage(server.process.pid).resident_bytes
     assert found.service_bytes == pytest.approx(resident, rel=0.1)
@@ -26,5 +26,7 @@ def test_a_larger_network_needs_more_for_an_image(tmp_path: Path, bundle_path: P
 
     large = write_tiny_bundle(tmp_path / "large", pixels=PixelSpec(size=1024, resize_short=1024))
     bytes_of_floats = 4 * 3 * 1024 * 1024
-    more = footprint_of(large).activations_bytes - footprint_of(bundle_path).activations_bytes
+    more = (
+        footprint_of(large, model="fp32").activations_bytes - footprint_of(bundle_path, model="fp32").activations_bytes
+    )
     assert more > bytes_of_floats
