@@ -211,8 +211,9 @@ class Run:
 
     def export(
         self,
-        out: StrPath,
+        out: StrPath | None = None,
         *,
+        oci: StrPath | None = None,
         name: str = "",
         version: str | int = "1",
         golden: str | None = None,
@@ -223,10 +224,11 @@ class Run:
         cache_max: str | int | None = None,
         progress: bool = True,
     ) -> Path:
-        """Write a bundle from the best weights, and return its path.
+        """Write a bundle from the best weights, and return its path: `out`, or without it `oci`.
 
         Args:
-            out: New folder or .zip.
+            out: New folder or .zip; None: only `oci` is written.
+            oci: New folder for an OCI image layout with the bundle under /models; None: none is written.
             name: Of the bundle; empty: the run's.
             version: Of the bundle.
             golden: Images that the service checks at every start: synthetic or validation; None: as the recipe says.
@@ -240,10 +242,11 @@ class Run:
 
         Raises:
             TrainerError: The run has no weights yet, its images have changed, or the bundle did not pass its checks.
-            FileExistsError: `out` exists already.
+            FileExistsError: `out` or `oci` exists already.
         """
         options = ExportOptions(
-            out=Path(out),
+            out=optional_path(out),
+            oci=optional_path(oci),
             name=name,
             version=str(version),
             golden=golden,
@@ -253,7 +256,9 @@ class Run:
         )
         with call_environment(device="cpu", cache=cache, cache_max=cache_max, progress=progress) as environment:
             export_run(self._folder.path, options, environment)
-        return Path(out)
+        place = options.out or options.oci
+        assert place is not None  # else export_run raised
+        return place
 
     @cached_property
     def _bundle(self) -> Bundle:

@@ -6,7 +6,8 @@ import os
 import secrets
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from service.bundle.manifest import CHECKSUM, MANIFEST, REQUIRED_FILES, FileEntry, Manifest, check_path, checksum_line
@@ -63,15 +64,40 @@ def write_bundle(
     manifest = listed.encode()
     checksum = checksum_line(manifest)
     everything = {**files, MANIFEST: manifest, CHECKSUM: checksum}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
-    try:
+    with _put_in_place(path) as temporary:
         if path.suffix == ".zip":
             _write_zip(temporary, everything)
         else:
             _write_folder(temporary, everything)
         if check is not None:
             check(temporary)
+    return f"sha256:{checksum.split()[0].decode()}"
+
+
+def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write files as a new folder, completely or not at all.
+
+    Args:
+        target: Path of the folder; it must not exist.
+        files: Path in it -> bytes.
+
+    Raises:
+        FileExistsError: The target exists.
+        OSError: The disk is full or not writable.
+    """
+    if os.path.lexists(target):
+        raise FileExistsError(f"{target} already exists")
+    with _put_in_place(target) as temporary:
+        _write_folder(temporary, files)
+
+
+@contextmanager
+def _put_in_place(path: Path) -> Iterator[Path]:
+    """A new path beside `path`, which is renamed to it at the end of the block, or removed if the block raises."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
+    try:
+        yield temporary
         temporary.rename(path)
     except BaseException:
         if temporary.is_dir():
@@ -80,7 +106,6 @@ def write_bundle(
             temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
-    return f"sha256:{checksum.split()[0].decode()}"
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

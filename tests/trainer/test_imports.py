@@ -88,7 +88,7 @@ LAYERS = {
     ),
     "trainer.export": (
         *("exportable", "limits_of_use", "draft", "graph", "int8", "int8_choice", "golden", "metrics", "parity"),
-        *("card", "export"),
+        *("card", "origin", "oci", "place", "export"),
     ),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),

@@ -304,7 +304,14 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
 
 @main.command(short_help="Write the bundle of a run again, as a folder or .zip.", cls=SectionedCommand)
 @RUN
-@option("--out", metavar="BUNDLE", type=click.Path(path_type=Path), required=True, help="Folder or .zip.")
+@option("--out", metavar="BUNDLE", type=click.Path(path_type=Path), help="Folder or .zip.  [default: only --oci]")
+@option(
+    "--oci",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="New folder for an OCI image layout with the bundle under /models, for registries and image volumes.  "
+    "[default: none is written]",
+)
 @option("--name", default="", help="Of the bundle.  [default: that of RUN]")
 @option("--version", default="1", show_default=True, help="Of the bundle.")
 @option(
@@ -333,7 +340,7 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
 def export(
     run: Path, threads: int | None, cache: Path | None, cache_max: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Write a bundle, folder or .zip, from the best weights of RUN."""
+    """Write a bundle from the best weights of RUN: a folder or .zip (--out), an OCI image layout (--oci), or both."""
     with clear_errors():
         from service.bundle import FP32
         from trainer.run import ExportOptions, export_run
@@ -341,8 +348,15 @@ def export(
         with _environment(device="cpu", threads=threads, cache=cache, cache_max=cache_max) as environment:
             bundle = export_run(run, ExportOptions(**options), environment)
     metrics = bundle.metrics_of(FP32).get("validation")
-    value = {"bundle": str(options["out"]), "digest": bundle.digest, "validation": metrics}
-    print_result(value, f"{options['out']}\n{bundle.digest}\n{metrics_text('validation', metrics)}", as_json)
+    places = {name: str(options[name]) for name in ("out", "oci") if options[name] is not None}
+    value = {
+        "bundle": places.get("out"),
+        "oci": places.get("oci"),
+        "digest": bundle.digest,
+        "validation": metrics,
+    }
+    text = "\n".join([*places.values(), bundle.digest, metrics_text("validation", metrics)])
+    print_result(value, text, as_json)
 
 
 def _environment(

@@ -27,7 +27,9 @@ _PYTHON_CODE = re.compile(rf"""`(\w+\((?:{_STRING}|[^`'"\n])*\)|[^`\n]+)`""")  #
 _COMMANDS = frozenset(
     {"check", "download", "evaluate", "export", "fit", "lr_find", "report", "resume", "sample", "search"}
 )
-_PARAMETERS = frozenset({"cache", "cache_max", "device", "lr", "out", "recipe", "root", "threads"}) | {*option_keys()}
+_PARAMETERS = frozenset({"cache", "cache_max", "device", "lr", "oci", "out", "recipe", "root", "threads"}) | {
+    *option_keys()
+}
 _PARAMETERS |= {"kinds", "max_fraction", "quarantine", "undo"}  # of `check`
 _PARAMETERS |= {  # of `download` and `search`
     *("allow_private", "api", "contact", "count", "credentials", "ignore_robots_txt", "ignore_x_robots_tag", "label"),

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 import io
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import torch
 
-import service
 from service.bundle import (
     FP32,
     INT8,
@@ -36,6 +32,7 @@ from trainer.export.golden import make_golden, require_golden, synthetic_images,
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
 from trainer.export.int8_choice import choose_int8, require_judgeable
 from trainer.export.metrics import drift_reference, predict_files
+from trainer.export.origin import created_now, producer
 from trainer.export.parity import check_parity, compared_images
 from trainer.model import Classifier
 from trainer.progress import Progress
@@ -75,6 +72,7 @@ def export_bundle(
         OSError: An image cannot be read, or the bundle cannot be written. As after every other error, no part of a
             bundle is left behind.
     """
+    created = created_now()
     progress.start("export", compared_images(len(trained.checked)))
     catalog, size = trained.catalog, trained.pixels.size
     files = [catalog.file_of(row) for row in catalog.split("valid")]
@@ -109,7 +107,6 @@ def export_bundle(
     golden_images = make_golden(images, predictors)
 
     name = trained.recipe.name
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     card = render_card(trained, version=version, created=created, spec=spec, metrics=metrics)
     contents = {
         "spec.json": canonical_json.dumps(spec.to_json()),
@@ -122,7 +119,7 @@ def export_bundle(
     }
     try:
         write_bundle(
-            target, contents, name=name, version=version, created=created, producer=_producer(), check=_check_loads
+            target, contents, name=name, version=version, created=created, producer=producer(), check=_check_loads
         )
     except BundleRefused as error:
         raise ExportError(f"no bundle was written: it did not pass its own checks: {error}") from error
@@ -182,12 +179,3 @@ def _npy_bytes(array: npt.NDArray[np.float32]) -> bytes:
     file = io.BytesIO()
     np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
     return file.getvalue()
-
-
-def _producer() -> dict[str, str]:
-    return {
-        "fieldguide": service.__version__,
-        "onnxruntime": onnxruntime.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
