@@ -16,7 +16,7 @@ from service.bundle import FP32, INT8, Bundle, read_bundle
 from service.pixels import load
 from service.predictor import Predictor
 from tests.support.bundles import make_head, make_image, make_model
-from tests.support.photos import draw, write_folder
+from tests.support.photos import draw, write_folder, write_tagged_csv
 from tests.support.trainer import error_of, fit, trainer
 from tests.support.training import RecordedProgress
 from trainer.catalog import read_catalog
@@ -189,3 +189,13 @@ def test_a_temperature_is_added_to_a_graph(task: str) -> None:
         expected = expected * 0 + np.sqrt(plain[0]) / np.sqrt(plain[0]).sum()
     assert softer[0] == pytest.approx(expected, abs=1e-5)
     assert with_temperature(model, 1.0) == model
+
+
+def test_a_multilabel_file_has_thresholds_of_its_own(tmp_path: Path) -> None:
+    table = write_tagged_csv(tmp_path / "tagged", images=240)
+    columns = ("--label-column", "tags", "--label-delimiter", ";", "--valid-fraction", "0.5")
+    result = fit(table, tmp_path / "run", *columns, "--int8", "require")
+    assert result.exit_code == 0, result.stderr
+    models = read_bundle(tmp_path / "run" / "bundle").spec.models
+    assert models[FP32].thresholds == pytest.approx(models[INT8].thresholds, abs=0.05)
+    assert models[FP32].thresholds != models[INT8].thresholds
