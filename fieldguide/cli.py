@@ -28,6 +28,7 @@ _TRAINER = (
     "evaluate",
     "report",
     "export",
+    "import",
     "cache",
 )
 _SERVICE = ("serve", "predict", "verify", "sizing")

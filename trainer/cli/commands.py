@@ -19,6 +19,7 @@ from trainer.cli.cache import cache_command
 from trainer.cli.check import check
 from trainer.cli.download import download
 from trainer.cli.exit import as_command_line, clear_errors
+from trainer.cli.import_model import import_command
 from trainer.cli.options import (
     AS_JSON,
     CACHE,
@@ -34,7 +35,16 @@ from trainer.cli.options import (
     given_options,
     recipe_options,
 )
-from trainer.cli.output import evaluation_json, evaluation_text, fit_json, fit_text, metrics_text, print_result, written
+from trainer.cli.output import (
+    bundle_result,
+    evaluation_json,
+    evaluation_text,
+    fit_json,
+    fit_text,
+    metrics_text,
+    print_result,
+    written,
+)
 from trainer.cli.search import search
 from trainer.cli.show import show
 from trainer.command_line import command_line
@@ -348,15 +358,7 @@ def export(
         with _environment(device="cpu", threads=threads, cache=cache, cache_max=cache_max) as environment:
             bundle = export_run(run, ExportOptions(**options), environment)
     metrics = bundle.metrics_of(FP32).get("validation")
-    places = {name: str(options[name]) for name in ("out", "oci") if options[name] is not None}
-    value = {
-        "bundle": places.get("out"),
-        "oci": places.get("oci"),
-        "digest": bundle.digest,
-        "validation": metrics,
-    }
-    text = "\n".join([*places.values(), bundle.digest, metrics_text("validation", metrics)])
-    print_result(value, text, as_json)
+    print_result(*bundle_result(bundle, options, metrics_text("validation", metrics)), as_json)
 
 
 def _environment(
@@ -378,5 +380,6 @@ def _print_warning(line: str) -> None:
     print_error(as_command_line(line))
 
 
+main.add_command(import_command)
 main.add_command(show)
 main.add_command(cache_command)

@@ -11,7 +11,7 @@ from service.bundle import GoldenImage, read_bundle
 from tests.support.photos import draw
 from tests.support.runs import tree
 from tests.support.trainer import error_of, fit, trainer
-from trainer.export import export
+from trainer.export import writing
 from trainer.export.golden import make_golden
 
 
@@ -41,7 +41,7 @@ def test_a_bundle_that_does_not_pass_its_own_checks_is_not_left_behind(
             for image in found
         ]
 
-    monkeypatch.setattr(export, "make_golden", wrong_golden)
+    monkeypatch.setattr(writing, "make_golden", wrong_golden)
     before = sorted(tmp_path.rglob("*"))
     for target in ("bundle", "bundle.zip"):
         result = trainer("export", run, "--out", tmp_path / target, "--cache", cache)
