@@ -31,7 +31,7 @@ _TRAINER = (
     "import",
     "cache",
 )
-_SERVICE = ("serve", "predict", "verify", "sizing")
+_SERVICE = ("serve", "predict", "verify", "sign", "sizing")
 
 
 class _Fieldguide(Program):

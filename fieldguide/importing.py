@@ -39,6 +39,7 @@ def import_model(
     name: str = "",
     version: str | int = "1",
     limits_of_use: str = "",
+    sign_key: StrPath | None = None,
     threads: int | None = None,
     progress: bool = True,
 ) -> Path:
@@ -69,6 +70,7 @@ def import_model(
         name: Of the bundle; empty: that of the file.
         version: Of the bundle.
         limits_of_use: What the model must not be used for, or where it fails, a text a line.
+        sign_key: Private key (Ed25519, PEM) that signs the bundle; None: it is not signed.
         threads: Number of threads that decode and predict; None: one for each core.
         progress: Whether to show progress.
 
@@ -102,6 +104,7 @@ def import_model(
         name=name,
         version=str(version),
         limits_of_use=limits_of_use,
+        sign_key=optional_path(sign_key),
     )
     with show_progress(wanted=progress) as shown:
         trainer.run.import_model(options, threads=usable_threads(threads), progress=shown)

@@ -219,6 +219,7 @@ class Run:
         golden: str | None = None,
         int8: str | None = None,
         limits_of_use: str | None = None,
+        sign_key: StrPath | None = None,
         root: StrPath | None = None,
         cache: StrPath | None = None,
         cache_max: str | int | None = None,
@@ -235,6 +236,7 @@ class Run:
             int8: Whether to export in 8-bit integers, too: auto, off or require; None: as the recipe says.
             limits_of_use: What the model must not be used for, or where it fails, a text a line; None: as the recipe
                 says.
+            sign_key: Private key (Ed25519, PEM) that signs the bundle; None: it is not signed.
             root: Folder of the images, if they were moved.
             cache: Folder of decoded images; None: FIELDGUIDE_CACHE, else ~/.cache/fieldguide.
             cache_max: Largest size of that folder, as for `fit`.
@@ -252,6 +254,7 @@ class Run:
             golden=golden,
             int8=int8,
             limits_of_use=limits_of_use,
+            sign_key=optional_path(sign_key),
             root=optional_path(root),
         )
         with call_environment(device="cpu", cache=cache, cache_max=cache_max, progress=progress) as environment:

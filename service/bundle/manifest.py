@@ -16,6 +16,7 @@ from service.bundle.errors import BundleRefused
 FORMAT = 2  # the only one that is read: no release wrote another
 MANIFEST = "manifest.json"
 CHECKSUM = "manifest.sha256"
+SIGNATURE = "manifest.sig"
 REQUIRED_FILES = ("spec.json", "model.onnx", "golden/golden.json", "metrics.json", "card.md")
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_BUNDLE_BYTES = 2 * 1024**3  # of all listed files
@@ -109,7 +110,7 @@ def _manifest(value: Mapping[str, Any]) -> Manifest:
     texts = {name: canonical_json.member(value, name, str, MANIFEST) for name in ("name", "version", "created")}
     entries = canonical_json.member(value, "files", dict, MANIFEST)
     files = {check_path(path): _entry(path, entries) for path in entries}
-    for path in (MANIFEST, CHECKSUM):
+    for path in (MANIFEST, CHECKSUM, SIGNATURE):
         if path in files:
             raise BundleRefused(f"{MANIFEST}: {path} must not be listed")
     for path in REQUIRED_FILES:

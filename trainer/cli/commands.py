@@ -31,6 +31,7 @@ from trainer.cli.options import (
     NEW_RUN,
     OPTION_SYNONYMS,
     RUN,
+    SIGN_KEY,
     THREADS,
     given_options,
     recipe_options,
@@ -342,6 +343,7 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
     help="What the model must not be used for, or where it fails, for the card and /v1/model; a line is a text.  "
     "[default: as RUN's recipe says]",
 )
+@SIGN_KEY
 @MOVED_ROOT
 @THREADS
 @CACHE

@@ -9,7 +9,7 @@ import click
 
 from service.console import SectionedCommand, option
 from trainer.cli.exit import as_command_line, clear_errors
-from trainer.cli.options import AS_JSON, THREADS
+from trainer.cli.options import AS_JSON, SIGN_KEY, THREADS
 from trainer.cli.output import bundle_result, metrics_text, print_result
 
 _MODEL, _PIXELS, _DATA, _BUNDLE = "The model", "How its images are prepared", "Images to measure it on", "The bundle"
@@ -20,7 +20,7 @@ _NOT_MEASURED = (
 # Options that are fields of ImportOptions.
 _AS_THEY_ARE = (
     *("out", "oci", "backbone", "classes", "task", "layout", "outputs"),
-    *("name", "version", "limits_of_use"),
+    *("name", "version", "limits_of_use", "sign_key"),
 )
 _EXAMPLES = """\b
 Examples:
@@ -162,6 +162,7 @@ class _Triple(click.ParamType[tuple[float, float, float]]):
     default="",
     help="What the model must not be used for, or where it fails; a line is a text.  [default: none]",
 )
+@SIGN_KEY
 @THREADS
 @AS_JSON
 def import_command(weights: Path, threads: int | None, as_json: bool, **options: Any) -> None:

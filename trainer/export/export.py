@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from service.bundle import FP32, INT8, Bundle, onnx_file
+from service.bundle import FP32, INT8, Bundle, SigningKey, onnx_file
 from service.predictor import Predictor
 from trainer.catalog import Catalog
 from trainer.errors import ExportError
@@ -38,6 +38,7 @@ def export_bundle(
     version: str,
     threads: int,
     progress: Progress,
+    key: SigningKey | None = None,
 ) -> Bundle:
     """Write a bundle, a folder or a zip, and read it back.
 
@@ -49,6 +50,7 @@ def export_bundle(
         version: Version of the bundle, written into its manifest.
         threads: Number of images that are decoded and predicted at the same time.
         progress: Shows the stages.
+        key: Signs the bundle; None: it is not signed.
 
     Returns:
         The bundle as it was read back from `target`.
@@ -99,7 +101,7 @@ def export_bundle(
         metrics=metrics,
         card=render_card(trained, version=version, created=created, spec=spec, metrics=metrics),
     )
-    return write_checked(target, parts, name=trained.recipe.name, version=version, created=created)
+    return write_checked(target, parts, name=trained.recipe.name, version=version, created=created, key=key)
 
 
 def _calibrate(classifier: Classifier, trained: Exportable) -> Calibration:

@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.bundle import FP32, Bundle, BundleRefused, Spec, canonical_json, golden, read_bundle, write_bundle
+from service.bundle import (
+    FP32,
+    Bundle,
+    BundleRefused,
+    SigningKey,
+    Spec,
+    canonical_json,
+    golden,
+    read_bundle,
+    write_bundle,
+)
 from service.predictor import Predictor
 from trainer.errors import ExportError
 from trainer.export.draft import ModelDraft, draft_predictor
@@ -38,7 +48,9 @@ class BundleParts:
     card: str
 
 
-def write_checked(target: Path, parts: BundleParts, *, name: str, version: str, created: str) -> Bundle:
+def write_checked(
+    target: Path, parts: BundleParts, *, name: str, version: str, created: str, key: SigningKey | None = None
+) -> Bundle:
     """Write a bundle, a folder or a zip, and read it back.
 
     Args:
@@ -47,6 +59,7 @@ def write_checked(target: Path, parts: BundleParts, *, name: str, version: str, 
         name: Of the bundle.
         version: Of the bundle.
         created: ISO 8601 time.
+        key: Signs it; None: it is not signed.
 
     Raises:
         ExportError: The bundle does not pass its own checks.
@@ -66,7 +79,14 @@ def write_checked(target: Path, parts: BundleParts, *, name: str, version: str, 
     }
     try:
         write_bundle(
-            target, contents, name=name, version=version, created=created, producer=producer(), check=_check_loads
+            target,
+            contents,
+            name=name,
+            version=version,
+            created=created,
+            producer=producer(),
+            check=_check_loads,
+            sign=None if key is None else key.sign,
         )
     except BundleRefused as error:
         raise ExportError(f"no bundle was written: it did not pass its own checks: {error}") from error

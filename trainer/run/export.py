@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.bundle import Bundle
+from service.bundle import Bundle, SigningKey
 from trainer.data import prepare_export
 from trainer.errors import RunError
 from trainer.export import Exportable, export_bundle
@@ -32,6 +32,7 @@ class ExportOptions:
         int8: Whether to export in 8-bit integers, too: auto, off or require; None: as the run's recipe says.
         limits_of_use: What the model must not be used for, a text a line; None: as the run's recipe says.
         root: Folder of the images, if they were moved.
+        sign_key: Private key (Ed25519, PEM) that signs the bundle; None: it is not signed.
     """
 
     out: Path | None = None
@@ -42,6 +43,7 @@ class ExportOptions:
     int8: str | None = None
     limits_of_use: str | None = None
     root: Path | None = None
+    sign_key: Path | None = None
 
 
 def export_run(path: Path, options: ExportOptions, environment: Environment) -> Bundle:
@@ -51,9 +53,11 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
         RunError: The run has no weights yet, or its images have changed.
         CatalogError: The images are not there any more.
         ExportError: The bundle did not pass its checks.
+        KeyUnusable: `sign_key` cannot be used.
         FileExistsError: `out` or `oci` exists.
     """
     require_places(options.out, options.oci)
+    key = None if options.sign_key is None else SigningKey(options.sign_key)
     run = RunFolder(path)
     recipe = run.read_recipe()
     run.require(run.catalog, run.best, run.last)
@@ -77,7 +81,12 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
     )
     with bundle_place(options.out, oci=options.oci) as place:
         return export_bundle(
-            trained, place, version=options.version, threads=environment.threads, progress=environment.progress
+            trained,
+            place,
+            version=options.version,
+            threads=environment.threads,
+            progress=environment.progress,
+            key=key,
         )
 
 

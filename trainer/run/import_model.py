@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.bundle import FP32, Bundle, ModelSpec, Spec, onnx_file
+from service.bundle import FP32, Bundle, ModelSpec, SigningKey, Spec, onnx_file
 from service.bundle.spec import Task
 from service.inputs import first_few, read_bytes
 from service.pixels import ImageError, PixelSpec, UInt8Array, load
@@ -78,11 +78,13 @@ def import_model(options: ImportOptions, *, threads: int, progress: Progress) ->
         WeightsError: The file does not hold the weights of the backbone.
         CatalogError: The images cannot be used.
         ExportError: The bundle does not predict what the model predicts, or did not pass its checks.
+        KeyUnusable: `sign_key` cannot be used.
         FileExistsError: `out` or `oci` exists.
         OSError: A file cannot be read or written.
     """
     require_places(options.out, options.oci)
     created = created_now()
+    key = None if options.sign_key is None else SigningKey(options.sign_key)
     imported = (_import_onnx if options.weights.suffix.lower() == ONNX_SUFFIX else _import_weights)(options)
     onnx_file.check(imported.draft.data, FP32)
     catalog = None if options.data is None else _read_data(options.data, options.task, imported.classes)
@@ -116,7 +118,7 @@ def import_model(options: ImportOptions, *, threads: int, progress: Progress) ->
         ),
     )
     with bundle_place(options.out, oci=options.oci) as place:
-        return write_checked(place, parts, name=name, version=options.version, created=created)
+        return write_checked(place, parts, name=name, version=options.version, created=created, key=key)
 
 
 def _import_weights(options: ImportOptions) -> _Imported:

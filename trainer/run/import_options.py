@@ -55,6 +55,7 @@ class ImportOptions:
         name: Of the bundle; empty: that of the file.
         version: Of the bundle.
         limits_of_use: What the model must not be used for, a text a line.
+        sign_key: Private key (Ed25519, PEM) that signs the bundle; None: it is not signed.
     """
 
     weights: Path
@@ -70,6 +71,7 @@ class ImportOptions:
     name: str = ""
     version: str = "1"
     limits_of_use: str = ""
+    sign_key: Path | None = None
 
 
 def read_classes(given: Path | Sequence[str] | None, *, known: tuple[str, ...]) -> tuple[str, ...]:
