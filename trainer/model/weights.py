@@ -19,23 +19,24 @@ from torch import Tensor, nn
 
 from trainer.errors import WeightsError
 
+_ZIP_START = b"PK\3\4"
 # Keys under which training scripts save the names of the classes.
 _CLASSES_KEYS = ("classes", "class_names", "categories", "vocab")
 # What a person types where the file was made, to get one that is read without running code.
 _LINES_OF_FASTAI = (
     "import torch; from fastai.vision.all import load_learner",
     "learner = load_learner({path!r})",
-    'torch.save({{"model": learner.model.state_dict(), "classes": [*map(str, learner.dls.vocab)]}}, "weights.pth")',
+    'torch.save({{"model": learner.model.state_dict(), "classes": [*map(str, learner.dls.vocab)]}}, "state_dict.pth")',
 )
 _LINES_OF_TORCHSCRIPT = (
     "import torch",
     'network = torch.jit.load({path!r}, map_location="cpu")',
-    'torch.save(network.state_dict(), "weights.pth")',
+    'torch.save(network.state_dict(), "state_dict.pth")',
 )
 _LINES_OF_PICKLE = (
     "import torch",
     'network = torch.load({path!r}, map_location="cpu", weights_only=False)',
-    'torch.save(network.state_dict(), "weights.pth")',
+    'torch.save(network.state_dict(), "state_dict.pth")',
 )
 # Keys under which training scripts save a state dict; a moving average comes before the weights that it is made of.
 _STATE_DICT_KEYS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
@@ -123,7 +124,7 @@ def load_body(network: nn.Module, tensors: Mapping[str, Tensor], *, removed: Seq
 
 def _why_not_read(path: Path, error: Exception) -> str:
     """Say what a file is that cannot be read, and what to type where it was made."""
-    if "PytorchStreamReader" in str(error):
+    if "PytorchStreamReader" in str(error) or _is_cut_zip(path):
         return "it is damaged: a part of it is missing; copy or download it again"
     if isinstance(error, (OSError, RuntimeError, safetensors.SafetensorError)):
         return _one_line(error)
@@ -133,6 +134,12 @@ def _why_not_read(path: Path, error: Exception) -> str:
         if "Unsupported" in str(error):
             return _with_lines(path, "a pickle of more than weights", _LINES_OF_PICKLE)
     return "it is neither a file that torch.save wrote nor a .safetensors file"
+
+
+def _is_cut_zip(path: Path) -> bool:
+    """Whether a file starts as what torch.save writes, a zip, and does not end as one."""
+    with open(path, "rb") as file:
+        return file.read(len(_ZIP_START)) == _ZIP_START and not zipfile.is_zipfile(path)
 
 
 def _with_lines(path: Path, kind: str, lines: Sequence[str]) -> str:

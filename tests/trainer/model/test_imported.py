@@ -158,5 +158,5 @@ def run_lines(message: str, folder: Path) -> State:
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", lines.replace("; ", "\n")], cwd=folder, check=True, timeout=120
     )
-    state: State = torch.load(folder / "weights.pth", weights_only=True)
+    state: State = torch.load(folder / "state_dict.pth", weights_only=True)
     return state

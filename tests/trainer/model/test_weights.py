@@ -99,7 +99,7 @@ def without(state: State, name: str) -> State:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda state: state | {"layers.0.weight": CodeInPickle()}, "Weights only load failed"),
+        (lambda state: state | {"layers.0.weight": CodeInPickle()}, "a pickle of more than weights"),
         (lambda _: {"other": torch.zeros(1)}, r"it has no layers\.\d+\.weight, but other, \.\.\."),
         (lambda _: {}, "but no tensor"),
         (lambda _: torch.zeros(3), "it holds one Tensor and no weights by name"),

@@ -68,7 +68,7 @@ def test_a_learner_predicts_the_same_as_a_bundle(fastai_python: Path, tmp_path: 
     refused = trainer("import", tmp_path / "export.pkl", *options)
     assert refused.exit_code == 2
     run(error_of(refused).partition("that made it: ")[2].replace("; ", "\n"))
-    done = trainer("import", tmp_path / "weights.pth", *options)
+    done = trainer("import", tmp_path / "state_dict.pth", *options)
     assert done.exit_code == 0, done.output
     bundle = read_bundle(tmp_path / "bundle")
     assert bundle.spec.classes == ("blue", "green", "red")
