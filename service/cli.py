@@ -1,4 +1,4 @@
-"""The service's commands: serve, predict, verify, sizing; `fieldguide COMMAND` has them too.
+"""The service's commands: serve, predict, verify, sign, sizing; `fieldguide COMMAND` has them too.
 
 Exit codes: 0 success, 1 the command failed (for `predict`: any image), 2 wrong usage, 3 the bundle was refused or the
 service could not start, 130 interrupted. Each error is one line on stderr. Each command imports what it needs itself,
