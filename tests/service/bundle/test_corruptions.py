@@ -43,7 +43,7 @@ def test_a_few_corruptions_of_each_kind(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_thousand_corruptions(tmp_path: Path) -> None:
-    """Takes about 20 seconds."""
+    """Takes about 12 seconds."""
     kinds = [*CORRUPTIONS]
     for number in range(COUNT):
         check(kinds[number % len(kinds)], [1000 + number], tmp_path / str(number))
