@@ -80,7 +80,7 @@ LAYERS = {
             "contact_sheet_page",
         ),
     ),
-    "trainer.cleaning": ("heads", "neighbours", "suspects", "edits", "replay"),
+    "trainer.cleaning": ("heads", "neighbours", "suspects", "noise", "edits", "replay"),
     "trainer.checking": (
         *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
         *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
