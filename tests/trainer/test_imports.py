@@ -85,7 +85,7 @@ LAYERS = {
         *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
         *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
     ),
-    "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
+    "trainer.export": ("exportable", "onnx_graph", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
         *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
