@@ -192,7 +192,7 @@ def plant(targets: Values, kind: str, fraction: float, *, pairs: Values, seed: i
 def suspects_of_diagnosis(features: Values, labels: Values, planted: Values) -> tuple[int, int]:
     """How many labels the diagnosis would report as wrong, 0 if it would not say anything, and how many are planted."""
     classes = [str(index) for index in range(int(labels.max()) + 1)]
-    rows = [Row(path=str(position), labels=frozenset()) for position in range(len(labels))]
+    rows = [Row(path=str(position), labels=frozenset(), split="train") for position in range(len(labels))]
     noise = find_label_noise(features, labels, rows, classes=classes)
     found = [int(suspect.path) for suspect in noise.suspects] if noise else []
     return len(found), int(np.isin(found, planted).sum())
