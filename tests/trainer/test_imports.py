@@ -81,14 +81,14 @@ LAYERS = {
             "contact_sheet_page",
         ),
     ),
-    "trainer.cleaning": ("heads", "neighbours", "suspects", "edits", "replay"),
+    "trainer.cleaning": ("heads", "neighbours", "suspects", "noise", "edits", "replay"),
     "trainer.checking": (
         *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
         *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
     ),
     "trainer.export": (
-        *("exportable", "limits_of_use", "draft", "graph", "int8", "int8_choice", "golden", "metrics", "parity"),
-        *("card", "export"),
+        *("exportable", "limits_of_use", "draft", "onnx_graph", "graph", "int8", "int8_choice", "golden", "metrics"),
+        *("parity", "card", "export"),
     ),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
