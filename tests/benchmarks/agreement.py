@@ -32,9 +32,9 @@ def main() -> int:
     bundle = run / "bundle"
 
     from_metrics = json.loads((bundle / "metrics.json").read_text())["models"]["model.onnx"]["validation"]["accuracy"]
-    command = [sys.executable, "-m", "service", "predict", str(bundle), "--json", *files]
+    command = [sys.executable, "-m", "service", "predict", str(bundle), "--json", "--model", "fp32", *files]
     predicted = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["images"]
-    with RunningServer(bundle) as server, httpx.Client(base_url=server.url, timeout=30) as client:
+    with RunningServer(bundle, "--model", "fp32") as server, httpx.Client(base_url=server.url, timeout=30) as client:
         headers = {"Content-Type": "application/octet-stream"}
         served = [client.post("/v1/predict", content=Path(file).read_bytes(), headers=headers).json() for file in files]
 

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.same_bundle RUN1 RUN2
 
-Compares the tensors of the best checkpoint, head.npy, the probabilities of the golden images, and what model.onnx
-computes. Names may differ: tensors are compared in the order of their names, and the graph of model.onnx without names,
-metadata, doc strings and the order of its nodes and weights. Exits with 1 if anything else differs.
+Compares the tensors of the best checkpoint, head.npy, the probabilities of the golden images, what model.onnx computes,
+and the bytes of model.int8.onnx. Names may differ: tensors are compared in the order of their names, and the graph of
+model.onnx without names, metadata, doc strings and the order of its nodes and weights. Exits with 1 if anything else
+differs.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ CHECKPOINT = Path("checkpoints", "best.safetensors")
 HEAD = Path("bundle", "head.npy")
 GOLDEN = Path("bundle", "golden", "golden.json")
 MODEL = Path("bundle", "model.onnx")
+INT8_MODEL = Path("bundle", "model.int8.onnx")
 
 _COLUMNS = {"part": "part", "result": "result", "detail": "detail"}
 
@@ -66,6 +68,7 @@ def compare_runs(first: Path, second: Path) -> dict[str, Comparison]:
         str(HEAD): compare_bytes(first / HEAD, second / HEAD),
         "golden probabilities": compare_golden(first / GOLDEN, second / GOLDEN),
         str(MODEL): compare_models(first / MODEL, second / MODEL),
+        str(INT8_MODEL): compare_bytes(first / INT8_MODEL, second / INT8_MODEL),
     }
 
 

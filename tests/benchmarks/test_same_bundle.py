@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.benchmarks.same_bundle import CHECKPOINT, GOLDEN, HEAD, MODEL, compare_runs, graph_digest
+from tests.benchmarks.same_bundle import CHECKPOINT, GOLDEN, HEAD, INT8_MODEL, MODEL, compare_runs, graph_digest
 from tests.support.bundles import make_head, make_model, write_tiny_bundle
 
 
@@ -52,7 +52,8 @@ def test_one_other_byte_or_probability_is_a_difference(runs: tuple[Path, Path]) 
     golden = json.loads((runs[1] / GOLDEN).read_text())
     golden["images"][0]["models"]["model.onnx"]["probabilities"][0] += 1e-9
     (runs[1] / GOLDEN).write_text(json.dumps(golden))
-    assert different_parts(runs) == [str(HEAD), "golden probabilities"]
+    (runs[1] / INT8_MODEL).write_bytes(b"8")
+    assert different_parts(runs) == [str(HEAD), "golden probabilities", str(INT8_MODEL)]
 
 
 def test_names_metadata_and_order_of_a_graph_do_not_count(runs: tuple[Path, Path]) -> None:

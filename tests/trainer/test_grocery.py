@@ -65,12 +65,12 @@ def test_accuracy_is_the_same_in_the_metrics_on_the_command_line_and_over_http(f
     metrics = json.loads((bundle / "metrics.json").read_text())["models"]["model.onnx"]
     rows = list(csv.DictReader((fruit / "val.csv").read_text(encoding="utf-8").splitlines()))
     files = [str(DATA / row["path"]) for row in rows]
-    command = [sys.executable, "-m", "service", "predict", str(bundle), "--json", *files]
+    command = [sys.executable, "-m", "service", "predict", str(bundle), "--json", "--model", "fp32", *files]
     predicted = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["images"]
     correct = sum(prediction["label"] == row["coarse"] for prediction, row in zip(predicted, rows, strict=True))
     assert correct / len(rows) == metrics["validation"]["accuracy"]
 
-    with RunningServer(bundle) as server, httpx.Client(base_url=server.url, timeout=30) as client:
+    with RunningServer(bundle, "--model", "fp32") as server, httpx.Client(base_url=server.url, timeout=30) as client:
         for prediction, file in zip(predicted, files, strict=True):
             content = Path(file).read_bytes()
             served = client.post("/v1/predict", content=content, headers={"Content-Type": "image/jpeg"}).json()

@@ -44,6 +44,10 @@ _UINT8_STEPS = 255
 _INT8_LARGEST = 127
 
 
+class QuantizationError(Exception):
+    """onnxruntime cannot quantize a network. The message says why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class QuantizationSettings:
     """How a network is quantized.
@@ -94,9 +98,12 @@ def quantize(fp32: bytes, images: CalibrationImages, settings: QuantizationSetti
 
     Returns:
         An ONNX file with the same input and outputs. The same arguments give the same bytes.
+
+    Raises:
+        QuantizationError: It cannot be done.
     """
-    ranges = images.ranges(fp32, settings.calibration)
-    with _prepared(fp32) as path, _quiet():
+    with _errors(), _prepared(fp32) as path, _quiet():
+        ranges = images.ranges(fp32, settings.calibration)
         model = load_model_with_shape_infer(path)
         nodes = list(model.graph.node)
         layers = _layers_of(model)
@@ -126,11 +133,14 @@ def noisiest_layers(fp32: bytes, images: CalibrationImages, settings: Quantizati
 
     Returns:
         Names of the layers that `quantize` quantizes, the worst signal-to-noise ratio first.
+
+    Raises:
+        QuantizationError: It cannot be done.
     """
-    ranges = images.ranges(fp32, settings.calibration)
-    with _prepared(fp32) as path:
+    with _errors(), _prepared(fp32) as path:
+        ranges = images.ranges(fp32, settings.calibration)
         model = load_model_with_shape_infer(path)
-    layers = [_Layer(model, node, per_channel=settings.per_channel) for node in _layers_of(model)[:-1]]
+        layers = [_Layer(model, node, per_channel=settings.per_channel) for node in _layers_of(model)[:-1]]
     noise = dict.fromkeys((layer.name for layer in layers), 0.0)
     inputs = sorted({layer.input for layer in layers})
     for values in _activations(model, inputs, images.pixels[:_NOISE_IMAGES]):
@@ -235,9 +245,12 @@ class _Images(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _layers_of(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """The layers with weights, in the order in which they run."""
+    """The layers with weights, in the order in which they run; raises QuantizationError if there are none."""
     weights = {tensor.name for tensor in model.graph.initializer}
-    return [node for node in model.graph.node if node.op_type in _LAYERS and node.input[1] in weights]
+    layers = [node for node in model.graph.node if node.op_type in _LAYERS and node.input[1] in weights]
+    if not layers:
+        raise QuantizationError("it has no layer with weights")
+    return layers
 
 
 def _drop_unused_opsets(model: onnx.ModelProto) -> None:
@@ -271,6 +284,16 @@ def _options() -> ort.SessionOptions:
     options.intra_op_num_threads = 1  # so that the order of sums is fixed
     options.log_severity_level = 4
     return options
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except QuantizationError:
+        raise
+    except Exception as error:  # those of onnxruntime have no common base class
+        raise QuantizationError(" ".join(f"{type(error).__name__}: {error}".split())[:300]) from error
 
 
 @contextlib.contextmanager

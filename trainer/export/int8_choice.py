@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from service.bundle import FP32, INT8, onnx_file
+from service.bundle import FP32, INT8, BundleRefused, onnx_file
 from service.inputs import read_bytes
 from service.pixels import ImageError, UInt8Array
 from service.predictor import Predictor
@@ -24,7 +24,13 @@ from trainer.data.prepare import systematic_sample
 from trainer.errors import ExportError
 from trainer.export.draft import ModelDraft, draft_predictor, spec_of
 from trainer.export.exportable import Exportable
-from trainer.export.int8 import CalibrationImages, QuantizationSettings, noisiest_layers, quantize
+from trainer.export.int8 import (
+    CalibrationImages,
+    QuantizationError,
+    QuantizationSettings,
+    noisiest_layers,
+    quantize,
+)
 from trainer.progress import Progress
 from trainer.training.calibration import calibrate
 from trainer.training.metrics import paired_loss_interval
@@ -87,20 +93,20 @@ def choose_int8(fp32: ModelDraft, trained: Exportable, *, threads: int, progress
         return _refuse(trained, "no training image can be read any more", count, [], progress)
     judge = _Judge(fp32, trained, predictor, threads=threads)
     tried: list[dict[str, Any]] = []
-    for candidate in _candidates(fp32.data, CalibrationImages(pixels=pixels)):
-        draft, found = judge.judge(candidate)
-        tried.append({"settings": str(candidate.settings), **found})
-        progress.advance()
-        if draft is not None:
-            progress.info(f"model.int8.onnx: {candidate.settings}; {_in_words(found)}")
-            return Int8Choice(
-                draft=draft,
-                probabilities=judge.predict(draft)[:count],
-                report={"accepted": True, "reason": "", "images": count, "tried": tried},
-            )
-    best = min(tried, key=lambda found: found["net_loss_interval"][1])
-    reason = f"none of {len(tried)} settings is as accurate as model.onnx; the best one: {_in_words(best)}"
-    return _refuse(trained, reason, count, tried, progress)
+    try:
+        draft = _first_accurate(judge, _candidates(fp32.data, CalibrationImages(pixels=pixels)), tried, progress)
+    except (QuantizationError, BundleRefused) as error:
+        return _refuse(trained, f"onnxruntime cannot quantize this network: {error}", count, tried, progress)
+    if draft is None:
+        best = min(tried, key=lambda found: found["net_loss_interval"][1])
+        reason = f"none of {len(tried)} settings is as accurate as model.onnx; the best one: {_in_words(best)}"
+        return _refuse(trained, reason, count, tried, progress)
+    progress.info(f"model.int8.onnx: {tried[-1]['settings']}; {_in_words(tried[-1])}")
+    return Int8Choice(
+        draft=draft,
+        probabilities=judge.predict(draft)[:count],
+        report={"accepted": True, "reason": "", "images": count, "tried": tried},
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,6 +125,19 @@ def _candidates(fp32: bytes, images: CalibrationImages) -> Iterator[_Candidate]:
         if count < len(layers):
             settings = QuantizationSettings(per_channel=True, float_layers=tuple(layers[:count]))
             yield _Candidate(settings=settings, data=quantize(fp32, images, settings))
+
+
+def _first_accurate(
+    judge: _Judge, candidates: Iterator[_Candidate], tried: list[dict[str, Any]], progress: Progress
+) -> ModelDraft | None:
+    """Return the first file that is accurate enough, if one is; add the figures of every one to `tried`."""
+    for candidate in candidates:
+        draft, found = judge.judge(candidate)
+        tried.append({"settings": str(candidate.settings), **found})
+        progress.advance()
+        if draft is not None:
+            return draft
+    return None
 
 
 class _Judge:

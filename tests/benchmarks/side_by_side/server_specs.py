@@ -56,7 +56,8 @@ def server_specs(bundle: Path) -> tuple[ServerSpec, ...]:
 
 def fieldguide(bundle: Path) -> ServerSpec:
     """This checkout with its extra `service`, every setting at its default."""
-    arguments = ("-m", "service", "serve", str(bundle.resolve()), "--port", "{port}")
+    # The file that the other servers run, too.
+    arguments = ("-m", "service", "serve", str(bundle.resolve()), "--port", "{port}", "--model", "fp32")
     return ServerSpec(
         name=OURS,
         requirements=(f"{ROOT}[service]",),

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from service.bundle import INT8, ModelSpec, Spec, onnx_file
 from trainer.export.draft import ModelDraft, draft_predictor
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
-from trainer.export.int8 import CalibrationImages, QuantizationSettings, noisiest_layers, quantize
+from trainer.export.int8 import CalibrationImages, QuantizationError, QuantizationSettings, noisiest_layers, quantize
 from trainer.model import Classifier, load_backbone
 from trainer.training.calibration import Calibration
 
@@ -79,6 +79,11 @@ def test_the_same_arguments_give_the_same_bytes(fp32: bytes, images: Calibration
     settings = QuantizationSettings(per_channel=True)
     again = CalibrationImages(pixels=images.pixels.copy())
     assert quantize(fp32, images, settings) == quantize(fp32, again, settings)
+
+
+def test_what_cannot_be_quantized_says_why(images: CalibrationImages) -> None:
+    with pytest.raises(QuantizationError, match=r"^InvalidProtobuf: "):
+        quantize(b"no model", images, QuantizationSettings(per_channel=True))
 
 
 def test_weights_are_signed_and_activations_unsigned(fp32: bytes, images: CalibrationImages) -> None:

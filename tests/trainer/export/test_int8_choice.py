@@ -10,21 +10,24 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from service.bundle import FP32, INT8, Bundle, read_bundle
 from service.pixels import load
 from service.predictor import Predictor
 from tests.support.bundles import make_head, make_image, make_model
-from tests.support.photos import draw, write_folder
+from tests.support.photos import draw, write_folder, write_tagged_csv
 from tests.support.trainer import error_of, fit, trainer
 from tests.support.training import RecordedProgress
 from trainer.catalog import read_catalog
 from trainer.data import Decoding, hash_and_decode
 from trainer.export import Exportable, export_bundle
-from trainer.export.int8_choice import with_temperature
+from trainer.export.draft import ModelDraft
+from trainer.export.int8_choice import choose_int8, with_temperature
 from trainer.model import Classifier, load_backbone
 from trainer.progress import NoProgress
 from trainer.recipe import Recipe
+from trainer.training.calibration import Calibration
 from trainer.training.evaluate import to_pixels
 
 ORDER = ["per tensor, MinMax", "per channel, MinMax", "per tensor, percentile", "per channel, percentile"]
@@ -151,6 +154,28 @@ def test_too_few_validation_images_cannot_judge_it(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+def test_a_network_that_cannot_be_quantized_keeps_its_bundle(doubtful: Exportable) -> None:
+    """It says why."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Softmax", ["mean"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "mean colour",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 32, 32, 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 3])],
+        [numpy_helper.from_array(np.array([1, 2]), "axes")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=8)
+    calibration = Calibration(task="classification", temperature=1.0, thresholds=(0.0,))
+    draft = ModelDraft(data=model.SerializeToString(), calibration=calibration, head=None)
+    found = choose_int8(draft, doubtful, threads=1, progress=NoProgress())
+    assert found.draft is None
+    assert found.report["reason"] == "onnxruntime cannot quantize this network: it has no layer with weights"
+
+
 @pytest.mark.parametrize("task", ["classification", "multilabel"])
 def test_a_temperature_is_added_to_a_graph(task: str) -> None:
     model = make_model(make_head(3), task=task)
@@ -164,3 +189,13 @@ def test_a_temperature_is_added_to_a_graph(task: str) -> None:
         expected = expected * 0 + np.sqrt(plain[0]) / np.sqrt(plain[0]).sum()
     assert softer[0] == pytest.approx(expected, abs=1e-5)
     assert with_temperature(model, 1.0) == model
+
+
+def test_a_multilabel_file_has_thresholds_of_its_own(tmp_path: Path) -> None:
+    table = write_tagged_csv(tmp_path / "tagged", images=240)
+    columns = ("--label-column", "tags", "--label-delimiter", ";", "--valid-fraction", "0.5")
+    result = fit(table, tmp_path / "run", *columns, "--int8", "require")
+    assert result.exit_code == 0, result.stderr
+    models = read_bundle(tmp_path / "run" / "bundle").spec.models
+    assert models[FP32].thresholds == pytest.approx(models[INT8].thresholds, abs=0.05)
+    assert models[FP32].thresholds != models[INT8].thresholds
