@@ -168,7 +168,16 @@ def measure(
             recipe = head.recipe(epochs, text)
             steps = epochs * -(-len(cell.train) // recipe.finetune.batch_size)
             lr = recipe.finetune.max_lr(steps=steps, after_head=True)
-            key = {"size": options.size, "photos": count, "classes": classes, "seed": seed, "epochs": epochs, "lr": lr}
+            spread = recipe.finetune.spread(pretrained=True, steps=steps, after_head=True)
+            key = {
+                "spread": spread,
+                "size": options.size,
+                "photos": count,
+                "classes": classes,
+                "seed": seed,
+                "epochs": epochs,
+                "lr": lr,
+            }
             key["drawn"] = digest(
                 *([{"path": photos.paths[each]} for each in side] for side in (cell.train, cell.evaluated))
             )
