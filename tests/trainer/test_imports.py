@@ -80,7 +80,7 @@ LAYERS = {
             "contact_sheet_page",
         ),
     ),
-    "trainer.cleaning": ("heads", "neighbours", "suspects", "edits", "replay"),
+    "trainer.cleaning": ("heads", "neighbours", "suspects", "learning_curve", "collecting", "edits", "replay"),
     "trainer.checking": (
         *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
         *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
@@ -88,7 +88,7 @@ LAYERS = {
     "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
-        *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
+        *("collecting", "check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
     ),
     "trainer.cli": ("exit", "options", "output", "show", "download", "search", "check", "cache", "commands"),
 }

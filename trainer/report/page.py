@@ -18,7 +18,7 @@ from trainer.report import formatting
 from trainer.report.evidence import facts_of
 from trainer.report.gallery import TopLoss, draw_augmented_examples, draw_top_losses
 from trainer.report.summary import changed_settings, summarize_classes, summarize_dataset, summarize_metrics
-from trainer.report.training_charts import draw_history, draw_lr_find
+from trainer.report.training_charts import draw_history, draw_learning_curve, draw_lr_find
 from trainer.training.history import TrainingHistory
 from trainer.training.lr_find.result import LRFindResult, Stage
 
@@ -42,6 +42,8 @@ class ReportData:
         unreadable_count: Number of images that were left out because they could not be decoded.
         predictions_name: Name of the file in which a reader of the page finds all predictions.
         serve_command: Shell command that serves the bundle.
+        collecting: What more photos would bring: `curve`, `advice` and `remark`, see `Collecting.to_json`; None if that
+            is not known.
     """
 
     catalog: Catalog
@@ -54,6 +56,7 @@ class ReportData:
     unreadable_count: int
     predictions_name: str
     serve_command: str
+    collecting: Mapping[str, Any] | None = None
 
 
 def render_report(data: ReportData) -> str:
@@ -76,6 +79,8 @@ def render_report(data: ReportData) -> str:
         top_losses=draw_top_losses(wrong[:_MAX_TOP_LOSSES], catalog, predictor),
         classes=summarize_classes(catalog, data.predictions),
         examples=draw_augmented_examples(catalog, recipe, bundle.spec.pixels, count=_EXAMPLES, rows_each=2),
+        collecting=data.collecting,
+        collecting_charts=draw_learning_curve(data.collecting["curve"]) if data.collecting else (),
         not_shown=list(_augmentation_not_shown(recipe)),
         changed_settings=changed_settings(recipe),
         recipe_toml=recipe_to_toml(recipe),

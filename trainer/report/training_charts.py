@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -52,6 +52,35 @@ def draw_history(history: TrainingHistory, *, task: Task) -> tuple[Chart, ...]:
 def draw_lr_find(results: Mapping[Stage, LRFindResult]) -> tuple[Chart, ...]:
     """Draw one chart for each stage that the learning rate finder swept."""
     return tuple(_lr_find_chart(_LR_FIND_TITLES[stage], result) for stage, result in results.items())
+
+
+def draw_learning_curve(points: Sequence[Mapping[str, Any]]) -> tuple[Chart, ...]:
+    """Draw how accuracy depends on the number of training images; returns no chart if there are no points.
+
+    Args:
+        points: In rising order, each with `images`, `accuracy`, `interval` and `is_predicted`.
+    """
+    if not points:
+        return ()
+    curve = [(point["images"], point["accuracy"]) for point in points]
+    count = sum(not point["is_predicted"] for point in points)
+    return (
+        Chart(
+            title="Accuracy by number of training images",
+            description=_first_to_last("The measured accuracy", curve[:count], as_percent=True)
+            + f" With twice as many images, {percent(curve[-1][1])} is predicted.",
+            x=Axis(low=0, high=curve[-1][0] * 1.04, scale="count"),
+            y=fit_axis([bound for point in points for bound in point["interval"]], maximum=1.02, scale="fraction"),
+            x_name="training images",
+            lines=[
+                Line(name="predicted", style="valid second", points=curve[count - 1 :], dots=True),
+                Line(name="measured", style="valid", points=curve[:count], dots=True),
+            ],
+            band=Band(name="95 % interval", points=[(point["images"], *sorted(point["interval"])) for point in points]),
+            note="Of linear heads on features of the pretrained network, which take seconds to train. The network of "
+            "this run was trained as a whole and is better; the shape is what matters.",
+        ),
+    )
 
 
 def _loss_chart(history: TrainingHistory) -> Chart:
