@@ -74,10 +74,13 @@ LAYERS = {
             "contact_sheet",
             "contact_sheet_png",
             "gallery",
+            "paired",
+            "comparison",
             "summary",
             "page",
             "notebook",
             "contact_sheet_page",
+            "comparison_page",
         ),
     ),
     "trainer.cleaning": ("heads", "neighbours", "suspects", "learning_curve", "collecting", "edits", "replay"),
@@ -88,9 +91,21 @@ LAYERS = {
     "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
-        *("collecting", "check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
+        *(
+            "collecting",
+            "compare_images",
+            "compare",
+            "check",
+            "lr_find",
+            "evaluate",
+            "diagnose",
+            "report",
+            "show",
+            "export",
+            "fit",
+        ),
     ),
-    "trainer.cli": ("exit", "options", "output", "show", "download", "search", "check", "cache", "commands"),
+    "trainer.cli": ("exit", "options", "output", "show", "download", "search", "check", "compare", "cache", "commands"),
 }
 
 HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy", "sklearn", "matplotlib", "PIL")
