@@ -14,7 +14,7 @@ from trainer.report.comparison import ChangedImage, ClassChange, Comparison, Out
 from trainer.report.page import template
 
 _SHOWN = PixelSpec(size=192, resize_short=192, mode="pad")
-_IMAGES = 24  # of each outcome
+_IMAGES: dict[Outcome, int] = {"broken": 24, "fixed": 24, "other": 12}
 _CLASSES = 60  # that gained, and that lost
 
 _TITLES: dict[Outcome, str] = {
@@ -83,8 +83,8 @@ def _group(images: Sequence[ChangedImage], name: Outcome, title: str) -> _Group:
     return _Group(
         name=name,
         title=title,
-        images=[_Shown(image=image, url=_url(image)) for image in images[:_IMAGES]],
-        hidden_count=max(0, len(images) - _IMAGES),
+        images=[_Shown(image=image, url=_url(image)) for image in images[: _IMAGES[name]]],
+        hidden_count=max(0, len(images) - _IMAGES[name]),
     )
 
 

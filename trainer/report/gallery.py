@@ -117,7 +117,7 @@ def draw_augmented_examples(
 
 
 def _top_loss(row: Row, catalog: Catalog, predictor: Predictor) -> TopLoss:
-    prediction = predictor.predict(_read_image(catalog, row), heatmap=predictor.has_heatmaps)
+    prediction = predictor.predict(read_image(catalog, row), heatmap=predictor.has_heatmaps)
     return TopLoss(
         path=row.path,
         true=_true_labels(row, catalog, prediction),
@@ -140,13 +140,13 @@ def _augmented_views(
     catalog: Catalog, position: int, recipe: Recipe, pixels: PixelSpec, *, rows_each: int
 ) -> UInt8Array:
     """uint8 [rows * size, rows * size, 3]: one training image as the first epochs of fine-tuning show it."""
-    picture = load(_read_image(catalog, catalog.split("train")[position]), cache_spec(pixels))
+    picture = load(read_image(catalog, catalog.split("train")[position]), cache_spec(pixels))
     views = [train_view(picture, position, recipe, size=pixels.size, epoch=epoch) for epoch in range(rows_each**2)]
     return np.vstack([np.hstack(views[first : first + rows_each]) for first in range(0, len(views), rows_each)])
 
 
-def _read_image(catalog: Catalog, row: Row) -> bytes:
-    """The bytes of a row's file; raises CatalogError if they are not the ones that the run saw."""
+def read_image(catalog: Catalog, row: Row) -> bytes:
+    """Return the bytes of a row's file; raises CatalogError if they are not the ones that the run saw."""
     path = catalog.file_of(row)
     data = read_bytes(path)
     if row.sha256 not in (None, hashlib.sha256(data).hexdigest()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -54,35 +54,6 @@ def draw_lr_find(results: Mapping[Stage, LRFindResult]) -> tuple[Chart, ...]:
     return tuple(_lr_find_chart(_LR_FIND_TITLES[stage], result) for stage, result in results.items())
 
 
-def draw_learning_curve(points: Sequence[Mapping[str, Any]]) -> tuple[Chart, ...]:
-    """Draw how accuracy depends on the number of training images; returns no chart if there are no points.
-
-    Args:
-        points: In rising order, each with `images`, `accuracy`, `interval` and `is_predicted`.
-    """
-    if not points:
-        return ()
-    curve = [(point["images"], point["accuracy"]) for point in points]
-    count = sum(not point["is_predicted"] for point in points)
-    return (
-        Chart(
-            title="Accuracy by number of training images",
-            description=_first_to_last("The measured accuracy", curve[:count], as_percent=True)
-            + f" With twice as many images, {percent(curve[-1][1])} is predicted.",
-            x=Axis(low=0, high=curve[-1][0] * 1.04, scale="count"),
-            y=fit_axis([bound for point in points for bound in point["interval"]], maximum=1.02, scale="fraction"),
-            x_name="training images",
-            lines=[
-                Line(name="predicted", style="valid second", points=curve[count - 1 :], dots=True),
-                Line(name="measured", style="valid", points=curve[:count], dots=True),
-            ],
-            band=Band(name="95 % interval", points=[(point["images"], *sorted(point["interval"])) for point in points]),
-            note="Of linear heads on features of the pretrained network, which take seconds to train. The network of "
-            "this run was trained as a whole and is better; the shape is what matters.",
-        ),
-    )
-
-
 def _loss_chart(history: TrainingHistory) -> Chart:
     steps = downsample([(step.epoch, step.loss) for step in history.steps], max_points=_MAX_STEPS)
     train, valid = _metric_points(history.epochs, "train", "loss"), _metric_points(history.epochs, "valid", "loss")
@@ -96,7 +67,7 @@ def _loss_chart(history: TrainingHistory) -> Chart:
     best = min(valid, key=lambda point: point[1], default=None)
     return Chart(
         title="Loss",
-        description=f"{_first_to_last('Validation loss', valid)} {_first_to_last('Training loss', train)}".lstrip()
+        description=f"{first_to_last('Validation loss', valid)} {first_to_last('Training loss', train)}".lstrip()
         + (f" The lowest validation loss is {best[1]:.3g}, after epoch {best[0]:.0f}." if best else ""),
         x=_epoch_axis(history),
         y=fit_axis([*usual_losses, *(loss for _, loss in (*train, *valid))], minimum=0),
@@ -122,8 +93,8 @@ def _metrics_chart(history: TrainingHistory, task: Task) -> Chart:
         lines.insert(0, Line(name=f"{spaced(primary)}, training", style="train", points=train, dots=True))
     return Chart(
         title=humanize(primary),
-        description=_first_to_last(f"Validation {spaced(primary)}", valid[primary], as_percent=True)
-        or _first_to_last(f"Training {spaced(primary)}", train, as_percent=True),
+        description=first_to_last(f"Validation {spaced(primary)}", valid[primary], as_percent=True)
+        or first_to_last(f"Training {spaced(primary)}", train, as_percent=True),
         x=_epoch_axis(history),
         y=fit_axis([value for line in lines for _, value in line.points], minimum=0, maximum=1.02, scale="fraction"),
         x_name="epoch",
@@ -188,7 +159,8 @@ def _best_epoch_marks(history: TrainingHistory) -> tuple[Mark, ...]:
     return (Mark(text="best epoch", x=history.kept.number),) if history.kept and history.kept.valid else ()
 
 
-def _first_to_last(name: str, points: Sequence[Point], *, as_percent: bool = False) -> str:
+def first_to_last(name: str, points: Sequence[Point], *, as_percent: bool = False) -> str:
+    """How a line goes, in a sentence; empty without points."""
     if not points:
         return ""
     first, last = (percent(value) if as_percent else f"{value:.3g}" for _, value in (points[0], points[-1]))

@@ -1,8 +1,9 @@
-"""What more photos would bring a run, and of which classes."""
+"""What the features of a run say: what more photos would bring, and which classes are similar."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.catalog import Catalog
 from trainer.cleaning.collecting import Collecting, what_to_collect
@@ -46,3 +47,30 @@ def collect_for_run(run: RunFolder, catalog: Catalog) -> Collecting | None:
         is_valid=splits == "valid",
         predicted=predicted,
     )
+
+
+def class_vectors(run: RunFolder, catalog: Catalog) -> npt.NDArray[np.float32] | None:
+    """The mean features of each class over its training images, less those of all classes.
+
+    Args:
+        run: RUN.
+        catalog: That of the run.
+
+    Returns:
+        float32 [K, C], which point in similar directions for similar classes; None if the run has no features.
+
+    Raises:
+        RunError: Its features are damaged, or of another catalog.
+    """
+    features = read_features(run, count=len(catalog.rows))
+    if features is None:
+        return None
+    index = {label: number for number, label in enumerate(catalog.classes)}
+    sums, counts = np.zeros((len(index), features.shape[1]), dtype=np.float32), np.zeros(len(index))
+    for row, vector in zip(catalog.rows, features, strict=True):
+        if row.split == "train":
+            for label in row.labels:
+                sums[index[label]] += vector
+                counts[index[label]] += 1
+    means = sums / np.maximum(1, counts)[:, np.newaxis]
+    return np.asarray(means - means.mean(axis=0), dtype=np.float32)
