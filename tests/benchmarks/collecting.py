@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.benchmarks.hardware import machine, versions
+from tests.benchmarks.label_noise import made_up_features
 from tests.benchmarks.training.results import markdown
 from trainer.cleaning.collecting import Collecting, what_to_collect
 from trainer.cleaning.heads import Labelled, train_head
@@ -191,15 +192,9 @@ def _range(column: Values) -> str:
     return "-" if np.isnan(column).any() else f"{column.mean():.3f} ({column.min():.3f} to {column.max():.3f})"
 
 
-def generated(count: int, *, class_count: int = 100, width: int = 1280) -> str:
+def generated(count: int, *, class_count: int = 100) -> str:
     """How long N made-up images take, a tenth of them for validation, and how much memory."""
-    random = np.random.default_rng(0)
-    centres = random.normal(size=(class_count, width)).astype(np.float32) / 2
-    targets = random.integers(0, class_count, count)
-    features = np.empty((count, width), dtype=np.float16)
-    for start in range(0, count, 10_000):
-        part = centres[targets[start : start + 10_000]]
-        features[start : start + 10_000] = part + 2 * random.standard_normal(part.shape, dtype=np.float32)
+    features, targets = made_up_features(count, class_count=class_count, noise=2)
     is_valid = np.arange(count) % 10 == 0
     before, wall, processor = _most_memory(), time.perf_counter(), time.process_time()
     what_to_collect(features, targets, class_count=class_count, is_train=~is_valid, is_valid=is_valid)

@@ -50,7 +50,8 @@ def write_run(
 ) -> Path:
     """A finished run: recipe.toml, catalog.csv and bundle/."""
     run.mkdir()
-    data = DataSource(path=str(base), base=str(base), label_delimiter=delimiter)
+    split = "auto" if any(row.split == "valid" for row in rows) else "none"
+    data = DataSource(path=str(base), base=str(base), label_delimiter=delimiter, split=split)
     (run / "recipe.toml").write_text(recipe_to_toml(Recipe(data=data)))
     write_table(run / "catalog.csv", rows, label_delimiter=delimiter or None)
     task = "multilabel" if delimiter else "classification"

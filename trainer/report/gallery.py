@@ -36,6 +36,7 @@ class TopLoss:
         true: True labels, with the probabilities that the model gives them.
         predicted: Predicted labels.
         best: The most probable class.
+        second: The next one; None if there is only one class.
         image_url: The pixels that the model sees, as a JPEG.
         heatmap_url: Class activation map of `best`, to lay over the image; empty if the model has no heatmaps.
     """
@@ -44,6 +45,7 @@ class TopLoss:
     true: tuple[Label, ...]
     predicted: tuple[Label, ...]
     best: str
+    second: Label | None
     image_url: str
     heatmap_url: str
 
@@ -123,6 +125,7 @@ def _top_loss(row: Row, catalog: Catalog, predictor: Predictor) -> TopLoss:
         true=_true_labels(row, catalog, prediction),
         predicted=prediction.labels[:_MAX_LABELS],
         best=prediction.best.label,
+        second=prediction.ranked[1] if len(prediction.ranked) > 1 else None,
         image_url=jpeg_url(prediction.picture.pixels, max_pixels=_TOP_LOSS_PIXELS),
         heatmap_url=heatmap_url(prediction.heatmap.values) if prediction.heatmap else "",
     )

@@ -162,22 +162,22 @@ def _units(images: Sequence[ComparedImage], sides: Sides) -> IntArray:
 
 def _verdicts(images: Sequence[ComparedImage], rows: Sequence[int], answers: Answers) -> Iterator[Verdict]:
     """One verdict for each place whose labels say something that those before it do not say."""
-    known, told = set(answers.classes), list[dict[int, Labels]]()
+    known, told = set(answers.classes), dict[str, dict[int, Labels]]()
     for name in dict.fromkeys(name for row in rows for name in images[row].labels):
         labels = {row: images[row].labels[name] & known for row in rows if name in images[row].labels}
         if answers.task == "classification":
             labels = {row: own for row, own in labels.items() if own}
-        if not labels or any(labels.items() <= before.items() for before in told):
+        if not labels or any(labels.items() <= before.items() for before in told.values()):
             continue
         chosen = np.array(list(labels))
         targets = np.array([[label in own for label in answers.classes] for own in labels.values()], dtype=np.bool_)
-        about = _difference(labels, told[0], name=next(iter(images[rows[0]].labels))) if told else ""
-        told.append(labels)
+        about = _difference(labels, *next(iter(told.items()))) if told else ""
+        told[name] = labels
         yield judge(answers.select(chosen), targets, labels_of=name, about=about)
 
 
-def _difference(labels: dict[int, Labels], first: dict[int, Labels], *, name: str) -> str:
-    """What is different about some labels."""
+def _difference(labels: dict[int, Labels], name: str, first: dict[int, Labels]) -> str:
+    """What is different about some labels than about those of the first place."""
     others = sum(own != first[row] for row, own in labels.items() if row in first)
     missing = len(labels.keys() - first.keys())
     parts = [f"{counted(others, 'image')} with other labels than in {name}"] if others else []

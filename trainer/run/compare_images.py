@@ -176,10 +176,13 @@ def read_images(
             f"{counted(len(changed), 'validation image')} changed since the training ({first_few(changed)}); restore "
             "the original files, or name other images"
         )
-    unique = {digest: image for image, digest in reversed(pairs) if digest}
+    unique: dict[str, ComparedImage] = {}
+    for image, digest in pairs:
+        if digest:
+            unique.setdefault(digest, image)
     images = [
         replace(image, sha256=digest, labels=image.labels | _labels_in_runs(digest, sides))
-        for digest, image in reversed(unique.items())
+        for digest, image in unique.items()
     ]
     remarks = []
     if found.errors:

@@ -241,8 +241,15 @@ def test_right_predictions_that_are_unsure_are_shown(finished: Path) -> None:
     run = finished / "run"
     unsure = [row["path"] for row in table(run / "predictions.csv") if row["correct"] == "1"][:8]
     section = (run / "report.html").read_text(encoding="utf-8").partition("Right, but unsure")[2]
-    shown = [image["alt"] for image in Page(section.partition("</section>")[0]).all("img") if "class" not in image]
+    page = Page(section.partition("</section>")[0])
+    shown = [image["alt"] for image in page.all("img") if "class" not in image]
     assert shown == [f"{path}, as the model sees it" for path in unsure]
+    prediction = Predictor(read_bundle(run / "bundle")).predict((finished / "data" / unsure[0]).read_bytes())
+    best, second = prediction.ranked[:2]
+    assert collapse_spaces(
+        f"Predicted: {best.label} ({100 * best.probability:.1f} %) "
+        f"nearly {second.label} ({100 * second.probability:.1f} %)"
+    ) in page.text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_page_names_the_augmentation_that_the_examples_do_not_show(finished: Path, tmp_path: Path) -> None:

@@ -121,6 +121,12 @@ def test_no_image_is_left(tmp_path: Path, colours: Path, right: Path) -> None:
         compare(right, other)
 
 
+def test_runs_without_validation_images(tmp_path: Path, colours: Path) -> None:
+    first, second = (write_run(tmp_path / name, colours, rows_of(colours, valid=0)) for name in ("first", "second"))
+    with pytest.raises(RunError, match=r"no image is left to compare on .there are no validation images.; name"):
+        compare(first, second)
+
+
 def test_bundles_alone_need_images(tmp_path: Path, right: Path) -> None:
     folder, archive = (write_tiny_bundle(tmp_path / name, classes=SWAPPED) for name in ("bundle", "bundle.zip"))
     given = write_colours(tmp_path / "given", each=2, first=50)
