@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -72,6 +74,12 @@ class Labelled:
         return self.targets.ndim == 2
 
 
+def one_thread() -> AbstractContextManager[object]:
+    """Open a context in which NumPy multiplies matrices in one thread: in several, busy cores are ten times slower."""
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
+
+
 def judge_by_heads(images: Labelled, *, seed: int) -> HeadSignals:
     """For each fold, train a head on the training images of the other folds, and ask it about all images of this one.
 
@@ -83,6 +91,11 @@ def judge_by_heads(images: Labelled, *, seed: int) -> HeadSignals:
         images: What is judged.
         seed: Of the order of the images.
     """
+    with one_thread():
+        return _judge_by_heads(images, seed=seed)
+
+
+def _judge_by_heads(images: Labelled, *, seed: int) -> HeadSignals:
     held_out_logits = np.zeros((len(images.units), images.class_count), dtype=np.float32)
     margins = np.zeros(len(images.units), dtype=np.float64)
     folds = np.unique(images.folds).tolist()

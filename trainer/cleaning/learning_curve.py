@@ -99,7 +99,7 @@ class Parts:
         order = np.argsort(random.random(int(self.groups.max()) + 1)[self.groups], kind="stable")
         has = self.has[order]
         wanted = np.maximum(1, np.round(fractions * has.sum(axis=0)))
-        is_wanted = np.cumsum(has, axis=0) <= wanted
+        is_wanted = np.cumsum(has, axis=0, dtype=np.int32) <= wanted
         taken: IntArray = self.positions[order[(is_wanted | ~has).all(axis=1)]]
         return taken
 
