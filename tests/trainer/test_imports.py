@@ -87,12 +87,12 @@ LAYERS = {
             "comparison_page",
         ),
     ),
-    "trainer.cleaning": ("heads", "neighbours", "suspects", "learning_curve", "collecting", "edits", "replay"),
+    "trainer.cleaning": ("heads", "neighbours", "suspects", "noise", "learning_curve", "collecting", "edits", "replay"),
     "trainer.checking": (
         *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
         *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
     ),
-    "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
+    "trainer.export": ("exportable", "onnx_graph", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
         *(
