@@ -3,79 +3,88 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.support.photos import COLOURS, draw
-from tests.support.trainer import error_of, fit, table, trainer
+from tests.support.many_classes import write_run_of
+from tests.support.trainer import error_of, table, trainer
 from trainer.run import RunFolder
-from trainer.run.collecting import collect_for_run
+from trainer.run.collecting import class_vectors, collect_for_run
 
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on 210 images, 120 of them for validation. Do not change it."""
-    home = tmp_path_factory.mktemp("collecting")
-    colours = list(COLOURS)
-    with open(home / "table.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("path", "label", "split"))
-        for number in range(210):
-            draw(colours[number % 3], number).save(home / f"{number:03}.png")
-            writer.writerow((f"{number:03}.png", colours[number % 3], "valid" if number < 120 else "train"))
-    assert fit(home / "table.csv", home / "run", "--epochs", "1").exit_code == 0
-    return home / "run"
+CLASSES = ("species 0", "species 1", "species 2")
 
 
 @pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
-    """A copy of the run with features, in which one class is hard to tell from another."""
-    copy = Path(shutil.copytree(trained, tmp_path / "run"))
+def bare(tmp_path: Path) -> Path:
+    """A run of three classes, each with 30 training and 40 validation images, without features."""
+    return write_run_of(tmp_path, 3, train=30, valid=40)
+
+
+@pytest.fixture
+def run(bare: Path) -> Path:
+    """The same with features, by which the last two classes are hard to tell apart."""
     random = np.random.default_rng(0)
     centres = random.normal(size=(3, 64))
     centres[2] = centres[1] + 0.2 * random.normal(size=64)
-    labels = [row["label"] for row in table(copy / "catalog.csv")]
-    classes = [list(COLOURS).index(label) for label in labels]
+    classes = [CLASSES.index(row["label"]) for row in table(bare / "catalog.csv")]
     features = 0.8 * centres[classes] + random.normal(size=(210, 64))
-    np.save(copy / "features.npy", features.astype(np.float16))
-    return copy
+    np.save(bare / "features.npy", features.astype(np.float16))
+    return bare
 
 
-def test_the_report_says_what_to_collect(run: Path) -> None:
-    mistaken = {row["label"] for row in table(run / "predictions.csv") if row["correct"] == "0"}
-    assert trainer("report", run).exit_code == 0
-    page = (run / "report.html").read_text()
-    section = page.partition('<h2 id="collecting">')[2].partition("</section>")[0]
-    assert "Accuracy by number of training images" in section
-    assert "With twice as many images, " in section
-    named = [label for label in COLOURS if f"<h3>{label}</h3>" in section]
-    assert set(named) <= mistaken
-    assert ("validation images. With 30 more photos of other scenes" in section) == bool(named)
-    assert '<a href="#collecting">What to collect</a>' in page
-
-
-def test_the_errors_are_those_of_the_network(run: Path) -> None:
-    folder = RunFolder(run)
-    catalog = folder.read_catalog(folder.read_recipe(), None)
+def predict(run: Path, mistakes: dict[str, str]) -> None:
+    """Write predictions.csv anew: every label is predicted as it is, or as `mistakes` says."""
     lines = table(run / "predictions.csv")
-    for line in lines:
-        line["predicted"] = "red" if line["label"] == "blue" else line["label"]
     with open(run / "predictions.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, lines[0])
         writer.writeheader()
-        writer.writerows(lines)
+        for line in lines:
+            predicted = mistakes.get(line["label"], line["label"])
+            writer.writerow(line | {"predicted": predicted, "correct": str(int(predicted == line["label"]))})
+
+
+def test_the_errors_of_the_network_decide_which_classes_are_wanted(run: Path) -> None:
+    predict(run, {"species 0": "species 1"})
+    folder = RunFolder(run)
+    catalog = folder.read_catalog(folder.read_recipe(), None)
     found = collect_for_run(folder, catalog)
     assert found is not None
     (advice,) = found.advice(catalog.classes)
-    assert advice["label"] == "blue"
-    assert advice["sentence"].startswith("Recognized: 0 of its 40 validation images.")
+    assert (advice["label"], advice["images"]) == ("species 0", 30)
+    assert advice["sentence"].startswith(
+        "Recognized: 0 of its 40 validation images. With 30 more photos of other scenes"
+    )
 
 
-def test_a_run_without_features_has_no_such_section(trained: Path) -> None:
-    assert 'id="collecting"' not in (trained / "report.html").read_text()
+def test_the_report_says_what_to_collect(run: Path) -> None:
+    predict(run, {"species 1": "species 0"})
+    assert trainer("report", run).exit_code == 0
+    page = (run / "report.html").read_text()
+    section = page.partition('<h2 id="collecting">')[2].partition("</section>")[0]
+    assert "<h3>species 1</h3>" in section
+    assert "Recognized: 0 of its 40 validation images. With 30 more photos of other scenes: about " in section
+    assert "<h3>species 2</h3>" not in section
+    assert "Accuracy by number of training images" in section
+    assert "With twice as many images, " in section
+    assert '<a href="#collecting">What to collect</a>' in page
+
+
+def test_a_run_without_features_has_no_such_section(bare: Path) -> None:
+    assert trainer("report", bare).exit_code == 0
+    assert 'id="collecting"' not in (bare / "report.html").read_text()
+    folder = RunFolder(bare)
+    assert class_vectors(folder, folder.read_catalog(folder.read_recipe(), None)) is None
+
+
+def test_similar_classes_have_similar_vectors(run: Path) -> None:
+    folder = RunFolder(run)
+    vectors = class_vectors(folder, folder.read_catalog(folder.read_recipe(), None))
+    assert vectors is not None
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert units[1] @ units[2] > 0.5
+    assert units[0] @ units[1] < 0
 
 
 def test_features_of_other_images_are_refused(run: Path) -> None:
