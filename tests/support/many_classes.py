@@ -20,12 +20,20 @@ _FAMILY = 5  # classes of one coarse label, which are confused with each other
 
 
 def write_run_of(
-    home: Path, class_count: int, *, train: int = 6, valid: int = 5, size: int = 32, coarse: bool = False
+    home: Path,
+    class_count: int,
+    *,
+    train: int = 6,
+    valid: int = 5,
+    size: int = 32,
+    coarse: bool = False,
+    name: str = "species",
 ) -> Path:
     """HOME/run, whose classes `species 0` ... are often taken for their neighbours, and its images in HOME/images.
 
     size    side of the images and of what the model sees, pixels
     coarse  whether five classes each have a coarse label
+    name    what the names of the classes begin with
     """
     random = np.random.default_rng(0)
     (home / "images").mkdir(parents=True)
@@ -39,7 +47,7 @@ def write_run_of(
             rows.append(
                 Row(
                     path=path,
-                    labels=frozenset({f"species {label}"}),
+                    labels=frozenset({f"{name} {label}"}),
                     split="train" if number < train else "valid",
                     sha256=hashlib.sha256(data).hexdigest(),
                     coarse_label=f"family {label // _FAMILY}" if coarse else "",
@@ -53,7 +61,7 @@ def write_run_of(
     options = ReadOptions(root=home, columns=Columns(coarse=COARSE_COLUMN if coarse else None))
     catalog = read_catalog(run / "catalog.csv", options)
     targets = catalog.targets(catalog.split("valid"))
-    shown = np.array([catalog.classes.index(f"species {label}") for label in range(class_count)])
+    shown = np.array([catalog.classes.index(f"{name} {label}") for label in range(class_count)])
     place = np.argsort(shown)[targets]
     other = shown[(place // _FAMILY * _FAMILY + random.integers(0, _FAMILY, len(place))).clip(0, class_count - 1)]
     probabilities = random.random((len(targets), class_count)) * 0.2 / class_count

@@ -135,6 +135,9 @@ def what_to_collect(
     recognize a label if the image is among the M most probable ones for it, and M images have it. The curve is that of
     heads on frozen features: a network that is trained as a whole is better.
 
+    A class gains more than all classes together would: with more images it is also predicted more often, at the cost of
+    others.
+
     Of more than 20,000 training images a random part is divided. Memory: 1.5 KB an image, and 20,000 x K x 6 bytes.
 
     Args:

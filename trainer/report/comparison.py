@@ -124,7 +124,7 @@ class ChangedImage:
     outcome: Outcome
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison:
     """Two models on the same images.
 
@@ -171,6 +171,11 @@ class Comparison:
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
+
+    def __repr__(self) -> str:
+        first, second = (model.path for model in self.models)
+        best = self.verdicts[0]
+        return f"Comparison({first!r}, {second!r}: {self.sentence(best)}, {counted(best.images, 'image')})"
 
     def _lines(self) -> Iterator[str]:
         first, second = (model.path for model in self.models)

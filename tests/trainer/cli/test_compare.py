@@ -76,6 +76,8 @@ def test_the_same_from_python(runs: tuple[Path, Path], tmp_path: Path) -> None:
     assert found.verdicts[0].paired.second == pytest.approx(16 / 17)
     assert str(found) == trainer("compare", *runs).stdout.rstrip("\n")
     assert (tmp_path / "compare.html").read_bytes()
+    assert repr(found).startswith(f"Comparison({str(runs[0])!r}, {str(runs[1])!r}: accuracy 41.2 % -> 94.1 %, +52.9 ")
+    assert len(repr(found)) < 500
     with pytest.raises(FileExistsError):
         fieldguide.compare(*runs, out=tmp_path / "compare.html", progress=False)
 

@@ -16,11 +16,13 @@ from tests.support.trainer import trainer
 
 pytestmark = pytest.mark.browser
 
+NAME = "</script><b onclick=alert(1)>species & co</b>"  # is shown as text, and ends no script
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The report of 40 classes in 8 families."""
-    run = write_run_of(tmp_path_factory.mktemp("many"), 40, coarse=True)
+    run = write_run_of(tmp_path_factory.mktemp("many"), 40, coarse=True, name=NAME)
     assert trainer("report", run).exit_code == 0
     return (run / "report.html").as_uri()
 
@@ -73,7 +75,7 @@ def test_the_table_is_sorted_by_a_column(page: Page) -> None:
     assert [int(text) for text in column.all_inner_texts()] == sorted(counts)
     table.get_by_role("button", name="Class").press("Enter")
     expect(table.locator("thead th").first).to_have_attribute("aria-sort", "ascending")
-    assert names.all_inner_texts() == [f"species {number}" for number in range(40)]
+    assert names.all_inner_texts() == [f"{NAME} {number}" for number in range(40)]
     assert sorted(by_f1) == sorted(names.all_inner_texts())
 
 
