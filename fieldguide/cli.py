@@ -26,6 +26,7 @@ _TRAINER = (
     "fit",
     "resume",
     "evaluate",
+    "compare",
     "report",
     "export",
     "cache",
@@ -44,6 +45,7 @@ class _Fieldguide(Program):
         "demo": "sample",
         **dict.fromkeys(("fetch", "crawl", "get"), "download"),
         "find": "search",
+        **dict.fromkeys(("diff", "versus"), "compare"),
         **dict.fromkeys(("lint", "inspect"), "check"),
     }
 

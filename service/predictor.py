@@ -27,6 +27,9 @@ Float32Array = npt.NDArray[np.float32]
 _INPUT = "image"
 _PROBABILITIES = "probabilities"
 _FEATURES = "features"
+NO_HEATMAPS = (
+    "this model gives no heatmaps: its last feature map is a single point, or it does not end in average pooling"
+)
 # A model with weights outside its file is refused earlier. If one got through, onnxruntime would look for them here.
 _NO_SUCH_FOLDER = str(Path(__file__).resolve().parent / "no-external-weights")
 
@@ -217,7 +220,7 @@ class Predictor:
             NoHeatmap: If a heatmap is requested and the model has none.
         """
         if heatmap and self._head is None:
-            raise NoHeatmap("this model gives no heatmaps")
+            raise NoHeatmap(NO_HEATMAPS)
         batch = picture.pixels[np.newaxis]
         start = time.perf_counter()
         if heatmap:
@@ -244,7 +247,7 @@ class Predictor:
             NoHeatmap: If a heatmap is requested and the model has none.
         """
         if heatmap and self._head is None:
-            raise NoHeatmap("this model gives no heatmaps")
+            raise NoHeatmap(NO_HEATMAPS)
         start = time.perf_counter()
         picture = self.load(data)
         return self.classify(picture, heatmap=heatmap, decode_ms=1e3 * (time.perf_counter() - start))

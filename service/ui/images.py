@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,15 @@ def heatmap_url(values: npt.NDArray[np.floating[Any]]) -> str:
     rise = np.clip((heat - 0.1) / 0.7, 0, 1)
     alpha = 255 * _HEATMAP_OPACITY * rise**2 * (3 - 2 * rise)  # smoothstep
     return _data_url(Image.fromarray(np.stack([*channels, alpha], axis=2).round().astype(np.uint8)), "webp")
+
+
+def png_url(shades: npt.NDArray[np.uint8], *, palette: Sequence[tuple[int, int, int, int]]) -> str:
+    """A PNG of uint8 [H, W], the numbers of colours; each colour is red, green, blue and opacity, 0..255."""
+    image = Image.fromarray(shades, "P")
+    image.putpalette([channel for colour in palette for channel in colour[:3]])
+    file = io.BytesIO()
+    image.save(file, "png", transparency=bytes(colour[3] for colour in palette), optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _data_url(image: Image.Image, kind: str) -> str:

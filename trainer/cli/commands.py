@@ -17,6 +17,7 @@ from service import __version__
 from service.console import Program, SectionedCommand, option, print_error
 from trainer.cli.cache import cache_command
 from trainer.cli.check import check
+from trainer.cli.compare import compare
 from trainer.cli.download import download
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.options import (
@@ -287,6 +288,9 @@ def evaluate(run: Path, threads: int | None, as_json: bool, **options: Any) -> N
         with Terminal(phrase=as_command_line) as progress:
             found = evaluate_run(run, EvaluationOptions(**options), threads=usable_threads(threads), progress=progress)
     print_result(evaluation_json(found), evaluation_text(found), as_json)
+
+
+main.add_command(compare)
 
 
 @main.command(short_help="Write the report of a run again.", cls=SectionedCommand)

@@ -25,7 +25,7 @@ _STRING = r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\""""
 _PYTHON_CODE = re.compile(rf"""`(\w+\((?:{_STRING}|[^`'"\n])*\)|[^`\n]+)`""")  # a path in a call may have backquotes
 # Names of the Python API that messages use. Other text in backquotes, such as the name of a file, stays as it is.
 _COMMANDS = frozenset(
-    {"check", "download", "evaluate", "export", "fit", "lr_find", "report", "resume", "sample", "search"}
+    {"check", "compare", "download", "evaluate", "export", "fit", "lr_find", "report", "resume", "sample", "search"}
 )
 _PARAMETERS = frozenset({"cache", "cache_max", "device", "lr", "out", "recipe", "root", "threads"}) | {*option_keys()}
 _PARAMETERS |= {"kinds", "max_fraction", "quarantine", "undo"}  # of `check`

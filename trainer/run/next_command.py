@@ -41,6 +41,8 @@ class NextCommand:
             outs: Gives the folder of the next run; see `next_runs`.
         """
         data = self.recipe.data
+        if remedy.command == "clean":
+            return command_line("clean", str(self.run), *(["--root", str(self.root)] if self._was_moved else []))
         words = [remedy.command.replace("_", "-")]
         # No split is drawn of two sources; the run's table has the images of both.
         words += self._images_of_run() if remedy.regrouped and data.valid else self._same_images(remedy)
