@@ -89,7 +89,7 @@ class FinetuneRecipe:
         low=1,
         high=1e6,
         accepts_zero=True,
-        default_text=f"0 ({_PRETRAINED_LR_SPREAD:g} for pretrained weights, 1 for random ones)",
+        default_text=f"0 ({_PRETRAINED_LR_SPREAD:g} for pretrained weights, more in short trainings; 1 for random)",
     )
     freeze: Freeze = knob(
         Freeze(),
