@@ -2,20 +2,20 @@
 
 import { readAddress, writeAddress } from "./address.js";
 import { Browsing } from "./browsing.js";
-import { counted, sentence } from "./changes.js";
-import { toggled } from "./commands.js";
 import { DetailsCache } from "./details.js";
 import { Finder } from "./finder.js";
 import { showFinish } from "./finish.js";
 import { GridView } from "./grid.js";
 import { GroupsView } from "./groups.js";
+import { showUndone } from "./judging.js";
 import { Listing } from "./listing.js";
 import { showPage } from "./screen.js";
 import { nextQueue } from "./sidebar.js";
 import { SingleView } from "./single.js";
 import { Store } from "./store.js";
+import { targetsOf } from "./targets.js";
 
-const QUICK = 9;
+const FIRST = 30; // images fetched before a queue is shown
 const CLASS_QUEUE = "class";
 
 export class App {
@@ -28,7 +28,7 @@ export class App {
     this.hasReachedEnd = false;
     this.thumbWidth = 0;
     this.store = new Store({
-      onUndone: (ids) => this.#onUndone(ids),
+      onUndone: (ids) => showUndone(this, ids),
       onRefused: (error) => { this.problem = `Nothing was changed. ${error.message}`; },
     });
     this.details = new DetailsCache(this.store);
@@ -65,31 +65,12 @@ export class App {
 
   /** Ids of the images that a command is about. */
   get targets() {
-    if (this.place.view === "single" && this.singleId !== undefined) return [this.singleId];
-    if (this.place.view === "finish" || !this.browsing) return [];
-    if (!this.isGroups) return this.browsing.targets;
-    const group = this.groups.current;
-    return group ? [this.groups.keeper(group)] : [];
+    return targetsOf(this);
   }
 
   /** The groups that a command is about. */
   get targetGroups() {
     return this.browsing.targets.map((id) => this.store.group(this.place.queue, id)).filter(Boolean);
-  }
-
-  /** The classes of the keys 1 to 9: the likeliest of the images that a command is about, then the latest ones. */
-  get quickClasses() {
-    const items = this.targets.slice(0, 200).map((id) => this.store.item(id)).filter(Boolean);
-    const counts = new Map();
-    for (const { proposal, likely } of items) {
-      for (const [rank, label] of [proposal, ...likely].entries()) {
-        if (label !== null) counts.set(label, (counts.get(label) ?? 0) + 1 / (1 + rank));
-      }
-    }
-    const likeliest = [...counts].sort((a, b) => b[1] - a[1]).map(([label]) => label);
-    const single = items.length === 1 ? [...items[0].likely] : likeliest;
-    const { recent_classes: recent, classes } = this.store.state;
-    return [...new Set([...single, ...recent, ...classes.slice(0, QUICK).map(({ name }) => name)])].slice(0, QUICK);
   }
 
   /** Go to a place: fetch its queue, and show it. */
@@ -102,7 +83,8 @@ export class App {
     const opened = this.place;
     this.page.main.setAttribute("aria-busy", "true");
     try {
-      const listing = queue === CLASS_QUEUE && !place.label ? new Listing(this.store, this.place, []) : await Listing.open(this.store, this.place);
+      const isNowhere = queue === CLASS_QUEUE && !place.label;
+      const listing = await (isNowhere ? Listing.empty : Listing.open)(this.store, this.place);
       if (this.place !== opened) return;
       await this.#show(listing);
     } catch (error) {
@@ -114,22 +96,33 @@ export class App {
   }
 
   async #show(listing) {
+    const { at, view, neighbour, queue } = this.place;
+    const known = at === null ? -1 : listing.positionOf(at);
+    const position = known >= 0 ? known : Math.max(0, listing.nextUnjudged(0));
+    await this.store.load(queue, listing.ids.slice(position, position + FIRST));
     this.browsing = new Browsing(listing);
-    const { at, view } = this.place;
-    const position = at === null ? -1 : listing.positionOf(at);
-    await this.loadFirst(listing, Math.max(0, position));
-    this.browsing.go(position >= 0 ? position : Math.max(0, listing.nextUnjudged(0)));
-    if (view === "single" && !listing.size && this.place.neighbour === null) this.place = { ...this.place, view: "list" };
+    this.browsing.go(position);
+    if (view === "single" && !listing.size && neighbour === null) this.place = { ...this.place, view: "list" };
     if (view === "finish") showFinish(this.page, this);
     this.render();
     this.list.open();
     if (document.activeElement !== this.page.search) this.focus();
   }
 
-  /** Fetch what is in view first, so that a person sees it at once, judged or not. */
-  async loadFirst(listing, position) {
-    const ids = listing.ids.slice(position, position + QUICK);
-    await this.store.load(this.place.queue, ids);
+  /** Go where the browser's history leads. */
+  openAddress() {
+    const place = readAddress();
+    const isHere = ["queue", "label", "search", "unjudged"].every((name) => place[name] === this.place[name]);
+    if (!isHere || !this.browsing) {
+      this.page.search.value = place.search;
+      this.openPlace(place);
+      return;
+    }
+    this.place = { ...place, at: this.browsing.current ?? null };
+    if (place.view === "finish") showFinish(this.page, this);
+    this.render();
+    if (place.view === "list") this.list.reveal();
+    this.focus();
   }
 
   openQueue(name, { label = "", search = "" } = {}) {
@@ -193,107 +186,12 @@ export class App {
     this.render();
   }
 
-  move(key, { isExtending = false } = {}) {
-    if (this.place.view === "finish" || !this.browsing.size) return;
-    if (this.place.view === "single") {
-      this.step({ ArrowLeft: -1, ArrowUp: -1, PageUp: -1, ArrowRight: 1, ArrowDown: 1, PageDown: 1 }[key] ?? 0);
-      return;
-    }
-    const to = this.browsing.position + this.list.step(key);
-    if (isExtending && !this.isGroups) this.browsing.extend(to);
-    else this.browsing.go(to);
-    this.moved();
-  }
-
-  /** Go to the previous or next image while one is shown large. */
-  step(by) {
-    if (this.place.neighbour !== null || !by) return;
-    this.browsing.go(this.browsing.position + by);
-    this.moved();
-  }
-
-  toggleSelection() {
-    if (this.place.view !== "list" || !this.browsing.size) return;
-    this.browsing.toggle(this.browsing.position);
-    this.moved();
-  }
-
-  selectAll() {
-    if (this.place.view !== "list") return;
-    this.browsing.selectAll(this.browsing.listing.ids.keys());
-    const { size } = this.browsing.selected;
-    this.announce(size < this.browsing.size ? `The first ${size.toLocaleString("en")} are selected; one action can change no more.`
-      : `${counted(size, this.isGroups ? "group" : "image")} selected.`);
-    this.moved();
-  }
-
-  /** Save changes as one action, say so, and go on to the next image. */
-  judge(changes, { stays = false } = {}) {
-    const wanted = changes.filter(({ ids }) => ids.length);
-    if (!wanted.length) return;
-    this.problem = "";
-    const wasSelection = this.browsing.selected.size > 0;
-    this.store.outbox.edit(wanted);
-    this.announce(`${sentence(wanted)}.`);
-    this.browsing.clear();
-    if (!stays && this.place.neighbour === null && !(wasSelection && this.place.view === "list")) this.#advance();
-    this.render();
-  }
-
-  toggleLabel(label) {
-    const ids = this.targets;
-    this.judge([toggled(ids.map((id) => this.store.item(id)), ids, label)], { stays: true });
-  }
-
-  undo() {
-    const { can_undo: what } = this.store.state;
-    if (!what && !this.store.outbox.size) {
-      this.announce("There is nothing to undo.");
-      return;
-    }
-    if (this.store.outbox.undo(() => this.store.state.undo_action)) this.announce("The last action, which was not saved, is dropped.");
-    else this.announce(`Undone: ${what ?? "the last action"}.`);
-  }
-
-  #onUndone(ids) {
-    const position = ids.map((id) => this.browsing.listing.positionOf(id)).filter((at) => at >= 0).sort((a, b) => a - b)[0];
-    if (position === undefined || this.store.isGroups(this.place.queue)) return;
-    this.hasReachedEnd = false;
-    this.browsing.go(position);
-    this.moved();
-  }
-
-  #advance() {
-    const { browsing } = this;
-    const { listing, position } = browsing;
-    const after = listing.nextUnjudged(position + 1);
-    const next = after >= 0 ? after : listing.nextUnjudged(0);
-    if (next >= 0) browsing.go(next);
-    else {
-      this.hasReachedEnd = true;
-      if (this.place.view === "single") this.back();
-    }
-    this.moved();
-  }
-
   async loadItems(ids) {
     try {
       await this.store.load("everything", ids);
     } catch (error) {
       this.problem = error.message;
     }
-  }
-
-  /** Ask for a class, and show its images. */
-  chooseClass() {
-    this.finder.open({
-      title: "Look at which class?",
-      classes: this.store.state.classes,
-      allowsNew: false,
-      isToggle: false,
-      onChoose: (name) => this.openQueue(CLASS_QUEUE, { label: name }),
-      onClose: () => this.focus(),
-    });
   }
 
   /** Narrow the list to the files that have a text in their names. */

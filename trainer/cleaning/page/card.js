@@ -7,16 +7,19 @@ import { element } from "./element.js";
 const PERCENT = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
 const MARKS = { kept: "✓", relabelled: "✎", removed: "✕" };
 
-export const percent = (fraction) => PERCENT.format(fraction);
+/** A probability as a person reads it. */
+export function percent(fraction) {
+  return fraction > 0 && fraction < 0.005 ? "<\u20091%" : PERCENT.format(fraction);
+}
 
 /** The labels of an item as one text. */
 export function labelText(labels) {
   return labels.length ? labels.join(", ") : "no label";
 }
 
-/** What is proposed, in a few words; "" if nothing is, or if it is so already. */
-export function proposalText({ proposal, labels }, { queue, isMultilabel }) {
-  if (proposal === null || proposal === undefined) return "";
+/** What is proposed, in a few words; "" if nothing is, or if a person has decided. */
+export function proposalText({ proposal, labels, status }, { queue, isMultilabel }) {
+  if (proposal === null || proposal === undefined || status !== "none") return "";
   const isAdded = queue !== "surplus";
   if (labels.includes(proposal) === isAdded) return "";
   if (!isMultilabel) return `→ ${proposal}`;
@@ -45,8 +48,8 @@ export function createCard() {
   const label = element("bdi", "label");
   const proposal = element("bdi", "proposal");
   const probability = element("span", "probability");
-  const card = element("div", "card", element("div", "picture", image, mark), label,
-    element("span", "second", proposal, probability));
+  const card = element("div", "card", element("div", "picture", image, mark, probability), label,
+    element("span", "second", proposal));
   card.parts = { image, mark, label, proposal, probability };
   return card;
 }

@@ -10,9 +10,11 @@ const MOST_UNAPPLIED = 20;
 /** Write the cleaned table, and show what it has become. */
 export async function showFinish(page, app) {
   page["finish-content"].replaceChildren(element("p", "muted", "Writing the cleaned table …"));
-  const place = app.place;
+  const { place } = app;
   let content;
   try {
+    await app.store.outbox.whenIdle();
+    if (app.store.outbox.size) throw new Error("First save what is not saved yet: the line above says why.");
     const written = await postFinish({ catalog: app.store.state.catalog });
     content = finishElements(await getSummary(), written, app);
   } catch (error) {
@@ -33,7 +35,7 @@ function finishElements(summary, written, app) {
     element("p", "", `${counted(written.rows, "image")} are now in `, element("bdi", "path", written.path),
       ". The image files are as they were."),
     ...unappliedElements(written.unapplied),
-    element("h3", "", "Train again, and compare"),
+    element("h2", "", "Train again, and compare"),
     command(written.command),
     command(compareCommand(written.command, app.store.state.source)),
     ...collectElements(summary.collect),
@@ -53,8 +55,6 @@ function command(text) {
   const code = element("code", "", text);
   const block = element("pre", "", code);
   block.tabIndex = 0; // so that it can be scrolled with the keyboard
-  block.setAttribute("aria-label", "Command");
-  block.setAttribute("role", "region");
   const button = element("button", "button quiet small", "Copy");
   button.type = "button";
   button.setAttribute("aria-label", `Copy the command ${text}`);
@@ -77,14 +77,14 @@ async function copy(code) {
 
 function collectElements(collect) {
   if (!collect?.length) return [];
-  return [element("h3", "", "What to collect next"),
+  return [element("h2", "", "What to collect next"),
     element("ul", "collect", ...collect.map(({ label, sentence }) => element("li", "", element("bdi", "strong", label), ` ${sentence}`)))];
 }
 
 function unappliedElements(unapplied) {
   if (!unapplied.length) return [];
   const rest = unapplied.length - MOST_UNAPPLIED;
-  return [element("h3", "", `${counted(unapplied.length, "edit")} no longer ${unapplied.length === 1 ? "applies" : "apply"}`),
+  return [element("h2", "", `${counted(unapplied.length, "edit")} no longer ${unapplied.length === 1 ? "applies" : "apply"}`),
     element("ul", "collect", ...unapplied.slice(0, MOST_UNAPPLIED).map(({ path, reason }) => element("li", "", element("bdi", "", path), `: ${reason}`)),
       ...(rest > 0 ? [element("li", "muted", `and ${rest.toLocaleString("en")} more`)] : []))];
 }
@@ -107,7 +107,7 @@ function classElements(classes) {
     return cell;
   }));
   const unchanged = classes.length - changed.length;
-  return [element("h3", "", "Images of each class"),
+  return [element("h2", "", "Images of each class"),
     element("table", "counts", element("thead", "", head), element("tbody", "", ...rows)),
     ...(unchanged ? [element("p", "muted", `${unchanged.toLocaleString("en")} ${unchanged === 1 ? "class is" : "classes are"} as before.`)] : [])];
 }

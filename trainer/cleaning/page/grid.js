@@ -4,7 +4,7 @@ import { createCard, fillCard } from "./card.js";
 import { watchGrid } from "./pointer.js";
 import { VirtualGrid } from "./virtual.js";
 
-const TEXT_HEIGHT_REM = 3.5; // of the lines under a thumbnail
+const TEXT_HEIGHT_REM = 3.25; // of the lines under a thumbnail
 const GAP_REM = 0.625;
 
 export class GridView {

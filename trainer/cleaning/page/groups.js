@@ -6,10 +6,12 @@ import { element } from "./element.js";
 import { VirtualGrid } from "./virtual.js";
 
 const ROW_HEIGHT_REM = 16.5;
+const CARD_REM = 7.5; // least width of a copy; more copies than fit are shown some at a time
 const GAP_REM = 0.875;
 
 export class GroupsView {
   #chosen = new Map(); // id of a group -> id of the copy that would stay
+  #starts = new Map(); // id of a group -> position of the first copy that is shown
 
   constructor(viewport, app) {
     this.app = app;
@@ -29,6 +31,7 @@ export class GroupsView {
 
   open() {
     this.#chosen.clear();
+    this.#starts.clear();
     this.list.reset(this.app.browsing.size);
     this.reveal();
   }
@@ -43,8 +46,6 @@ export class GroupsView {
   reveal() {
     this.list.reveal(this.app.browsing.position);
     this.render();
-    const group = this.current;
-    if (group) document.getElementById(memberId(group.id, this.keeper(group)))?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   focus() {
@@ -73,7 +74,7 @@ export class GroupsView {
     if (along && group) {
       const ids = group.members.map(({ id }) => id);
       const next = ids.indexOf(this.keeper(group)) + along;
-      if (next in ids) this.#chosen.set(group.id, ids[next]);
+      if (next in ids) this.#choose(group, ids[next]);
       return 0;
     }
     return { ArrowUp: -1, ArrowDown: 1, PageUp: -3, PageDown: 3, Home: -position, End: size - 1 - position }[key] ?? 0;
@@ -95,10 +96,31 @@ export class GroupsView {
     status.textContent = group?.judged ? "✓ decided" : "";
     row.setAttribute("aria-label", `Group ${position + 1} of ${browsing.size}. ${heading.textContent} ${status.textContent}`);
     row.classList.toggle("judged", Boolean(group?.judged));
-    const members = group?.members ?? [];
+    const members = group ? this.#membersInView(group, row.parts) : [];
     while (strip.children.length < members.length) strip.append(createMember());
     while (strip.children.length > members.length) strip.lastChild.remove();
     for (const [index, member] of members.entries()) this.#updateMember(strip.children[index], member, group, context);
+  }
+
+  /** The copies that fit into a row: those around the one that stays, until the person asks for others. */
+  #membersInView({ id, members, keeper }, { earlier, later }) {
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const fitting = Math.max(1, Math.floor(this.list.cellWidth / (CARD_REM * rem)) - 1);
+    const pageOf = (position) => Math.floor(position / fitting) * fitting;
+    const kept = members.findIndex((member) => member.id === (this.#chosen.get(id) ?? keeper));
+    const start = members.length <= fitting ? 0 : pageOf(this.#starts.get(id) ?? Math.max(0, kept));
+    earlier.hidden = start === 0;
+    later.hidden = start + fitting >= members.length;
+    earlier.textContent = `‹ ${start}`;
+    later.textContent = `${members.length - start - fitting} ›`;
+    Object.assign(earlier.dataset, { start: start - fitting });
+    Object.assign(later.dataset, { start: start + fitting });
+    return members.slice(start, start + fitting);
+  }
+
+  #choose(group, id) {
+    this.#chosen.set(group.id, id);
+    this.#starts.delete(group.id);
   }
 
   #updateMember(card, member, group, context) {
@@ -110,7 +132,7 @@ export class GroupsView {
     card.setAttribute("aria-selected", stays);
     card.setAttribute("aria-label", `${stays ? "stays; " : ""}${card.getAttribute("aria-label")}; ${member.split}`);
     card.parts.stays.textContent = stays && !group.judged ? "stays" : "";
-    card.parts.file.textContent = `${member.split} · ${member.path}`;
+    card.parts.file.textContent = `${member.split} · ${member.path.slice(member.path.lastIndexOf("/") + 1)}`;
   }
 
   #click(event) {
@@ -120,10 +142,11 @@ export class GroupsView {
     browsing.go(Number(row.dataset.position));
     browsing.clear();
     const member = event.target.closest(".card");
-    if (member) this.#chosen.set(browsing.current, Number(member.dataset.id));
+    const { start, command } = event.target.closest("button")?.dataset ?? {};
+    if (member) this.#choose({ id: browsing.current }, Number(member.dataset.id));
+    if (start) this.#starts.set(browsing.current, Number(start));
     this.focus();
     this.app.moved();
-    const command = event.target.closest("button")?.dataset.command;
     if (command) this.app.run(command);
   }
 }
@@ -137,20 +160,22 @@ function createRow() {
   const status = element("span", "decided");
   const strip = element("div", "strip");
   strip.setAttribute("role", "presentation");
-  const actions = element("div", "group-actions", action("keep", "Keep the marked copy"), action("notDuplicate", "Not duplicates"));
-  actions.setAttribute("aria-hidden", "true"); // a list box has options alone; the bar below has the same buttons for all
-  const row = element("div", "group", element("div", "group-head", heading, status, actions), strip);
+  const [earlier, later] = [button("‹"), button("›")];
+  const actions = element("div", "group-actions", button("Keep the marked copy", "keep"), button("Not duplicates", "notDuplicate"));
+  const row = element("div", "group", element("div", "group-head", heading, status, actions), element("div", "strip-row", earlier, strip, later));
   row.setAttribute("role", "group");
-  row.parts = { heading, status, strip };
+  row.parts = { heading, status, strip, earlier, later };
   return row;
 }
 
-function action(command, text) {
-  const button = element("button", "small", text);
-  button.type = "button";
-  button.tabIndex = -1; // the keys k and d do the same
-  button.dataset.command = command;
-  return button;
+/** A button for the mouse. A list box has options alone; keys, and the bar below, do the same. */
+function button(text, command) {
+  const made = element("button", "small", text);
+  made.type = "button";
+  made.tabIndex = -1;
+  made.setAttribute("aria-hidden", "true");
+  if (command) made.dataset.command = command;
+  return made;
 }
 
 function createMember() {

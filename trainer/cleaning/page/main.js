@@ -1,7 +1,6 @@
 // Starts the page: finds its elements, and connects buttons and keys with what they do.
 
 import { App } from "./app.js";
-import { readAddress } from "./address.js";
 import { COMMANDS, commandOf, isCharacter } from "./commands.js";
 import { buildHelp, lettersAreOn } from "./help.js";
 
@@ -29,8 +28,7 @@ function onKey(event) {
   const name = commandOf(event);
   if (!name) return;
   event.preventDefault();
-  if (name === "move") app.move(event.key, { isExtending: event.shiftKey });
-  else COMMANDS[name].run(app, event.key);
+  COMMANDS[name].run(app, event.key, { isExtending: event.shiftKey });
 }
 
 function onSearchKey(event) {
@@ -81,7 +79,7 @@ function connect() {
   page.size.addEventListener("input", applySize);
   page["queues-toggle"].addEventListener("click", () => toggleQueues(page["queues-toggle"].getAttribute("aria-expanded") !== "true"));
   page.queues.addEventListener("click", () => toggleQueues(false));
-  addEventListener("popstate", () => app.openPlace(readAddress()));
+  addEventListener("popstate", () => app.openAddress());
   document.addEventListener("visibilitychange", poll);
   addEventListener("focus", poll);
   setInterval(poll, POLL_MS);

@@ -10,7 +10,7 @@ const REFUSALS = new Set([400, 404, 413, 422]); // the change itself is wrong: s
 /** The actions that are not saved yet. */
 export class Outbox {
   #entries = [];
-  #isSending = false;
+  #sending = Promise.resolve();
 
   /**
    * @param {object} options
@@ -68,7 +68,12 @@ export class Outbox {
     this.error = null;
     for (const entry of this.#entries) entry.status = WAITING;
     this.onChange();
-    return this.#send();
+    this.#sending = this.#sending.then(() => this.#send());
+  }
+
+  /** Wait until all is saved, or something has failed. */
+  whenIdle() {
+    return this.#sending;
   }
 
   /** Drop what is not saved. */
@@ -84,13 +89,7 @@ export class Outbox {
   }
 
   async #send() {
-    if (this.#isSending) return;
-    this.#isSending = true;
-    try {
-      while (this.#entries.length && !this.hasFailed) await this.#sendFirst(this.#entries[0]);
-    } finally {
-      this.#isSending = false;
-    }
+    while (this.#entries.length && !this.hasFailed) await this.#sendFirst(this.#entries[0]);
   }
 
   async #sendFirst(entry) {

@@ -5,6 +5,7 @@ import { counted } from "./changes.js";
 import { proposalText } from "./card.js";
 import { element } from "./element.js";
 import { showQueues } from "./sidebar.js";
+import { quickClasses, targetItems } from "./targets.js";
 
 /** Show everything but the images themselves. */
 export function showPage(page, app) {
@@ -60,31 +61,24 @@ function showUndo(page, { state, outbox }) {
 }
 
 function showActions(page, app) {
-  const { targets, browsing, isGroups, place } = app;
+  const { targets, browsing, isGroups } = app;
   const groups = isGroups ? browsing.targets.length : 0;
   const count = targets.length;
-  page.chosen.textContent = place.view === "single" ? "" : chosenText(app, count, groups);
+  page.chosen.textContent = browsing.selected.size ? `${counted(isGroups ? groups : count, isGroups ? "group" : "image")} selected` : "";
   page.clear.hidden = !browsing.selected.size;
-  page["select-all"].hidden = place.view !== "list" || browsing.selected.size > 0;
   page["act-different"].hidden = !isGroups;
-  page["act-keep-text"].textContent = !isGroups ? "Keep" : groups > 1 ? "Keep the marked copies" : "Keep the marked copy";
-  page["act-remove-text"].textContent = isGroups ? "Remove the marked copy" : "Remove";
-  const items = targets.slice(0, 200).map((id) => app.store.item(id)).filter(Boolean);
-  page["act-proposal"].hidden = isGroups || !items.some((item) => proposalText(item, app.context));
-  page["act-proposal-text"].textContent = count > 1 ? "Take the proposals" : "Take the proposal";
+  page["act-keep-text"].textContent = !isGroups ? "" : groups > 1 ? " the marked copies" : " the marked copy";
+  page["act-remove-text"].textContent = isGroups ? " the marked copy" : "";
+  page["act-proposal"].hidden = isGroups || !targetItems(app).some((item) => proposalText(item, app.context));
+  page["act-proposal-text"].textContent = count > 1 ? " proposals" : " proposal";
   showQuick(page.quick, app);
-}
-
-function chosenText({ browsing, isGroups }, count, groups) {
-  if (isGroups) return browsing.selected.size ? `${counted(groups, "group")} selected` : "";
-  return browsing.selected.size ? `${counted(count, "image")} selected` : "";
 }
 
 /** The classes of the keys 1 to 9 below a grid. Beside a large image there are bars instead. */
 function showQuick(quick, app) {
   quick.hidden = app.place.view !== "list" || app.isGroups;
   if (quick.hidden) return;
-  const classes = app.quickClasses;
+  const classes = quickClasses(app);
   while (quick.children.length > classes.length) quick.lastChild.remove();
   while (quick.children.length < classes.length) {
     const index = quick.children.length + 1;

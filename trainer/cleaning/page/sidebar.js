@@ -39,13 +39,14 @@ function fill({ button, title, count, bar }, { name, title: text, count: total, 
   button.classList.toggle("nothing", !isClass && total === 0);
   if (queue === name && view !== "finish") button.setAttribute("aria-current", "page");
   else button.removeAttribute("aria-current");
-  bar.style.setProperty("--fraction", total && !isClass ? judged / total : 0);
+  bar.hidden = isClass;
+  bar.style.setProperty("--fraction", total ? judged / total : 0);
 }
 
 function progress(judged, total) {
   if (!total) return "none";
   const all = total.toLocaleString("en");
-  return judged ? `${judged.toLocaleString("en")} of ${all}` : all;
+  return judged ? `${judged.toLocaleString("en")}/${all}` : all;
 }
 
 /** The queue to go to after this one: the next one with something to look at; undefined if there is none. */

@@ -4,7 +4,9 @@ import { heatmapUrl, photoUrl } from "./api.js";
 import { createCard, fillCard, labelText, percent, proposalText } from "./card.js";
 import { STATUS_TEXTS } from "./changes.js";
 import { element } from "./element.js";
+import { toggleLabel } from "./judging.js";
 import { watchSwipes } from "./pointer.js";
+import { quickClasses } from "./targets.js";
 
 const KILOBYTE = 1000;
 
@@ -94,7 +96,7 @@ export class SingleView {
     const button = element("button", "chip", element("bdi", "", label), element("span", "cross", "×"));
     button.type = "button";
     button.setAttribute("aria-label", `Take ${label} away`);
-    button.addEventListener("click", () => this.app.toggleLabel(label));
+    button.addEventListener("click", () => toggleLabel(this.app, label));
     return button;
   }
 
@@ -102,7 +104,7 @@ export class SingleView {
   #showClasses(item, details) {
     const { page, app } = this;
     const probabilities = new Map((details?.predictions ?? []).map(({ label, probability }) => [label, probability]));
-    const classes = app.quickClasses;
+    const classes = quickClasses(app);
     while (page.classes.children.length < classes.length) page.classes.append(this.#classRow(page.classes.children.length));
     while (page.classes.children.length > classes.length) page.classes.lastChild.remove();
     for (const [index, label] of classes.entries()) {

@@ -65,9 +65,7 @@ export class Store {
     const group = this.#groups.get(`${queue} ${id}`);
     const members = group?.members.map((member) => this.item(member));
     if (!members || members.includes(undefined)) return undefined;
-    const isBeingJudged = this.outbox.changes.some(({ kind, ids }) => (kind === "not_duplicate" || kind === "keep_copy")
-      && group.members.every((member) => ids.includes(member)));
-    return { ...group, members, judged: group.judged || isBeingJudged };
+    return { ...group, members, judged: group.judged || isJudgedBy(group, this.outbox.changes) };
   }
 
   /** Fetch items, or groups, and keep them. Those that are here already are fetched only if `isRefresh`. */
@@ -111,16 +109,19 @@ export class Store {
     return this.#answers;
   }
 
-  #onSaved({ items, state }, { isUndo }) {
+  #onSaved({ items, state }, { isUndo, changes }) {
     this.#answers += 1;
     for (const item of items) this.#changedAt.set(item.id, this.#answers);
     this.state = state;
     this.put("", items);
-    for (const group of this.#groups.values()) group.isStale = true;
+    for (const group of this.#groups.values()) {
+      group.judged ||= isJudgedBy(group, changes);
+      group.isStale = true;
+    }
     if (isUndo) this.onUndone(items.map(({ id }) => id));
   }
 
-  /** Ids of the groups that were changed by what was saved since they were fetched. */
+  /** Which groups of a queue were fetched before something was saved, which may have judged them. */
   staleGroups(queue, ids) {
     return ids.filter((id) => this.#groups.get(`${queue} ${id}`)?.isStale);
   }
@@ -128,4 +129,8 @@ export class Store {
   #forgetOldest() {
     for (const id of [...this.#items.keys()].slice(0, MOST_ITEMS / 2)) this.#items.delete(id);
   }
+}
+
+function isJudgedBy({ members }, changes) {
+  return changes.some(({ kind, ids }) => ["not_duplicate", "keep_copy"].includes(kind) && members.every((id) => ids.includes(id)));
 }
