@@ -8,6 +8,7 @@ import { VirtualGrid } from "./virtual.js";
 const ROW_HEIGHT_REM = 16.5;
 const CARD_REM = 7.5; // least width of a copy; more copies than fit are shown some at a time
 const GAP_REM = 0.875;
+const NAME_LETTERS = 20; // of the name of a file
 
 export class GroupsView {
   #chosen = new Map(); // id of a group -> id of the copy that would stay
@@ -132,7 +133,8 @@ export class GroupsView {
     card.setAttribute("aria-selected", stays);
     card.setAttribute("aria-label", `${stays ? "stays; " : ""}${card.getAttribute("aria-label")}; ${member.split}`);
     card.parts.stays.textContent = stays && !group.judged ? "stays" : "";
-    card.parts.file.textContent = `${member.split} · ${member.path.slice(member.path.lastIndexOf("/") + 1)}`;
+    if (!card.parts.proposal.textContent) card.parts.proposal.textContent = member.split;
+    card.parts.file.textContent = shortName(member.path);
   }
 
   #click(event) {
@@ -166,6 +168,12 @@ function createRow() {
   row.setAttribute("role", "group");
   row.parts = { heading, status, strip, earlier, later };
   return row;
+}
+
+/** The name of a file, its middle left out if it is long: copies often differ only at the end of their names. */
+function shortName(path) {
+  const letters = [...path.slice(path.lastIndexOf("/") + 1)];
+  return letters.length <= NAME_LETTERS ? letters.join("") : `${letters.slice(0, NAME_LETTERS / 2 - 3).join("")}…${letters.slice(-NAME_LETTERS / 2 - 2).join("")}`;
 }
 
 /** A button for the mouse. A list box has options alone; keys, and the bar below, do the same. */
