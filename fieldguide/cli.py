@@ -27,6 +27,7 @@ _TRAINER = (
     "resume",
     "evaluate",
     "report",
+    "clean",
     "export",
     "cache",
 )
@@ -45,6 +46,7 @@ class _Fieldguide(Program):
         **dict.fromkeys(("fetch", "crawl", "get"), "download"),
         "find": "search",
         **dict.fromkeys(("lint", "inspect"), "check"),
+        **dict.fromkeys(("label", "relabel", "review", "mend"), "clean"),
     }
 
 

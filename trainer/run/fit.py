@@ -20,12 +20,13 @@ from trainer.errors import BrokenImages, FitError, RunError
 from trainer.export import Exportable, export_bundle
 from trainer.model import Backbone
 from trainer.predictions import write_predictions
-from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS, Recipe
+from trainer.recipe import Recipe
 from trainer.run.diagnose import diagnose_run
 from trainer.run.environment import Environment
 from trainer.run.features import write_features
 from trainer.run.folder import RunFolder, default_run, name_of_images
 from trainer.run.inputs import (
+    complete_recipe,
     load_recipe_backbone,
     load_run_backbone,
     prepare_images,
@@ -99,19 +100,7 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
         run.require_outside(recipe.data.path, recipe.data.valid)
         catalog = read_recipe_catalog(recipe)
         name = name_of_images(Path(recipe.data.path))
-    recipe = dataclasses.replace(
-        recipe,
-        name=recipe.name or name,
-        weights=_absolute_weights(recipe.weights),
-        data=dataclasses.replace(
-            recipe.data,
-            source=catalog.source,
-            labelled_by=catalog.labelled_by,
-            base=str(catalog.root),
-            drawn=catalog.drawn is not None,
-            label_delimiter=catalog.label_delimiter or "",
-        ),
-    )
+    recipe = complete_recipe(recipe, catalog, name=name)
     backbone = load_recipe_backbone(recipe)
     require_trainable(recipe, backbone)
     if recipe.tensorboard:
@@ -280,7 +269,3 @@ def _check(recipe: Recipe, prepared: Prepared) -> Iterator[str]:
         (*data.train.originals, *data.valid.originals),
         data=recipe.data.path,
     )
-
-
-def _absolute_weights(weights: str) -> str:
-    return weights if weights in (PRETRAINED, RANDOM_WEIGHTS) else str(Path(weights).resolve())

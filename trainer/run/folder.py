@@ -33,6 +33,9 @@ class RunFolder:
     unreadable.csv   the files that were left out and why; only if there are any
     history.jsonl    what happened: stages, epochs, steps
     features.npy     what the network made of each image of catalog.csv before it was trained; not with random weights
+    edits.jsonl      what a person decided about the images in `clean`, one decision a line; later runs get a copy
+    cleaned.csv      catalog.csv after these decisions; `fit` trains on it
+    suspects.npz     what `clean` found by the features, and check.json by the images; both may be deleted
     lr_find.json     the learning rates that were found, with a plot in lr_find.png; only if the recipe asks for them
     checkpoints/     the weights of the best epoch, and the last state of the training
     predictions.csv  the validation images, worst first
@@ -49,6 +52,10 @@ class RunFolder:
         self.unreadable = path / "unreadable.csv"
         self.history = path / "history.jsonl"
         self.features = path / "features.npy"
+        self.edits = path / "edits.jsonl"
+        self.cleaned = path / "cleaned.csv"
+        self.suspects = path / "suspects.npz"
+        self.check = path / "check.json"
         self.lr_find = path / "lr_find.json"
         self.lr_find_plot = path / "lr_find.png"
         self.best = path / "checkpoints" / "best.safetensors"
