@@ -29,6 +29,7 @@ export class App {
     this.thumbWidth = 0;
     this.store = new Store({
       onUndone: (ids) => showUndone(this, ids),
+      onForeignChange: () => this.refresh(),
       onRefused: (error) => { this.problem = `Nothing was changed. ${error.message}`; },
     });
     this.details = new DetailsCache(this.store);
@@ -68,6 +69,11 @@ export class App {
     return targetsOf(this);
   }
 
+  /** An image as it is shown now. */
+  item(id) {
+    return this.store.item(id, { isSingle: this.place.view === "single" });
+  }
+
   /** The groups that a command is about. */
   get targetGroups() {
     return this.browsing.targets.map((id) => this.store.group(this.place.queue, id)).filter(Boolean);
@@ -78,6 +84,7 @@ export class App {
     const known = place.queue && this.store.queue(place.queue);
     const queue = known ? place.queue : (nextQueue(this.store.state.queues, "") ?? this.store.state.queues[0]).name;
     this.place = { ...place, queue };
+    this.store.present = queue;
     this.hasReachedEnd = false;
     writeAddress(this.place, { isStep });
     const opened = this.place;
@@ -186,9 +193,10 @@ export class App {
     this.render();
   }
 
+  /** Fetch what is not here of some images. */
   async loadItems(ids) {
     try {
-      await this.store.load("everything", ids);
+      await this.store.load(this.place.queue, ids);
     } catch (error) {
       this.problem = error.message;
     }
@@ -205,10 +213,14 @@ export class App {
     this.page.search.select();
   }
 
-  /** Show again what is in view: another page, or another process, has changed something. */
+  /** Show again what is in view: another page, another process, or work in the background has changed something. */
   async refresh() {
     this.details.forget();
-    if (!this.browsing) return;
+    const isNew = !this.browsing.size && this.store.queue(this.place.queue)?.count > 0 && !this.place.search && !this.place.unjudged;
+    if (isNew) {
+      await this.openPlace(this.place);
+      return;
+    }
     const [first, last] = this.list.range;
     await this.browsing.listing.refresh(first, last);
     const { current } = this.browsing;

@@ -26,7 +26,7 @@ export const COMMANDS = {
   back: { keys: ["Escape"], shown: "Esc", text: "back to all images; clear the selection", run: (app) => app.back() },
   quick: {
     keys: Array.from({ length: QUICK }, (_, index) => String(index + 1)),
-    shown: "1 … 9", text: "relabel to one of the likeliest classes", run: quick,
+    shown: "1 … 9", text: "relabel to one of the likeliest classes; with several labels an image, add it or take it away", run: quick,
   },
   find: { keys: ["l", "/"], shown: "l or /", text: "find a class by its name, or make a new one", run: findClass },
   proposal: { keys: ["p"], shown: "p", text: "accept the proposed label; if several are selected, each image its own", run: takeProposals },
@@ -36,6 +36,7 @@ export const COMMANDS = {
   undo: { keys: ["u"], shown: "u or Ctrl Z", text: "undo the last action, also of many images", run: undo },
   heatmap: { keys: ["h"], shown: "h", text: "show where the model looks", run: (app) => app.single.toggleHeatmap() },
   nextQueue: { keys: ["n"], shown: "n", text: "go to the next queue", run: (app) => app.openNextQueue() },
+  finish: { keys: ["f"], shown: "f", text: "finish: write the cleaned table, and see what to type next", run: (app) => app.openFinish() },
   byClass: { keys: ["c"], shown: "c", text: "look at one class", run: chooseClass },
   search: { keys: ["s"], shown: "s", text: "search by file name", run: (app) => app.focusSearch() },
   help: { keys: ["?"], shown: "?", text: "show these keys", run: (app) => app.page.help.showModal() },
@@ -77,7 +78,7 @@ function findClass(app) {
   const first = [...new Set([...recent, ...quickClasses(app)])].filter((name) => byName.has(name));
   const rest = classes.filter(({ name }) => !first.includes(name)).sort((a, b) => a.name.localeCompare(b.name));
   app.finder.open({
-    title: targets.length === 1 ? "Which class is it?" : `Which class are these ${changes.counted(targets.length, "image")}?`,
+    title: finderTitle(targets.length, store.isMultilabel),
     classes: [...first.map((name) => byName.get(name)), ...rest],
     allowsNew: true,
     isToggle: store.isMultilabel,
@@ -85,6 +86,11 @@ function findClass(app) {
     onChoose: (name) => setLabel(app, name),
     onClose: () => app.focus(),
   });
+}
+
+function finderTitle(count, isMultilabel) {
+  if (isMultilabel) return count === 1 ? "Which labels does it have?" : `Which labels do these ${changes.counted(count, "image")} have?`;
+  return count === 1 ? "Which class is it?" : `Which class are these ${changes.counted(count, "image")}?`;
 }
 
 /** Ask for a class, and show its images. */
@@ -101,8 +107,8 @@ function chooseClass(app) {
 
 async function takeProposals(app) {
   const { targets, store, place } = app;
-  await app.loadItems(targets);
-  const items = targets.map((id) => store.item(id)).filter(Boolean);
+  if (targets.some((id) => !app.item(id))) await app.loadItems(targets);
+  const items = targets.map((id) => app.item(id)).filter(Boolean);
   const wanted = changes.proposals(items, { queue: place.queue, isMultilabel: store.isMultilabel });
   if (wanted.length) judge(app, wanted);
   else app.announce("No label is proposed here.");
@@ -122,5 +128,6 @@ function remove(app) {
 }
 
 function notDuplicate(app) {
-  if (app.isGroups) judge(app, app.targetGroups.map((group) => changes.notDuplicate(group.members.map(({ id }) => id))));
+  if (app.place.queue === "exact-duplicates") app.announce("These files have the same bytes, so they show the same.");
+  else if (app.isGroups) judge(app, app.targetGroups.map((group) => changes.notDuplicate(group.members.map(({ id }) => id))));
 }

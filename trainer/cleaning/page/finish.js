@@ -34,6 +34,7 @@ function finishElements(summary, written, app) {
       element("dd", "", count.toLocaleString("en"))))),
     element("p", "", `${counted(written.rows, "image")} are now in `, element("bdi", "path", written.path),
       ". The image files are as they were."),
+    ...(written.warnings ?? []).map((warning) => element("p", "error", warning)),
     ...unappliedElements(written.unapplied),
     element("h2", "", "Train again, and compare"),
     command(written.command),

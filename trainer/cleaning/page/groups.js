@@ -97,6 +97,7 @@ export class GroupsView {
     status.textContent = group?.judged ? "✓ decided" : "";
     row.setAttribute("aria-label", `Group ${position + 1} of ${browsing.size}. ${heading.textContent} ${status.textContent}`);
     row.classList.toggle("judged", Boolean(group?.judged));
+    row.parts.different.hidden = context.queue === "exact-duplicates";
     const members = group ? this.#membersInView(group, row.parts) : [];
     while (strip.children.length < members.length) strip.append(createMember());
     while (strip.children.length > members.length) strip.lastChild.remove();
@@ -163,10 +164,11 @@ function createRow() {
   const strip = element("div", "strip");
   strip.setAttribute("role", "presentation");
   const [earlier, later] = [button("‹"), button("›")];
-  const actions = element("div", "group-actions", button("Keep the marked copy", "keep"), button("Not duplicates", "notDuplicate"));
+  const different = button("Not duplicates", "notDuplicate");
+  const actions = element("div", "group-actions", button("Keep the marked copy", "keep"), different);
   const row = element("div", "group", element("div", "group-head", heading, status, actions), element("div", "strip-row", earlier, strip, later));
   row.setAttribute("role", "group");
-  row.parts = { heading, status, strip, earlier, later };
+  row.parts = { heading, status, strip, earlier, later, different };
   return row;
 }
 

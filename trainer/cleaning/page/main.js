@@ -5,6 +5,7 @@ import { COMMANDS, commandOf, isCharacter } from "./commands.js";
 import { buildHelp, lettersAreOn } from "./help.js";
 
 const POLL_MS = 4000;
+const WORKING_MS = 1000; // while queues are being worked out
 const SEARCH_PAUSE_MS = 250;
 const SIZE_NAME = "fieldguide-clean-size";
 const WIDTHS_REM = { 1: 6.5, 2: 9.5, 3: 13, 4: 18 };
@@ -56,12 +57,17 @@ async function poll() {
   }
 }
 
+async function keepPolling() {
+  await poll();
+  const isWorking = app.store.state?.queues.some(({ working }) => working);
+  setTimeout(keepPolling, isWorking ? WORKING_MS : POLL_MS);
+}
+
 function connect() {
   for (const button of document.querySelectorAll("button[data-command]")) {
     if (!button.closest("#groups")) button.addEventListener("click", () => app.run(button.dataset.command));
   }
   document.addEventListener("keydown", onKey);
-  page["finish-button"].addEventListener("click", () => app.openFinish());
   page["notice-next"].addEventListener("click", () => app.openNextQueue());
   page.retry.addEventListener("click", () => app.store.outbox.retry());
   page.discard.addEventListener("click", () => app.store.outbox.discard());
@@ -82,7 +88,7 @@ function connect() {
   addEventListener("popstate", () => app.openAddress());
   document.addEventListener("visibilitychange", poll);
   addEventListener("focus", poll);
-  setInterval(poll, POLL_MS);
+  setTimeout(keepPolling, POLL_MS);
 }
 
 function toggleQueues(isOpen) {

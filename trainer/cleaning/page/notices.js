@@ -1,5 +1,6 @@
 // Lines above the images: what could not be saved, when it pays no longer to go on, and what comes next.
 
+import { percent } from "./card.js";
 import { counted } from "./changes.js";
 import { nextQueue } from "./sidebar.js";
 
@@ -31,7 +32,8 @@ export function queueNotice({ store, place, browsing, hasReachedEnd }) {
   const queue = store.queue(place.queue);
   const isWhole = !place.search && place.queue !== "class";
   const next = nextQueue(store.state.queues, place.queue);
-  const action = next ? `Next: ${next.title}, ${(next.count - next.judged).toLocaleString("en")}` : "Finish";
+  const left = next?.working ? "" : `, ${(next?.count - next?.judged).toLocaleString("en")}`;
+  const action = next ? `Next: ${next.title}${left}` : "Finish";
   const isFinished = hasReachedEnd || (isWhole && queue.count > 0 && queue.judged >= queue.count);
   if (isFinished && browsing.size) {
     const what = store.isGroups(place.queue) ? "group" : "image";
@@ -43,6 +45,8 @@ export function queueNotice({ store, place, browsing, hasReachedEnd }) {
 
 /** Why a listing is empty. */
 export function emptyText({ store, place }) {
+  const working = store.queue(place.queue)?.working;
+  if (working) return `${capital(working.step)}: ${percent(working.fraction)}`;
   if (place.search) return `No file name here contains “${place.search}”.`;
   if (place.unjudged && (place.queue === "class" || store.queue(place.queue)?.count)) return "Everything here is looked at.";
   if (place.queue === "class") return place.label ? `No image has the label “${place.label}”.` : "Choose a class.";

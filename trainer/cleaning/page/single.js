@@ -32,7 +32,7 @@ export class SingleView {
     const { page, app } = this;
     const id = app.singleId;
     const details = id === undefined ? undefined : app.details.get(id);
-    const item = id === undefined ? undefined : app.store.item(id) ?? details;
+    const item = id === undefined ? undefined : app.item(id) ?? details;
     this.#showPlace(id);
     page["single-body"].classList.toggle("loading", item === undefined);
     if (item === undefined) return;
@@ -169,7 +169,7 @@ export class SingleView {
     while (neighbours.children.length > shown.length) neighbours.lastChild.remove();
     for (const [index, neighbour] of shown.entries()) {
       const button = neighbours.children[index].firstChild;
-      const item = this.app.store.item(neighbour.id) ?? neighbour;
+      const item = { ...neighbour, ...this.app.store.item(neighbour.id) };
       button.dataset.id = neighbour.id;
       fillCard(button, { ...item, proposal: null }, this.app.context);
       const alike = `similarity ${neighbour.similarity.toFixed(2)}`;
