@@ -1,6 +1,6 @@
 // The page: one store, one place where the person is, and the views that show it.
 
-import { readAddress, writeAddress } from "./address.js";
+import { firstPlace, readAddress, writeAddress } from "./address.js";
 import { Browsing } from "./browsing.js";
 import { DetailsCache } from "./details.js";
 import { Finder } from "./finder.js";
@@ -22,13 +22,14 @@ export class App {
   /** @param {Record<string, HTMLElement>} page  elements by their ids */
   constructor(page) {
     this.page = page;
-    this.place = readAddress();
+    this.place = firstPlace();
     this.browsing = null;
+    this.opening = null; // a promise, while another queue is fetched
     this.problem = ""; // what went wrong last, as a sentence
     this.hasReachedEnd = false;
     this.thumbWidth = 0;
     this.store = new Store({
-      onUndone: (ids) => showUndone(this, ids),
+      onUndone: (ids, what) => showUndone(this, ids, what),
       onForeignChange: () => this.refresh(),
       onRefused: (error) => { this.problem = `Nothing was changed. ${error.message}`; },
     });
@@ -79,38 +80,48 @@ export class App {
     return this.browsing.targets.map((id) => this.store.group(this.place.queue, id)).filter(Boolean);
   }
 
-  /** Go to a place: fetch its queue, and show it. */
-  async openPlace(place, { isStep = false } = {}) {
-    const known = place.queue && this.store.queue(place.queue);
-    const queue = known ? place.queue : (nextQueue(this.store.state.queues, "") ?? this.store.state.queues[0]).name;
-    this.place = { ...place, queue };
-    this.store.present = queue;
-    this.hasReachedEnd = false;
-    writeAddress(this.place, { isStep });
-    const opened = this.place;
+  /**
+   * Go to a place: fetch its queue, then show it. Until then the person is where they were.
+   *
+   * @returns {Promise<void>}  is settled when it is shown, or cannot be
+   */
+  openPlace(wanted, { isStep = false } = {}) {
+    const known = wanted.queue && this.store.queue(wanted.queue);
+    const queue = known ? wanted.queue : (nextQueue(this.store.state.queues, "") ?? this.store.state.queues[0]).name;
+    const place = { ...wanted, queue };
     this.page.main.setAttribute("aria-busy", "true");
-    try {
-      const isNowhere = queue === CLASS_QUEUE && !place.label;
-      const listing = await (isNowhere ? Listing.empty : Listing.open)(this.store, this.place);
-      if (this.place !== opened) return;
-      await this.#show(listing);
-    } catch (error) {
+    const opening = this.#fetch(place).then((listing) => {
+      if (this.opening === opening) this.#show(place, listing, isStep);
+    }).catch((error) => {
       this.problem = error.message;
       this.render();
-    } finally {
+    }).finally(() => {
+      if (this.opening !== opening) return; // another one was opened meanwhile
+      this.opening = null;
       this.page.main.removeAttribute("aria-busy");
-    }
+    });
+    this.opening = opening;
+    return opening;
   }
 
-  async #show(listing) {
-    const { at, view, neighbour, queue } = this.place;
-    const known = at === null ? -1 : listing.positionOf(at);
-    const position = known >= 0 ? known : Math.max(0, listing.nextUnjudged(0));
-    await this.store.load(queue, listing.ids.slice(position, position + FIRST));
+  /** The listing of a place, with what is shown of it first. */
+  async #fetch(place) {
+    const isNowhere = place.queue === CLASS_QUEUE && !place.label;
+    const listing = await (isNowhere ? Listing.empty : Listing.open)(this.store, place);
+    const start = listing.startAt(place.at);
+    await this.store.load(place.queue, listing.ids.slice(start, start + FIRST));
+    return listing;
+  }
+
+  #show(place, listing, isStep) {
+    const hasImage = listing.size || place.neighbour !== null;
+    this.place = place.view === "single" && !hasImage ? { ...place, view: "list" } : place;
+    this.store.present = place.queue;
+    this.hasReachedEnd = false;
     this.browsing = new Browsing(listing);
-    this.browsing.go(position);
-    if (view === "single" && !listing.size && neighbour === null) this.place = { ...this.place, view: "list" };
-    if (view === "finish") showFinish(this.page, this);
+    this.browsing.go(listing.startAt(place.at));
+    writeAddress(this.place, { isStep });
+    if (this.place.view === "finish") showFinish(this.page, this);
     this.render();
     this.list.open();
     if (document.activeElement !== this.page.search) this.focus();
@@ -207,8 +218,8 @@ export class App {
     return this.openPlace({ ...this.place, search: text, at: null, view: "list" });
   }
 
-  focusSearch() {
-    if (this.place.view !== "list" || this.isGroups) this.openQueue("everything");
+  async focusSearch() {
+    if (this.place.view !== "list" || this.isGroups) await this.openQueue("everything");
     this.page.search.focus();
     this.page.search.select();
   }

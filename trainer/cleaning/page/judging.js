@@ -36,11 +36,12 @@ export function undo(app) {
     return;
   }
   const isDropped = outbox.undo(() => app.store.state.undo_action);
-  app.announce(isDropped ? "The last action, which was not saved, is dropped." : `Undone: ${state.can_undo ?? "the last action"}.`);
+  if (isDropped) app.announce("The last action, which was not saved, is dropped.");
 }
 
-/** Go to the first of the images that were as they are now before. */
-export function showUndone(app, ids) {
+/** Say what was taken back, and go to the first of its images. */
+export function showUndone(app, ids, what) {
+  app.announce(ids.length ? `Undone: ${what}.` : "There is nothing to undo.");
   app.hasReachedEnd = false;
   const positions = ids.map((id) => app.browsing.listing.positionOf(id)).filter((position) => position >= 0);
   if (!positions.length || app.browsing.listing.isGroups || app.place.view === "finish") return;

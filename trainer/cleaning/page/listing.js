@@ -94,6 +94,12 @@ export class Listing {
     return this.store.load(this.place.queue, this.ids.slice(first, last), { isRefresh: true });
   }
 
+  /** Where a person starts: at an id, if it is listed, else at the first one that is not judged. */
+  startAt(id) {
+    const position = id === null ? -1 : this.positionOf(id);
+    return position >= 0 ? position : Math.max(0, this.nextUnjudged(0));
+  }
+
   /** The next position from `start` on that is not judged; -1 if there is none. */
   nextUnjudged(start) {
     for (let position = start; position < this.size; position += 1) {

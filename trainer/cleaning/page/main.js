@@ -29,7 +29,9 @@ function onKey(event) {
   const name = commandOf(event);
   if (!name) return;
   event.preventDefault();
-  COMMANDS[name].run(app, event.key, { isExtending: event.shiftKey });
+  const run = () => COMMANDS[name].run(app, event.key, { isExtending: event.shiftKey });
+  if (app.opening) app.opening.then(run); // it is meant for what comes
+  else run();
 }
 
 function onSearchKey(event) {

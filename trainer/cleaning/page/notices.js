@@ -37,7 +37,8 @@ export function queueNotice({ store, place, browsing, hasReachedEnd }) {
   const isFinished = hasReachedEnd || (isWhole && queue.count > 0 && queue.judged >= queue.count);
   if (isFinished && browsing.size) {
     const what = store.isGroups(place.queue) ? "group" : "image";
-    return { text: `All ${counted(browsing.size, what).replace(/^1 /, "")} looked at.`, action, isEnd: true };
+    const all = browsing.size === 1 ? `The only ${what} is` : `All ${counted(browsing.size, what)} are`;
+    return { text: `${all} looked at.`, action, isEnd: true };
   }
   if (isWhole && queue.stop) return { text: `You may stop here. ${queue.stop}`, action, isEnd: false };
   return null;
@@ -47,7 +48,8 @@ export function queueNotice({ store, place, browsing, hasReachedEnd }) {
 export function emptyText({ store, place }) {
   const working = store.queue(place.queue)?.working;
   if (working) return `${capital(working.step)}: ${percent(working.fraction)}`;
-  if (place.search) return `No file name here contains “${place.search}”.`;
+  const judged = place.unjudged ? ", or all that do are looked at" : "";
+  if (place.search) return `No file name here contains “${place.search}”${judged}.`;
   if (place.unjudged && (place.queue === "class" || store.queue(place.queue)?.count)) return "Everything here is looked at.";
   if (place.queue === "class") return place.label ? `No image has the label “${place.label}”.` : "Choose a class.";
   return "Nothing here.";

@@ -23,7 +23,7 @@ export class Store {
 
   /**
    * @param {object} options
-   * @param {(ids: number[]) => void} options.onUndone
+   * @param {(ids: number[], what: string) => void} options.onUndone  what: the action, in a few words
    * @param {(error: Error) => void} options.onRefused
    * @param {() => void} options.onForeignChange  another page, or another process, has changed something
    */
@@ -140,6 +140,7 @@ export class Store {
 
   #onSaved({ items, state }, { isUndo, changes }) {
     this.#answers += 1;
+    const undone = this.state.can_undo; // all that was decided before is saved
     const hasMissedSome = state.version > this.state.version + 1;
     this.#setState(state);
     for (const { proposal, probability, reason, ...item } of items) { // these three are of no particular queue
@@ -150,7 +151,7 @@ export class Store {
       group.judged ||= isJudgedBy(group, changes);
       group.isStale = true;
     }
-    if (isUndo) this.onUndone(items.map(({ id }) => id));
+    if (isUndo) this.onUndone(items.map(({ id }) => id), undone);
     if (hasMissedSome) this.onForeignChange();
   }
 

@@ -41,8 +41,18 @@ def site(run: Path) -> Iterator[ServedPage]:
 
 
 @pytest.fixture
+def tagged_site(tagged_run: Path, tmp_path: Path) -> Iterator[ServedPage]:
+    """The page of a copy of the run with several labels an image."""
+    with served(Path(shutil.copytree(tagged_run, tmp_path / "tagged"))) as page:
+        yield page
+
+
+@pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens pages; fails at the end if there were errors in the console, or requests to other places."""
+    """Opens pages; fails at the end if there were errors in the console, or requests to other places.
+
+    Name it after the fixture of the server, so that the pages are closed first.
+    """
     visits: list[Visit] = []
 
     def open_page(
