@@ -115,7 +115,7 @@ def test_the_browser_asks_before_what_is_not_saved_is_lost(site: ServedPage, vis
 def test_a_killed_server_and_a_new_one_on_the_same_file(run: Path, port: int, visit: Any) -> None:
     with killed(run, port) as address:
         site = ServedPage(url=f"http://127.0.0.1:{port}", opening=address, session=None)  # type: ignore[arg-type]
-        page = visit(site, "#queue=wrong", expected_errors="ERR_CONNECTION_REFUSED")
+        page = visit(site, "#queue=wrong", expected_errors="ERR_CONNECTION")
         expect(page.locator("#title")).to_have_text("Likely wrong labels")
         expect(page.locator("#card-5")).to_be_visible(timeout=30_000)  # suspects are worked out in the background
         press(page, "p")
@@ -142,7 +142,6 @@ def test_two_pages_do_not_lose_what_the_other_did(site: ServedPage, visit: Any) 
     press(page, "p")
     saved(page)
     open_again(other)
-    expect(card(other, "red-07.png")).to_have_count(0)
     expect(other.locator("#card-0")).to_have_attribute("data-status", "relabelled")
     press(other, "ArrowRight", "ArrowRight", "x")
     saved(other)
