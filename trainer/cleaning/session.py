@@ -84,6 +84,7 @@ class Session:
         subject: What is cleaned.
         status: uint8 [N], positions in `STATUSES`.
         version: Rises with every change, also by other processes.
+        on_change: Is called with the images whose state may be another now.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -94,6 +95,7 @@ class Session:
             OSError: It cannot be read.
         """
         self.subject = subject
+        self.on_change: Callable[[Iterable[int]], None] = lambda _: None
         self._lock = threading.RLock()
         self._copies: defaultdict[str, list[int]] = defaultdict(list)
         for number, row in enumerate(subject.rows):
@@ -242,6 +244,7 @@ class Session:
         if size < self._read_bytes:  # another file is in its place
             self._start_over()
             self.version += 1
+            self.on_change(range(len(self.subject.rows)))
             if not size:
                 return set()
         with open(path, "rb") as file:
@@ -262,7 +265,9 @@ class Session:
             for label in edit.labels if edit.kind == "relabel" else ():
                 self._recent = [*(other for other in self._recent if other != label), label][-_RECENT_CLASSES:]
         self._not_duplicates = self._history.count("not_duplicate")
-        return {image for digest in touched for image in self._apply_to(digest)}
+        images = {image for digest in touched for image in self._apply_to(digest)}
+        self.on_change(images)
+        return images
 
     def _apply_to(self, digest: str) -> Sequence[int]:
         images = self._copies.get(digest, ())
