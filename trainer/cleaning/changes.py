@@ -61,13 +61,17 @@ def parse_changes(value: object, session: Session) -> tuple[Change, ...]:
     return changes
 
 
-def edits_of(changes: Sequence[Change], session: Session) -> list[Edit]:
+def edits_of(changes: Sequence[Change], session: Session, *, action: str) -> list[Edit]:
     """Turn changes into the edits of one action. Call it while no other thread changes the session.
+
+    Args:
+        changes: All of them.
+        session: Which images and labels there are.
+        action: Its id; see `history.new_action`.
 
     Raises:
         ChangeError: An image has no hash, or a change needs several images.
     """
-    action = new_action()
     parts = (part for change in changes for part in _edits(change, session))
     return [Edit(**part, id=edit_id(action, number)) for number, part in enumerate(parts)]
 

@@ -184,6 +184,12 @@ class Session:
         """The edits of an action that are in force, undos too; empty if there are none."""
         return [edit for edit in self._history.action(name) if self._history.is_in_force(edit)]
 
+    def saved_images(self, name: str) -> tuple[int, ...]:
+        """The images that an action is about, whether it is in force or not; empty if there is no such action."""
+        edits = [*self._history.action(name)]
+        digests = {digest for edit in edits for digest in edit.sha256}
+        return tuple(sorted({image for digest in digests for image in self._copies.get(digest, ())}))
+
     def save(self, edits: Sequence[Edit]) -> Changed:
         """Append the edits of one action. They are on the disk when this returns: all of them, or none.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from trainer.catalog.labels import natural_key
 from trainer.cleaning.changes import describe
+from trainer.cleaning.history import action_of
 from trainer.cleaning.queues import NO_ENTRY, QUEUES, Entry, GroupQueue, ImageQueue, Progress, Queue
 from trainer.cleaning.replay import Replayed
 from trainer.cleaning.session import NONE, REMOVED, STATUSES, Changed, Session
@@ -38,6 +40,7 @@ class QueueRequest:
         label: Only images that have, or had, this label; empty: all.
         search: Only images whose path has this text in it, in any case; empty: all.
         hide_judged: Whether those are left out about which something was decided.
+        ids: Just these images, or groups, in this order, whatever the rest says; None: those that the rest says.
     """
 
     name: str
@@ -46,6 +49,7 @@ class QueueRequest:
     label: str = ""
     search: str = ""
     hide_judged: bool = False
+    ids: tuple[int, ...] | None = None
 
 
 class Views:
@@ -72,6 +76,12 @@ class Views:
         self._found: dict[Hashable, npt.NDArray[np.int64]] = {}  # positions that a person asked for last
         session.on_change = self._on_change
         self._original_counts = Counter(label for row in session.subject.rows for label in row.labels)
+
+    @functools.cached_property
+    def catalog_digest(self) -> str:
+        """Of the images with their ids: a page that has another one shows other images."""
+        lines = "\n".join(f"{row.sha256} {row.path}" for row in self.session.subject.rows)
+        return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()[:16]
 
     def add(self, queues: Sequence[Queue]) -> None:
         """Add queues. Call it once for each name: the order of a queue never changes."""
@@ -108,6 +118,8 @@ class Views:
             "notes": [*self.notes, *self.failures()],
             "edits": session.counts,
             "can_undo": describe(latest) if latest else None,
+            "undo_action": action_of(latest[0]) if latest else None,
+            "catalog": self.catalog_digest,
             "version": session.version,
         }
 
@@ -194,6 +206,9 @@ class Views:
                 if (request.name in QUEUES)
                 else None
             )
+        if request.ids is not None:
+            items = self._listed(queue, request.ids)
+            return {"name": request.name, "count": len(items), "offset": 0, "items": items}
         end = request.offset + request.limit
         if isinstance(queue, GroupQueue):
             groups = self._groups(queue, request)
@@ -205,6 +220,22 @@ class Views:
             for position in positions[request.offset : end].tolist()
         ]
         return {"name": request.name, "count": len(positions), "offset": request.offset, "items": items}
+
+    def ids(self, request: QueueRequest) -> list[int] | None:
+        """The ids of the images, or groups, of a queue, in order; None if there is no such queue."""
+        queue = self._queues.get("everything" if request.name == "class" else request.name)
+        if queue is None:
+            return [] if request.name in QUEUES else None
+        if isinstance(queue, GroupQueue):
+            return self._groups(queue, request)
+        ids: list[int] = queue.ids[self._positions(queue, request)].tolist()
+        return ids
+
+    def _listed(self, queue: Queue, ids: Sequence[int]) -> list[Json]:
+        if isinstance(queue, GroupQueue):
+            return [self._group(queue, position) for position in ids if position < len(queue)]
+        known = [image for image in ids if image < len(self.session.subject.rows)]
+        return [self.item(image, queue.entry_of(image) or NO_ENTRY) for image in known]
 
     def _positions(self, queue: ImageQueue, request: QueueRequest) -> npt.NDArray[np.int64]:
         positions = np.arange(len(queue.ids), dtype=np.int64)

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.pixels import ImageError
 from service.problem import Problem, image_problem
-from service.ui import base_css, page_headers
+from service.ui import page_headers, shared_files
 from trainer.cleaning.web.access import Access, AccessMiddleware
 from trainer.cleaning.web.routes import Handlers
 
@@ -109,10 +109,10 @@ def _problem_response(problem: Problem) -> Response:
 
 
 def _read_files() -> dict[str, bytes]:
-    """Read every file of the page: name -> content. The style sheet that all pages share is one of them."""
+    """Read every file of the page: name -> content. Those that pages share are among them."""
     folder = resources.files("trainer.cleaning") / "page"
     files = {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(tuple(_TYPES))}
-    return {**files, "base.css": base_css().encode()}
+    return {**shared_files(), **files}
 
 
 def _file_response(files: Mapping[str, bytes], name: str) -> Response:

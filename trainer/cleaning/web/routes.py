@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from service.predictor import Predictor
 from service.problem import Problem
 from trainer.catalog import Row
 from trainer.cleaning.changes import ChangeError, edits_of, parse_changes, undo_of
+from trainer.cleaning.history import new_action
 from trainer.cleaning.session import Changed
 from trainer.cleaning.views import HASH_CHARACTERS, Json, QueueRequest, Views
 from trainer.cleaning.web.images import PHOTO_PIXELS, THUMB_PIXELS, read_image, render, render_heatmap, size_of
@@ -30,6 +32,7 @@ _MOST_BODY_BYTES = 4 << 20
 _MOST_ITEMS = 500
 _MOST_TEXT = 1000  # characters of a search
 _SIMILAR = 8
+_ACTION = re.compile("[0-9a-f]{16}")
 _FOR_EVER = "private, max-age=31536000, immutable"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -62,6 +65,7 @@ class Handlers:
         """All of them."""
         return [
             Route("/api/state", self.state),
+            Route("/api/ids", self.ids),
             Route("/api/queue", self.queue),
             Route("/api/summary", self.summary),
             Route("/api/images/{image:int}", self.details),
@@ -80,6 +84,19 @@ class Handlers:
         def answer() -> Json:
             with self.views.session.reading():
                 return self.views.state()
+
+        return await self._answer(answer)
+
+    async def ids(self, request: Request) -> Response:
+        """The ids of all images, or groups, of a queue, in order: what a page shows stays so while it is judged."""
+        asked = _queue_request(request.query_params)
+
+        def answer() -> Json:
+            with self.views.session.reading():
+                ids = self.views.ids(asked)
+            if ids is None:
+                raise Problem(404, f"There is no queue {asked.name!r:.40}.")
+            return {"ids": ids}
 
         return await self._answer(answer)
 
@@ -153,36 +170,39 @@ class Handlers:
 
     async def edits(self, request: Request) -> Response:
         """Save what a person decided."""
-        value = _object(await _read_body(request), allowed={"edits"})
-        session = self.views.session
+        value = self._decision(await _read_body(request), allowed={"edits", "action"})
+        session, action = self.views.session, _action(value) or new_action()
 
         def answer() -> Json:
             with session.reading():
-                changed = session.save(edits_of(parse_changes(value.get("edits"), session), session))
-                return self.views.changed(changed)
+                saved = session.saved_images(action)  # its answer was lost, and the page sends it again
+                if saved:
+                    return self.views.changed(Changed(action=action, images=saved))
+                changes = parse_changes(value.get("edits"), session)
+                return self.views.changed(session.save(edits_of(changes, session, action=action)))
 
         return await self._save(answer)
 
     async def undo(self, request: Request) -> Response:
         """Take back an action: the latest one, if none is named."""
-        value = _object(await _read_body(request), allowed={"action"})
-        name, session = value.get("action"), self.views.session
-        if name is not None and not isinstance(name, str):
-            raise Problem(400, "`action` must be the id of an action.")
+        value = self._decision(await _read_body(request), allowed={"action"})
+        name, session = _action(value), self.views.session
 
         def answer() -> Json:
             with session.reading():
                 undone = session.latest_action() if name is None else session.action(name)
-                if not undone and name is not None:
-                    raise Problem(409, "There is no such action, or it was taken back already.")
-                changed = session.save(undo_of(undone)) if undone else Changed(action="", images=())
-                return self.views.changed(changed)
+                if undone:
+                    return self.views.changed(session.save(undo_of(undone)))
+                saved = session.saved_images(name or "")
+                if name is not None and not saved:
+                    raise Problem(409, "There is no such action.")
+                return self.views.changed(Changed(action="", images=saved))  # it was taken back already
 
         return await self._save(answer)
 
     async def finish(self, request: Request) -> Response:
         """Write cleaned.csv."""
-        _object(await _read_body(request), allowed=set())
+        self._decision(await _read_body(request), allowed=set())
         return await self._save(lambda: self.views.finished(self.views.session.write_cleaned()))
 
     async def _image_response(self, request: Request, pixels: int) -> Response:
@@ -218,6 +238,13 @@ class Handlers:
         content = json.dumps(value, ensure_ascii=False, allow_nan=False).encode(errors="replace")
         return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
 
+    def _decision(self, body: bytes, *, allowed: set[str]) -> dict[str, Any]:
+        """Read a body. A page that was left open while another run got its port must not decide about that run."""
+        value = _object(body, allowed=allowed | {"catalog"})
+        if value.get("catalog", self.views.catalog_digest) != self.views.catalog_digest:
+            raise Problem(409, "This page shows other images than the server has: reload it. Nothing was saved.")
+        return value
+
     def _image(self, request: Request) -> int:
         image: int = request.path_params["image"]
         if image >= len(self.views.session.subject.rows):
@@ -233,10 +260,28 @@ def _queue_request(query: Mapping[str, str]) -> QueueRequest:
         label=query.get("class", ""),
         search=query.get("search", "")[:_MOST_TEXT],
         hide_judged=query.get("hide_judged", "false").lower() in ("true", "1"),
+        ids=_listed(query),
     )
-    if asked.name == "class" and not asked.label:
+    if asked.name == "class" and not asked.label and asked.ids is None:
         raise Problem(400, "The queue `class` needs the name of a class: class=NAME.")
     return asked
+
+
+def _action(value: Mapping[str, Any]) -> str | None:
+    action = value.get("action")
+    if action is not None and not (isinstance(action, str) and _ACTION.fullmatch(action)):
+        raise Problem(400, "`action` must be the id of an action: 16 hexadecimal digits.")
+    return action
+
+
+def _listed(query: Mapping[str, str]) -> tuple[int, ...] | None:
+    """The ids that are asked for, instead of a part of the queue."""
+    if "ids" not in query:
+        return None
+    ids = query["ids"].split(",")
+    if len(ids) > _MOST_ITEMS or not all(number.isascii() and number.isdigit() and len(number) < 10 for number in ids):
+        raise Problem(400, f"`ids` must be at most {_MOST_ITEMS} whole numbers with commas between them.")
+    return tuple(map(int, ids))
 
 
 def _whole_number(query: Mapping[str, str], name: str, default: int, *, high: int) -> int:

@@ -1,0 +1,126 @@
+// What a person can do, and by which key. The help shows this table, too.
+
+import * as changes from "./changes.js";
+import { judge, toggleLabel, undo } from "./judging.js";
+import { move, selectAll, step, toggleSelection } from "./moving.js";
+import { quickClasses } from "./targets.js";
+
+const QUICK = 9; // keys 1 to 9
+
+/**
+ * @typedef {object} Command
+ * @property {string[]} keys  as KeyboardEvent.key has them
+ * @property {string} shown  the keys as the help shows them
+ * @property {string} text
+ * @property {(app: import("./app.js").App, key: string, options: {isExtending: boolean}) => void} run
+ */
+
+/** @type {Record<string, Command>} */
+export const COMMANDS = {
+  move: {
+    keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"],
+    shown: "← → ↑ ↓", text: "go to another image; with Shift, select on the way", run: move,
+  },
+  select: { keys: [" "], shown: "Space", text: "select the image, or no longer", run: toggleSelection },
+  open: { keys: ["Enter"], shown: "Enter", text: "show the image large", run: (app) => app.openCurrent() },
+  back: { keys: ["Escape"], shown: "Esc", text: "back to all images; clear the selection", run: (app) => app.back() },
+  quick: {
+    keys: Array.from({ length: QUICK }, (_, index) => String(index + 1)),
+    shown: "1 … 9", text: "relabel to one of the likeliest classes", run: quick,
+  },
+  find: { keys: ["l", "/"], shown: "l or /", text: "find a class by its name, or make a new one", run: findClass },
+  proposal: { keys: ["p"], shown: "p", text: "accept the proposed label; if several are selected, each image its own", run: takeProposals },
+  keep: { keys: ["k"], shown: "k", text: "keep: the labels are right; among duplicates, keep the marked copy alone", run: keep },
+  remove: { keys: ["x", "Delete"], shown: "x", text: "remove from the data; the file stays where it is", run: remove },
+  notDuplicate: { keys: ["d"], shown: "d", text: "not a duplicate: the images of this group differ", run: notDuplicate },
+  undo: { keys: ["u"], shown: "u or Ctrl Z", text: "undo the last action, also of many images", run: undo },
+  heatmap: { keys: ["h"], shown: "h", text: "show where the model looks", run: (app) => app.single.toggleHeatmap() },
+  nextQueue: { keys: ["n"], shown: "n", text: "go to the next queue", run: (app) => app.openNextQueue() },
+  byClass: { keys: ["c"], shown: "c", text: "look at one class", run: chooseClass },
+  search: { keys: ["s"], shown: "s", text: "search by file name", run: (app) => app.focusSearch() },
+  help: { keys: ["?"], shown: "?", text: "show these keys", run: (app) => app.page.help.showModal() },
+  selectAll: { keys: [], shown: "Ctrl A", text: "select all images of the queue", run: selectAll },
+  previous: { keys: [], run: (app) => step(app, -1) },
+  next: { keys: [], run: (app) => step(app, 1) },
+};
+
+const BY_KEY = new Map(Object.entries(COMMANDS).flatMap(([name, { keys }]) => keys.map((key) => [key, name])));
+const WITH_CTRL = new Map([["a", "selectAll"], ["z", "undo"]]);
+
+/** The name of the command of a key; undefined for none. */
+export function commandOf({ key, ctrlKey, metaKey, altKey }) {
+  if (altKey) return undefined;
+  return ctrlKey || metaKey ? WITH_CTRL.get(key.toLowerCase()) : BY_KEY.get(key) ?? BY_KEY.get(key.toLowerCase());
+}
+
+/** Whether a key is a letter, digit or sign: a person can turn these off, as those who speak to their computer must. */
+export function isCharacter({ key, ctrlKey, metaKey }) {
+  return key.length === 1 && key !== " " && !ctrlKey && !metaKey;
+}
+
+function quick(app, key) {
+  const label = quickClasses(app)[Number(key) - 1];
+  if (label !== undefined) setLabel(app, label);
+}
+
+/** Relabel what is selected; with several labels an image, add or take away this one. */
+function setLabel(app, label) {
+  if (app.store.isMultilabel) toggleLabel(app, label);
+  else judge(app, [changes.relabel(app.targets, label)]);
+}
+
+function findClass(app) {
+  if (!app.targets.length) return;
+  const { store, targets } = app;
+  const { classes, recent_classes: recent } = store.state;
+  const byName = new Map(classes.map((one) => [one.name, one]));
+  const first = [...new Set([...recent, ...quickClasses(app)])].filter((name) => byName.has(name));
+  const rest = classes.filter(({ name }) => !first.includes(name)).sort((a, b) => a.name.localeCompare(b.name));
+  app.finder.open({
+    title: targets.length === 1 ? "Which class is it?" : `Which class are these ${changes.counted(targets.length, "image")}?`,
+    classes: [...first.map((name) => byName.get(name)), ...rest],
+    allowsNew: true,
+    isToggle: store.isMultilabel,
+    chosen: () => store.item(targets[0])?.labels ?? [],
+    onChoose: (name) => setLabel(app, name),
+    onClose: () => app.focus(),
+  });
+}
+
+/** Ask for a class, and show its images. */
+function chooseClass(app) {
+  app.finder.open({
+    title: "Look at which class?",
+    classes: app.store.state.classes,
+    allowsNew: false,
+    isToggle: false,
+    onChoose: (name) => app.openQueue("class", { label: name }),
+    onClose: () => app.focus(),
+  });
+}
+
+async function takeProposals(app) {
+  const { targets, store, place } = app;
+  await app.loadItems(targets);
+  const items = targets.map((id) => store.item(id)).filter(Boolean);
+  const wanted = changes.proposals(items, { queue: place.queue, isMultilabel: store.isMultilabel });
+  if (wanted.length) judge(app, wanted);
+  else app.announce("No label is proposed here.");
+}
+
+function keep(app) {
+  if (!app.isGroups) {
+    judge(app, [changes.keep(app.targets)]);
+    return;
+  }
+  const groups = app.targetGroups;
+  judge(app, groups.map((group) => changes.keepCopy(group.members.map(({ id }) => id), app.groups.keeper(group))));
+}
+
+function remove(app) {
+  judge(app, [changes.remove(app.targets)], { stays: app.isGroups });
+}
+
+function notDuplicate(app) {
+  if (app.isGroups) judge(app, app.targetGroups.map((group) => changes.notDuplicate(group.members.map(({ id }) => id))));
+}

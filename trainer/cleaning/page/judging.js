@@ -1,0 +1,62 @@
+// Saves what a person decides, says so, and goes on to the next image.
+
+import { addLabel, removeLabel, sentence } from "./changes.js";
+
+/**
+ * Save changes as one action.
+ *
+ * @param {import("./app.js").App} app
+ * @param {object[]} changes
+ * @param {{stays?: boolean}} options  whether the person stays at this image
+ */
+export function judge(app, changes, { stays = false } = {}) {
+  const wanted = changes.filter(({ ids }) => ids.length);
+  if (!wanted.length) return;
+  app.problem = "";
+  const wasSelection = app.place.view === "list" && app.browsing.selected.size > 0;
+  app.store.outbox.edit(wanted);
+  app.announce(`${sentence(wanted)}.`);
+  app.browsing.clear();
+  if (!stays && !wasSelection && app.place.neighbour === null) advance(app);
+  app.render();
+}
+
+/** Add a label to the images that a command is about, or take it away if all of them have it. */
+export function toggleLabel(app, label) {
+  const ids = app.targets;
+  const haveIt = ids.every((id) => app.store.item(id)?.labels.includes(label));
+  judge(app, [(haveIt ? removeLabel : addLabel)(ids, label)], { stays: true });
+}
+
+/** Take the last action back; with the server gone, the last one that is not saved. */
+export function undo(app) {
+  const { state, outbox } = app.store;
+  if (!state.can_undo && !outbox.size) {
+    app.announce("There is nothing to undo.");
+    return;
+  }
+  const isDropped = outbox.undo(() => app.store.state.undo_action);
+  app.announce(isDropped ? "The last action, which was not saved, is dropped." : `Undone: ${state.can_undo ?? "the last action"}.`);
+}
+
+/** Go to the first of the images that were as they are now before. */
+export function showUndone(app, ids) {
+  app.hasReachedEnd = false;
+  const positions = ids.map((id) => app.browsing.listing.positionOf(id)).filter((position) => position >= 0);
+  if (!positions.length || app.browsing.listing.isGroups || app.place.view === "finish") return;
+  app.browsing.go(positions.reduce((first, position) => Math.min(first, position)));
+  app.moved();
+}
+
+/** The next image that is not judged; from the end of the queue, the first one that was left out. */
+function advance(app) {
+  const { listing, position } = app.browsing;
+  const after = listing.nextUnjudged(position + 1);
+  const next = after >= 0 ? after : listing.nextUnjudged(0);
+  if (next >= 0) app.browsing.go(next);
+  else {
+    app.hasReachedEnd = true;
+    if (app.place.view === "single") app.back();
+  }
+  app.moved();
+}

@@ -1,0 +1,104 @@
+// Starts the page: finds its elements, and connects buttons and keys with what they do.
+
+import { App } from "./app.js";
+import { COMMANDS, commandOf, isCharacter } from "./commands.js";
+import { buildHelp, lettersAreOn } from "./help.js";
+
+const POLL_MS = 4000;
+const SEARCH_PAUSE_MS = 250;
+const SIZE_NAME = "fieldguide-clean-size";
+const WIDTHS_REM = { 1: 6.5, 2: 9.5, 3: 13, 4: 18 };
+
+const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((part) => [part.id, part]));
+const app = new App(page);
+
+/** Run a command by its name, or by its key. */
+app.run = (name) => {
+  if (name.startsWith("queue:")) app.openQueue(name.slice("queue:".length));
+  else if (/^[1-9]$/.test(name)) COMMANDS.quick.run(app, name);
+  else COMMANDS[name].run(app);
+};
+
+function onKey(event) {
+  if (event.defaultPrevented || event.isComposing || !app.browsing || document.querySelector("dialog[open]")) return;
+  if (event.target.matches("input:not([type=checkbox], [type=range]), textarea")) return onSearchKey(event);
+  if ((event.key === "Enter" || event.key === " ") && event.target.closest("button, a, input, summary")) return;
+  if (event.key.startsWith("Arrow") && event.target.matches("[type=range]")) return;
+  if (isCharacter(event) && !lettersAreOn() && event.key !== "?") return;
+  const name = commandOf(event);
+  if (!name) return;
+  event.preventDefault();
+  COMMANDS[name].run(app, event.key, { isExtending: event.shiftKey });
+}
+
+function onSearchKey(event) {
+  if (event.key !== "Escape" && event.key !== "Enter") return;
+  event.preventDefault();
+  app.focus();
+}
+
+/** The size of thumbnails, remembered by the browser. */
+function applySize() {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  app.thumbWidth = WIDTHS_REM[page.size.value] * rem;
+  localStorage.setItem(SIZE_NAME, page.size.value);
+  if (app.browsing) app.render();
+}
+
+async function poll() {
+  if (document.visibilityState !== "visible" || !app.browsing) return;
+  try {
+    if (await app.store.refreshState()) await app.refresh();
+    page.gone.hidden = true;
+  } catch (error) {
+    page.gone.textContent = error.message;
+    page.gone.hidden = app.store.outbox.hasFailed; // that line says it already
+  }
+}
+
+function connect() {
+  for (const button of document.querySelectorAll("button[data-command]")) {
+    if (!button.closest("#groups")) button.addEventListener("click", () => app.run(button.dataset.command));
+  }
+  document.addEventListener("keydown", onKey);
+  page["finish-button"].addEventListener("click", () => app.openFinish());
+  page["notice-next"].addEventListener("click", () => app.openNextQueue());
+  page.retry.addEventListener("click", () => app.store.outbox.retry());
+  page.discard.addEventListener("click", () => app.store.outbox.discard());
+  page.dismiss.addEventListener("click", () => {
+    app.problem = "";
+    app.render();
+    app.focus();
+  });
+  page.unjudged.addEventListener("change", () => app.openPlace({ ...app.place, unjudged: page.unjudged.checked, at: null }, { isStep: true }));
+  let typing = 0;
+  page.search.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => app.search(page.search.value.trim()), SEARCH_PAUSE_MS);
+  });
+  page.size.addEventListener("input", applySize);
+  page["queues-toggle"].addEventListener("click", () => toggleQueues(page["queues-toggle"].getAttribute("aria-expanded") !== "true"));
+  page.queues.addEventListener("click", () => toggleQueues(false));
+  addEventListener("popstate", () => app.openAddress());
+  document.addEventListener("visibilitychange", poll);
+  addEventListener("focus", poll);
+  setInterval(poll, POLL_MS);
+}
+
+function toggleQueues(isOpen) {
+  page["queues-toggle"].setAttribute("aria-expanded", isOpen);
+  page.sidebar.classList.toggle("open", isOpen);
+}
+
+page.size.value = localStorage.getItem(SIZE_NAME) ?? "2";
+applySize();
+buildHelp(page);
+connect();
+try {
+  await app.start();
+  page.search.value = app.place.search;
+} catch (error) {
+  page.gone.textContent = error.message;
+  page.gone.hidden = false;
+}
+page.opening.hidden = true;

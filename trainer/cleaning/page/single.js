@@ -1,0 +1,198 @@
+// One image at a time: large, with what the model thinks, its neighbours, and where it comes from.
+
+import { heatmapUrl, photoUrl } from "./api.js";
+import { createCard, fillCard, labelText, percent, proposalText } from "./card.js";
+import { STATUS_TEXTS } from "./changes.js";
+import { element } from "./element.js";
+import { toggleLabel } from "./judging.js";
+import { watchSwipes } from "./pointer.js";
+import { quickClasses } from "./targets.js";
+
+const KILOBYTE = 1000;
+
+export class SingleView {
+  #heatmapLabel = null; // class whose heatmap is wanted; null for the first one
+
+  /** @param {Record<string, HTMLElement>} page  elements by their ids */
+  constructor(page, app) {
+    this.page = page;
+    this.app = app;
+    page.back.addEventListener("click", () => app.run("back"));
+    page.previous.addEventListener("click", () => app.run("previous"));
+    page.next.addEventListener("click", () => app.run("next"));
+    page.heatmap.addEventListener("change", () => this.render());
+    page.photo.addEventListener("error", () => this.#showMissing(true));
+    page.photo.addEventListener("load", () => this.#showMissing(false));
+    page["heatmap-image"].addEventListener("error", () => { page["heatmap-image"].hidden = true; });
+    watchSwipes(page.stage, (direction) => app.run(direction < 0 ? "previous" : "next"));
+  }
+
+  /** Show the image with this id; undefined: the queue is at its end. */
+  render() {
+    const { page, app } = this;
+    const id = app.singleId;
+    const details = id === undefined ? undefined : app.details.get(id);
+    const item = id === undefined ? undefined : app.store.item(id) ?? details;
+    this.#showPlace(id);
+    page["single-body"].classList.toggle("loading", item === undefined);
+    if (item === undefined) return;
+    if (this.shown !== id) this.#startImage(id);
+    const url = photoUrl(item);
+    if (page.photo.getAttribute("src") !== url) page.photo.src = url;
+    page.photo.alt = `The image ${item.path}`;
+    page["single-body"].dataset.status = item.status;
+    this.#showLabels(item);
+    this.#showClasses(item, details);
+    this.#showHeatmap(item);
+    this.#showFacts(item, details);
+    this.#showNeighbours(details);
+  }
+
+  /** Turn the heatmap on or off. */
+  toggleHeatmap() {
+    if (this.page["heatmap-switch"].hidden) return;
+    this.page.heatmap.checked = !this.page.heatmap.checked;
+    this.render();
+  }
+
+  focus() {
+    this.page.single.focus({ preventScroll: true });
+  }
+
+  #startImage(id) {
+    this.shown = id;
+    this.#heatmapLabel = null;
+    this.page["single-view"].scrollTop = 0;
+  }
+
+  #showPlace(id) {
+    const { page, app } = this;
+    const { position, size } = app.browsing;
+    const isNeighbour = app.place.neighbour !== null;
+    page.place.textContent = isNeighbour ? "A similar image" : `${(position + 1).toLocaleString("en")} of ${size.toLocaleString("en")}`;
+    page.file.textContent = (id === undefined ? undefined : app.store.item(id))?.path ?? "";
+    page.previous.disabled = isNeighbour || position === 0;
+    page.next.disabled = isNeighbour || position + 1 >= size;
+  }
+
+  #showLabels(item) {
+    const { page, app } = this;
+    const was = item.status === "relabelled" ? ` (was ${labelText(item.original_labels)})` : "";
+    if (app.store.isMultilabel) {
+      page.labels.replaceChildren(...item.labels.map((label) => this.#labelToggle(label)),
+        ...(item.labels.length ? [] : [element("span", "none", "no label")]));
+    } else {
+      page.labels.replaceChildren(element("bdi", "", labelText(item.labels)));
+    }
+    page.status.textContent = item.status === "none" ? "" : `${STATUS_TEXTS[item.status]}${was}`;
+    const proposal = proposalText(item, app.context);
+    page.proposal.hidden = !proposal;
+    page["proposal-text"].textContent = proposal;
+    page["proposal-percent"].textContent = proposal && item.probability !== null ? percent(item.probability) : "";
+    page.reason.textContent = item.reason ?? "";
+  }
+
+  #labelToggle(label) {
+    const button = element("button", "chip", element("bdi", "", label), element("span", "cross", "×"));
+    button.type = "button";
+    button.setAttribute("aria-label", `Take ${label} away`);
+    button.addEventListener("click", () => toggleLabel(this.app, label));
+    return button;
+  }
+
+  /** The classes of the keys 1 to 9, with the model's probabilities. */
+  #showClasses(item, details) {
+    const { page, app } = this;
+    const probabilities = new Map((details?.predictions ?? []).map(({ label, probability }) => [label, probability]));
+    const classes = quickClasses(app);
+    while (page.classes.children.length < classes.length) page.classes.append(this.#classRow(page.classes.children.length));
+    while (page.classes.children.length > classes.length) page.classes.lastChild.remove();
+    for (const [index, label] of classes.entries()) {
+      const { button, name, number, bar } = page.classes.children[index].parts;
+      name.textContent = label;
+      button.setAttribute("aria-pressed", item.labels.includes(label));
+      const probability = probabilities.get(label);
+      number.textContent = probability === undefined ? "" : percent(probability);
+      bar.style.setProperty("--fraction", probability ?? 0);
+    }
+  }
+
+  #classRow(index) {
+    const name = element("bdi", "name");
+    const number = element("span", "number");
+    const bar = element("span", "bar");
+    const button = element("button", "class", element("kbd", "", String(index + 1)), name, number, bar);
+    button.type = "button";
+    button.addEventListener("click", () => this.app.run(String(index + 1)));
+    for (const kind of ["pointerenter", "focus"]) button.addEventListener(kind, () => this.#pointAt(name.textContent));
+    const row = element("li", "", button);
+    row.parts = { button, name, number, bar };
+    return row;
+  }
+
+  #pointAt(label) {
+    this.#heatmapLabel = label;
+    if (this.page.heatmap.checked) this.render();
+  }
+
+  #showHeatmap(item) {
+    const { page, app } = this;
+    page["heatmap-switch"].hidden = !app.store.state.has_heatmaps;
+    const label = this.#heatmapLabel ?? item.proposal ?? item.likely[0] ?? item.labels[0];
+    const isShown = app.store.state.has_heatmaps && page.heatmap.checked && label !== undefined;
+    page["heatmap-caption"].textContent = isShown ? `Brighter areas count more for “${label}”.` : "";
+    if (!isShown) {
+      page["heatmap-image"].hidden = true;
+      return;
+    }
+    const url = heatmapUrl(item, label);
+    if (page["heatmap-image"].getAttribute("src") === url) return;
+    page["heatmap-image"].src = url;
+    page["heatmap-image"].hidden = false;
+  }
+
+  #showFacts(item, details) {
+    const { page, app } = this;
+    const facts = [["Split", item.split]];
+    if (details?.width) facts.push(["Size", `${details.width} × ${details.height} pixels, ${size(details.bytes)}`]);
+    for (const found of details?.found ?? []) facts.push(["Check", found]);
+    const others = (details?.queues ?? []).filter((name) => name !== app.place.queue && app.store.queue(name));
+    if (others.length) facts.push(["Also in", others.map((name) => app.store.queue(name).title).join(", ")]);
+    page.facts.replaceChildren(...facts.flatMap(([term, text]) => [element("dt", "", term), element("dd", "", element("bdi", "", text))]));
+  }
+
+  #showNeighbours(details) {
+    const { neighbours } = this.page;
+    const shown = details?.neighbours ?? [];
+    this.page["neighbours-part"].hidden = !shown.length;
+    while (neighbours.children.length < shown.length) neighbours.append(this.#neighbour());
+    while (neighbours.children.length > shown.length) neighbours.lastChild.remove();
+    for (const [index, neighbour] of shown.entries()) {
+      const button = neighbours.children[index].firstChild;
+      const item = this.app.store.item(neighbour.id) ?? neighbour;
+      button.dataset.id = neighbour.id;
+      fillCard(button, { ...item, proposal: null }, this.app.context);
+      const alike = `similarity ${neighbour.similarity.toFixed(2)}`;
+      if (!button.parts.proposal.textContent) button.parts.proposal.textContent = alike;
+      button.setAttribute("aria-label", `Open ${button.getAttribute("aria-label")}; ${alike}`);
+    }
+  }
+
+  #neighbour() {
+    const card = createCard();
+    const button = element("button", "card", ...card.childNodes);
+    button.type = "button";
+    button.parts = card.parts;
+    button.addEventListener("click", () => this.app.openNeighbour(Number(button.dataset.id)));
+    return element("li", "", button);
+  }
+
+  #showMissing(isMissing) {
+    this.page["photo-missing"].hidden = !isMissing;
+    this.page.photo.classList.toggle("missing", isMissing);
+  }
+}
+
+function size(bytes) {
+  return bytes < KILOBYTE * KILOBYTE ? `${Math.ceil(bytes / KILOBYTE)} kB` : `${(bytes / KILOBYTE ** 2).toFixed(1)} MB`;
+}
