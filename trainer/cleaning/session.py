@@ -77,6 +77,9 @@ class Changed:
     images: tuple[int, ...]
 
 
+NOTHING_CHANGED = Changed(action="", images=())
+
+
 class Session:
     """The decisions about the images of a catalog.
 
@@ -184,11 +187,12 @@ class Session:
         """The edits of an action that are in force, undos too; empty if there are none."""
         return [edit for edit in self._history.action(name) if self._history.is_in_force(edit)]
 
-    def saved_images(self, name: str) -> tuple[int, ...]:
-        """The images that an action is about, whether it is in force or not; empty if there is no such action."""
-        edits = [*self._history.action(name)]
-        digests = {digest for edit in edits for digest in edit.sha256}
-        return tuple(sorted({image for digest in digests for image in self._copies.get(digest, ())}))
+    def saved(self, name: str) -> Changed | None:
+        """What an action is about, whether it is in force or not; None if there is no such action."""
+        edits = self._history.action(name)
+        digests = {digest for edit in edits for digest in self._history.images_of(edit)}
+        images = {image for digest in digests for image in self._copies.get(digest, ())}
+        return Changed(action=name, images=tuple(sorted(images))) if edits else None
 
     def save(self, edits: Sequence[Edit]) -> Changed:
         """Append the edits of one action. They are on the disk when this returns: all of them, or none.
@@ -199,7 +203,7 @@ class Session:
         """
         with self._lock:
             if not edits:
-                return Changed(action="", images=())
+                return NOTHING_CHANGED
             append_edits(self.subject.edits, edits)
             images = self._catch_up()
         return Changed(action=action_of(edits[0]), images=tuple(sorted(images)))
