@@ -63,6 +63,10 @@ class EditHistory:
         """Return the edits in force that name this image, in order."""
         return [edit for edit in self._of_image.get(digest, ()) if self.is_in_force(edit)]
 
+    def number(self, edit: Edit) -> int:
+        """Return the place of an edit in the order, from 0."""
+        return self._numbers[edit.id]
+
     def is_in_force(self, edit: Edit) -> bool:
         """Whether no undo in force takes this edit back."""
         return not self._undone.get(edit.id)

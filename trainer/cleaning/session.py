@@ -86,6 +86,7 @@ class Session:
     Attributes:
         subject: What is cleaned.
         status: uint8 [N], positions in `STATUSES`.
+        decided_at: int64 [N], when each image was decided about last: the later, the larger. 0 if it never was.
         version: Rises with every change, also by other processes.
         on_change: Is called with the images whose state may be another now.
     """
@@ -240,6 +241,7 @@ class Session:
         self._recent: list[str] = []
         self._not_duplicates = 0
         self.status: npt.NDArray[np.uint8] = np.zeros(len(subject.rows), dtype=np.uint8)
+        self.decided_at: npt.NDArray[np.int64] = np.zeros(len(subject.rows), dtype=np.int64)
         self.class_counts = Counter(label for row in subject.rows for label in row.labels)
 
     def _catch_up(self) -> set[int]:
@@ -288,10 +290,12 @@ class Session:
             self._unapplied[digest] = [edit.id for edit, _ in outcome.unapplied]
         else:
             self._unapplied.pop(digest, None)
+        decided_at = self._history.number(history[-1]) + 1 if history else 0
         is_decided = any(edit.kind != "remove" for edit in history) and not outcome.unapplied
         for image in images:
             before, original = self.row(image), rows[image]
             after = outcome.rows[original.path]
+            self.decided_at[image] = decided_at
             self.class_counts.subtract(before.labels if before else ())
             self.class_counts.update(after.labels if after else ())
             if after == original:

@@ -296,10 +296,12 @@ class Views:
                 counts |= {"count": len(queue.groups), "judged": int(self._settled[name].sum())}
             elif queue is not None:
                 statuses = self.session.status[queue.ids]
+                if info.has_end:
+                    statuses = statuses[np.argsort(self.session.decided_at[queue.ids], kind="stable")]
                 counts |= {
                     "count": len(statuses),
                     "judged": int((statuses != NONE).sum()),
-                    "right_in_a_row": right_in_a_row(statuses),
+                    "right_in_a_row": right_in_a_row(statuses) if info.has_end else 0,
                     "stop": stop_line(statuses, expected=queue.expected) if info.has_end else None,
                 }
             progress = pending.get(name)

@@ -19,7 +19,7 @@ def statuses(text: str, *, left: int = 0) -> npt.NDArray[np.uint8]:
 @pytest.mark.parametrize(
     ("decided", "count"), [("", 0), ("kkk", 3), ("rkk", 2), ("kkr", 0), ("xk..k.", 2), ("....", 0), ("kxrk", 1)]
 )
-def test_what_was_right_in_a_row_is_counted_in_the_order_of_the_queue(decided: str, count: int) -> None:
+def test_what_was_right_since_the_last_fault_is_counted(decided: str, count: int) -> None:
     assert right_in_a_row(statuses(decided)) == count
 
 
