@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
+from safetensors.torch import save_file
 from starlette.testclient import TestClient
 
-from tests.support.photos import COLOURS, draw
-from trainer.catalog import Row
+from tests.support.photos import COLOURS, draw, write_folder
+from tests.support.trainer import fit
+from trainer.catalog import Row, hash_files
 from trainer.cleaning.duplicates import exact_duplicates
 from trainer.cleaning.queues import Entry, ImageQueue, Queue
 from trainer.cleaning.session import Session, Subject
@@ -19,6 +23,10 @@ from trainer.cleaning.views import Views
 from trainer.cleaning.web.access import Access
 from trainer.cleaning.web.app import create_app
 from trainer.cleaning.web.routes import Handlers, Tools
+from trainer.model import load_backbone
+from trainer.recipe import DataSource, Recipe
+from trainer.run.folder import RunFolder
+from trainer.run.inputs import complete_recipe, read_recipe_catalog
 
 URL = "http://127.0.0.1:8000"
 
@@ -70,6 +78,39 @@ def suspects(subject: Subject, *, expected: int = 2) -> ImageQueue:
     ids = np.arange(len(subject.rows), dtype=np.int64)[::-1]
     entry = Entry(reason="It looks green.", proposal="green", probability=0.9)
     return ImageQueue(name="wrong", ids=ids, entry=lambda _: entry, expected=expected)
+
+
+def write_trained_run(home: Path) -> Path:
+    """A run of photos of which two are wrong: a red one among the blue, and a copy of a green one, among the red.
+
+    Its network starts from a file of weights, so that it has features. Returns HOME/run.
+    """
+    photos = write_folder(home / "photos")
+    draw("red", 50).save(photos / "blue" / "wrong.jpg", quality=95)
+    shutil.copy(photos / "green" / "000.jpg", photos / "red" / "copy.jpg")
+    weights = home / "weights.safetensors"
+    save_file(load_backbone("tiny", seed=5).body.state_dict(), weights)
+    done = fit(photos, home / "run", "--weights", weights, "--epochs", "1")
+    assert done.exit_code == 0, done.output
+    return home / "run"
+
+
+def write_untrained_run(data: Path, run: Path, *, features: bool = True, **source: Any) -> Path:
+    """A run as it is before its training, without a network: features are the colours of both halves of each image.
+
+    `source` are settings of a `DataSource`.
+    """
+    folder = RunFolder(run)
+    recipe = Recipe(name="colours", data=DataSource(path=str(data), **source))
+    catalog = read_recipe_catalog(recipe)
+    hashes = hash_files([catalog.file_of(row) for row in catalog.rows], threads=1)
+    catalog = catalog.with_hashes(hashes.digests)
+    folder.create(complete_recipe(recipe, catalog, name="colours"))
+    catalog.write_csv(folder.catalog)
+    if features:
+        small = [Image.open(catalog.file_of(row)).convert("RGB").resize((4, 2)) for row in catalog.rows]
+        np.save(folder.features, np.stack([np.asarray(image, dtype=np.float16).ravel() / 255 for image in small]))
+    return run
 
 
 class Page:
