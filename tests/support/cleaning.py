@@ -1,152 +1,161 @@
-"""A small run with planted faults, and the page of `clean` on it, served in this process."""
+"""A few images with decisions about them, and the page's server in this process."""
 
 from __future__ import annotations
 
-import asyncio
-import csv
+import hashlib
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import uvicorn
 from PIL import Image
+from safetensors.torch import save_file
+from starlette.testclient import TestClient
 
-from tests.support.photos import COLOURS, draw
+from tests.support.photos import COLOURS, draw, write_folder
 from tests.support.trainer import fit
-from trainer.cleaning.session import Session
+from trainer.catalog import Row, hash_files
+from trainer.cleaning.duplicates import exact_duplicates
+from trainer.cleaning.queues import Entry, ImageQueue, Queue
+from trainer.cleaning.session import Session, Subject
+from trainer.cleaning.views import Views
 from trainer.cleaning.web.access import Access
 from trainer.cleaning.web.app import create_app
-from trainer.cleaning.web.routes import Handlers
-from trainer.cleaning.web.server import Address, listen
-from trainer.progress import NoProgress
-from trainer.run import RunFolder, open_environment
-from trainer.run.clean import open_cleaning
+from trainer.cleaning.web.routes import Handlers, Tools
+from trainer.model import load_backbone
+from trainer.recipe import DataSource, Recipe
+from trainer.run.folder import RunFolder
+from trainer.run.inputs import complete_recipe, read_recipe_catalog
 
-EACH = 24  # images of a class
-WRONG = {"blue": ("red", (3, 9)), "green": ("blue", (5, 11)), "red": ("green", (7,))}  # label -> (wrong label, numbers)
-# Names of files that a page must show as text and never run.
-NASTY = {
-    "<img src=x onerror=alert(1)>.png": ("red", 20),
-    "שלום ‮gnp.png": ("green", 20),
-    "🍏🍎 " + "long " * 40 + ".png": ("blue", 20),
-}
-_FEATURES = 24
+URL = "http://127.0.0.1:8000"
 
 
-@dataclass(frozen=True)
-class ServedPage:
-    """The page of a run.
+def write_subject(folder: Path, *, each: int = 3, delimiter: str | None = None) -> Subject:
+    """A few JPEG images of each colour; the last one is a copy of the first under another label.
 
-    url      its origin
-    opening  the address with the token, which opens it once
-    session  its decisions
+    With a delimiter, every image has two labels: its colour and `photo`.
     """
-
-    url: str
-    opening: str
-    session: Session
-
-
-def write_photos(root: Path) -> Path:
-    """A CSV of noisy colours: some have the wrong label, some are copies of others, one shows none of the colours."""
-    root.mkdir(parents=True)
-    rows: list[tuple[str, str, str]] = []
-    for colour in COLOURS:
-        wrong, numbers = WRONG[colour]
-        for number in range(EACH):
-            path = f"{colour}-{number:02}.png"
-            draw(colour, number, width=96, height=72).save(root / path)
-            rows.append((path, wrong if number in numbers else colour, "valid" if number % 4 == 0 else "train"))
-    for name, (colour, number) in NASTY.items():
-        draw(colour, 100 + number).save(root / name)
-        rows.append((name, colour, "train"))
-    for colour in ("blue", "red"):
-        shutil.copyfile(root / f"{colour}-02.png", root / f"{colour}-copy.png")
-        rows.append((f"{colour}-copy.png", colour, "train"))
-    _scene().save(root / "scene.png")
-    _scene().save(root / "scene-again.jpg", quality=80)
-    rows += [("scene.png", "red", "train"), ("scene-again.jpg", "red", "train")]
-    x = np.arange(96)
-    stripes = np.broadcast_to(((x // 6) % 2 * 255)[None, :, None], (72, 96, 3)).astype(np.uint8)
-    Image.fromarray(stripes).save(root / "stripes.png")
-    rows.append(("stripes.png", "green", "train"))
-    return _write_table(root / "photos.csv", ("path", "label", "split"), rows)
-
-
-def write_tagged_photos(root: Path) -> Path:
-    """A CSV whose images have two colours, and the names of both as tags; some lack one, some have one too many."""
-    root.mkdir(parents=True)
-    rows = []
-    pairs = [("blue", "green"), ("green", "red"), ("blue", "red")]
-    for number in range(48):
-        left, right = pairs[number % 3]
-        picture = Image.new("RGB", (96, 72))
-        for position, colour in enumerate((left, right)):
-            picture.paste(draw(colour, number, width=48, height=72), (48 * position, 0))
-        picture.save(root / f"{number:02}.png")
-        labels = {7: [left], 19: [left, right, *({*COLOURS} - {left, right})]}.get(number, [left, right])
-        rows.append((f"{number:02}.png", ";".join(sorted(labels)), "valid" if number % 4 == 0 else "train"))
-    return _write_table(root / "photos.csv", ("path", "label", "split"), rows)
+    paths = {}
+    for label in COLOURS:
+        (folder / "photos" / label).mkdir(parents=True, exist_ok=True)
+        for number in range(each):
+            path = folder / "photos" / label / f"{number}.jpg"
+            draw(label, number).save(path, quality=95)
+            paths[path] = label
+    copy = folder / "photos" / "red" / "copy.jpg"
+    copy.write_bytes((folder / "photos" / "blue" / "0.jpg").read_bytes())
+    paths[copy] = "red"
+    rows = [
+        Row(
+            path=path.relative_to(folder / "photos").as_posix(),
+            labels=frozenset({label} if delimiter is None else {label, "photo"}),
+            split="valid" if path.stem == "1" else "train",
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        )
+        for path, label in paths.items()
+    ]
+    return Subject(
+        name="colours",
+        source=str(folder),
+        rows=tuple(sorted(rows, key=lambda row: row.path)),
+        root=folder / "photos",
+        classes=tuple(COLOURS) if delimiter is None else (*COLOURS, "photo"),
+        label_delimiter=delimiter,
+        edits=folder / "edits.jsonl",
+        cleaned=folder / "cleaned.csv",
+        next_command=lambda: "fieldguide fit cleaned.csv --out run-2",
+    )
 
 
-def write_run(home: Path, table: Path, *more: str) -> Path:
-    """Fit a tiny network, and write the features that a pretrained one would give: those of the colours."""
-    result = fit(table, home / "run", *more)
-    assert result.exit_code == 0, result.output
-    run = RunFolder(home / "run")
-    catalog = run.read_catalog(run.read_recipe(), None)
-    features = np.stack([_features(catalog.root / row.path) for row in catalog.rows])
-    np.save(run.features, features.astype(np.float16), allow_pickle=False)
-    return run.path
+def image_of(subject: Subject, path: str) -> int:
+    """The id of an image."""
+    return next(image for image, row in enumerate(subject.rows) if row.path == path)
 
 
-@contextmanager
-def served(run: Path, *, port: int = 0) -> Iterator[ServedPage]:
-    """Serve the page of a run, all its queues worked out."""
-    with open_environment(device="cpu", show=lambda _: nullcontext(NoProgress())) as environment:
-        cleaning = open_cleaning(run, environment)
-        cleaning.background.start()
-        cleaning.background.wait(60)
-        address = Address(port=port)
-        listener = listen(address)
-        port = listener.getsockname()[1]
-        access = Access(port)
-        app = create_app(Handlers(views=cleaning.views, tools=cleaning.tools), access)
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
-        thread.start()
-        url = f"http://127.0.0.1:{port}"
-        try:
-            yield ServedPage(url=url, opening=f"{url}/open?token={access.token}", session=cleaning.session)
-        finally:
-            server.should_exit = server.force_exit = True
-            thread.join()
-            listener.close()
+def suspects(subject: Subject, *, expected: int = 2) -> ImageQueue:
+    """Every image is suspect, the last one most, and should be green."""
+    ids = np.arange(len(subject.rows), dtype=np.int64)[::-1]
+    entry = Entry(reason="It looks green.", proposal="green", probability=0.9)
+    return ImageQueue(name="wrong", ids=ids, entry=lambda _: entry, expected=expected)
 
 
-def _scene() -> Image.Image:
-    """A picture with more in it than noise, so that it is recognised when it is saved again."""
-    random = np.random.default_rng(7)
-    coarse = (COLOURS["red"] + random.integers(-60, 61, (9, 12, 3))).clip(0, 255).astype(np.uint8)
-    return Image.fromarray(coarse).resize((192, 144), Image.Resampling.BICUBIC)
+def write_trained_run(home: Path) -> Path:
+    """A run of photos of which two are wrong: a red one among the blue, and a copy of a green one, among the red.
+
+    Its network starts from a file of weights, so that it has features. Returns HOME/run.
+    """
+    photos = write_folder(home / "photos")
+    draw("red", 50).save(photos / "blue" / "wrong.jpg", quality=95)
+    shutil.copy(photos / "green" / "000.jpg", photos / "red" / "copy.jpg")
+    weights = home / "weights.safetensors"
+    save_file(load_backbone("tiny", seed=5).body.state_dict(), weights)
+    done = fit(photos, home / "run", "--weights", weights, "--epochs", "1")
+    assert done.exit_code == 0, done.output
+    return home / "run"
 
 
-def _features(path: Path) -> np.ndarray:
-    """The mean colour of each of six parts of an image, and its contrast; in the order of `_FEATURES` numbers."""
-    with Image.open(path) as image:
-        parts = np.asarray(image.convert("RGB").resize((3, 2), Image.Resampling.BOX), dtype=np.float32).ravel() / 255
-        contrast = np.asarray(image.convert("L"), dtype=np.float32).std() / 32
-    random = np.random.default_rng(int(parts.sum() * 1e6))
-    return np.concatenate([parts, [contrast], random.normal(0, 0.02, _FEATURES - len(parts) - 1)]).clip(-4, 4)
+def write_untrained_run(data: Path, run: Path, *, features: bool = True, **source: Any) -> Path:
+    """A run as it is before its training, without a network: features are the colours of both halves of each image.
+
+    `source` are settings of a `DataSource`.
+    """
+    folder = RunFolder(run)
+    recipe = Recipe(name="colours", data=DataSource(path=str(data), **source))
+    catalog = read_recipe_catalog(recipe)
+    hashes = hash_files([catalog.file_of(row) for row in catalog.rows], threads=1)
+    catalog = catalog.with_hashes(hashes.digests)
+    folder.create(complete_recipe(recipe, catalog, name="colours"))
+    catalog.write_csv(folder.catalog)
+    if features:
+        small = [Image.open(catalog.file_of(row)).convert("RGB").resize((4, 2)) for row in catalog.rows]
+        np.save(folder.features, np.stack([np.asarray(image, dtype=np.float16).ravel() / 255 for image in small]))
+    return run
 
 
-def _write_table(path: Path, names: tuple[str, ...], rows: list[tuple[str, str, str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows(sorted(rows))
-    return path
+class Page:
+    """The server of the page for a subject, and a browser that has opened it."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        queues: Sequence[Queue] | None = None,
+        tools: Tools | None = None,
+        opened: bool = True,
+    ) -> None:
+        self.subject = subject
+        self.session = Session(subject)
+        self.views = Views(self.session, has_heatmaps=False, has_predictions=False)
+        self.views.add([suspects(subject), exact_duplicates(subject.rows)] if queues is None else queues)
+        self.access = Access(8000)
+        app = create_app(Handlers(views=self.views, tools=tools or Tools()), self.access)
+        self.client = TestClient(app, base_url=URL, follow_redirects=False, raise_server_exceptions=False)
+        if opened:
+            assert self.client.get("/open", params={"token": self.access.token}).status_code == 303
+
+    def state(self) -> dict[str, Any]:
+        """State."""
+        return self.get("/api/state")
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        """What a GET answers."""
+        answer = self.client.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        value: dict[str, Any] = answer.json()
+        return value
+
+    def post(self, path: str, body: Any, *, status: int = 200) -> dict[str, Any]:
+        """What a POST of the page itself answers."""
+        answer = self.client.post(path, json=body, headers={"Origin": URL})
+        assert answer.status_code == status, answer.text
+        value: dict[str, Any] = answer.json()
+        return value
+
+    def decide(self, *changes: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Changed, of changes of one action."""
+        return self.post("/api/edits", {"edits": changes, **more})
+
+    def undo(self, **named: str) -> dict[str, Any]:
+        """Changed, of an undo."""
+        return self.post("/api/undo", named)

@@ -13,6 +13,7 @@ from trainer.cleaning.session import Session
 from trainer.errors import CatalogError
 
 _MOST_CHANGES = 1000  # in one action
+_MOST_IMAGES = 20_000  # in one action
 _MOST_LABELS = 100  # of one image
 _MOST_CHARACTERS = 1000  # of a label
 _LABEL_KINDS = ("relabel", "add_labels", "remove_labels")
@@ -53,7 +54,11 @@ def parse_changes(value: object, session: Session) -> tuple[Change, ...]:
     """
     if not isinstance(value, list) or not 1 <= len(value) <= _MOST_CHANGES:
         raise ChangeError(f"`edits` must be a list of 1 to {_MOST_CHANGES:,} changes.")
-    return tuple(_parse(change, session) for change in value)
+    changes = tuple(_parse(change, session) for change in value)
+    count = sum(len(change.ids) for change in changes)
+    if count > _MOST_IMAGES:
+        raise ChangeError(f"This is about {count:,} images; at most {_MOST_IMAGES:,} can be changed at once.")
+    return changes
 
 
 def edits_of(changes: Sequence[Change], session: Session, *, action: str) -> list[Edit]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainer.catalog import Row
-from trainer.checking.findings import CheckResult, FoundImage
 from trainer.checking.kinds import KINDS
 from trainer.cleaning.queues import Entry, Group, GroupQueue, ImageQueue
+
+if TYPE_CHECKING:  # a check imports what takes a second
+    from trainer.checking.findings import CheckResult, FoundImage
 
 _SPLIT_ORDER = ("test", "valid", "train")  # the copy that stays is in the first of these, as for `check`
 _GROUPED = ("near-duplicates", "exact-duplicates", "conflicting-labels")  # `check` finds them by pixels, too

@@ -33,6 +33,7 @@ class EditHistory:
 
     def __init__(self) -> None:
         self._edits: dict[str, Edit] = {}
+        self._numbers: dict[str, int] = {}  # id -> its place in the order
         self._undone: defaultdict[str, int] = defaultdict(int)  # id -> how many undos in force take it back
         self._of_image: defaultdict[str, list[Edit]] = defaultdict(list)
         self._actions: dict[str, list[Edit]] = {}
@@ -47,6 +48,7 @@ class EditHistory:
         for edit in edits:
             if edit.id in self._edits:  # a line that was copied: it counts once
                 continue
+            self._numbers[edit.id] = len(self._edits)
             self._edits[edit.id] = edit
             self._counts[edit.kind] += 1
             self._actions.setdefault(action_of(edit), []).append(edit)
@@ -61,6 +63,10 @@ class EditHistory:
         """Return the edits in force that name this image, in order."""
         return [edit for edit in self._of_image.get(digest, ()) if self.is_in_force(edit)]
 
+    def number(self, edit: Edit) -> int:
+        """Return the place of an edit in the order, from 0."""
+        return self._numbers[edit.id]
+
     def is_in_force(self, edit: Edit) -> bool:
         """Whether no undo in force takes this edit back."""
         return not self._undone.get(edit.id)
@@ -68,6 +74,17 @@ class EditHistory:
     def in_force(self) -> Iterator[Edit]:
         """Yield the edits in force, in order, without undos."""
         return (edit for edit in self._edits.values() if edit.kind != "undo" and self.is_in_force(edit))
+
+    def images_of(self, edit: Edit) -> set[str]:
+        """Return the hashes of the images that an edit is about; of an undo those of what it takes back."""
+        found, waiting, seen = set[str](), [edit], set[str]()
+        while waiting:
+            each = waiting.pop()
+            found.update(each.sha256)
+            new = {name for name in each.undoes if name in self._edits} - seen
+            seen |= new
+            waiting += [self._edits[name] for name in new]
+        return found
 
     def count(self, kind: Kind) -> int:
         """Return how many edits of a kind are in force."""
@@ -88,7 +105,7 @@ class EditHistory:
             undo, count = waiting.pop()
             for name in undo.undoes:
                 target = self._edits.get(name)
-                if target is None or target is undo:
+                if target is None or self._numbers[name] >= self._numbers[undo.id]:  # only what is earlier
                     continue
                 was_in_force = self.is_in_force(target)
                 self._undone[name] += count

@@ -158,7 +158,7 @@ def _write(cache: Path, key: str, found: Insight) -> None:
 def _read(cache: Path, key: str) -> Insight | None:
     """What the file holds; None if it is not there, of something else, or damaged."""
     try:
-        with np.load(cache, allow_pickle=False) as arrays:
+        with open(cache, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             if str(arrays["key"]) != key:
                 return None
             kinds = cast(list[Kind], [name.removesuffix("/expected") for name in arrays if name.endswith("/expected")])

@@ -77,13 +77,18 @@ class Changed:
     images: tuple[int, ...]
 
 
+NOTHING_CHANGED = Changed(action="", images=())
+
+
 class Session:
     """The decisions about the images of a catalog.
 
     Attributes:
         subject: What is cleaned.
         status: uint8 [N], positions in `STATUSES`.
+        decided_at: int64 [N], when each image was decided about last: the later, the larger. 0 if it never was.
         version: Rises with every change, also by other processes.
+        on_change: Is called with the images whose state may be another now.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -94,6 +99,7 @@ class Session:
             OSError: It cannot be read.
         """
         self.subject = subject
+        self.on_change: Callable[[Iterable[int]], None] = lambda _: None
         self._lock = threading.RLock()
         self._copies: defaultdict[str, list[int]] = defaultdict(list)
         for number, row in enumerate(subject.rows):
@@ -182,11 +188,12 @@ class Session:
         """The edits of an action that are in force, undos too; empty if there are none."""
         return [edit for edit in self._history.action(name) if self._history.is_in_force(edit)]
 
-    def saved_images(self, name: str) -> tuple[int, ...]:
-        """The images that an action is about, whether it is in force or not; empty if there is no such action."""
-        edits = [*self._history.action(name)]
-        digests = {digest for edit in edits for digest in edit.sha256}
-        return tuple(sorted({image for digest in digests for image in self._copies.get(digest, ())}))
+    def saved(self, name: str) -> Changed | None:
+        """What an action is about, whether it is in force or not; None if there is no such action."""
+        edits = self._history.action(name)
+        digests = {digest for edit in edits for digest in self._history.images_of(edit)}
+        images = {image for digest in digests for image in self._copies.get(digest, ())}
+        return Changed(action=name, images=tuple(sorted(images))) if edits else None
 
     def save(self, edits: Sequence[Edit]) -> Changed:
         """Append the edits of one action. They are on the disk when this returns: all of them, or none.
@@ -197,7 +204,7 @@ class Session:
         """
         with self._lock:
             if not edits:
-                return Changed(action="", images=())
+                return NOTHING_CHANGED
             append_edits(self.subject.edits, edits)
             images = self._catch_up()
         return Changed(action=action_of(edits[0]), images=tuple(sorted(images)))
@@ -234,6 +241,7 @@ class Session:
         self._recent: list[str] = []
         self._not_duplicates = 0
         self.status: npt.NDArray[np.uint8] = np.zeros(len(subject.rows), dtype=np.uint8)
+        self.decided_at: npt.NDArray[np.int64] = np.zeros(len(subject.rows), dtype=np.int64)
         self.class_counts = Counter(label for row in subject.rows for label in row.labels)
 
     def _catch_up(self) -> set[int]:
@@ -248,6 +256,7 @@ class Session:
         if size < self._read_bytes:  # another file is in its place
             self._start_over()
             self.version += 1
+            self.on_change(range(len(self.subject.rows)))
             if not size:
                 return set()
         with open(path, "rb") as file:
@@ -268,7 +277,9 @@ class Session:
             for label in edit.labels if edit.kind == "relabel" else ():
                 self._recent = [*(other for other in self._recent if other != label), label][-_RECENT_CLASSES:]
         self._not_duplicates = self._history.count("not_duplicate")
-        return {image for digest in touched for image in self._apply_to(digest)}
+        images = {image for digest in touched for image in self._apply_to(digest)}
+        self.on_change(images)
+        return images
 
     def _apply_to(self, digest: str) -> Sequence[int]:
         images = self._copies.get(digest, ())
@@ -279,10 +290,12 @@ class Session:
             self._unapplied[digest] = [edit.id for edit, _ in outcome.unapplied]
         else:
             self._unapplied.pop(digest, None)
+        decided_at = self._history.number(history[-1]) + 1 if history else 0
         is_decided = any(edit.kind != "remove" for edit in history) and not outcome.unapplied
         for image in images:
             before, original = self.row(image), rows[image]
             after = outcome.rows[original.path]
+            self.decided_at[image] = decided_at
             self.class_counts.subtract(before.labels if before else ())
             self.class_counts.update(after.labels if after else ())
             if after == original:

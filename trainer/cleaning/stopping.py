@@ -11,10 +11,11 @@ _FEW_RIGHT = 5  # in a row: fewer say little
 
 
 def right_in_a_row(statuses: npt.NDArray[np.uint8]) -> int:
-    """How many images were right since the last one that was not, in the order of the queue.
+    """How many images were right since the last one that was not.
 
     Args:
-        statuses: uint8 [M], of the images of the queue; see `session.STATUSES`.
+        statuses: uint8 [M], of the images of a queue, in the order in which a person decided about them; see
+            `session.STATUSES`.
     """
     decided = statuses[statuses != NONE]
     wrong = np.flatnonzero(decided != KEPT)

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ Json = dict[str, Any]
 HASH_CHARACTERS = 12
 _PROPOSING = ("wrong", "missing", "surplus", "top-losses")  # whose entry an image has outside of a queue
 _MOST_UNAPPLIED = 1000
+_REMEMBERED_SEARCHES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,9 @@ class Views:
         self._flags = {"has_heatmaps": has_heatmaps, "has_predictions": has_predictions}
         ids = np.arange(len(session.subject.rows), dtype=np.int64)
         self._queues: dict[str, Queue] = {"everything": ImageQueue(name="everything", ids=ids)}
+        self._settled: dict[str, npt.NDArray[np.bool_]] = {}  # of each group of a queue
+        self._found: dict[Hashable, npt.NDArray[np.int64]] = {}  # positions that a person asked for last
+        session.on_change = self._on_change
         self._original_counts = Counter(label for row in session.subject.rows for label in row.labels)
 
     @functools.cached_property
@@ -83,6 +87,9 @@ class Views:
         """Add queues. Call it once for each name: the order of a queue never changes."""
         for queue in queues:
             self._queues.setdefault(queue.name, queue)
+            if isinstance(queue, GroupQueue):
+                settled = [self.session.is_settled(group.members) for group in queue.groups]
+                self._settled[queue.name] = np.array(settled, dtype=np.bool_)
         self.session.bump()
 
     def queue(self, name: str) -> Queue | None:
@@ -175,7 +182,7 @@ class Views:
             "original_labels": sorted(original.labels, key=natural_key),
             "status": STATUSES[session.status[image]],
             "proposal": entry.proposal,
-            "probability": entry.probability,
+            "probability": None if entry.probability is None else round(entry.probability, 4),
             "reason": entry.reason,
             "likely": [label for label, _ in self.likely(image)],
         }
@@ -183,7 +190,9 @@ class Views:
     def details(self, image: int) -> Json:
         """What is known about one image, without its size, its neighbours and what a check found."""
         queues = [name for name, queue in self._queues.items() if name != "everything" and _has(queue, image)]
-        predictions = [{"label": label, "probability": probability} for label, probability in self.likely(image)]
+        predictions = [
+            {"label": label, "probability": round(probability, 4)} for label, probability in self.likely(image)
+        ]
         return {**self.item(image, self._default_entry(image)), "predictions": predictions, "queues": queues}
 
     # ---- queues
@@ -232,15 +241,21 @@ class Views:
         positions = np.arange(len(queue.ids), dtype=np.int64)
         if request.hide_judged:
             positions = positions[self.session.status[queue.ids] == NONE]
-        if request.search or request.label:
-            positions = positions[[self._matches(image, request) for image in queue.ids[positions].tolist()]]
-        return positions
+        if not request.search and not request.label:
+            return positions
+        version = self.session.version if request.label or request.hide_judged else None
+        key = (queue.name, request.search, request.label, request.hide_judged, version)
+        if key not in self._found:  # a page of a list that is scrolled through asks for the same again and again
+            matching = [self._matches(image, request) for image in queue.ids[positions].tolist()]
+            self._found = dict([*self._found.items()][1 - _REMEMBERED_SEARCHES :])
+            self._found[key] = positions[np.array(matching, dtype=np.bool_)]
+        return self._found[key]
 
     def _groups(self, queue: GroupQueue, request: QueueRequest) -> list[int]:
         return [
             position
             for position, group in enumerate(queue.groups)
-            if not (request.hide_judged and self.session.is_settled(group.members))
+            if not (request.hide_judged and self._settled[queue.name][position])
             and any(self._matches(image, request) for image in group.members)
         ]
 
@@ -251,6 +266,13 @@ class Views:
             return True
         return request.label in self.session.subject.rows[image].labels or request.label in self.session.labels(image)
 
+    def _on_change(self, images: Iterable[int]) -> None:
+        for name, settled in self._settled.items():
+            queue = self._queues[name]
+            if isinstance(queue, GroupQueue):
+                for position in {position for image in images for position in queue.groups_of.get(image, ())}:
+                    settled[position] = self.session.is_settled(queue.groups[position].members)
+
     def _group(self, queue: GroupQueue, position: int) -> Json:
         group = queue.groups[position]
         left = [image for image in group.members if self.session.status[image] != REMOVED]
@@ -259,7 +281,7 @@ class Views:
             "reason": group.reason,
             "members": [self.item(image, self._default_entry(image)) for image in group.members],
             "keeper": (left or group.members)[0],
-            "judged": self.session.is_settled(group.members),
+            "judged": bool(self._settled[queue.name][position]),
         }
 
     def _queue_states(self) -> Iterator[Json]:
@@ -271,14 +293,15 @@ class Views:
             state = {"name": name, "title": info.title, "about": info.about, "kind": info.kind}
             counts: Json = {"count": 0, "judged": 0, "right_in_a_row": 0, "stop": None}
             if isinstance(queue, GroupQueue):
-                judged = sum(self.session.is_settled(group.members) for group in queue.groups)
-                counts |= {"count": len(queue.groups), "judged": judged}
+                counts |= {"count": len(queue.groups), "judged": int(self._settled[name].sum())}
             elif queue is not None:
                 statuses = self.session.status[queue.ids]
+                if info.has_end:
+                    statuses = statuses[np.argsort(self.session.decided_at[queue.ids], kind="stable")]
                 counts |= {
                     "count": len(statuses),
                     "judged": int((statuses != NONE).sum()),
-                    "right_in_a_row": right_in_a_row(statuses),
+                    "right_in_a_row": right_in_a_row(statuses) if info.has_end else 0,
                     "stop": stop_line(statuses, expected=queue.expected) if info.has_end else None,
                 }
             progress = pending.get(name)

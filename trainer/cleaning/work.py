@@ -7,6 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits
+
+from service.cores import usable_cores
 from trainer.cleaning.queues import Progress, Queue
 from trainer.progress import NoProgress
 
@@ -109,7 +112,9 @@ class Background:
             self._progress = BackgroundProgress(self._stop)
             found: Sequence[Queue] = ()
             try:
-                found = step.run(self._progress)
+                # Threads of BLAS on a core that answers requests wait for each other: they are several times slower.
+                with threadpool_limits(max(1, usable_cores() - 1), user_api="blas"):
+                    found = step.run(self._progress)
             except _Stopped:
                 return
             except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from trainer.wording import counted
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do not need it
     from trainer.cleaning.replay import Replayed
     from trainer.cleaning.session import Session
+    from trainer.run import Environment
 
 _PAGE = "Page"
 _ADDRESS = ("host", "port", "allow_remote", "certificate", "key")
@@ -112,27 +114,20 @@ def clean(
     with clear_errors() as command:
         from trainer.cleaning.web.server import Address
         from trainer.cleaning.web.serving import serve_page
-        from trainer.recipe import apply_options, naming_options
-        from trainer.run import open_environment
-        from trainer.run.clean import is_run, open_cleaning, prepare_cleaning
-        from trainer.terminal import Terminal
+        from trainer.run.clean import can_add_features, is_run, open_cleaning
 
         command.again = command_line("clean", path, *(["--out", str(out)] if out else []))
         address = Address(**{name: options.pop(name) for name in _ADDRESS})
         address.check()
         where = {name: options.pop(name) for name in _ENVIRONMENT}
         root = options["root"]
-        with (
-            naming_options(options),
-            open_environment(**where, show=lambda _: Terminal(phrase=as_command_line)) as environment,
-        ):
-            if is_run(path):
-                _refuse_options(out, options)
-            else:
-                _require_out(path, out)
-                recipe = apply_options(None, path, options, warn=environment.progress.warn)
-                path, root = prepare_cleaning(recipe, out or path, environment).path, None
-            cleaning = open_cleaning(path, environment, root=root)
+        if not is_run(path):
+            path, root = _prepare(path, out, where, options), None
+        else:
+            _refuse_options(out, options)
+            if can_add_features(path):
+                _add_features(path, where, root)
+        cleaning = open_cleaning(path, root=root)
         if not write:
             for note in cleaning.views.notes:
                 click.echo(as_command_line(note))
@@ -151,12 +146,33 @@ def clean(
     print_result(_result_json(cleaning.session, replayed), _result_text(cleaning.session, replayed), as_json)
 
 
-def _require_out(path: Path, out: Path | None) -> None:
+def _prepare(data: Path, out: Path | None, where: dict[str, Any], options: dict[str, Any]) -> Path:
+    """Read images that nothing was trained on; returns the folder with their features."""
+    from trainer.recipe import apply_options, naming_options
+    from trainer.run.clean_features import prepare_cleaning
+
     if out is None:
         raise click.UsageError(
-            f"{str(path)!r} is not a run, which has a recipe.toml. To clean images that nothing was trained on, add "
+            f"{str(data)!r} is not a run, which has a recipe.toml. To clean images that nothing was trained on, add "
             "--out DIR, a new folder"
         )
+    with naming_options(options), _environment(where) as environment:
+        recipe = apply_options(None, data, options, warn=environment.progress.warn)
+        return prepare_cleaning(recipe, out, environment).path
+
+
+def _add_features(run: Path, where: dict[str, Any], root: Path | None) -> None:
+    from trainer.run.clean_features import add_features
+
+    with _environment(where) as environment:
+        add_features(run, environment, root=root)
+
+
+def _environment(where: dict[str, Any]) -> AbstractContextManager[Environment]:
+    from trainer.run import open_environment
+    from trainer.terminal import Terminal
+
+    return open_environment(**where, show=lambda _: Terminal(phrase=as_command_line))
 
 
 def _refuse_options(out: Path | None, options: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.data import Prepared
-from trainer.diagnosis import Finding, collect_evidence, diagnose, embed_images, write_findings
+from trainer.diagnosis import Finding, collect_evidence, embed_images, write_findings
+from trainer.diagnosis.diagnose import diagnose
 from trainer.model import Backbone
 from trainer.recipe import Recipe
 from trainer.run.environment import Environment

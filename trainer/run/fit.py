@@ -21,6 +21,7 @@ from trainer.export import Exportable, export_bundle
 from trainer.model import Backbone
 from trainer.predictions import write_predictions
 from trainer.recipe import Recipe
+from trainer.run.decisions import copy_edits, require_readable_edits
 from trainer.run.diagnose import diagnose_run
 from trainer.run.environment import Environment
 from trainer.run.features import write_features
@@ -55,6 +56,7 @@ class RunResult:
         unreadable: Row -> why it was left out.
         warnings: About the images.
         summary: What was read, in one line, without the images that were left out.
+        decisions: How many decisions of a person about these images are remembered, from the run that they come from.
     """
 
     fit: FitResult
@@ -64,6 +66,7 @@ class RunResult:
     unreadable: dict[Row, str]
     warnings: tuple[str, ...]
     summary: str
+    decisions: int = 0
 
 
 def choose_run(out: Path | None, images: Path | Catalog, environment: Environment) -> Path:
@@ -98,6 +101,7 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
         recipe = dataclasses.replace(recipe, data=source_of(catalog, run))
     else:
         run.require_outside(recipe.data.path, recipe.data.valid)
+        require_readable_edits(recipe)
         catalog = read_recipe_catalog(recipe)
         name = name_of_images(Path(recipe.data.path))
     recipe = complete_recipe(recipe, catalog, name=name)
@@ -201,6 +205,7 @@ def _train_and_export(
     run: RunFolder, recipe: Recipe, backbone: Backbone, prepared: Prepared, environment: Environment
 ) -> RunResult:
     """Train, or continue training, and export."""
+    decisions = copy_edits(run, recipe)
     environment.distributed.barrier()
     unreadable, progress = prepared.unreadable, environment.progress
     warnings = (*prepared.catalog.warnings, *prepared.warnings, *_check(recipe, prepared))
@@ -251,6 +256,7 @@ def _train_and_export(
         unreadable=unreadable,
         warnings=warnings,
         summary=run.summary(recipe, prepared.catalog),
+        decisions=decisions,
     )
 
 

@@ -8,16 +8,19 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from service.inputs import archive_stem, first_few
 from trainer.atomic import atomic_write_text
 from trainer.catalog import COARSE_COLUMN, Catalog, Columns, ReadOptions, Row, read_catalog, summary_line
-from trainer.data.prepare import Prepared
 from trainer.errors import RunError
 from trainer.posix import lock
 from trainer.recipe import Recipe, read_recipe, recipe_to_toml
 from trainer.run.unreadable import read_unreadable, write_unreadable
-from trainer.training.checkpoint import TrainingFiles
+
+if TYPE_CHECKING:  # these import torch, and a run can be read without
+    from trainer.data.prepare import Prepared
+    from trainer.training.checkpoint import TrainingFiles
 
 # Names of folders and tables that say what is in them, but not of what.
 _NAMES_WITHOUT_MEANING = frozenset(
@@ -73,6 +76,8 @@ class RunFolder:
     @property
     def training_files(self) -> TrainingFiles:
         """Where the training keeps its state."""
+        from trainer.training.checkpoint import TrainingFiles
+
         return TrainingFiles(best=self.best, last=self.last, lr_find=self.lr_find)
 
     def create(self, recipe: Recipe) -> None:

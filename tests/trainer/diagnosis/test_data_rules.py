@@ -8,7 +8,6 @@ import pytest
 
 from tests.trainer.diagnosis.cases import catalog_of, correct_of, evidence_of, nearest_of, predictions_of
 from trainer.catalog import Row
-from trainer.diagnosis import diagnose
 from trainer.diagnosis.data_rules import (
     class_missing,
     few_validation_images,
@@ -16,6 +15,7 @@ from trainer.diagnosis.data_rules import (
     no_validation_images,
     noisy_labels,
 )
+from trainer.diagnosis.diagnose import diagnose
 from trainer.diagnosis.finding import Finding, Remedy
 from trainer.diagnosis.training_rules import prediction_collapse
 from trainer.recipe import DataSource, Recipe

@@ -6,7 +6,7 @@ import errno
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import anyio
@@ -21,7 +21,7 @@ from service.problem import Problem
 from trainer.catalog import Row
 from trainer.cleaning.changes import ChangeError, edits_of, parse_changes, undo_of
 from trainer.cleaning.history import new_action
-from trainer.cleaning.session import Changed
+from trainer.cleaning.session import NOTHING_CHANGED
 from trainer.cleaning.views import HASH_CHARACTERS, Json, QueueRequest, Views
 from trainer.cleaning.web.images import PHOTO_PIXELS, THUMB_PIXELS, read_image, render, render_heatmap, size_of
 from trainer.errors import TrainerError
@@ -175,9 +175,9 @@ class Handlers:
 
         def answer() -> Json:
             with session.reading():
-                saved = session.saved_images(action)  # its answer was lost, and the page sends it again
-                if saved:
-                    return self.views.changed(Changed(action=action, images=saved))
+                saved = session.saved(action)
+                if saved is not None:  # its answer was lost, and the page sends it again
+                    return self.views.changed(saved)
                 changes = parse_changes(value.get("edits"), session)
                 return self.views.changed(session.save(edits_of(changes, session, action=action)))
 
@@ -193,10 +193,10 @@ class Handlers:
                 undone = session.latest_action() if name is None else session.action(name)
                 if undone:
                     return self.views.changed(session.save(undo_of(undone)))
-                saved = session.saved_images(name or "")
-                if name is not None and not saved:
+                saved = session.saved(name) if name is not None else NOTHING_CHANGED
+                if saved is None:
                     raise Problem(409, "There is no such action.")
-                return self.views.changed(Changed(action="", images=saved))  # it was taken back already
+                return self.views.changed(replace(saved, action=""))  # it was taken back already
 
         return await self._save(answer)
 

@@ -40,6 +40,12 @@ class Address:
     key: Path | None = None
 
     @property
+    def name(self) -> str:
+        """The host as an address of the web has it: IPv6 in brackets."""
+        host = self.host.strip("[]").lower()
+        return f"[{host}]" if ":" in host else host
+
+    @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
         if self.host == "localhost":
@@ -136,8 +142,8 @@ def url_of(listener: socket.socket, address: Address) -> str:
     """The address of the page, without the token."""
     scheme = "http" if address.certificate is None else "https"
     port = listener.getsockname()[1]
-    host = address.host.strip("[]")
+    name = address.name
     with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(host).is_unspecified:
-            host = socket.gethostname()
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        if ipaddress.ip_address(name.strip("[]")).is_unspecified:
+            name = socket.gethostname()
+    return f"{scheme}://{name}:{port}"

@@ -41,7 +41,7 @@ def serve_page(
     redirect: list[RedirectFile] = []
     access = Access(
         listener.getsockname()[1],
-        hosts=LOOPBACK_NAMES if address.is_loopback else None,
+        hosts=LOOPBACK_NAMES | {address.name} if address.is_loopback else None,
         is_encrypted=address.certificate is not None,
         on_used=lambda: remove(redirect),
     )

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.support.browser import DESKTOP, Visit
-from tests.support.cleaning import ServedPage, served, write_photos, write_run, write_tagged_photos
+from tests.support.cleaning_page import ServedPage, served, write_photos, write_run, write_tagged_photos
 
 
 @pytest.fixture(scope="session")

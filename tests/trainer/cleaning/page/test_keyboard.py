@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.cleaning import WRONG, ServedPage
+from tests.support.cleaning_page import WRONG, ServedPage
 from tests.trainer.cleaning.page.actions import judged, press, saved
 
 pytestmark = pytest.mark.browser

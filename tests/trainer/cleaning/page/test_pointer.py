@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import CDPSession, Locator, expect
 
 from tests.support.browser import PHONE
-from tests.support.cleaning import ServedPage
+from tests.support.cleaning_page import ServedPage
 from tests.trainer.cleaning.page.actions import go_to_queue, judged, saved
 
 pytestmark = pytest.mark.browser

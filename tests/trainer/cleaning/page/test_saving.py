@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.cleaning import ServedPage, served
+from tests.support.cleaning_page import ServedPage, served
 from tests.support.full_disk import no_file_over
 from tests.support.runs import ONE_THREAD
 from tests.trainer.cleaning.page.actions import card, judged, press, saved
