@@ -7,7 +7,7 @@ import csv
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,7 @@ from trainer.cleaning.web.access import Access
 from trainer.cleaning.web.app import create_app
 from trainer.cleaning.web.routes import Handlers
 from trainer.cleaning.web.server import Address, listen
-from trainer.progress import NoProgress
-from trainer.run import RunFolder, open_environment
+from trainer.run import RunFolder
 from trainer.run.clean import open_cleaning
 
 EACH = 24  # images of a class
@@ -107,25 +106,23 @@ def write_run(home: Path, table: Path, *more: str) -> Path:
 @contextmanager
 def served(run: Path, *, port: int = 0) -> Iterator[ServedPage]:
     """Serve the page of a run, all its queues worked out."""
-    with open_environment(device="cpu", show=lambda _: nullcontext(NoProgress())) as environment:
-        cleaning = open_cleaning(run, environment)
-        cleaning.background.start()
-        cleaning.background.wait(60)
-        address = Address(port=port)
-        listener = listen(address)
-        port = listener.getsockname()[1]
-        access = Access(port)
-        app = create_app(Handlers(views=cleaning.views, tools=cleaning.tools), access)
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
-        thread.start()
-        url = f"http://127.0.0.1:{port}"
-        try:
-            yield ServedPage(url=url, opening=f"{url}/open?token={access.token}", session=cleaning.session)
-        finally:
-            server.should_exit = server.force_exit = True
-            thread.join()
-            listener.close()
+    cleaning = open_cleaning(run)
+    cleaning.background.start()
+    cleaning.background.wait(60)
+    listener = listen(Address(port=port))
+    port = listener.getsockname()[1]
+    access = Access(port)
+    app = create_app(Handlers(views=cleaning.views, tools=cleaning.tools), access)
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+    thread.start()
+    url = f"http://127.0.0.1:{port}"
+    try:
+        yield ServedPage(url=url, opening=f"{url}/open?token={access.token}", session=cleaning.session)
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join()
+        listener.close()
 
 
 def _scene() -> Image.Image:

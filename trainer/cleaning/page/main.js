@@ -12,6 +12,7 @@ const WIDTHS_REM = { 1: 6.5, 2: 9.5, 3: 13, 4: 18 };
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((part) => [part.id, part]));
 const app = new App(page);
+let typing = 0; // timer of the search
 
 /** Run a command by its name, or by its key. */
 app.run = (name) => {
@@ -37,7 +38,15 @@ function onKey(event) {
 function onSearchKey(event) {
   if (event.key !== "Escape" && event.key !== "Enter") return;
   event.preventDefault();
+  search();
   app.focus();
+}
+
+/** Narrow the list to what is in the field, if it is not so already. */
+function search() {
+  clearTimeout(typing);
+  const text = page.search.value.trim();
+  if (text !== app.place.search) app.search(text);
 }
 
 /** The size of thumbnails, remembered by the browser. */
@@ -79,10 +88,9 @@ function connect() {
     app.focus();
   });
   page.unjudged.addEventListener("change", () => app.openPlace({ ...app.place, unjudged: page.unjudged.checked, at: null }, { isStep: true }));
-  let typing = 0;
   page.search.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(() => app.search(page.search.value.trim()), SEARCH_PAUSE_MS);
+    typing = setTimeout(search, SEARCH_PAUSE_MS);
   });
   page.size.addEventListener("input", applySize);
   page["queues-toggle"].addEventListener("click", () => toggleQueues(page["queues-toggle"].getAttribute("aria-expanded") !== "true"));
