@@ -24,7 +24,8 @@ export class App {
     this.page = page;
     this.place = firstPlace();
     this.browsing = null;
-    this.opening = null; // a promise, while another queue is fetched
+    this.opening = null; // a promise, while another place is fetched
+    this.wanted = null; // that place
     this.problem = ""; // what went wrong last, as a sentence
     this.hasReachedEnd = false;
     this.thumbWidth = 0;
@@ -89,6 +90,7 @@ export class App {
     const known = wanted.queue && this.store.queue(wanted.queue);
     const queue = known ? wanted.queue : (nextQueue(this.store.state.queues, "") ?? this.store.state.queues[0]).name;
     const place = { ...wanted, queue };
+    this.wanted = place;
     this.page.main.setAttribute("aria-busy", "true");
     const opening = this.#fetch(place).then((listing) => {
       if (this.opening === opening) this.#show(place, listing, isStep);
@@ -97,7 +99,7 @@ export class App {
       this.render();
     }).finally(() => {
       if (this.opening !== opening) return; // another one was opened meanwhile
-      this.opening = null;
+      this.opening = this.wanted = null;
       this.page.main.removeAttribute("aria-busy");
     });
     this.opening = opening;
@@ -106,6 +108,7 @@ export class App {
 
   /** The listing of a place, with what is shown of it first. */
   async #fetch(place) {
+    await this.store.outbox.whenIdle(); // what is being saved may belong to it, or no longer
     const isNowhere = place.queue === CLASS_QUEUE && !place.label;
     const listing = await (isNowhere ? Listing.empty : Listing.open)(this.store, place);
     const start = listing.startAt(place.at);

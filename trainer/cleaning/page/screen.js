@@ -45,7 +45,7 @@ function showHeading(page, app) {
     : counted(browsing.size, app.isGroups ? "group" : "image");
   page["search-part"].hidden = app.isGroups;
   page["size-part"].hidden = app.isGroups;
-  page.unjudged.checked = place.unjudged;
+  page.unjudged.checked = (app.wanted ?? place).unjudged;
   page.empty.hidden = browsing.size > 0;
   page["empty-text"].textContent = browsing.size ? "" : emptyText(app);
   page["empty-next"].hidden = Boolean(queue.working);

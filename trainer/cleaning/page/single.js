@@ -9,6 +9,7 @@ import { watchSwipes } from "./pointer.js";
 import { quickClasses } from "./targets.js";
 
 const KILOBYTE = 1000;
+const MISSING = "This image cannot be shown: its file was changed, moved or is damaged.";
 
 export class SingleView {
   #heatmapLabel = null; // class whose heatmap is wanted; null for the first one
@@ -41,6 +42,7 @@ export class SingleView {
     if (page.photo.getAttribute("src") !== url) page.photo.src = url;
     page.photo.alt = `The image ${item.path}`;
     page["single-body"].dataset.status = item.status;
+    page["photo-missing"].textContent = app.details.error(id)?.message ?? MISSING;
     this.#showLabels(item);
     this.#showClasses(item, details);
     this.#showHeatmap(item);
