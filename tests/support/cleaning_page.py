@@ -30,7 +30,7 @@ WRONG = {"blue": ("red", (3, 9)), "green": ("blue", (5, 11)), "red": ("green", (
 # Names of files that a page must show as text and never run.
 NASTY = {
     "<img src=x onerror=alert(1)>.png": ("red", 20),
-    "שלום ‮gnp.png": ("green", 20),
+    "שלום \u202egnp.png": ("green", 20),
     "🍏🍎 " + "long " * 40 + ".png": ("blue", 20),
 }
 _FEATURES = 24

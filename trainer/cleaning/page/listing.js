@@ -77,6 +77,7 @@ export class Listing {
     this.#isRefreshing = true;
     await this.store.load(this.place.queue, stale, { isRefresh: true }).catch((error) => this.#pause(error));
     this.#isRefreshing = false;
+    this.store.notify(); // some may have become stale meanwhile
   }
 
   /** After an error, ask for nothing for a while. */

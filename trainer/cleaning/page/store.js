@@ -103,7 +103,8 @@ export class Store {
   put(queue, given, answers = this.#answers) {
     for (const one of given) {
       if ("members" in one) {
-        this.#groups.set(`${queue} ${one.id}`, { ...one, members: one.members.map(({ id }) => id) });
+        const isStale = answers < this.#answers; // something was saved since it was asked for
+        this.#groups.set(`${queue} ${one.id}`, { ...one, members: one.members.map(({ id }) => id), isStale });
         this.put(queue, one.members, answers);
         continue;
       }

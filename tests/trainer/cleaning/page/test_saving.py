@@ -157,9 +157,7 @@ def test_two_pages_do_not_lose_what_the_other_did(site: ServedPage, visit: Any) 
     assert sorted(judged(site.session).values()) == ["kept", "red"]
 
 
-def test_a_page_of_another_run_decides_nothing(
-    tagged_run: Path, port: int, run: Path, visit: Any
-) -> None:
+def test_a_page_of_another_run_decides_nothing(tagged_run: Path, port: int, run: Path, visit: Any) -> None:
     with served(run, port=port) as before:
         page = visit(before, expected_errors="Failed to load resource")
         expect(page.locator("#card-0")).to_be_visible()

@@ -22,7 +22,7 @@ ZOOMED_MORE = {
 }  # 1280 x 1024 at 400 %, as WCAG asks
 NAMES = [
     "<img src=x onerror=alert(1)>",
-    "צהוב ‮der",
+    "צהוב \u202eder",
     "{{ 7 * 7 }} 🍋 " + "very long " * 30,
 ]
 
