@@ -55,7 +55,6 @@ function command(text) {
   if (!text) return "";
   const code = element("code", "", text);
   const block = element("pre", "", code);
-  block.tabIndex = 0; // so that it can be scrolled with the keyboard
   const button = element("button", "button quiet small", "Copy");
   button.type = "button";
   button.setAttribute("aria-label", `Copy the command ${text}`);
