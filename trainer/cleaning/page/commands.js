@@ -3,6 +3,7 @@
 import * as changes from "./changes.js";
 import { judge, toggleLabel, undo } from "./judging.js";
 import { move, selectAll, step, toggleSelection } from "./moving.js";
+import { back, focusSearch, openCurrent, openFinish, openNextQueue, openQueue } from "./navigation.js";
 import { quickClasses } from "./targets.js";
 
 const QUICK = 9; // keys 1 to 9
@@ -22,8 +23,8 @@ export const COMMANDS = {
     shown: "← → ↑ ↓", text: "go to another image; with Shift, select on the way", run: move,
   },
   select: { keys: [" "], shown: "Space", text: "select the image, or no longer", run: toggleSelection },
-  open: { keys: ["Enter"], shown: "Enter", text: "show the image large", run: (app) => app.openCurrent() },
-  back: { keys: ["Escape"], shown: "Esc", text: "back to all images; clear the selection", run: (app) => app.back() },
+  open: { keys: ["Enter"], shown: "Enter", text: "show the image large", run: openCurrent },
+  back: { keys: ["Escape"], shown: "Esc", text: "back to all images; clear the selection", run: back },
   quick: {
     keys: Array.from({ length: QUICK }, (_, index) => String(index + 1)),
     shown: "1 … 9", text: "relabel to one of the likeliest classes; with several labels an image, add it or take it away", run: quick,
@@ -35,10 +36,10 @@ export const COMMANDS = {
   notDuplicate: { keys: ["d"], shown: "d", text: "not a duplicate: the images of this group differ", run: notDuplicate },
   undo: { keys: ["u"], shown: "u or Ctrl Z", text: "undo the last action, also of many images", run: undo },
   heatmap: { keys: ["h"], shown: "h", text: "show where the model looks", run: (app) => app.single.toggleHeatmap() },
-  nextQueue: { keys: ["n"], shown: "n", text: "go to the next queue", run: (app) => app.openNextQueue() },
-  finish: { keys: ["f"], shown: "f", text: "finish: write the cleaned table, and see what to type next", run: (app) => app.openFinish() },
+  nextQueue: { keys: ["n"], shown: "n", text: "go to the next queue", run: openNextQueue },
+  finish: { keys: ["f"], shown: "f", text: "finish: write the cleaned table, and see what to type next", run: openFinish },
   byClass: { keys: ["c"], shown: "c", text: "look at one class", run: chooseClass },
-  search: { keys: ["s"], shown: "s", text: "search by file name", run: (app) => app.focusSearch() },
+  search: { keys: ["s"], shown: "s", text: "search by file name", run: focusSearch },
   help: { keys: ["?"], shown: "?", text: "show these keys", run: (app) => app.page.help.showModal() },
   selectAll: { keys: [], shown: "Ctrl A", text: "select all images of the queue", run: selectAll },
   previous: { keys: [], run: (app) => step(app, -1) },
@@ -100,7 +101,7 @@ function chooseClass(app) {
     classes: app.store.state.classes,
     allowsNew: false,
     isToggle: false,
-    onChoose: (name) => app.openQueue("class", { label: name }),
+    onChoose: (name) => openQueue(app, "class", { label: name }),
     onClose: () => app.focus(),
   });
 }

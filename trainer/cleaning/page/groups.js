@@ -3,6 +3,7 @@
 import { createCard, fillCard } from "./card.js";
 import { counted } from "./changes.js";
 import { element } from "./element.js";
+import { moved, openNeighbour } from "./navigation.js";
 import { VirtualGrid } from "./virtual.js";
 
 const ROW_HEIGHT_REM = 16.5;
@@ -26,7 +27,7 @@ export class GroupsView {
     viewport.addEventListener("click", (event) => this.#click(event));
     viewport.addEventListener("dblclick", (event) => {
       const member = event.target.closest(".card");
-      if (member) this.app.openNeighbour(Number(member.dataset.id));
+      if (member) openNeighbour(this.app, Number(member.dataset.id));
     });
   }
 
@@ -149,7 +150,7 @@ export class GroupsView {
     if (member) this.#choose({ id: browsing.current }, Number(member.dataset.id));
     if (start) this.#starts.set(browsing.current, Number(start));
     this.focus();
-    this.app.moved();
+    moved(this.app);
     if (command) this.app.run(command);
   }
 }

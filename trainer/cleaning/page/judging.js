@@ -1,6 +1,7 @@
 // Saves what a person decides, says so, and goes on to the next image.
 
 import { addLabel, removeLabel, sentence } from "./changes.js";
+import { back, moved } from "./navigation.js";
 
 /**
  * Save changes as one action.
@@ -46,7 +47,7 @@ export function showUndone(app, ids, what) {
   const positions = ids.map((id) => app.browsing.listing.positionOf(id)).filter((position) => position >= 0);
   if (!positions.length || app.browsing.listing.isGroups || app.place.view === "finish") return;
   app.browsing.go(positions.reduce((first, position) => Math.min(first, position)));
-  app.moved();
+  moved(app);
 }
 
 /** The next image that is not judged; from the end of the queue, the first one that was left out. */
@@ -57,7 +58,7 @@ function advance(app) {
   if (next >= 0) app.browsing.go(next);
   else {
     app.hasReachedEnd = true;
-    if (app.place.view === "single") app.back();
+    if (app.place.view === "single") back(app);
   }
-  app.moved();
+  moved(app);
 }

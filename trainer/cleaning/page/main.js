@@ -3,6 +3,7 @@
 import { App } from "./app.js";
 import { COMMANDS, commandOf, isCharacter } from "./commands.js";
 import { buildHelp, lettersAreOn } from "./help.js";
+import { openAddress, openNextQueue, openPlace, openQueue, searchFor } from "./navigation.js";
 
 const POLL_MS = 4000;
 const WORKING_MS = 1000; // while queues are being worked out
@@ -16,7 +17,7 @@ let typing = 0; // timer of the search
 
 /** Run a command by its name, or by its key. */
 app.run = (name) => {
-  if (name.startsWith("queue:")) app.openQueue(name.slice("queue:".length));
+  if (name.startsWith("queue:")) openQueue(app, name.slice("queue:".length));
   else if (/^[1-9]$/.test(name)) COMMANDS.quick.run(app, name);
   else COMMANDS[name].run(app);
 };
@@ -46,7 +47,7 @@ function onSearchKey(event) {
 function search() {
   clearTimeout(typing);
   const text = page.search.value.trim();
-  if (text !== app.place.search) app.search(text);
+  if (text !== app.place.search) searchFor(app, text);
 }
 
 /** The size of thumbnails, remembered by the browser. */
@@ -79,7 +80,7 @@ function connect() {
     if (!button.closest("#groups")) button.addEventListener("click", () => app.run(button.dataset.command));
   }
   document.addEventListener("keydown", onKey);
-  page["notice-next"].addEventListener("click", () => app.openNextQueue());
+  page["notice-next"].addEventListener("click", () => openNextQueue(app));
   page.retry.addEventListener("click", () => app.store.outbox.retry());
   page.discard.addEventListener("click", () => app.store.outbox.discard());
   page.dismiss.addEventListener("click", () => {
@@ -87,7 +88,7 @@ function connect() {
     app.render();
     app.focus();
   });
-  page.unjudged.addEventListener("change", () => app.openPlace({ ...app.place, unjudged: page.unjudged.checked, at: null }, { isStep: true }));
+  page.unjudged.addEventListener("change", () => openPlace(app, { ...app.place, unjudged: page.unjudged.checked, at: null }, { isStep: true }));
   page.search.addEventListener("input", () => {
     clearTimeout(typing);
     typing = setTimeout(search, SEARCH_PAUSE_MS);
@@ -95,7 +96,7 @@ function connect() {
   page.size.addEventListener("input", applySize);
   page["queues-toggle"].addEventListener("click", () => toggleQueues(page["queues-toggle"].getAttribute("aria-expanded") !== "true"));
   page.queues.addEventListener("click", () => toggleQueues(false));
-  addEventListener("popstate", () => app.openAddress());
+  addEventListener("popstate", () => openAddress(app));
   document.addEventListener("visibilitychange", poll);
   addEventListener("focus", poll);
   setTimeout(keepPolling, POLL_MS);

@@ -5,6 +5,7 @@ import { createCard, fillCard, labelText, percent, proposalText } from "./card.j
 import { STATUS_TEXTS } from "./changes.js";
 import { element } from "./element.js";
 import { toggleLabel } from "./judging.js";
+import { openNeighbour } from "./navigation.js";
 import { watchSwipes } from "./pointer.js";
 import { quickClasses } from "./targets.js";
 
@@ -185,7 +186,7 @@ export class SingleView {
     const button = element("button", "card", ...card.childNodes);
     button.type = "button";
     button.parts = card.parts;
-    button.addEventListener("click", () => this.app.openNeighbour(Number(button.dataset.id)));
+    button.addEventListener("click", () => openNeighbour(this.app, Number(button.dataset.id)));
     return element("li", "", button);
   }
 

@@ -24,13 +24,14 @@ export class Store {
   /**
    * @param {object} options
    * @param {(ids: number[], what: string) => void} options.onUndone  what: the action, in a few words
+   * @param {(count: number) => void} options.onCopies  exact copies were changed with the images that were named
    * @param {(error: Error) => void} options.onRefused
    * @param {() => void} options.onForeignChange  another page, or another process, has changed something
    */
-  constructor({ onUndone, onRefused, onForeignChange }) {
+  constructor({ onUndone, onCopies, onRefused, onForeignChange }) {
     this.state = null; // State of the server
     this.present = ""; // the queue that is shown
-    Object.assign(this, { onUndone, onForeignChange });
+    Object.assign(this, { onUndone, onCopies, onForeignChange });
     this.outbox = new Outbox({
       catalog: () => this.state.catalog,
       onSaved: (answer, entry) => this.#onSaved(answer, entry),
@@ -153,6 +154,9 @@ export class Store {
       group.isStale = true;
     }
     if (isUndo) this.onUndone(items.map(({ id }) => id), undone);
+    const named = new Set(changes.flatMap(({ ids }) => ids));
+    const copies = isUndo ? 0 : items.filter(({ id }) => !named.has(id)).length;
+    if (copies) this.onCopies(copies);
     if (hasMissedSome) this.onForeignChange();
   }
 
