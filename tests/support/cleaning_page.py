@@ -15,6 +15,7 @@ import numpy as np
 import uvicorn
 from PIL import Image
 
+from tests.support.cleaning import write_untrained_run
 from tests.support.photos import COLOURS, draw
 from tests.support.trainer import fit
 from trainer.cleaning.session import Session
@@ -92,15 +93,16 @@ def write_tagged_photos(root: Path) -> Path:
     return _write_table(root / "photos.csv", ("path", "label", "split"), rows)
 
 
-def write_run(home: Path, table: Path, *more: str) -> Path:
+def write_run(home: Path, table: Path) -> Path:
     """Fit a tiny network, and write the features that a pretrained one would give: those of the colours."""
-    result = fit(table, home / "run", *more)
+    result = fit(table, home / "run")
     assert result.exit_code == 0, result.output
-    run = RunFolder(home / "run")
-    catalog = run.read_catalog(run.read_recipe(), None)
-    features = np.stack([_features(catalog.root / row.path) for row in catalog.rows])
-    np.save(run.features, features.astype(np.float16), allow_pickle=False)
-    return run.path
+    return _with_features(home / "run")
+
+
+def write_tagged_run(home: Path, table: Path) -> Path:
+    """The same of images with several labels, without a network: there are no heatmaps and no top losses."""
+    return _with_features(write_untrained_run(table, home / "run", label_delimiter=";"))
 
 
 @contextmanager
@@ -123,6 +125,14 @@ def served(run: Path, *, port: int = 0) -> Iterator[ServedPage]:
         server.should_exit = server.force_exit = True
         thread.join()
         listener.close()
+
+
+def _with_features(path: Path) -> Path:
+    run = RunFolder(path)
+    catalog = run.read_catalog(run.read_recipe(), None)
+    features = np.stack([_features(catalog.root / row.path) for row in catalog.rows])
+    np.save(run.features, features.astype(np.float16), allow_pickle=False)
+    return path
 
 
 def _scene() -> Image.Image:

@@ -10,7 +10,14 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.support.browser import DESKTOP, Visit
-from tests.support.cleaning_page import ServedPage, served, write_photos, write_run, write_tagged_photos
+from tests.support.cleaning_page import (
+    ServedPage,
+    served,
+    write_photos,
+    write_run,
+    write_tagged_photos,
+    write_tagged_run,
+)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +31,7 @@ def cleaning_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tagged_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with several labels an image. Do not change it."""
     home = tmp_path_factory.mktemp("tagged")
-    return write_run(home, write_tagged_photos(home / "data"), "--label-delimiter", ";")
+    return write_tagged_run(home, write_tagged_photos(home / "data"))
 
 
 @pytest.fixture

@@ -83,8 +83,8 @@ VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
     ("window", "scheme", "views"),
     [
         (DESKTOP, "light", list(VIEWS)),
-        (PHONE, "dark", list(VIEWS)),
-        (ZOOMED, "dark", ["grid", "single"]),
+        (PHONE, "dark", ["grid", "single", "duplicates", "finish", "failure"]),
+        (ZOOMED, "dark", ["grid"]),
         (ZOOMED_MORE, "light", ["grid", "single", "duplicates", "finish"]),
     ],
     ids=["desktop-light", "phone-dark", "zoomed-200", "zoomed-400"],
