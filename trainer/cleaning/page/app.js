@@ -76,17 +76,20 @@ export class App {
     return this.store.item(id, { isSingle: this.place.view === "single" });
   }
 
-  /** The groups that a command is about. */
+  /** The groups that a command is about; undefined for those that are not here yet. */
   get targetGroups() {
-    return this.browsing.targets.map((id) => this.store.group(this.place.queue, id)).filter(Boolean);
+    return this.browsing.targets.map((id) => this.store.group(this.place.queue, id));
   }
 
-  /** Fetch what is not here of some images. */
-  async loadItems(ids) {
+  /** Fetch what is not here of some images, or groups. Returns whether all are here now. */
+  async loadAll(ids) {
     try {
       await this.store.load(this.place.queue, ids);
+      return true;
     } catch (error) {
       this.problem = error.message;
+      this.render();
+      return false;
     }
   }
 

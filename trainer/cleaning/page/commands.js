@@ -108,7 +108,7 @@ function chooseClass(app) {
 
 async function takeProposals(app) {
   const { targets, store, place } = app;
-  if (targets.some((id) => !app.item(id))) await app.loadItems(targets);
+  if (targets.some((id) => !app.item(id)) && !(await app.loadAll(targets))) return;
   const items = targets.map((id) => app.item(id)).filter(Boolean);
   const wanted = changes.proposals(items, { queue: place.queue, isMultilabel: store.isMultilabel });
   if (wanted.length) judge(app, wanted);
@@ -116,12 +116,8 @@ async function takeProposals(app) {
 }
 
 function keep(app) {
-  if (!app.isGroups) {
-    judge(app, [changes.keep(app.targets)]);
-    return;
-  }
-  const groups = app.targetGroups;
-  judge(app, groups.map((group) => changes.keepCopy(group.members.map(({ id }) => id), app.groups.keeper(group))));
+  if (!app.isGroups) judge(app, [changes.keep(app.targets)]);
+  else judgeGroups(app, (ids, group) => changes.keepCopy(ids, app.groups.keeper(group)));
 }
 
 function remove(app) {
@@ -130,5 +126,11 @@ function remove(app) {
 
 function notDuplicate(app) {
   if (app.place.queue === "exact-duplicates") app.announce("These files have the same bytes, so they show the same.");
-  else if (app.isGroups) judge(app, app.targetGroups.map((group) => changes.notDuplicate(group.members.map(({ id }) => id))));
+  else if (app.isGroups) judgeGroups(app, changes.notDuplicate);
+}
+
+/** Decide about the selected groups, or the one where the person is. Those that were never in view are fetched first. */
+async function judgeGroups(app, changeOf) {
+  if (app.targetGroups.includes(undefined) && !(await app.loadAll(app.browsing.targets))) return;
+  judge(app, app.targetGroups.map((group) => changeOf(group.members.map(({ id }) => id), group)));
 }

@@ -91,7 +91,7 @@ export class Store {
 
   /** Fetch items, or groups, and keep them. Those that are here already are fetched only if `isRefresh`. */
   async load(queue, ids, { isRefresh = false } = {}) {
-    const has = this.isGroups(queue) ? (id) => this.#groups.has(`${queue} ${id}`) : (id) => this.#items.has(id) && this.#entries.has(`${queue} ${id}`);
+    const has = this.isGroups(queue) ? (id) => this.group(queue, id) !== undefined : (id) => this.#items.has(id) && this.#entries.has(`${queue} ${id}`);
     const wanted = isRefresh ? ids : ids.filter((id) => !has(id));
     for (let start = 0; start < wanted.length; start += ITEMS_A_REQUEST) {
       const answers = this.#answers;

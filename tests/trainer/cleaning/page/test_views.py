@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -206,3 +207,29 @@ def test_hide_judged_and_the_end_of_all_queues(site: ServedPage, visit: Any) -> 
     expect(page.locator("#progress")).to_have_text("18 of 18 looked at")
     page.locator("#notice-next").click()
     expect(page.locator("#title")).to_have_text("Least sure")
+
+
+def test_the_last_page_says_what_is_odd_and_what_to_collect(site: ServedPage, visit: Any) -> None:
+    page = visit(site)
+
+    def add(route: Any) -> None:
+        summary = route.fetch().json()
+        route.fulfill(
+            json=summary | {"collect": [{"label": "<b>red</b>", "sentence": "20 more would help.", "images": 20}]}
+        )
+
+    def add_unapplied(route: Any) -> None:
+        written = route.fetch().json()
+        unapplied = [{"path": f"{number}.png", "reason": "no image has these bytes any more"} for number in range(25)]
+        route.fulfill(json=written | {"unapplied": unapplied, "warnings": ["No training image has the label 'red'."]})
+
+    page.route("**/api/summary", add)
+    page.route("**/api/finish", add_unapplied)
+    press(page, "f")
+    expect(page.get_by_text("<b>red</b> 20 more would help.")).to_be_visible()
+    expect(page.get_by_text("25 edits no longer apply")).to_be_visible()
+    expect(page.get_by_text("and 5 more")).to_be_visible()
+    expect(page.locator("#finish-content .error")).to_have_text("No training image has the label 'red'.")
+    expect(page.get_by_text("No class has another number of images than before.")).to_be_visible()
+    page.get_by_role("button", name="Copy the command fieldguide fit").click()
+    expect(page.locator(".command button").first).to_have_text(re.compile("Copied|Press Ctrl C"))
