@@ -18,6 +18,7 @@ from trainer.run.inputs import (
     read_recipe_catalog,
     report_catalog,
 )
+from trainer.wording import counted
 
 
 def prepare_cleaning(recipe: Recipe, out: Path, environment: Environment) -> RunFolder:
@@ -96,7 +97,8 @@ def _is_up_to_date(run: RunFolder, recipe: Recipe, catalog: Catalog, environment
     if now == before:
         return True
     environment.progress.info(
-        f"{len(now - before):,} images are new and {len(before - now):,} are gone since {run} was made: all are read "
-        "again, and what was decided is kept"
+        f"{counted(len(now - before), 'new image')}, and {len(before - now):,} that "
+        f"{'is' if len(before - now) == 1 else 'are'} gone, since {run} was made: all are read again, and what was "
+        "decided is kept"
     )
     return False

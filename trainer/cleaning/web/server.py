@@ -78,11 +78,17 @@ def listen(address: Address) -> socket.socket:
         family, _, _, _, where = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(where[:2], family=family, backlog=_BACKLOG)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "this is not a host name"
+        reason = "this is not a host name" if isinstance(error, UnicodeError) else _reason(error)
         raise CleanError(
             f"cannot listen on {address.host} port {address.port}: {reason}; give another `host`, or `port` 0 for any "
             "port that is free"
         ) from error
+
+
+def _reason(error: OSError) -> str:
+    """Why, without the address, which Python adds to some."""
+    known = isinstance(error.errno, int) and error.errno > 0
+    return os.strerror(error.errno) if known and error.errno else str(error.strerror)
 
 
 def serve(app: ASGIApp, listener: socket.socket, address: Address, *, on_ready: Callable[[], None]) -> None:
