@@ -63,9 +63,11 @@ export class GroupsView {
     return this.list.range;
   }
 
-  /** The copy of a group that would stay: what was chosen, else what is proposed. */
-  keeper(group) {
-    return this.#chosen.get(group.id) ?? group.keeper;
+  /** The copy of a group that would stay: what was chosen, else what is proposed, with the label that is proposed for it. */
+  keeper({ id, keeper, members, judged }) {
+    const label = judged || this.app.store.isMultilabel ? null : members.find((member) => member.id === keeper)?.proposal;
+    const better = members.find(({ status, labels }) => status !== "removed" && labels.includes(label));
+    return this.#chosen.get(id) ?? better?.id ?? keeper;
   }
 
   /** Groups to go by for a key. Left and right choose the copy that stays. */
@@ -106,11 +108,12 @@ export class GroupsView {
   }
 
   /** The copies that fit into a row: those around the one that stays, until the person asks for others. */
-  #membersInView({ id, members, keeper }, { earlier, later }) {
+  #membersInView(group, { earlier, later }) {
+    const { id, members } = group;
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const fitting = Math.max(1, Math.floor(this.list.cellWidth / (CARD_REM * rem)) - 1);
     const pageOf = (position) => Math.floor(position / fitting) * fitting;
-    const kept = members.findIndex((member) => member.id === (this.#chosen.get(id) ?? keeper));
+    const kept = members.findIndex((member) => member.id === this.keeper(group));
     const start = members.length <= fitting ? 0 : pageOf(this.#starts.get(id) ?? Math.max(0, kept));
     earlier.hidden = start === 0;
     later.hidden = start + fitting >= members.length;
