@@ -36,6 +36,14 @@ export function cardSentence(item, context) {
   return parts.join("; ");
 }
 
+/** Show another picture. The one before goes at once: it would stand above the label of this one until this one is there. */
+export function showImage(image, url) {
+  if (image.getAttribute("src") === url) return;
+  image.parentElement.classList.remove("missing");
+  image.removeAttribute("src");
+  image.src = url;
+}
+
 /** An empty card. `fillCard` gives it an image. */
 export function createCard() {
   const image = element("img", "");
@@ -71,8 +79,7 @@ export function fillCard(card, item, context) {
     card.setAttribute("aria-label", "Loading");
     return;
   }
-  const url = thumbUrl(item);
-  if (image.getAttribute("src") !== url) image.src = url;
+  showImage(image, thumbUrl(item));
   const suggestion = proposalText(item, context);
   mark.textContent = MARKS[item.status] ?? "";
   label.textContent = labelText(item.labels);

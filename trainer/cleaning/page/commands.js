@@ -68,7 +68,7 @@ function quick(app, key) {
 /** Relabel what is selected; with several labels an image, add or take away this one. */
 function setLabel(app, label) {
   if (app.store.isMultilabel) toggleLabel(app, label);
-  else judge(app, [changes.relabel(app.targets, label)]);
+  else judge(app, [changes.relabel(app.targets, label)], { stays: app.isGroups });
 }
 
 function findClass(app) {
@@ -111,7 +111,7 @@ async function takeProposals(app) {
   if (targets.some((id) => !app.item(id)) && !(await app.loadAll(targets))) return;
   const items = targets.map((id) => app.item(id)).filter(Boolean);
   const wanted = changes.proposals(items, { queue: place.queue, isMultilabel: store.isMultilabel });
-  if (wanted.length) judge(app, wanted);
+  if (wanted.length) judge(app, wanted, { stays: app.isGroups });
   else app.announce("No label is proposed here.");
 }
 

@@ -80,6 +80,10 @@ function connect() {
     if (!button.closest("#groups")) button.addEventListener("click", () => app.run(button.dataset.command));
   }
   document.addEventListener("keydown", onKey);
+  // After a click, Enter and Space are for the images again, not for the button. A keyboard's own "click" has no detail.
+  document.addEventListener("click", (event) => {
+    if (event.detail && app.browsing && event.target.closest("#actions button, #classes button, .masthead button")) app.focus();
+  }, true);
   page["notice-next"].addEventListener("click", () => openNextQueue(app));
   page.retry.addEventListener("click", () => app.store.outbox.retry());
   page.discard.addEventListener("click", () => app.store.outbox.discard());

@@ -233,3 +233,21 @@ def test_the_last_page_says_what_is_odd_and_what_to_collect(site: ServedPage, vi
     expect(page.get_by_text("No class has another number of images than before.")).to_be_visible()
     page.get_by_role("button", name="Copy the command fieldguide fit").click()
     expect(page.locator(".command button").first).to_have_text(re.compile("Copied|Press Ctrl C"))
+
+
+def test_the_copy_with_the_label_that_is_proposed_for_the_other_one_is_marked(site: ServedPage, visit: Any) -> None:
+    page = visit(site)
+
+    def disagree(route: Any) -> None:
+        answer = route.fetch().json()
+        first, second = answer["items"][0]["members"]
+        first.update(labels=["red"], proposal="blue", probability=0.9)
+        second.update(labels=["blue"])
+        route.fulfill(json=answer)
+
+    page.route("**/api/queue?name=exact-duplicates*", disagree)
+    go_to_queue(page, "Exact duplicates")
+    marks = page.locator(".group").first.locator(".stays-mark")
+    expect(marks).to_have_text(["", "stays"])
+    press(page, "ArrowLeft")
+    expect(marks).to_have_text(["stays", ""])
