@@ -1,8 +1,9 @@
 // Where a person is, in the address of the page: a reload and the browser's own "back" lead there again.
 
 const PAUSE_MS = 300; // browsers refuse many changes of the address in a short time
+const STORAGE_NAME = "fieldguide-clean-place"; // what is not in the address yet
 
-let pending = 0;
+let pending = null; // {address, timer}: what the address will be
 
 /**
  * @typedef {object} Place
@@ -15,9 +16,17 @@ let pending = 0;
  * @property {number | null} neighbour  id of an image that was opened from another one
  */
 
+/** Where a person was before a reload of the page; else what the address says. */
+export function firstPlace() {
+  const isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
+  return placeOf(isReload ? sessionStorage.getItem(STORAGE_NAME) ?? location.hash : location.hash);
+}
+
+export const readAddress = () => placeOf(location.hash);
+
 /** @returns {Place} */
-export function readAddress() {
-  const query = new URLSearchParams(location.hash.slice(1));
+function placeOf(address) {
+  const query = new URLSearchParams(address.slice(1));
   const number = (name) => (/^\d{1,9}$/.test(query.get(name) ?? "") ? Number(query.get(name)) : null);
   const view = ["single", "finish"].includes(query.get("view")) ? query.get("view") : "list";
   return {
@@ -45,11 +54,19 @@ function addressOf({ queue, label, search, unjudged, at, view, neighbour }) {
 
 /** Note where the person is: as a new step of the browser's history, or in place of the present one. */
 export function writeAddress(place, { isStep = false } = {}) {
-  clearTimeout(pending);
   const address = addressOf(place);
+  sessionStorage.setItem(STORAGE_NAME, address);
   if (isStep) {
+    if (pending) writePending(); // where the person was
     history.pushState(null, "", address);
     return;
   }
-  pending = setTimeout(() => history.replaceState(null, "", address), PAUSE_MS);
+  clearTimeout(pending?.timer);
+  pending = { address, timer: setTimeout(writePending, PAUSE_MS) };
+}
+
+function writePending() {
+  clearTimeout(pending.timer);
+  history.replaceState(null, "", pending.address);
+  pending = null;
 }

@@ -1,34 +1,36 @@
 // The page: one store, one place where the person is, and the views that show it.
 
-import { readAddress, writeAddress } from "./address.js";
-import { Browsing } from "./browsing.js";
+import { firstPlace } from "./address.js";
+import { counted } from "./changes.js";
 import { DetailsCache } from "./details.js";
 import { Finder } from "./finder.js";
-import { showFinish } from "./finish.js";
 import { GridView } from "./grid.js";
 import { GroupsView } from "./groups.js";
 import { showUndone } from "./judging.js";
-import { Listing } from "./listing.js";
+import { openPlace } from "./navigation.js";
 import { showPage } from "./screen.js";
-import { nextQueue } from "./sidebar.js";
 import { SingleView } from "./single.js";
 import { Store } from "./store.js";
 import { targetsOf } from "./targets.js";
-
-const FIRST = 30; // images fetched before a queue is shown
-const CLASS_QUEUE = "class";
 
 export class App {
   /** @param {Record<string, HTMLElement>} page  elements by their ids */
   constructor(page) {
     this.page = page;
-    this.place = readAddress();
+    this.place = firstPlace();
     this.browsing = null;
+    this.opening = null; // a promise, while another place is fetched
+    this.wanted = null; // that place
     this.problem = ""; // what went wrong last, as a sentence
     this.hasReachedEnd = false;
     this.thumbWidth = 0;
     this.store = new Store({
-      onUndone: (ids) => showUndone(this, ids),
+      onUndone: (ids, what) => showUndone(this, ids, what),
+      onCopies: (count) => this.announce(`${this.page.said.textContent} ${counted(count, "exact copy")} changed with that.`),
+      onForeignChange: () => this.refresh().catch((error) => {
+        this.problem = error.message;
+        this.render();
+      }),
       onRefused: (error) => { this.problem = `Nothing was changed. ${error.message}`; },
     });
     this.details = new DetailsCache(this.store);
@@ -42,7 +44,8 @@ export class App {
   /** Open what the address says. */
   async start() {
     await this.store.refreshState();
-    await this.openPlace(this.place);
+    await openPlace(this, this.place);
+    if (!this.browsing) throw new Error(this.problem);
   }
 
   get isGroups() {
@@ -68,147 +71,36 @@ export class App {
     return targetsOf(this);
   }
 
-  /** The groups that a command is about. */
-  get targetGroups() {
-    return this.browsing.targets.map((id) => this.store.group(this.place.queue, id)).filter(Boolean);
+  /** An image as it is shown now. */
+  item(id) {
+    return this.store.item(id, { isSingle: this.place.view === "single" });
   }
 
-  /** Go to a place: fetch its queue, and show it. */
-  async openPlace(place, { isStep = false } = {}) {
-    const known = place.queue && this.store.queue(place.queue);
-    const queue = known ? place.queue : (nextQueue(this.store.state.queues, "") ?? this.store.state.queues[0]).name;
-    this.place = { ...place, queue };
-    this.hasReachedEnd = false;
-    writeAddress(this.place, { isStep });
-    const opened = this.place;
-    this.page.main.setAttribute("aria-busy", "true");
+  /** The groups that a command is about; undefined for those that are not here yet. */
+  get targetGroups() {
+    return this.browsing.targets.map((id) => this.store.group(this.place.queue, id));
+  }
+
+  /** Fetch what is not here of some images, or groups. Returns whether all are here now. */
+  async loadAll(ids) {
     try {
-      const isNowhere = queue === CLASS_QUEUE && !place.label;
-      const listing = await (isNowhere ? Listing.empty : Listing.open)(this.store, this.place);
-      if (this.place !== opened) return;
-      await this.#show(listing);
+      await this.store.load(this.place.queue, ids);
+      return true;
     } catch (error) {
       this.problem = error.message;
       this.render();
-    } finally {
-      this.page.main.removeAttribute("aria-busy");
+      return false;
     }
   }
 
-  async #show(listing) {
-    const { at, view, neighbour, queue } = this.place;
-    const known = at === null ? -1 : listing.positionOf(at);
-    const position = known >= 0 ? known : Math.max(0, listing.nextUnjudged(0));
-    await this.store.load(queue, listing.ids.slice(position, position + FIRST));
-    this.browsing = new Browsing(listing);
-    this.browsing.go(position);
-    if (view === "single" && !listing.size && neighbour === null) this.place = { ...this.place, view: "list" };
-    if (view === "finish") showFinish(this.page, this);
-    this.render();
-    this.list.open();
-    if (document.activeElement !== this.page.search) this.focus();
-  }
-
-  /** Go where the browser's history leads. */
-  openAddress() {
-    const place = readAddress();
-    const isHere = ["queue", "label", "search", "unjudged"].every((name) => place[name] === this.place[name]);
-    if (!isHere || !this.browsing) {
-      this.page.search.value = place.search;
-      this.openPlace(place);
-      return;
-    }
-    this.place = { ...place, at: this.browsing.current ?? null };
-    if (place.view === "finish") showFinish(this.page, this);
-    this.render();
-    if (place.view === "list") this.list.reveal();
-    this.focus();
-  }
-
-  openQueue(name, { label = "", search = "" } = {}) {
-    this.page.search.value = search;
-    const { unjudged } = this.place;
-    return this.openPlace({ queue: name, label, search, unjudged, at: null, view: "list", neighbour: null }, { isStep: true });
-  }
-
-  openNextQueue() {
-    const next = nextQueue(this.store.state.queues, this.place.queue);
-    if (next) this.openQueue(next.name);
-    else this.openFinish();
-  }
-
-  openFinish() {
-    this.#setView({ view: "finish", neighbour: null }, { isStep: true });
-    showFinish(this.page, this);
-    this.focus();
-  }
-
-  openSingle(position) {
-    this.browsing.go(position);
-    this.browsing.clear();
-    this.#setView({ view: "single", neighbour: null }, { isStep: true });
-    this.focus();
-  }
-
-  /** Show an image that need not be in the queue; "back" leads to where the person was. */
-  openNeighbour(id) {
-    this.#setView({ view: "single", neighbour: id }, { isStep: true });
-    this.focus();
-  }
-
-  openCurrent() {
-    if (this.isGroups) this.openNeighbour(this.targets[0]);
-    else if (this.place.view === "list" && this.browsing.size) this.openSingle(this.browsing.position);
-  }
-
-  back() {
-    const { view, neighbour } = this.place;
-    if (neighbour !== null && !this.store.isGroups(this.place.queue)) this.#setView({ neighbour: null });
-    else if (view !== "list") {
-      this.#setView({ view: "list", neighbour: null });
-      this.list.reveal();
-    } else this.browsing.clear();
-    this.render();
-    this.focus();
-  }
-
-  #setView(change, { isStep = false } = {}) {
-    this.place = { ...this.place, ...change, at: this.browsing?.current ?? null };
-    writeAddress(this.place, { isStep });
-    this.render();
-  }
-
-  /** The person went elsewhere in the list, or selected something. */
-  moved() {
-    this.place = { ...this.place, at: this.browsing.current ?? null };
-    writeAddress(this.place);
-    this.list.reveal();
-    this.render();
-  }
-
-  async loadItems(ids) {
-    try {
-      await this.store.load("everything", ids);
-    } catch (error) {
-      this.problem = error.message;
-    }
-  }
-
-  /** Narrow the list to the files that have a text in their names. */
-  search(text) {
-    return this.openPlace({ ...this.place, search: text, at: null, view: "list" });
-  }
-
-  focusSearch() {
-    if (this.place.view !== "list" || this.isGroups) this.openQueue("everything");
-    this.page.search.focus();
-    this.page.search.select();
-  }
-
-  /** Show again what is in view: another page, or another process, has changed something. */
+  /** Show again what is in view: another page, another process, or work in the background has changed something. */
   async refresh() {
     this.details.forget();
-    if (!this.browsing) return;
+    const isNew = !this.browsing.size && this.store.queue(this.place.queue)?.count > 0 && !this.place.search && !this.place.unjudged;
+    if (isNew) {
+      await openPlace(this, this.place);
+      return;
+    }
     const [first, last] = this.list.range;
     await this.browsing.listing.refresh(first, last);
     const { current } = this.browsing;

@@ -1,6 +1,7 @@
 // Where a person is in a listing, and what is selected.
 
-export const MOST_SELECTED = 5000; // images that one action may change
+const MOST_IMAGES = 5000; // that one action may change
+const MOST_GROUPS = 500;
 
 export class Browsing {
   #anchor = 0; // position from which Shift selects
@@ -49,9 +50,10 @@ export class Browsing {
 
   /** Select positions, in addition to those of `others` (ids). As many as one action may change. */
   selectAll(positions, others = []) {
+    const most = this.listing.isGroups ? MOST_GROUPS : MOST_IMAGES;
     this.selected = new Set(others);
     for (const position of positions) {
-      if (this.selected.size >= MOST_SELECTED) return;
+      if (this.selected.size >= most) return;
       this.selected.add(this.listing.ids[position]);
     }
   }

@@ -72,7 +72,8 @@ export function sentence(changes) {
   }
 }
 
-/** "1 image", "1,200 images". */
+/** "1 image", "1,200 images", "2 copies". */
 export function counted(count, noun) {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+  const nouns = count === 1 ? noun : noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : `${noun}s`;
+  return `${count.toLocaleString("en")} ${nouns}`;
 }

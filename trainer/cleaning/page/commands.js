@@ -3,6 +3,7 @@
 import * as changes from "./changes.js";
 import { judge, toggleLabel, undo } from "./judging.js";
 import { move, selectAll, step, toggleSelection } from "./moving.js";
+import { back, focusSearch, openCurrent, openFinish, openNextQueue, openQueue } from "./navigation.js";
 import { quickClasses } from "./targets.js";
 
 const QUICK = 9; // keys 1 to 9
@@ -22,11 +23,11 @@ export const COMMANDS = {
     shown: "← → ↑ ↓", text: "go to another image; with Shift, select on the way", run: move,
   },
   select: { keys: [" "], shown: "Space", text: "select the image, or no longer", run: toggleSelection },
-  open: { keys: ["Enter"], shown: "Enter", text: "show the image large", run: (app) => app.openCurrent() },
-  back: { keys: ["Escape"], shown: "Esc", text: "back to all images; clear the selection", run: (app) => app.back() },
+  open: { keys: ["Enter"], shown: "Enter", text: "show the image large", run: openCurrent },
+  back: { keys: ["Escape"], shown: "Esc", text: "back to all images; clear the selection", run: back },
   quick: {
     keys: Array.from({ length: QUICK }, (_, index) => String(index + 1)),
-    shown: "1 … 9", text: "relabel to one of the likeliest classes", run: quick,
+    shown: "1 … 9", text: "relabel to one of the likeliest classes; with several labels an image, add it or take it away", run: quick,
   },
   find: { keys: ["l", "/"], shown: "l or /", text: "find a class by its name, or make a new one", run: findClass },
   proposal: { keys: ["p"], shown: "p", text: "accept the proposed label; if several are selected, each image its own", run: takeProposals },
@@ -35,9 +36,10 @@ export const COMMANDS = {
   notDuplicate: { keys: ["d"], shown: "d", text: "not a duplicate: the images of this group differ", run: notDuplicate },
   undo: { keys: ["u"], shown: "u or Ctrl Z", text: "undo the last action, also of many images", run: undo },
   heatmap: { keys: ["h"], shown: "h", text: "show where the model looks", run: (app) => app.single.toggleHeatmap() },
-  nextQueue: { keys: ["n"], shown: "n", text: "go to the next queue", run: (app) => app.openNextQueue() },
+  nextQueue: { keys: ["n"], shown: "n", text: "go to the next queue", run: openNextQueue },
+  finish: { keys: ["f"], shown: "f", text: "finish: write the cleaned table, and see what to type next", run: openFinish },
   byClass: { keys: ["c"], shown: "c", text: "look at one class", run: chooseClass },
-  search: { keys: ["s"], shown: "s", text: "search by file name", run: (app) => app.focusSearch() },
+  search: { keys: ["s"], shown: "s", text: "search by file name", run: focusSearch },
   help: { keys: ["?"], shown: "?", text: "show these keys", run: (app) => app.page.help.showModal() },
   selectAll: { keys: [], shown: "Ctrl A", text: "select all images of the queue", run: selectAll },
   previous: { keys: [], run: (app) => step(app, -1) },
@@ -77,7 +79,7 @@ function findClass(app) {
   const first = [...new Set([...recent, ...quickClasses(app)])].filter((name) => byName.has(name));
   const rest = classes.filter(({ name }) => !first.includes(name)).sort((a, b) => a.name.localeCompare(b.name));
   app.finder.open({
-    title: targets.length === 1 ? "Which class is it?" : `Which class are these ${changes.counted(targets.length, "image")}?`,
+    title: finderTitle(targets.length, store.isMultilabel),
     classes: [...first.map((name) => byName.get(name)), ...rest],
     allowsNew: true,
     isToggle: store.isMultilabel,
@@ -87,6 +89,11 @@ function findClass(app) {
   });
 }
 
+function finderTitle(count, isMultilabel) {
+  if (isMultilabel) return count === 1 ? "Which labels does it have?" : `Which labels do these ${changes.counted(count, "image")} have?`;
+  return count === 1 ? "Which class is it?" : `Which class are these ${changes.counted(count, "image")}?`;
+}
+
 /** Ask for a class, and show its images. */
 function chooseClass(app) {
   app.finder.open({
@@ -94,27 +101,23 @@ function chooseClass(app) {
     classes: app.store.state.classes,
     allowsNew: false,
     isToggle: false,
-    onChoose: (name) => app.openQueue("class", { label: name }),
+    onChoose: (name) => openQueue(app, "class", { label: name }),
     onClose: () => app.focus(),
   });
 }
 
 async function takeProposals(app) {
   const { targets, store, place } = app;
-  await app.loadItems(targets);
-  const items = targets.map((id) => store.item(id)).filter(Boolean);
+  if (targets.some((id) => !app.item(id)) && !(await app.loadAll(targets))) return;
+  const items = targets.map((id) => app.item(id)).filter(Boolean);
   const wanted = changes.proposals(items, { queue: place.queue, isMultilabel: store.isMultilabel });
   if (wanted.length) judge(app, wanted);
   else app.announce("No label is proposed here.");
 }
 
 function keep(app) {
-  if (!app.isGroups) {
-    judge(app, [changes.keep(app.targets)]);
-    return;
-  }
-  const groups = app.targetGroups;
-  judge(app, groups.map((group) => changes.keepCopy(group.members.map(({ id }) => id), app.groups.keeper(group))));
+  if (!app.isGroups) judge(app, [changes.keep(app.targets)]);
+  else judgeGroups(app, (ids, group) => changes.keepCopy(ids, app.groups.keeper(group)));
 }
 
 function remove(app) {
@@ -122,5 +125,12 @@ function remove(app) {
 }
 
 function notDuplicate(app) {
-  if (app.isGroups) judge(app, app.targetGroups.map((group) => changes.notDuplicate(group.members.map(({ id }) => id))));
+  if (app.place.queue === "exact-duplicates") app.announce("These files have the same bytes, so they show the same.");
+  else if (app.isGroups) judgeGroups(app, changes.notDuplicate);
+}
+
+/** Decide about the selected groups, or the one where the person is. Those that were never in view are fetched first. */
+async function judgeGroups(app, changeOf) {
+  if (app.targetGroups.includes(undefined) && !(await app.loadAll(app.browsing.targets))) return;
+  judge(app, app.targetGroups.map((group) => changeOf(group.members.map(({ id }) => id), group)));
 }

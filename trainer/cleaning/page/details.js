@@ -3,6 +3,8 @@
 import { getDetails, photoUrl } from "./api.js";
 
 const MOST_KEPT = 60;
+const PAUSE_MS = 2000; // if the server did not answer
+const LONG_PAUSE_MS = 60_000; // if it said what is wrong with the image
 
 export class DetailsCache {
   #known = new Map(); // id -> {details, promise, photo}
@@ -50,8 +52,10 @@ export class DetailsCache {
       Object.assign(entry, { details, photo: loadedImage(photoUrl(details)) });
     } catch (error) {
       entry.error = error;
-      this.#known.delete(id);
-      setTimeout(() => this.store.notify(), 1000);
+      setTimeout(() => {
+        this.#known.delete(id); // so that it is asked for again
+        this.store.notify();
+      }, error.status ? LONG_PAUSE_MS : PAUSE_MS);
     }
     this.store.notify();
   }

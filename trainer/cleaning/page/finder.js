@@ -119,6 +119,9 @@ export class Finder {
     } else if (event.key === "Enter") {
       event.preventDefault();
       this.#choose(this.#active);
+    } else if (event.key === "Escape") { // at once: the browser does it later, and the next key would come here
+      event.preventDefault();
+      this.page.finder.close();
     }
   }
 

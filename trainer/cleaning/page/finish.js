@@ -34,6 +34,7 @@ function finishElements(summary, written, app) {
       element("dd", "", count.toLocaleString("en"))))),
     element("p", "", `${counted(written.rows, "image")} are now in `, element("bdi", "path", written.path),
       ". The image files are as they were."),
+    ...(written.warnings ?? []).map((warning) => element("p", "error", warning)),
     ...unappliedElements(written.unapplied),
     element("h2", "", "Train again, and compare"),
     command(written.command),
@@ -54,7 +55,6 @@ function command(text) {
   if (!text) return "";
   const code = element("code", "", text);
   const block = element("pre", "", code);
-  block.tabIndex = 0; // so that it can be scrolled with the keyboard
   const button = element("button", "button quiet small", "Copy");
   button.type = "button";
   button.setAttribute("aria-label", `Copy the command ${text}`);

@@ -1,6 +1,7 @@
 // The grid: every image of a queue as a card, many at once.
 
 import { createCard, fillCard } from "./card.js";
+import { moved, openSingle } from "./navigation.js";
 import { watchGrid } from "./pointer.js";
 import { VirtualGrid } from "./virtual.js";
 
@@ -24,7 +25,7 @@ export class GridView {
     watchGrid(this.grid, {
       positionOf: (target) => Number(target.closest(".card")?.dataset.position ?? -1),
       onClick: (position, options) => this.#click(position, options),
-      onDoubleClick: (position) => this.app.openSingle(position),
+      onDoubleClick: (position) => openSingle(this.app, position),
       onLongPress: (position) => this.#toggle(position),
       onRectangle: (positions, options) => this.#rectangle(positions, options),
     });
@@ -96,19 +97,19 @@ export class GridView {
     if (isExtending) browsing.extend(position);
     else if (isToggling || (isTouch && browsing.selected.size)) browsing.toggle(position);
     else if (isTouch) {
-      this.app.openSingle(position);
+      openSingle(this.app, position);
       return;
     } else {
       browsing.go(position);
       browsing.clear();
     }
     this.focus();
-    this.app.moved();
+    moved(this.app);
   }
 
   #toggle(position) {
     this.app.browsing.toggle(position);
-    this.app.moved();
+    moved(this.app);
   }
 
   #rectangle(positions, { isAdding, isEnd }) {
@@ -120,7 +121,7 @@ export class GridView {
       if (positions.length) browsing.go(positions[0]);
       this.focus();
     }
-    this.app.moved();
+    moved(this.app);
   }
 }
 

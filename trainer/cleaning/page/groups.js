@@ -3,6 +3,7 @@
 import { createCard, fillCard } from "./card.js";
 import { counted } from "./changes.js";
 import { element } from "./element.js";
+import { moved, openNeighbour } from "./navigation.js";
 import { VirtualGrid } from "./virtual.js";
 
 const ROW_HEIGHT_REM = 16.5;
@@ -26,7 +27,7 @@ export class GroupsView {
     viewport.addEventListener("click", (event) => this.#click(event));
     viewport.addEventListener("dblclick", (event) => {
       const member = event.target.closest(".card");
-      if (member) this.app.openNeighbour(Number(member.dataset.id));
+      if (member) openNeighbour(this.app, Number(member.dataset.id));
     });
   }
 
@@ -62,9 +63,11 @@ export class GroupsView {
     return this.list.range;
   }
 
-  /** The copy of a group that would stay: what was chosen, else what is proposed. */
-  keeper(group) {
-    return this.#chosen.get(group.id) ?? group.keeper;
+  /** The copy of a group that would stay: what was chosen, else what is proposed, with the label that is proposed for it. */
+  keeper({ id, keeper, members, judged }) {
+    const label = judged || this.app.store.isMultilabel ? null : members.find((member) => member.id === keeper)?.proposal;
+    const better = members.find(({ status, labels }) => status !== "removed" && labels.includes(label));
+    return this.#chosen.get(id) ?? better?.id ?? keeper;
   }
 
   /** Groups to go by for a key. Left and right choose the copy that stays. */
@@ -97,6 +100,7 @@ export class GroupsView {
     status.textContent = group?.judged ? "✓ decided" : "";
     row.setAttribute("aria-label", `Group ${position + 1} of ${browsing.size}. ${heading.textContent} ${status.textContent}`);
     row.classList.toggle("judged", Boolean(group?.judged));
+    row.parts.different.hidden = context.queue === "exact-duplicates";
     const members = group ? this.#membersInView(group, row.parts) : [];
     while (strip.children.length < members.length) strip.append(createMember());
     while (strip.children.length > members.length) strip.lastChild.remove();
@@ -104,11 +108,12 @@ export class GroupsView {
   }
 
   /** The copies that fit into a row: those around the one that stays, until the person asks for others. */
-  #membersInView({ id, members, keeper }, { earlier, later }) {
+  #membersInView(group, { earlier, later }) {
+    const { id, members } = group;
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const fitting = Math.max(1, Math.floor(this.list.cellWidth / (CARD_REM * rem)) - 1);
     const pageOf = (position) => Math.floor(position / fitting) * fitting;
-    const kept = members.findIndex((member) => member.id === (this.#chosen.get(id) ?? keeper));
+    const kept = members.findIndex((member) => member.id === this.keeper(group));
     const start = members.length <= fitting ? 0 : pageOf(this.#starts.get(id) ?? Math.max(0, kept));
     earlier.hidden = start === 0;
     later.hidden = start + fitting >= members.length;
@@ -148,7 +153,7 @@ export class GroupsView {
     if (member) this.#choose({ id: browsing.current }, Number(member.dataset.id));
     if (start) this.#starts.set(browsing.current, Number(start));
     this.focus();
-    this.app.moved();
+    moved(this.app);
     if (command) this.app.run(command);
   }
 }
@@ -163,10 +168,11 @@ function createRow() {
   const strip = element("div", "strip");
   strip.setAttribute("role", "presentation");
   const [earlier, later] = [button("‹"), button("›")];
-  const actions = element("div", "group-actions", button("Keep the marked copy", "keep"), button("Not duplicates", "notDuplicate"));
+  const different = button("Not duplicates", "notDuplicate");
+  const actions = element("div", "group-actions", button("Keep the marked copy", "keep"), different);
   const row = element("div", "group", element("div", "group-head", heading, status, actions), element("div", "strip-row", earlier, strip, later));
   row.setAttribute("role", "group");
-  row.parts = { heading, status, strip, earlier, later };
+  row.parts = { heading, status, strip, earlier, later, different };
   return row;
 }
 

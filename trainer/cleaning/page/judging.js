@@ -1,6 +1,7 @@
 // Saves what a person decides, says so, and goes on to the next image.
 
 import { addLabel, removeLabel, sentence } from "./changes.js";
+import { back, moved } from "./navigation.js";
 
 /**
  * Save changes as one action.
@@ -36,16 +37,17 @@ export function undo(app) {
     return;
   }
   const isDropped = outbox.undo(() => app.store.state.undo_action);
-  app.announce(isDropped ? "The last action, which was not saved, is dropped." : `Undone: ${state.can_undo ?? "the last action"}.`);
+  if (isDropped) app.announce("The last action, which was not saved, is dropped.");
 }
 
-/** Go to the first of the images that were as they are now before. */
-export function showUndone(app, ids) {
+/** Say what was taken back, and go to the first of its images. */
+export function showUndone(app, ids, what) {
+  app.announce(ids.length ? `Undone: ${what}.` : "There is nothing to undo.");
   app.hasReachedEnd = false;
   const positions = ids.map((id) => app.browsing.listing.positionOf(id)).filter((position) => position >= 0);
   if (!positions.length || app.browsing.listing.isGroups || app.place.view === "finish") return;
   app.browsing.go(positions.reduce((first, position) => Math.min(first, position)));
-  app.moved();
+  moved(app);
 }
 
 /** The next image that is not judged; from the end of the queue, the first one that was left out. */
@@ -56,7 +58,7 @@ function advance(app) {
   if (next >= 0) app.browsing.go(next);
   else {
     app.hasReachedEnd = true;
-    if (app.place.view === "single") app.back();
+    if (app.place.view === "single") back(app);
   }
-  app.moved();
+  moved(app);
 }

@@ -77,6 +77,7 @@ export class Listing {
     this.#isRefreshing = true;
     await this.store.load(this.place.queue, stale, { isRefresh: true }).catch((error) => this.#pause(error));
     this.#isRefreshing = false;
+    this.store.notify(); // some may have become stale meanwhile
   }
 
   /** After an error, ask for nothing for a while. */
@@ -92,6 +93,12 @@ export class Listing {
   /** Fetch what is between two positions again. */
   refresh(first, last) {
     return this.store.load(this.place.queue, this.ids.slice(first, last), { isRefresh: true });
+  }
+
+  /** Where a person starts: at an id, if it is listed, else at the first one that is not judged. */
+  startAt(id) {
+    const position = id === null ? -1 : this.positionOf(id);
+    return position >= 0 ? position : Math.max(0, this.nextUnjudged(0));
   }
 
   /** The next position from `start` on that is not judged; -1 if there is none. */

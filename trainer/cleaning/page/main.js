@@ -3,18 +3,21 @@
 import { App } from "./app.js";
 import { COMMANDS, commandOf, isCharacter } from "./commands.js";
 import { buildHelp, lettersAreOn } from "./help.js";
+import { openAddress, openNextQueue, openPlace, openQueue, searchFor } from "./navigation.js";
 
 const POLL_MS = 4000;
+const WORKING_MS = 1000; // while queues are being worked out
 const SEARCH_PAUSE_MS = 250;
 const SIZE_NAME = "fieldguide-clean-size";
 const WIDTHS_REM = { 1: 6.5, 2: 9.5, 3: 13, 4: 18 };
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((part) => [part.id, part]));
 const app = new App(page);
+let typing = 0; // timer of the search
 
 /** Run a command by its name, or by its key. */
 app.run = (name) => {
-  if (name.startsWith("queue:")) app.openQueue(name.slice("queue:".length));
+  if (name.startsWith("queue:")) openQueue(app, name.slice("queue:".length));
   else if (/^[1-9]$/.test(name)) COMMANDS.quick.run(app, name);
   else COMMANDS[name].run(app);
 };
@@ -28,13 +31,23 @@ function onKey(event) {
   const name = commandOf(event);
   if (!name) return;
   event.preventDefault();
-  COMMANDS[name].run(app, event.key, { isExtending: event.shiftKey });
+  const run = () => COMMANDS[name].run(app, event.key, { isExtending: event.shiftKey });
+  if (app.opening) app.opening.then(run); // it is meant for what comes
+  else run();
 }
 
 function onSearchKey(event) {
   if (event.key !== "Escape" && event.key !== "Enter") return;
   event.preventDefault();
+  search();
   app.focus();
+}
+
+/** Narrow the list to what is in the field, if it is not so already. */
+function search() {
+  clearTimeout(typing);
+  const text = page.search.value.trim();
+  if (text !== app.place.search) searchFor(app, text);
 }
 
 /** The size of thumbnails, remembered by the browser. */
@@ -56,13 +69,18 @@ async function poll() {
   }
 }
 
+async function keepPolling() {
+  await poll();
+  const isWorking = app.store.state?.queues.some(({ working }) => working);
+  setTimeout(keepPolling, isWorking ? WORKING_MS : POLL_MS);
+}
+
 function connect() {
   for (const button of document.querySelectorAll("button[data-command]")) {
     if (!button.closest("#groups")) button.addEventListener("click", () => app.run(button.dataset.command));
   }
   document.addEventListener("keydown", onKey);
-  page["finish-button"].addEventListener("click", () => app.openFinish());
-  page["notice-next"].addEventListener("click", () => app.openNextQueue());
+  page["notice-next"].addEventListener("click", () => openNextQueue(app));
   page.retry.addEventListener("click", () => app.store.outbox.retry());
   page.discard.addEventListener("click", () => app.store.outbox.discard());
   page.dismiss.addEventListener("click", () => {
@@ -70,19 +88,18 @@ function connect() {
     app.render();
     app.focus();
   });
-  page.unjudged.addEventListener("change", () => app.openPlace({ ...app.place, unjudged: page.unjudged.checked, at: null }, { isStep: true }));
-  let typing = 0;
+  page.unjudged.addEventListener("change", () => openPlace(app, { ...app.place, unjudged: page.unjudged.checked, at: null }, { isStep: true }));
   page.search.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(() => app.search(page.search.value.trim()), SEARCH_PAUSE_MS);
+    typing = setTimeout(search, SEARCH_PAUSE_MS);
   });
   page.size.addEventListener("input", applySize);
   page["queues-toggle"].addEventListener("click", () => toggleQueues(page["queues-toggle"].getAttribute("aria-expanded") !== "true"));
   page.queues.addEventListener("click", () => toggleQueues(false));
-  addEventListener("popstate", () => app.openAddress());
+  addEventListener("popstate", () => openAddress(app));
   document.addEventListener("visibilitychange", poll);
   addEventListener("focus", poll);
-  setInterval(poll, POLL_MS);
+  setTimeout(keepPolling, POLL_MS);
 }
 
 function toggleQueues(isOpen) {

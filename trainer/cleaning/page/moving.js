@@ -1,6 +1,7 @@
 // Goes from image to image, and selects.
 
 import { counted } from "./changes.js";
+import { moved } from "./navigation.js";
 
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, PageUp: -1, ArrowRight: 1, ArrowDown: 1, PageDown: 1 };
 
@@ -21,21 +22,21 @@ export function move(app, key, { isExtending = false } = {}) {
   const to = browsing.position + app.list.step(key);
   if (isExtending && !app.isGroups) browsing.extend(to);
   else browsing.go(to);
-  app.moved();
+  moved(app);
 }
 
 /** Go to another image while one is shown large. */
 export function step(app, by) {
   if (app.place.neighbour !== null) return;
   app.browsing.go(app.browsing.position + by);
-  app.moved();
+  moved(app);
 }
 
 /** Select the image where the person is, or no longer. */
 export function toggleSelection(app) {
   if (app.place.view !== "list" || !app.browsing.size) return;
   app.browsing.toggle(app.browsing.position);
-  app.moved();
+  moved(app);
 }
 
 /** Select every image of the queue. */
@@ -46,5 +47,5 @@ export function selectAll(app) {
   const { size } = browsing.selected;
   app.announce(size < browsing.size ? `The first ${size.toLocaleString("en")} are selected: one action can change no more.`
     : `${counted(size, app.isGroups ? "group" : "image")} selected.`);
-  app.moved();
+  moved(app);
 }

@@ -1,5 +1,6 @@
 // Lines above the images: what could not be saved, when it pays no longer to go on, and what comes next.
 
+import { percent } from "./card.js";
 import { counted } from "./changes.js";
 import { nextQueue } from "./sidebar.js";
 
@@ -31,11 +32,13 @@ export function queueNotice({ store, place, browsing, hasReachedEnd }) {
   const queue = store.queue(place.queue);
   const isWhole = !place.search && place.queue !== "class";
   const next = nextQueue(store.state.queues, place.queue);
-  const action = next ? `Next: ${next.title}, ${(next.count - next.judged).toLocaleString("en")}` : "Finish";
+  const left = next?.working ? "" : `, ${(next?.count - next?.judged).toLocaleString("en")}`;
+  const action = next ? `Next: ${next.title}${left}` : "Finish";
   const isFinished = hasReachedEnd || (isWhole && queue.count > 0 && queue.judged >= queue.count);
   if (isFinished && browsing.size) {
     const what = store.isGroups(place.queue) ? "group" : "image";
-    return { text: `All ${counted(browsing.size, what).replace(/^1 /, "")} looked at.`, action, isEnd: true };
+    const all = browsing.size === 1 ? `The only ${what} is` : `All ${counted(browsing.size, what)} are`;
+    return { text: `${all} looked at.`, action, isEnd: true };
   }
   if (isWhole && queue.stop) return { text: `You may stop here. ${queue.stop}`, action, isEnd: false };
   return null;
@@ -43,7 +46,10 @@ export function queueNotice({ store, place, browsing, hasReachedEnd }) {
 
 /** Why a listing is empty. */
 export function emptyText({ store, place }) {
-  if (place.search) return `No file name here contains “${place.search}”.`;
+  const working = store.queue(place.queue)?.working;
+  if (working) return `${capital(working.step)}: ${percent(working.fraction)}`;
+  const judged = place.unjudged ? ", or all that do are looked at" : "";
+  if (place.search) return `No file name here contains “${place.search}”${judged}.`;
   if (place.unjudged && (place.queue === "class" || store.queue(place.queue)?.count)) return "Everything here is looked at.";
   if (place.queue === "class") return place.label ? `No image has the label “${place.label}”.` : "Choose a class.";
   return "Nothing here.";

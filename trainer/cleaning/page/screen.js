@@ -20,6 +20,8 @@ export function showPage(page, app) {
   showSaving(page, store.outbox);
   showFailure(page, store.outbox, app.problem);
   showUndo(page, store);
+  page.notes.hidden = !store.state.notes.length;
+  page["notes-list"].replaceChildren(...store.state.notes.map((note) => element("li", "", note)));
   page["list-view"].hidden = place.view !== "list";
   page["single-view"].hidden = place.view !== "single";
   page["finish-view"].hidden = place.view !== "finish";
@@ -43,9 +45,10 @@ function showHeading(page, app) {
     : counted(browsing.size, app.isGroups ? "group" : "image");
   page["search-part"].hidden = app.isGroups;
   page["size-part"].hidden = app.isGroups;
-  page.unjudged.checked = place.unjudged;
+  page.unjudged.checked = (app.wanted ?? place).unjudged;
   page.empty.hidden = browsing.size > 0;
   page["empty-text"].textContent = browsing.size ? "" : emptyText(app);
+  page["empty-next"].hidden = Boolean(queue.working);
   page.grid.hidden = app.isGroups || !browsing.size;
   page.groups.hidden = !app.isGroups || !browsing.size;
   const notice = queueNotice(app);
@@ -66,7 +69,8 @@ function showActions(page, app) {
   const count = targets.length;
   page.chosen.textContent = browsing.selected.size ? `${counted(isGroups ? groups : count, isGroups ? "group" : "image")} selected` : "";
   page.clear.hidden = !browsing.selected.size;
-  page["act-different"].hidden = !isGroups;
+  page["act-different"].hidden = !isGroups || app.place.queue === "exact-duplicates";
+  page["act-find-text"].textContent = app.store.isMultilabel ? "Labels" : "Relabel";
   page["act-keep-text"].textContent = !isGroups ? "" : groups > 1 ? " the marked copies" : " the marked copy";
   page["act-remove-text"].textContent = isGroups ? " the marked copy" : "";
   page["act-proposal"].hidden = isGroups || !targetItems(app).some((item) => proposalText(item, app.context));

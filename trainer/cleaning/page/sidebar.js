@@ -29,14 +29,15 @@ function createItem(onOpen) {
   return item;
 }
 
-function fill({ button, title, count, bar }, { name, title: text, count: total, judged }, { queue, label, view }) {
+function fill({ button, title, count, bar }, { name, title: text, count: total, judged, working }, { queue, label, view }) {
   const isClass = name === "class";
   button.dataset.queue = name;
   title.textContent = isClass ? (queue === name && label ? `Class: ${label}` : "One class …") : text;
-  count.textContent = isClass ? "" : progress(judged, total);
-  button.setAttribute("aria-label", isClass ? title.textContent : `${text}: ${judged} of ${total} looked at`);
+  count.textContent = isClass ? "" : working ? "…" : progress(judged, total);
+  const spoken = working ? "being worked out" : `${judged} of ${total} looked at`;
+  button.setAttribute("aria-label", isClass ? title.textContent : `${text}: ${spoken}`);
   button.classList.toggle("finished", !isClass && total > 0 && judged >= total);
-  button.classList.toggle("nothing", !isClass && total === 0);
+  button.classList.toggle("nothing", !isClass && total === 0 && !working);
   if (queue === name && view !== "finish") button.setAttribute("aria-current", "page");
   else button.removeAttribute("aria-current");
   bar.hidden = isClass;
@@ -53,5 +54,5 @@ function progress(judged, total) {
 export function nextQueue(queues, name) {
   const others = queues.filter((queue) => !["class", "everything"].includes(queue.name));
   const start = others.findIndex((queue) => queue.name === name) + 1;
-  return [...others.slice(start), ...others.slice(0, start)].find((queue) => queue.name !== name && queue.judged < queue.count);
+  return [...others.slice(start), ...others.slice(0, start)].find((queue) => queue.name !== name && (queue.working || queue.judged < queue.count));
 }

@@ -5,10 +5,12 @@ import { createCard, fillCard, labelText, percent, proposalText } from "./card.j
 import { STATUS_TEXTS } from "./changes.js";
 import { element } from "./element.js";
 import { toggleLabel } from "./judging.js";
+import { openNeighbour } from "./navigation.js";
 import { watchSwipes } from "./pointer.js";
 import { quickClasses } from "./targets.js";
 
 const KILOBYTE = 1000;
+const MISSING = "This image cannot be shown: its file was changed, moved or is damaged.";
 
 export class SingleView {
   #heatmapLabel = null; // class whose heatmap is wanted; null for the first one
@@ -32,7 +34,7 @@ export class SingleView {
     const { page, app } = this;
     const id = app.singleId;
     const details = id === undefined ? undefined : app.details.get(id);
-    const item = id === undefined ? undefined : app.store.item(id) ?? details;
+    const item = id === undefined ? undefined : app.item(id) ?? details;
     this.#showPlace(id);
     page["single-body"].classList.toggle("loading", item === undefined);
     if (item === undefined) return;
@@ -41,6 +43,7 @@ export class SingleView {
     if (page.photo.getAttribute("src") !== url) page.photo.src = url;
     page.photo.alt = `The image ${item.path}`;
     page["single-body"].dataset.status = item.status;
+    page["photo-missing"].textContent = app.details.error(id)?.message ?? MISSING;
     this.#showLabels(item);
     this.#showClasses(item, details);
     this.#showHeatmap(item);
@@ -169,7 +172,7 @@ export class SingleView {
     while (neighbours.children.length > shown.length) neighbours.lastChild.remove();
     for (const [index, neighbour] of shown.entries()) {
       const button = neighbours.children[index].firstChild;
-      const item = this.app.store.item(neighbour.id) ?? neighbour;
+      const item = { ...neighbour, ...this.app.store.item(neighbour.id) };
       button.dataset.id = neighbour.id;
       fillCard(button, { ...item, proposal: null }, this.app.context);
       const alike = `similarity ${neighbour.similarity.toFixed(2)}`;
@@ -183,7 +186,7 @@ export class SingleView {
     const button = element("button", "card", ...card.childNodes);
     button.type = "button";
     button.parts = card.parts;
-    button.addEventListener("click", () => this.app.openNeighbour(Number(button.dataset.id)));
+    button.addEventListener("click", () => openNeighbour(this.app, Number(button.dataset.id)));
     return element("li", "", button);
   }
 

@@ -6,19 +6,32 @@ import { Outbox } from "./outbox.js";
 
 const MOST_ITEMS = 8000; // kept in memory; others are fetched again if they are shown
 const GROUPS = "groups";
+const NOTHING = { proposal: null, probability: null, reason: null };
+const BY_CLASS = {
+  name: "class", title: "One class", about: "Every image that has this label, or had it.", kind: "images",
+  count: 0, judged: 0, right_in_a_row: 0, stop: null, working: null,
+};
 
 export class Store {
-  #items = new Map(); // id -> Item, as the server says
+  #items = new Map(); // id -> Item, as the server says, without what it says about one queue
+  #entries = new Map(); // `${queue} ${id}` -> {proposal, probability, reason}; "" is for an image by itself
   #groups = new Map(); // `${queue} ${id}` -> Group with the ids of its members
   #changedAt = new Map(); // id -> number of the answer that changed it
   #answers = 0;
   #listeners = [];
   #isNotifying = false;
 
-  /** @param {{onUndone: (ids: number[]) => void, onRefused: (error: Error) => void}} options */
-  constructor({ onUndone, onRefused }) {
+  /**
+   * @param {object} options
+   * @param {(ids: number[], what: string) => void} options.onUndone  what: the action, in a few words
+   * @param {(count: number) => void} options.onCopies  exact copies were changed with the images that were named
+   * @param {(error: Error) => void} options.onRefused
+   * @param {() => void} options.onForeignChange  another page, or another process, has changed something
+   */
+  constructor({ onUndone, onCopies, onRefused, onForeignChange }) {
     this.state = null; // State of the server
-    this.onUndone = onUndone;
+    this.present = ""; // the queue that is shown
+    Object.assign(this, { onUndone, onCopies, onForeignChange });
     this.outbox = new Outbox({
       catalog: () => this.state.catalog,
       onSaved: (answer, entry) => this.#onSaved(answer, entry),
@@ -53,10 +66,18 @@ export class Store {
     return this.queue(name)?.kind === GROUPS;
   }
 
-  /** An item as it is shown: with what is being saved. Undefined if it is not here yet. */
-  item(id) {
-    const item = this.#items.get(id);
-    if (!item) return undefined;
+  /**
+   * An item as it is shown: with what is being saved. Undefined if it is not here yet.
+   *
+   * @param {number} id
+   * @param {{isSingle?: boolean}} options  whether it is shown alone: then what is known of it by itself counts, too
+   */
+  item(id, { isSingle = false } = {}) {
+    const saved = this.#items.get(id);
+    if (!saved) return undefined;
+    const entry = this.#entries.get(`${this.present} ${id}`) ?? NOTHING;
+    const isPlain = entry.proposal === null && entry.reason === null;
+    const item = { ...saved, ...(isSingle && isPlain ? this.#entries.get(` ${id}`) ?? NOTHING : entry) };
     return this.outbox.changes.reduce((before, change) => (change.ids.includes(id) ? applied(before, change) : before), item);
   }
 
@@ -70,7 +91,7 @@ export class Store {
 
   /** Fetch items, or groups, and keep them. Those that are here already are fetched only if `isRefresh`. */
   async load(queue, ids, { isRefresh = false } = {}) {
-    const has = this.isGroups(queue) ? (id) => this.#groups.has(`${queue} ${id}`) : (id) => this.#items.has(id);
+    const has = this.isGroups(queue) ? (id) => this.group(queue, id) !== undefined : (id) => this.#items.has(id) && this.#entries.has(`${queue} ${id}`);
     const wanted = isRefresh ? ids : ids.filter((id) => !has(id));
     for (let start = 0; start < wanted.length; start += ITEMS_A_REQUEST) {
       const answers = this.#answers;
@@ -83,14 +104,25 @@ export class Store {
   put(queue, given, answers = this.#answers) {
     for (const one of given) {
       if ("members" in one) {
-        this.#groups.set(`${queue} ${one.id}`, { ...one, members: one.members.map(({ id }) => id) });
+        const isStale = answers < this.#answers; // something was saved since it was asked for
+        this.#groups.set(`${queue} ${one.id}`, { ...one, members: one.members.map(({ id }) => id), isStale });
         this.put(queue, one.members, answers);
-      } else if (!((this.#changedAt.get(one.id) ?? 0) > answers)) {
-        this.#items.delete(one.id); // so that it is the newest one
-        this.#items.set(one.id, one);
+        continue;
       }
+      const { proposal, probability, reason, ...item } = one;
+      this.#entries.set(`${queue} ${one.id}`, { proposal, probability, reason });
+      if (!((this.#changedAt.get(one.id) ?? 0) > answers)) this.#keep(item);
     }
     if (this.#items.size > MOST_ITEMS) this.#forgetOldest();
+  }
+
+  #keep(item) {
+    this.#items.delete(item.id); // so that it is the newest one
+    this.#items.set(item.id, item);
+  }
+
+  #setState(state) {
+    this.state = { ...state, queues: [...state.queues.slice(0, -1), BY_CLASS, ...state.queues.slice(-1)] };
   }
 
   /** Ask for the state. Returns whether another page has changed something since. */
@@ -98,10 +130,9 @@ export class Store {
     const before = this.state?.version;
     const state = await getState();
     if (this.outbox.size) return false; // its answer will bring a newer one
-    this.state = state;
-    if (state.version === before) return false;
-    this.notify();
-    return true;
+    this.#setState(state);
+    this.notify(); // also if only the progress of work in the background is another
+    return state.version !== before;
   }
 
   /** The answers so far, to give to `put` with what is asked for now. */
@@ -111,14 +142,22 @@ export class Store {
 
   #onSaved({ items, state }, { isUndo, changes }) {
     this.#answers += 1;
-    for (const item of items) this.#changedAt.set(item.id, this.#answers);
-    this.state = state;
-    this.put("", items);
+    const undone = this.state.can_undo; // all that was decided before is saved
+    const hasMissedSome = state.version > this.state.version + 1;
+    this.#setState(state);
+    for (const { proposal, probability, reason, ...item } of items) { // these three are of no particular queue
+      this.#changedAt.set(item.id, this.#answers);
+      this.#keep(item);
+    }
     for (const group of this.#groups.values()) {
       group.judged ||= isJudgedBy(group, changes);
       group.isStale = true;
     }
-    if (isUndo) this.onUndone(items.map(({ id }) => id));
+    if (isUndo) this.onUndone(items.map(({ id }) => id), undone);
+    const named = new Set(changes.flatMap(({ ids }) => ids));
+    const copies = isUndo ? 0 : items.filter(({ id }) => !named.has(id)).length;
+    if (copies) this.onCopies(copies);
+    if (hasMissedSome) this.onForeignChange();
   }
 
   /** Which groups of a queue were fetched before something was saved, which may have judged them. */
@@ -128,6 +167,9 @@ export class Store {
 
   #forgetOldest() {
     for (const id of [...this.#items.keys()].slice(0, MOST_ITEMS / 2)) this.#items.delete(id);
+    for (const key of this.#entries.keys()) {
+      if (!this.#items.has(Number(key.slice(key.lastIndexOf(" ") + 1)))) this.#entries.delete(key);
+    }
   }
 }
 

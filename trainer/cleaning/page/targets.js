@@ -15,7 +15,7 @@ export function targetsOf(app) {
 
 /** The items that are here among the targets, at most some. */
 export function targetItems(app) {
-  return app.targets.slice(0, MOST_COUNTED).map((id) => app.store.item(id)).filter(Boolean);
+  return app.targets.slice(0, MOST_COUNTED).map((id) => app.item(id)).filter(Boolean);
 }
 
 /** The classes of the keys 1 to 9: the likeliest ones, then the latest ones, then those in order. */

@@ -66,7 +66,7 @@ export class VirtualGrid {
 
   /** Fill the cells that are in view. */
   render() {
-    if (!this.rowHeight) return;
+    if (!this.rowHeight || !this.viewport.offsetParent) return; // it is hidden: another listing may be shown elsewhere
     const [first, last] = this.range;
     const from = Math.max(0, first - ROWS_AROUND * this.columns);
     const to = Math.min(this.size, last + ROWS_AROUND * this.columns);

@@ -39,7 +39,7 @@ def page_routes(
         needs_key: Whether requests need an API key.
     """
     shared = page_headers(frame_ancestors, camera=camera)
-    files = shared_files() | _read_files()
+    files = dict(sorted((shared_files() | _read_files()).items()))
     index = files[_PAGES["/"]].decode()
     files[_PAGES["/"]] = _index(index, camera=camera, needs_key=needs_key)
     files["style.css"] = files.pop("base.css") + b"\n" + files["style.css"]
