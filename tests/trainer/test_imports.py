@@ -93,7 +93,7 @@ LAYERS = {
     "trainer.export": ("exportable", "graph", "golden", "metrics", "parity", "card", "export"),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
-        *("clean", "clean_features", "decisions"),
+        *("clean", "clean_features", "decisions", "suspects"),
         *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
     ),
     "trainer.cli": ("exit", "options", "output", "show", "download", "search", "check", "clean", "cache", "commands"),

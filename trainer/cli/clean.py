@@ -39,7 +39,7 @@ Examples:
     most_used=("out", "write", "browser", "port", "root"),
     epilog=_EXAMPLES,
 )
-@click.argument("path", metavar="RUN|DATA", type=click.Path(path_type=Path))
+@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
 @option(
     "--out",
     metavar="DIR",

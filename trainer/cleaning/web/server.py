@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +123,24 @@ def serve(app: ASGIApp, listener: socket.socket, address: Address, *, on_ready: 
         raise CleanError(
             f"{address.certificate} and {address.key} are not a certificate and its key ({error})"
         ) from error
-    _Server(config, on_ready=on_ready).run(sockets=[listener])
+    server = _Server(config, on_ready=on_ready)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        server.run(sockets=[listener])
+    else:
+        _run_beside_a_loop(server, listener)
+
+
+def _run_beside_a_loop(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Run a server in a thread of its own until an interrupt: a notebook runs an event loop in this one."""
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="page", daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        server.should_exit = True
+        thread.join()
 
 
 class _Server(uvicorn.Server):
