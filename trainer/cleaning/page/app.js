@@ -113,6 +113,12 @@ export class App {
     target.focus();
   }
 
+  /** The person has read what went wrong. */
+  dismiss() {
+    this.problem = "";
+    this.render();
+  }
+
   /** Say what has happened: on the page, and to screen readers. */
   announce(text) {
     this.page.said.textContent = text;

@@ -85,13 +85,13 @@ function connect() {
     if (event.detail && app.browsing && event.target.closest("#actions button, #classes button, .masthead button")) app.focus();
   }, true);
   page["notice-next"].addEventListener("click", () => openNextQueue(app));
-  page.retry.addEventListener("click", () => app.store.outbox.retry());
-  page.discard.addEventListener("click", () => app.store.outbox.discard());
-  page.dismiss.addEventListener("click", () => {
-    app.problem = "";
-    app.render();
-    app.focus();
-  });
+  const closing = { retry: () => app.store.outbox.retry(), discard: () => app.store.outbox.discard(), dismiss: () => app.dismiss() };
+  for (const [name, run] of Object.entries(closing)) {
+    page[name].addEventListener("click", () => {
+      run();
+      app.focus(); // the button goes
+    });
+  }
   page.unjudged.addEventListener("change", () => openPlace(app, { ...app.place, unjudged: page.unjudged.checked, at: null }, { isStep: true }));
   page.search.addEventListener("input", () => {
     clearTimeout(typing);

@@ -102,7 +102,10 @@ export class SingleView {
     const button = element("button", "chip", element("bdi", "", label), element("span", "cross", "×"));
     button.type = "button";
     button.setAttribute("aria-label", `Take ${label} away`);
-    button.addEventListener("click", () => toggleLabel(this.app, label));
+    button.addEventListener("click", () => {
+      toggleLabel(this.app, label);
+      this.focus(); // the button goes
+    });
     return button;
   }
 

@@ -140,8 +140,9 @@ def test_several_labels_are_toggles(tagged_site: ServedPage, visit: Any) -> None
     expect(page.locator("#card-0 .proposal")).to_have_text("− blue")
     press(page, "Enter")
     expect(page.locator("#labels button")).to_have_count(3)
-    page.get_by_role("button", name="Take red away").click()
+    page.get_by_role("button", name="Take red away").press("Enter")
     expect(page.locator("#labels button")).to_have_count(2)
+    expect(page.locator("#single")).to_be_focused()  # the button is gone
     expect(page.locator("#place")).to_have_text("1 of 48")  # other labels may have to go, too
     press(page, "l")
     page.keyboard.type("red")
