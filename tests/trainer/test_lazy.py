@@ -17,7 +17,7 @@ def test_every_name_is_that_of_its_module(package: object) -> None:
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="module 'trainer.run' has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match=r"module 'trainer\.run' has no attribute 'nothing'"):
         trainer.run.nothing  # noqa: B018
     assert not hasattr(trainer.run, "__path__x")
     with pytest.raises(AttributeError):
