@@ -86,7 +86,7 @@ class Background:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self, *, wait_s: float = 5.0) -> None:
+    def stop(self, *, wait_s: float = 2.0) -> None:
         """End the thread: in the check after the next image; what else is being computed is abandoned."""
         self._stop.set()
         if self._thread.ident is not None:

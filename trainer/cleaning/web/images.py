@@ -58,6 +58,7 @@ def render(data: bytes, pixels: int) -> bytes:
     """
     image = decode(data, short_side=pixels // 2)  # a JPEG keeps at least twice that
     image.thumbnail((pixels, pixels), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    image.info.clear()  # comments and profiles of the file: Pillow would write them, too
     file = io.BytesIO()
     image.save(file, "JPEG", quality=_QUALITY[pixels])
     return file.getvalue()
