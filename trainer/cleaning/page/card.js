@@ -30,7 +30,8 @@ export function proposalText({ proposal, labels, status }, { queue, isMultilabel
 export function cardSentence(item, context) {
   const parts = [labelText(item.labels)];
   const proposal = proposalText(item, context);
-  if (proposal) parts.push(`proposed: ${proposal.slice(2)}${item.probability === null ? "" : `, ${percent(item.probability)}`}`);
+  if (proposal) parts.push(`proposed: ${proposal.slice(2)}`);
+  if (proposal && item.probability !== null) parts.push(percent(item.probability));
   if (item.status !== "none") parts.push(STATUS_TEXTS[item.status]);
   parts.push(item.path);
   return parts.join("; ");

@@ -89,7 +89,8 @@ export class Finder {
     const marked = new Set(this.#options.chosen?.() ?? []);
     page["finder-list"].replaceChildren(...this.#choices.map(({ name, note, isNew }, index) => {
       const text = isNew ? element("span", "", "new class ", element("bdi", "new-name", name)) : element("bdi", "", name);
-      const option = element("li", "", element("span", "tick", marked.has(name) ? "✓" : ""), text, element("span", "note", isNew ? "" : note));
+      const tick = element("span", "tick", marked.has(name) ? "✓" : "");
+      const option = element("li", "", tick, text, element("span", "note", isNew ? "" : note));
       option.id = `choice-${index}`;
       option.dataset.index = index;
       option.setAttribute("role", "option");

@@ -75,7 +75,8 @@ export class SingleView {
     const { page, app } = this;
     const { position, size } = app.browsing;
     const isNeighbour = app.place.neighbour !== null;
-    page.place.textContent = isNeighbour ? "A similar image" : `${(position + 1).toLocaleString("en")} of ${size.toLocaleString("en")}`;
+    const [number, all] = [position + 1, size].map((count) => count.toLocaleString("en"));
+    page.place.textContent = isNeighbour ? "A similar image" : `${number} of ${all}`;
     page.file.textContent = (id === undefined ? undefined : app.store.item(id))?.path ?? "";
     page.previous.disabled = isNeighbour || position === 0;
     page.next.disabled = isNeighbour || position + 1 >= size;
@@ -152,7 +153,8 @@ export class SingleView {
     const url = isShown ? heatmapUrl(item, label) : "";
     const isMissing = isShown && url === this.#missingHeatmap;
     page["heatmap-image"].hidden = !isShown || isMissing;
-    page["heatmap-caption"].textContent = !isShown ? "" : isMissing ? `There is no heatmap for “${label}”.` : `Brighter areas count more for “${label}”.`;
+    const caption = isMissing ? "There is no heatmap for" : "Brighter areas count more for";
+    page["heatmap-caption"].textContent = isShown ? `${caption} “${label}”.` : "";
     if (isShown) showImage(page["heatmap-image"], url);
   }
 
@@ -163,7 +165,8 @@ export class SingleView {
     for (const found of details?.found ?? []) facts.push(["Check", found]);
     const others = (details?.queues ?? []).filter((name) => name !== app.place.queue && app.store.queue(name));
     if (others.length) facts.push(["Also in", others.map((name) => app.store.queue(name).title).join(", ")]);
-    page.facts.replaceChildren(...facts.flatMap(([term, text]) => [element("dt", "", term), element("dd", "", element("bdi", "", text))]));
+    const pair = ([term, text]) => [element("dt", "", term), element("dd", "", element("bdi", "", text))];
+    page.facts.replaceChildren(...facts.flatMap(pair));
   }
 
   #showNeighbours(details) {
