@@ -127,7 +127,7 @@ class Page:
         self.subject = subject
         self.session = Session(subject)
         self.views = Views(self.session, has_heatmaps=False, has_predictions=False)
-        self.views.add([suspects(subject), exact_duplicates(subject.rows)] if queues is None else queues)
+        self.views.queues.add([suspects(subject), exact_duplicates(subject.rows)] if queues is None else queues)
         self.access = Access(8000)
         app = create_app(Handlers(views=self.views, tools=tools or Tools()), self.access)
         self.client = TestClient(app, base_url=URL, follow_redirects=False, raise_server_exceptions=False)

@@ -83,7 +83,7 @@ LAYERS = {
     ),
     "trainer.cleaning": (
         *("heads", "neighbours", "suspects", "similar", "edits", "history", "replay", "session", "stopping"),
-        *("queues", "insight", "losses", "duplicates", "check_cache", "changes", "views", "work", "web"),
+        *("queues", "insight", "losses", "duplicates", "check_cache", "changes", "browsing", "views", "work", "web"),
     ),
     "trainer.cleaning.web": ("access", "images", "routes", "app", "opening", "server", "serving"),
     "trainer.checking": (

@@ -10,6 +10,7 @@ replay       from a catalog and the edits to cleaned.csv
 session      the decisions about the images of one catalog, in memory and on the disk
 changes      from what a person asks for to edits
 stopping     when to stop looking
+browsing     which part of a queue is asked for
 views        all of it as JSON objects
 work         what takes a while, in the background
 web          the page, over HTTP on this machine

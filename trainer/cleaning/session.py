@@ -122,10 +122,11 @@ class Session:
             self._catch_up()
             yield
 
-    def bump(self) -> None:
-        """Raise the version: something else than a decision is new."""
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other threads out."""
         with self._lock:
-            self.version += 1
+            yield
 
     def row(self, image: int) -> Row | None:
         """The row of an image as it is now; None if it was removed."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do
     from trainer.run import Environment
 
 _PAGE = "Page"
+_UNTIL = "Ctrl-C ends it; every decision is saved at once"
 _ADDRESS = ("host", "port", "allow_remote", "certificate", "key")
 _ENVIRONMENT = ("device", "threads", "cache", "cache_max")
 _EXAMPLES = """\b
@@ -130,17 +131,19 @@ def clean(
         cleaning = open_cleaning(path, root=root)
         if not write:
             for note in cleaning.views.notes:
-                click.echo(as_command_line(note))
+                click.echo(as_command_line(note), err=as_json)
             serve_page(
                 cleaning.views,
                 cleaning.tools,
                 cleaning.background,
                 address,
                 browser=browser,
-                on_url=lambda url: click.echo(f"open {url}\nCtrl-C ends it; every decision is saved at once"),
+                on_url=lambda url: click.echo(
+                    f"open {url}\nCtrl-C ends it; every decision is saved at once", err=as_json
+                ),
             )
             if not any(cleaning.session.counts.values()):
-                click.echo("nothing was decided")
+                print_result({"cleaned": None}, "nothing was decided", as_json)
                 return
         replayed = cleaning.session.write_cleaned()
     print_result(_result_json(cleaning.session, replayed), _result_text(cleaning.session, replayed), as_json)

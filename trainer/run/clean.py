@@ -109,7 +109,7 @@ def open_cleaning(path: Path, *, root: Path | None = None) -> Cleaning:
     if has_predictions:
         predictions = read_predictions(run.predictions, label_delimiter=catalog.label_delimiter)
         queues.append(top_losses(predictions, catalog.rows))
-    views.add([queue for queue in queues if len(queue)])
+    views.queues.add(queues)
     tools = Tools()
     worker = _Worker(run=run, catalog=catalog, views=views, tools=tools)
     tools.predictor = lambda: predictor
@@ -136,7 +136,7 @@ class _Worker:
         yield Step(queues=("near-duplicates", "check"), label=_CHECK, run=self._check)
 
     def deliver(self, queues: Sequence[Queue]) -> None:
-        self.views.add([queue for queue in queues if len(queue)])
+        self.views.queues.add(queues)
 
     def _find_suspects(self, _progress: BackgroundProgress) -> Sequence[Queue]:
         from trainer.cleaning.insight import find_insight, suspect_queues  # scikit-learn takes a second to import

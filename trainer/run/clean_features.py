@@ -91,9 +91,9 @@ def _require_same_data(run: RunFolder, recipe: Recipe) -> None:
 
 def _is_up_to_date(run: RunFolder, recipe: Recipe, catalog: Catalog, environment: Environment) -> bool:
     """Whether the images are those that are in catalog.csv; what is new or gone is reported."""
-    before = {row.path for row in run.read_catalog(run.read_recipe(), None, must_exist=False).rows}
+    before = {(row.path, row.labels) for row in run.read_catalog(run.read_recipe(), None, must_exist=False).rows}
     left_out = {row.path for row in run.read_unreadable(recipe)}
-    now = {row.path for row in catalog.rows} - left_out
+    now = {(row.path, row.labels) for row in catalog.rows if row.path not in left_out}
     if now == before:
         return True
     environment.progress.info(

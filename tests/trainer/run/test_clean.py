@@ -14,10 +14,10 @@ from tests.support.photos import write_folder, write_tagged_csv
 from tests.support.runs import tree
 from tests.support.trainer import fit, table
 from trainer.catalog import Columns, ReadOptions, read_catalog
+from trainer.cleaning.browsing import QueueRequest
 from trainer.cleaning.edits import Edit, append_edits
 from trainer.cleaning.queues import GroupQueue, ImageQueue
 from trainer.cleaning.session import STATUSES
-from trainer.cleaning.views import QueueRequest
 from trainer.errors import CatalogError, CleanError, RunError
 from trainer.run.clean import Cleaning, can_add_features, open_cleaning
 
@@ -31,7 +31,7 @@ def opened(run: Path, *, root: Path | None = None) -> Cleaning:
 
 
 def paths(cleaning: Cleaning, name: str) -> list[str]:
-    queue, rows = cleaning.views.queue(name), cleaning.session.subject.rows
+    queue, rows = cleaning.views.queues.get(name), cleaning.session.subject.rows
     assert isinstance(queue, ImageQueue)
     return [rows[image].path for image in queue.ids.tolist()]
 
@@ -58,7 +58,7 @@ def test_a_run_has_every_queue_and_what_is_wrong_comes_first(trained_run: Path) 
     wrong = items(cleaning, "wrong")[0]
     assert wrong["proposal"] in ("red", "green")
     assert wrong["likely"][0] == wrong["proposal"]
-    duplicates = cleaning.views.queue("exact-duplicates")
+    duplicates = cleaning.views.queues.get("exact-duplicates")
     assert isinstance(duplicates, GroupQueue)
     assert duplicates.groups[0].reason.startswith("They have different labels: 'green' and 'red'.")
     assert {*tree(trained_run)} - {*before} == {"suspects.npz", "check.json"}

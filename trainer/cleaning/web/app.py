@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from importlib import resources
 
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -73,6 +74,7 @@ class ProblemMiddleware:
         """Pass the request on."""
         if scope["type"] != "http":
             return
+        scope["app"] = self  # so that starlette raises what else it would answer itself, in plain text
         has_started = False
 
         async def send_with_headers(message: Message) -> None:
@@ -92,6 +94,8 @@ class ProblemMiddleware:
             response = _problem_response(problem)
         except ImageError as error:
             response = _problem_response(image_problem(error))
+        except HTTPException as error:  # a method that a route does not have
+            response = _problem_response(Problem(error.status_code, f"{error.detail}.", headers=error.headers))
         except Exception:  # a fault of ours: it is logged, and no detail leaves the process
             _logger.exception("%s %s failed", scope["method"], scope["path"])
             response = _problem_response(Problem(500, "fieldguide failed. The terminal shows the error."))

@@ -19,10 +19,11 @@ from service.cores import usable_cores
 from service.predictor import Predictor
 from service.problem import Problem
 from trainer.catalog import Row
+from trainer.cleaning.browsing import QueueRequest
 from trainer.cleaning.changes import ChangeError, edits_of, parse_changes, undo_of
 from trainer.cleaning.history import new_action
 from trainer.cleaning.session import NOTHING_CHANGED
-from trainer.cleaning.views import HASH_CHARACTERS, Json, QueueRequest, Views
+from trainer.cleaning.views import HASH_CHARACTERS, Json, Views
 from trainer.cleaning.web.images import PHOTO_PIXELS, THUMB_PIXELS, read_image, render, render_heatmap, size_of
 from trainer.errors import TrainerError
 

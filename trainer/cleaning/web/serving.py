@@ -59,6 +59,7 @@ def serve_page(
     try:
         serve(app, listener, address, on_ready=on_ready)
     finally:
+        listener.close()
         background.stop()
         remove(redirect)
 

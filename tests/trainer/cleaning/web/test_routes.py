@@ -242,6 +242,15 @@ def test_what_is_not_there_is_a_problem(page: Page, path: str, status: int) -> N
     assert answer.json().keys() >= {"title", "status", "detail"}
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api/edits"), ("POST", "/api/state"), ("PUT", "/"), ("DELETE", "/")]
+)
+def test_another_method_is_a_problem(page: Page, method: str, path: str) -> None:
+    answer = page.client.request(method, path, headers={"Origin": URL})
+    assert answer.status_code == 405
+    assert answer.json()["detail"] == "Method Not Allowed."
+
+
 def test_a_queue_that_is_still_being_worked_out_is_empty(page: Page) -> None:
     assert page.get("/api/queue", name="near-duplicates") == {
         "name": "near-duplicates",
