@@ -96,7 +96,8 @@ export class App {
   /** Show again what is in view: another page, another process, or work in the background has changed something. */
   async refresh() {
     this.details.forget();
-    const isNew = !this.browsing.size && this.store.queue(this.place.queue)?.count > 0 && !this.place.search && !this.place.unjudged;
+    const { queue, search, unjudged, view } = this.place;
+    const isNew = !this.browsing.size && this.store.queue(queue)?.count > 0 && !search && !unjudged;
     if (isNew) {
       await openPlace(this, this.place);
       return;
@@ -104,13 +105,19 @@ export class App {
     const [first, last] = this.list.range;
     await this.browsing.listing.refresh(first, last);
     const { current } = this.browsing;
-    if (current !== undefined && this.place.view === "single") await this.store.load(this.place.queue, [current], { isRefresh: true });
+    if (current !== undefined && view === "single") await this.store.load(queue, [current], { isRefresh: true });
   }
 
   /** Put the focus where the keys work. */
   focus() {
-    const target = { single: this.single, finish: { focus: () => this.page["finish-title"].focus() } }[this.place.view] ?? this.list;
-    target.focus();
+    const targets = { single: this.single, finish: this.page["finish-title"] };
+    (targets[this.place.view] ?? this.list).focus();
+  }
+
+  /** The person has read what went wrong. */
+  dismiss() {
+    this.problem = "";
+    this.render();
   }
 
   /** Say what has happened: on the page, and to screen readers. */

@@ -23,7 +23,8 @@ export class Browsing {
 
   /** The ids that an action is about: what is selected, else where the person is. */
   get targets() {
-    if (this.selected.size) return this.listing.ids.filter((id) => this.selected.has(id));
+    const { listing, selected } = this;
+    if (selected.size) return [...selected].sort((a, b) => listing.positionOf(a) - listing.positionOf(b));
     return this.current === undefined ? [] : [this.current];
   }
 

@@ -30,10 +30,19 @@ export function proposalText({ proposal, labels, status }, { queue, isMultilabel
 export function cardSentence(item, context) {
   const parts = [labelText(item.labels)];
   const proposal = proposalText(item, context);
-  if (proposal) parts.push(`proposed: ${proposal.slice(2)}${item.probability === null ? "" : `, ${percent(item.probability)}`}`);
+  if (proposal) parts.push(`proposed: ${proposal.slice(2)}`);
+  if (proposal && item.probability !== null) parts.push(percent(item.probability));
   if (item.status !== "none") parts.push(STATUS_TEXTS[item.status]);
   parts.push(item.path);
   return parts.join("; ");
+}
+
+/** Show another picture. The one before goes at once: it would stand above the label of this one until this one is there. */
+export function showImage(image, url) {
+  if (image.getAttribute("src") === url) return;
+  image.parentElement.classList.remove("missing");
+  image.removeAttribute("src");
+  image.src = url;
 }
 
 /** An empty card. `fillCard` gives it an image. */
@@ -71,8 +80,7 @@ export function fillCard(card, item, context) {
     card.setAttribute("aria-label", "Loading");
     return;
   }
-  const url = thumbUrl(item);
-  if (image.getAttribute("src") !== url) image.src = url;
+  showImage(image, thumbUrl(item));
   const suggestion = proposalText(item, context);
   mark.textContent = MARKS[item.status] ?? "";
   label.textContent = labelText(item.labels);

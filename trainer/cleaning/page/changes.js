@@ -72,8 +72,8 @@ export function sentence(changes) {
   }
 }
 
-/** "1 image", "1,200 images", "2 copies". */
+/** "1 image", "1,200 images", "2 copies", "3 classes". */
 export function counted(count, noun) {
-  const nouns = count === 1 ? noun : noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : `${noun}s`;
-  return `${count.toLocaleString("en")} ${nouns}`;
+  const plural = noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : noun.endsWith("s") ? `${noun}es` : `${noun}s`;
+  return `${count.toLocaleString("en")} ${count === 1 ? noun : plural}`;
 }

@@ -27,11 +27,18 @@ export const COMMANDS = {
   back: { keys: ["Escape"], shown: "Esc", text: "back to all images; clear the selection", run: back },
   quick: {
     keys: Array.from({ length: QUICK }, (_, index) => String(index + 1)),
-    shown: "1 … 9", text: "relabel to one of the likeliest classes; with several labels an image, add it or take it away", run: quick,
+    shown: "1 … 9", run: quick,
+    text: "relabel to one of the likeliest classes; with several labels an image, add it or take it away",
   },
   find: { keys: ["l", "/"], shown: "l or /", text: "find a class by its name, or make a new one", run: findClass },
-  proposal: { keys: ["p"], shown: "p", text: "accept the proposed label; if several are selected, each image its own", run: takeProposals },
-  keep: { keys: ["k"], shown: "k", text: "keep: the labels are right; among duplicates, keep the marked copy alone", run: keep },
+  proposal: {
+    keys: ["p"], shown: "p", run: takeProposals,
+    text: "accept the proposed label; if several are selected, each image its own",
+  },
+  keep: {
+    keys: ["k"], shown: "k", run: keep,
+    text: "keep: the labels are right; among duplicates, keep the marked copy alone",
+  },
   remove: { keys: ["x", "Delete"], shown: "x", text: "remove from the data; the file stays where it is", run: remove },
   notDuplicate: { keys: ["d"], shown: "d", text: "not a duplicate: the images of this group differ", run: notDuplicate },
   undo: { keys: ["u"], shown: "u or Ctrl Z", text: "undo the last action, also of many images", run: undo },
@@ -68,7 +75,7 @@ function quick(app, key) {
 /** Relabel what is selected; with several labels an image, add or take away this one. */
 function setLabel(app, label) {
   if (app.store.isMultilabel) toggleLabel(app, label);
-  else judge(app, [changes.relabel(app.targets, label)]);
+  else judge(app, [changes.relabel(app.targets, label)], { stays: app.isGroups });
 }
 
 function findClass(app) {
@@ -90,8 +97,9 @@ function findClass(app) {
 }
 
 function finderTitle(count, isMultilabel) {
-  if (isMultilabel) return count === 1 ? "Which labels does it have?" : `Which labels do these ${changes.counted(count, "image")} have?`;
-  return count === 1 ? "Which class is it?" : `Which class are these ${changes.counted(count, "image")}?`;
+  const images = changes.counted(count, "image");
+  if (isMultilabel) return count === 1 ? "Which labels does it have?" : `Which labels do these ${images} have?`;
+  return count === 1 ? "Which class is it?" : `Which class are these ${images}?`;
 }
 
 /** Ask for a class, and show its images. */
@@ -111,7 +119,7 @@ async function takeProposals(app) {
   if (targets.some((id) => !app.item(id)) && !(await app.loadAll(targets))) return;
   const items = targets.map((id) => app.item(id)).filter(Boolean);
   const wanted = changes.proposals(items, { queue: place.queue, isMultilabel: store.isMultilabel });
-  if (wanted.length) judge(app, wanted);
+  if (wanted.length) judge(app, wanted, { stays: app.isGroups });
   else app.announce("No label is proposed here.");
 }
 

@@ -37,8 +37,8 @@ export class Finder {
       const option = event.target.closest("[role=option]");
       if (option) this.#choose(Number(option.dataset.index));
     });
-    page.finder.addEventListener("click", ({ target }) => { if (target === page.finder) page.finder.close(); });
-    page.finder.addEventListener("close", () => this.#options?.onClose?.());
+    page.finder.addEventListener("click", ({ target }) => { if (target === page.finder) this.#close(); });
+    page.finder.addEventListener("close", () => this.#options?.onClose());
   }
 
   /**
@@ -89,7 +89,8 @@ export class Finder {
     const marked = new Set(this.#options.chosen?.() ?? []);
     page["finder-list"].replaceChildren(...this.#choices.map(({ name, note, isNew }, index) => {
       const text = isNew ? element("span", "", "new class ", element("bdi", "new-name", name)) : element("bdi", "", name);
-      const option = element("li", "", element("span", "tick", marked.has(name) ? "✓" : ""), text, element("span", "note", isNew ? "" : note));
+      const tick = element("span", "tick", marked.has(name) ? "✓" : "");
+      const option = element("li", "", tick, text, element("span", "note", isNew ? "" : note));
       option.id = `choice-${index}`;
       option.dataset.index = index;
       option.setAttribute("role", "option");
@@ -121,7 +122,7 @@ export class Finder {
       this.#choose(this.#active);
     } else if (event.key === "Escape") { // at once: the browser does it later, and the next key would come here
       event.preventDefault();
-      this.page.finder.close();
+      this.#close();
     }
   }
 
@@ -129,11 +130,17 @@ export class Finder {
     const choice = this.#choices[index];
     if (!choice) return;
     const { isToggle, onChoose } = this.#options;
-    if (!isToggle) this.page.finder.close();
+    if (!isToggle) this.#close();
     onChoose(choice.name);
     if (isToggle) {
       this.page["finder-text"].select();
       this.#show();
     }
+  }
+
+  /** Close, and put the focus where the next key belongs: the event "close" comes later. */
+  #close() {
+    this.page.finder.close();
+    this.#options.onClose();
   }
 }

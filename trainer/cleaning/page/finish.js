@@ -28,7 +28,9 @@ export async function showFinish(page, app) {
 
 function finishElements(summary, written, app) {
   const { relabelled, removed, kept, not_duplicates: notDuplicates } = summary.edits;
-  const figures = [[relabelled, "relabelled"], [removed, "removed"], [kept, "kept as they are"], [notDuplicates, "not duplicates"]];
+  const figures = [
+    [relabelled, "relabelled"], [removed, "removed"], [kept, "kept as they are"], [notDuplicates, "not duplicates"],
+  ];
   return [
     element("dl", "figures", ...figures.map(([count, text]) => element("div", "", element("dt", "", text),
       element("dd", "", count.toLocaleString("en"))))),
@@ -77,16 +79,18 @@ async function copy(code) {
 
 function collectElements(collect) {
   if (!collect?.length) return [];
-  return [element("h2", "", "What to collect next"),
-    element("ul", "collect", ...collect.map(({ label, sentence }) => element("li", "", element("bdi", "strong", label), ` ${sentence}`)))];
+  const items = collect.map(({ label, sentence }) => element("li", "", element("bdi", "strong", label), ` ${sentence}`));
+  return [element("h2", "", "What to collect next"), element("ul", "collect", ...items)];
 }
 
 function unappliedElements(unapplied) {
   if (!unapplied.length) return [];
-  const rest = unapplied.length - MOST_UNAPPLIED;
-  return [element("h2", "", `${counted(unapplied.length, "edit")} no longer ${unapplied.length === 1 ? "applies" : "apply"}`),
-    element("ul", "collect", ...unapplied.slice(0, MOST_UNAPPLIED).map(({ path, reason }) => element("li", "", element("bdi", "", path), `: ${reason}`)),
-      ...(rest > 0 ? [element("li", "muted", `and ${rest.toLocaleString("en")} more`)] : []))];
+  const shown = unapplied.slice(0, MOST_UNAPPLIED);
+  const items = shown.map(({ path, reason }) => element("li", "", element("bdi", "", path), `: ${reason}`));
+  const rest = unapplied.length - items.length;
+  if (rest > 0) items.push(element("li", "muted", `and ${rest.toLocaleString("en")} more`));
+  const apply = unapplied.length === 1 ? "applies" : "apply";
+  return [element("h2", "", `${counted(unapplied.length, "edit")} no longer ${apply}`), element("ul", "collect", ...items)];
 }
 
 /** The classes whose numbers have changed first, the largest change first. */
@@ -98,8 +102,9 @@ function classElements(classes) {
     const heading = element("th", "", element("bdi", "", name));
     heading.scope = "row";
     const difference = after - before;
-    return element("tr", "", heading, element("td", "", before.toLocaleString("en")), element("td", "", after.toLocaleString("en")),
-      element("td", difference > 0 ? "more" : "fewer", `${difference > 0 ? "+" : "−"}${Math.abs(difference).toLocaleString("en")}`));
+    const [sign, kind] = difference > 0 ? ["+", "more"] : ["−", "fewer"];
+    const cells = [before, after].map((count) => element("td", "", count.toLocaleString("en")));
+    return element("tr", "", heading, ...cells, element("td", kind, `${sign}${Math.abs(difference).toLocaleString("en")}`));
   });
   const head = element("tr", "", ...["class", "before", "now", "change"].map((text) => {
     const cell = element("th", "", text);
@@ -109,5 +114,5 @@ function classElements(classes) {
   const unchanged = classes.length - changed.length;
   return [element("h2", "", "Images of each class"),
     element("table", "counts", element("thead", "", head), element("tbody", "", ...rows)),
-    ...(unchanged ? [element("p", "muted", `${unchanged.toLocaleString("en")} ${unchanged === 1 ? "class is" : "classes are"} as before.`)] : [])];
+    ...(unchanged ? [element("p", "muted", `${counted(unchanged, "class")} as before.`)] : [])];
 }

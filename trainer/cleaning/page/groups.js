@@ -98,7 +98,8 @@ export class GroupsView {
     const { heading, status, strip } = row.parts;
     heading.textContent = group ? `${counted(group.members.length, "image")}. ${group.reason ?? ""}` : "";
     status.textContent = group?.judged ? "✓ decided" : "";
-    row.setAttribute("aria-label", `Group ${position + 1} of ${browsing.size}. ${heading.textContent} ${status.textContent}`);
+    const where = `Group ${position + 1} of ${browsing.size}`;
+    row.setAttribute("aria-label", `${where}. ${heading.textContent} ${status.textContent}`);
     row.classList.toggle("judged", Boolean(group?.judged));
     row.parts.different.hidden = context.queue === "exact-duplicates";
     const members = group ? this.#membersInView(group, row.parts) : [];
@@ -170,7 +171,8 @@ function createRow() {
   const [earlier, later] = [button("‹"), button("›")];
   const different = button("Not duplicates", "notDuplicate");
   const actions = element("div", "group-actions", button("Keep the marked copy", "keep"), different);
-  const row = element("div", "group", element("div", "group-head", heading, status, actions), element("div", "strip-row", earlier, strip, later));
+  const head = element("div", "group-head", heading, status, actions);
+  const row = element("div", "group", head, element("div", "strip-row", earlier, strip, later));
   row.setAttribute("role", "group");
   row.parts = { heading, status, strip, earlier, later, different };
   return row;
@@ -179,7 +181,8 @@ function createRow() {
 /** The name of a file, its middle left out if it is long: copies often differ only at the end of their names. */
 function shortName(path) {
   const letters = [...path.slice(path.lastIndexOf("/") + 1)];
-  return letters.length <= NAME_LETTERS ? letters.join("") : `${letters.slice(0, NAME_LETTERS / 2 - 3).join("")}…${letters.slice(-NAME_LETTERS / 2 - 2).join("")}`;
+  if (letters.length <= NAME_LETTERS) return letters.join("");
+  return `${letters.slice(0, NAME_LETTERS / 2 - 3).join("")}…${letters.slice(-NAME_LETTERS / 2 - 2).join("")}`;
 }
 
 /** A button for the mouse. A list box has options alone; keys, and the bar below, do the same. */

@@ -9,7 +9,8 @@ const OFF = "off";
 /** Fill the table of keys. */
 export function buildHelp(page) {
   page["help-rows"].replaceChildren(...Object.values(COMMANDS).filter(({ shown }) => shown).map(({ shown, text }) => {
-    const heading = element("th", "", ...shown.split(" ").map((part) => (["or", "…"].includes(part) ? ` ${part} ` : element("kbd", "", part))));
+    const parts = shown.split(" ").map((part) => (["or", "…"].includes(part) ? ` ${part} ` : element("kbd", "", part)));
+    const heading = element("th", "", ...parts);
     heading.scope = "row";
     return element("tr", "", heading, element("td", "", text));
   }));

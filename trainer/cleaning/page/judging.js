@@ -8,7 +8,7 @@ import { back, moved } from "./navigation.js";
  *
  * @param {import("./app.js").App} app
  * @param {object[]} changes
- * @param {{stays?: boolean}} options  whether the person stays at this image
+ * @param {{stays?: boolean}} options  whether the person stays at this image, or group
  */
 export function judge(app, changes, { stays = false } = {}) {
   const wanted = changes.filter(({ ids }) => ids.length);

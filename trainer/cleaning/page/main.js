@@ -80,21 +80,30 @@ function connect() {
     if (!button.closest("#groups")) button.addEventListener("click", () => app.run(button.dataset.command));
   }
   document.addEventListener("keydown", onKey);
+  // After a click, Enter and Space are for the images again, not for the button. A keyboard's own "click" has no detail.
+  document.addEventListener("click", (event) => {
+    const isAction = event.target.closest("#actions button, #classes button, .masthead button");
+    if (event.detail && app.browsing && isAction) app.focus();
+  }, true);
   page["notice-next"].addEventListener("click", () => openNextQueue(app));
-  page.retry.addEventListener("click", () => app.store.outbox.retry());
-  page.discard.addEventListener("click", () => app.store.outbox.discard());
-  page.dismiss.addEventListener("click", () => {
-    app.problem = "";
-    app.render();
-    app.focus();
+  const { outbox } = app.store;
+  const closing = { retry: () => outbox.retry(), discard: () => outbox.discard(), dismiss: () => app.dismiss() };
+  for (const [name, run] of Object.entries(closing)) {
+    page[name].addEventListener("click", () => {
+      run();
+      app.focus(); // the button goes
+    });
+  }
+  page.unjudged.addEventListener("change", () => {
+    openPlace(app, { ...app.place, unjudged: page.unjudged.checked, at: null }, { isStep: true });
   });
-  page.unjudged.addEventListener("change", () => openPlace(app, { ...app.place, unjudged: page.unjudged.checked, at: null }, { isStep: true }));
   page.search.addEventListener("input", () => {
     clearTimeout(typing);
     typing = setTimeout(search, SEARCH_PAUSE_MS);
   });
   page.size.addEventListener("input", applySize);
-  page["queues-toggle"].addEventListener("click", () => toggleQueues(page["queues-toggle"].getAttribute("aria-expanded") !== "true"));
+  const toggle = page["queues-toggle"];
+  toggle.addEventListener("click", () => toggleQueues(toggle.getAttribute("aria-expanded") !== "true"));
   page.queues.addEventListener("click", () => toggleQueues(false));
   addEventListener("popstate", () => openAddress(app));
   document.addEventListener("visibilitychange", poll);

@@ -35,7 +35,8 @@ export function watchGrid(grid, { positionOf, onClick, onDoubleClick, onLongPres
   };
 
   viewport.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || event.offsetX > event.target.clientWidth + event.target.clientLeft) return; // the scroll bar
+    const isScrollBar = event.target === viewport && event.offsetX > viewport.clientWidth;
+    if (event.button !== 0 || isScrollBar) return;
     const isTouch = event.pointerType === "touch";
     const position = positionOf(event.target);
     press = { ...pointIn(event), isTouch, client: [event.clientX, event.clientY], isLong: false };
@@ -48,6 +49,10 @@ export function watchGrid(grid, { positionOf, onClick, onDoubleClick, onLongPres
   });
   viewport.addEventListener("pointermove", (event) => {
     if (!press) return;
+    if (!event.buttons) { // the button was released elsewhere
+      end();
+      return;
+    }
     const moved = Math.hypot(event.clientX - press.client[0], event.clientY - press.client[1]);
     if (moved > START_PIXELS) clearTimeout(press.timer);
     if (press.isTouch || (moved <= START_PIXELS && !press.rectangle)) return;

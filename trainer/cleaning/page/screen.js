@@ -13,7 +13,8 @@ export function showPage(page, app) {
   document.title = `${titleOf(app)} – ${store.state.name}`;
   page.run.textContent = store.state.name;
   page.source.textContent = store.state.source;
-  showQueues(page.queues, { queues: store.state.queues, place, onOpen: (name) => app.run(name === "class" ? "byClass" : `queue:${name}`) });
+  const onOpen = (name) => app.run(name === "class" ? "byClass" : `queue:${name}`);
+  showQueues(page.queues, { queues: store.state.queues, place, onOpen });
   page["queues-now"].textContent = titleOf(app);
   if (place.view === "finish") page["finish-button"].setAttribute("aria-current", "page");
   else page["finish-button"].removeAttribute("aria-current");
@@ -41,8 +42,9 @@ function showHeading(page, app) {
   page.title.textContent = titleOf(app);
   page.about.textContent = queue.about;
   const isWhole = !place.search && place.queue !== "class";
-  page.progress.textContent = isWhole && !place.unjudged ? `${queue.judged.toLocaleString("en")} of ${queue.count.toLocaleString("en")} looked at`
-    : counted(browsing.size, app.isGroups ? "group" : "image");
+  const [judged, all] = [queue.judged, queue.count].map((count) => count.toLocaleString("en"));
+  const listed = counted(browsing.size, app.isGroups ? "group" : "image");
+  page.progress.textContent = isWhole && !place.unjudged ? `${judged} of ${all} looked at` : listed;
   page["search-part"].hidden = app.isGroups;
   page["size-part"].hidden = app.isGroups;
   page.unjudged.checked = (app.wanted ?? place).unjudged;
@@ -67,7 +69,8 @@ function showActions(page, app) {
   const { targets, browsing, isGroups } = app;
   const groups = isGroups ? browsing.targets.length : 0;
   const count = targets.length;
-  page.chosen.textContent = browsing.selected.size ? `${counted(isGroups ? groups : count, isGroups ? "group" : "image")} selected` : "";
+  const chosen = isGroups ? counted(groups, "group") : counted(count, "image");
+  page.chosen.textContent = browsing.selected.size ? `${chosen} selected` : "";
   page.clear.hidden = !browsing.selected.size;
   page["act-different"].hidden = !isGroups || app.place.queue === "exact-duplicates";
   page["act-find-text"].textContent = app.store.isMultilabel ? "Labels" : "Relabel";

@@ -54,5 +54,6 @@ function progress(judged, total) {
 export function nextQueue(queues, name) {
   const others = queues.filter((queue) => !["class", "everything"].includes(queue.name));
   const start = others.findIndex((queue) => queue.name === name) + 1;
-  return [...others.slice(start), ...others.slice(0, start)].find((queue) => queue.name !== name && (queue.working || queue.judged < queue.count));
+  const following = [...others.slice(start), ...others.slice(0, start)].filter((queue) => queue.name !== name);
+  return following.find((queue) => queue.working || queue.judged < queue.count);
 }

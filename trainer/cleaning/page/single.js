@@ -1,7 +1,7 @@
 // One image at a time: large, with what the model thinks, its neighbours, and where it comes from.
 
 import { heatmapUrl, photoUrl } from "./api.js";
-import { createCard, fillCard, labelText, percent, proposalText } from "./card.js";
+import { createCard, fillCard, labelText, percent, proposalText, showImage } from "./card.js";
 import { STATUS_TEXTS } from "./changes.js";
 import { element } from "./element.js";
 import { toggleLabel } from "./judging.js";
@@ -13,6 +13,7 @@ const KILOBYTE = 1000;
 const MISSING = "This image cannot be shown: its file was changed, moved or is damaged.";
 
 export class SingleView {
+  #missingHeatmap = ""; // its address; the model does not know a class that is new
   #heatmapLabel = null; // class whose heatmap is wanted; null for the first one
 
   /** @param {Record<string, HTMLElement>} page  elements by their ids */
@@ -25,7 +26,10 @@ export class SingleView {
     page.heatmap.addEventListener("change", () => this.render());
     page.photo.addEventListener("error", () => this.#showMissing(true));
     page.photo.addEventListener("load", () => this.#showMissing(false));
-    page["heatmap-image"].addEventListener("error", () => { page["heatmap-image"].hidden = true; });
+    page["heatmap-image"].addEventListener("error", () => {
+      this.#missingHeatmap = page["heatmap-image"].getAttribute("src");
+      this.render();
+    });
     watchSwipes(page.stage, (direction) => app.run(direction < 0 ? "previous" : "next"));
   }
 
@@ -39,8 +43,7 @@ export class SingleView {
     page["single-body"].classList.toggle("loading", item === undefined);
     if (item === undefined) return;
     if (this.shown !== id) this.#startImage(id);
-    const url = photoUrl(item);
-    if (page.photo.getAttribute("src") !== url) page.photo.src = url;
+    showImage(page.photo, photoUrl(item));
     page.photo.alt = `The image ${item.path}`;
     page["single-body"].dataset.status = item.status;
     page["photo-missing"].textContent = app.details.error(id)?.message ?? MISSING;
@@ -72,7 +75,8 @@ export class SingleView {
     const { page, app } = this;
     const { position, size } = app.browsing;
     const isNeighbour = app.place.neighbour !== null;
-    page.place.textContent = isNeighbour ? "A similar image" : `${(position + 1).toLocaleString("en")} of ${size.toLocaleString("en")}`;
+    const [number, all] = [position + 1, size].map((count) => count.toLocaleString("en"));
+    page.place.textContent = isNeighbour ? "A similar image" : `${number} of ${all}`;
     page.file.textContent = (id === undefined ? undefined : app.store.item(id))?.path ?? "";
     page.previous.disabled = isNeighbour || position === 0;
     page.next.disabled = isNeighbour || position + 1 >= size;
@@ -99,7 +103,10 @@ export class SingleView {
     const button = element("button", "chip", element("bdi", "", label), element("span", "cross", "×"));
     button.type = "button";
     button.setAttribute("aria-label", `Take ${label} away`);
-    button.addEventListener("click", () => toggleLabel(this.app, label));
+    button.addEventListener("click", () => {
+      toggleLabel(this.app, label);
+      this.focus(); // the button goes
+    });
     return button;
   }
 
@@ -143,15 +150,12 @@ export class SingleView {
     page["heatmap-switch"].hidden = !app.store.state.has_heatmaps;
     const label = this.#heatmapLabel ?? item.proposal ?? item.likely[0] ?? item.labels[0];
     const isShown = app.store.state.has_heatmaps && page.heatmap.checked && label !== undefined;
-    page["heatmap-caption"].textContent = isShown ? `Brighter areas count more for “${label}”.` : "";
-    if (!isShown) {
-      page["heatmap-image"].hidden = true;
-      return;
-    }
-    const url = heatmapUrl(item, label);
-    if (page["heatmap-image"].getAttribute("src") === url) return;
-    page["heatmap-image"].src = url;
-    page["heatmap-image"].hidden = false;
+    const url = isShown ? heatmapUrl(item, label) : "";
+    const isMissing = isShown && url === this.#missingHeatmap;
+    page["heatmap-image"].hidden = !isShown || isMissing;
+    const caption = isMissing ? "There is no heatmap for" : "Brighter areas count more for";
+    page["heatmap-caption"].textContent = isShown ? `${caption} “${label}”.` : "";
+    if (isShown) showImage(page["heatmap-image"], url);
   }
 
   #showFacts(item, details) {
@@ -161,7 +165,8 @@ export class SingleView {
     for (const found of details?.found ?? []) facts.push(["Check", found]);
     const others = (details?.queues ?? []).filter((name) => name !== app.place.queue && app.store.queue(name));
     if (others.length) facts.push(["Also in", others.map((name) => app.store.queue(name).title).join(", ")]);
-    page.facts.replaceChildren(...facts.flatMap(([term, text]) => [element("dt", "", term), element("dd", "", element("bdi", "", text))]));
+    const pair = ([term, text]) => [element("dt", "", term), element("dd", "", element("bdi", "", text))];
+    page.facts.replaceChildren(...facts.flatMap(pair));
   }
 
   #showNeighbours(details) {

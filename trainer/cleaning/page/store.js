@@ -78,7 +78,7 @@ export class Store {
     const entry = this.#entries.get(`${this.present} ${id}`) ?? NOTHING;
     const isPlain = entry.proposal === null && entry.reason === null;
     const item = { ...saved, ...(isSingle && isPlain ? this.#entries.get(` ${id}`) ?? NOTHING : entry) };
-    return this.outbox.changes.reduce((before, change) => (change.ids.includes(id) ? applied(before, change) : before), item);
+    return this.outbox.changes.filter(({ ids }) => ids.includes(id)).reduce(applied, item);
   }
 
   /** A group as it is shown, its members among it. Undefined if it is not here yet. */
@@ -91,13 +91,17 @@ export class Store {
 
   /** Fetch items, or groups, and keep them. Those that are here already are fetched only if `isRefresh`. */
   async load(queue, ids, { isRefresh = false } = {}) {
-    const has = this.isGroups(queue) ? (id) => this.group(queue, id) !== undefined : (id) => this.#items.has(id) && this.#entries.has(`${queue} ${id}`);
-    const wanted = isRefresh ? ids : ids.filter((id) => !has(id));
+    const wanted = isRefresh ? ids : ids.filter((id) => !this.#has(queue, id));
     for (let start = 0; start < wanted.length; start += ITEMS_A_REQUEST) {
       const answers = this.#answers;
       this.put(queue, await getItems(queue, wanted.slice(start, start + ITEMS_A_REQUEST)), answers);
     }
     if (wanted.length) this.notify();
+  }
+
+  #has(queue, id) {
+    if (this.isGroups(queue)) return this.group(queue, id) !== undefined;
+    return this.#items.has(id) && this.#entries.has(`${queue} ${id}`);
   }
 
   /** Keep what the server gave; what was changed after it was asked for stays. */
@@ -174,5 +178,6 @@ export class Store {
 }
 
 function isJudgedBy({ members }, changes) {
-  return changes.some(({ kind, ids }) => ["not_duplicate", "keep_copy"].includes(kind) && members.every((id) => ids.includes(id)));
+  const aboutGroups = changes.filter(({ kind }) => kind === "not_duplicate" || kind === "keep_copy");
+  return aboutGroups.some(({ ids }) => members.every((id) => ids.includes(id)));
 }

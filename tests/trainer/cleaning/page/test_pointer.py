@@ -39,6 +39,7 @@ def test_a_click_goes_there_and_shift_and_ctrl_select(site: ServedPage, visit: A
     cards.nth(2).click(modifiers=["Control"])
     expect(chosen).to_have_text("4 images selected")
     page.get_by_role("button", name="Keep").click()
+    expect(page.locator("#grid")).to_be_focused()  # so that Enter is for the image, not for the button again
     saved(page)
     assert list(judged(site.session).values()) == ["kept"] * 4
     expect(page.locator("#undo")).to_have_attribute("title", "Undo: Keep 4 images")
@@ -88,7 +89,7 @@ def test_a_rectangle_selects_what_it_touches(site: ServedPage, visit: Any) -> No
 
 
 def test_the_classes_below_the_grid_and_those_beside_a_photo_are_buttons(site: ServedPage, visit: Any) -> None:
-    page = visit(site)
+    page = visit(site, expected_errors="404")
     page.locator("#quick button").first.click()
     expect(page.locator("#card-1")).to_have_class("card current")
     page.locator("#card-1").dblclick()
@@ -107,6 +108,14 @@ def test_the_classes_below_the_grid_and_those_beside_a_photo_are_buttons(site: S
     label = page.locator("#classes .name").nth(1).text_content()
     expect(page.locator("#heatmap-caption")).to_contain_text(f"“{label}”")
     assert page.locator("#heatmap-image").bounding_box() == page.locator("#photo").bounding_box()
+    page.keyboard.press("l")
+    page.keyboard.type("violet")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.locator("#classes button").nth(3).hover()
+    expect(page.locator("#heatmap-caption")).to_have_text("There is no heatmap for “violet”.")
+    expect(page.locator("#heatmap-image")).to_be_hidden()
 
 
 def test_duplicates_with_the_mouse(site: ServedPage, visit: Any) -> None:

@@ -90,6 +90,7 @@ def test_what_is_not_saved_can_be_dropped(site: ServedPage, visit: Any) -> None:
         expect(page.locator("#failure-text")).to_contain_text("1 action is not saved.")
         page.get_by_role("button", name="Discard").click()
         expect(page.locator("#failure")).to_be_hidden()
+        expect(page.locator("#grid")).to_be_focused()
     saved(page)
     press(page, "k")
     saved(page)

@@ -140,8 +140,9 @@ def test_several_labels_are_toggles(tagged_site: ServedPage, visit: Any) -> None
     expect(page.locator("#card-0 .proposal")).to_have_text("− blue")
     press(page, "Enter")
     expect(page.locator("#labels button")).to_have_count(3)
-    page.get_by_role("button", name="Take red away").click()
+    page.get_by_role("button", name="Take red away").press("Enter")
     expect(page.locator("#labels button")).to_have_count(2)
+    expect(page.locator("#single")).to_be_focused()  # the button is gone
     expect(page.locator("#place")).to_have_text("1 of 48")  # other labels may have to go, too
     press(page, "l")
     page.keyboard.type("red")
@@ -233,3 +234,21 @@ def test_the_last_page_says_what_is_odd_and_what_to_collect(site: ServedPage, vi
     expect(page.get_by_text("No class has another number of images than before.")).to_be_visible()
     page.get_by_role("button", name="Copy the command fieldguide fit").click()
     expect(page.locator(".command button").first).to_have_text(re.compile("Copied|Press Ctrl C"))
+
+
+def test_the_copy_with_the_label_that_is_proposed_for_the_other_one_is_marked(site: ServedPage, visit: Any) -> None:
+    page = visit(site)
+
+    def disagree(route: Any) -> None:
+        answer = route.fetch().json()
+        first, second = answer["items"][0]["members"]
+        first.update(labels=["red"], proposal="blue", probability=0.9)
+        second.update(labels=["blue"])
+        route.fulfill(json=answer)
+
+    page.route("**/api/queue?name=exact-duplicates*", disagree)
+    go_to_queue(page, "Exact duplicates")
+    marks = page.locator(".group").first.locator(".stays-mark")
+    expect(marks).to_have_text(["", "stays"])
+    press(page, "ArrowLeft")
+    expect(marks).to_have_text(["stays", ""])
