@@ -53,7 +53,7 @@ def parse_changes(value: object, session: Session) -> tuple[Change, ...]:
         ChangeError: Something in it is wrong.
     """
     if not isinstance(value, list) or not 1 <= len(value) <= _MOST_CHANGES:
-        raise ChangeError(f"`edits` must be a list of 1 to {_MOST_CHANGES:,} changes.")
+        raise ChangeError(f"'edits' must be a list of 1 to {_MOST_CHANGES:,} changes.")
     changes = tuple(_parse(change, session) for change in value)
     count = sum(len(change.ids) for change in changes)
     if count > _MOST_IMAGES:
@@ -103,13 +103,13 @@ def _parse(value: object, session: Session) -> Change:
     kind, ids = value.get("kind"), value.get("ids")
     allowed = {"kind", "ids"}
     if kind not in _KINDS:
-        raise ChangeError(f"`kind` must be one of {', '.join(_KINDS)}.")
+        raise ChangeError(f"'kind' must be one of {', '.join(_KINDS)}.")
     allowed |= {"labels"} if kind in _LABEL_KINDS else {"keeper"} if kind == "keep_copy" else set()
     unknown = value.keys() - allowed
     if unknown:
         raise ChangeError(f"A change of the kind {kind} has no {sorted(unknown)[0]!r:.40}.")
     if not isinstance(ids, list) or not ids:
-        raise ChangeError("`ids` must be a list of images, with at least one.")
+        raise ChangeError("'ids' must be a list of images, with at least one.")
     found = tuple(dict.fromkeys(_image(number, session) for number in ids))
     kept = _image(value.get("keeper"), session) if kind == "keep_copy" else -1
     if kind == "keep_copy" and kept not in found:
@@ -131,11 +131,11 @@ def _labels(value: Mapping[str, Any], kind: str, session: Session) -> tuple[str,
     labels = value.get("labels")
     delimiter = session.subject.label_delimiter
     if not isinstance(labels, list) or len(labels) > _MOST_LABELS or not all(isinstance(each, str) for each in labels):
-        raise ChangeError(f"`labels` must be a list of at most {_MOST_LABELS} texts.")
+        raise ChangeError(f"'labels' must be a list of at most {_MOST_LABELS} texts.")
     if delimiter is None and (kind != "relabel" or len(labels) != 1):
         raise ChangeError("Each image has one label here: relabel it, and give one label.")
     if kind != "relabel" and not labels:
-        raise ChangeError("`labels` must have at least one label.")
+        raise ChangeError("'labels' must have at least one label.")
     for label in labels:
         if len(label) > _MOST_CHARACTERS:
             raise ChangeError(f"A label has {len(label):,} characters; at most {_MOST_CHARACTERS:,} are allowed.")

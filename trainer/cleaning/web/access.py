@@ -59,6 +59,8 @@ class Access:
 
     def open(self, request: Request) -> Response:
         """Exchange the token for the cookie; raises Problem 403 for a wrong one, or one that was used."""
+        if request.method != "GET":  # what only looks at an address must not use it up
+            raise Problem(405, "The address of the page is opened with GET.")
         given = request.query_params.get("token", "")
         if self.has_cookie(request.headers):
             return RedirectResponse("/", status_code=303)

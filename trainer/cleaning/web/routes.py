@@ -264,14 +264,14 @@ def _queue_request(query: Mapping[str, str]) -> QueueRequest:
         ids=_listed(query),
     )
     if asked.name == "class" and not asked.label and asked.ids is None:
-        raise Problem(400, "The queue `class` needs the name of a class: class=NAME.")
+        raise Problem(400, "The queue 'class' needs the name of a class: class=NAME.")
     return asked
 
 
 def _action(value: Mapping[str, Any]) -> str | None:
     action = value.get("action")
     if action is not None and not (isinstance(action, str) and _ACTION.fullmatch(action)):
-        raise Problem(400, "`action` must be the id of an action: 16 hexadecimal digits.")
+        raise Problem(400, "'action' must be the id of an action: 16 hexadecimal digits.")
     return action
 
 
@@ -281,14 +281,14 @@ def _listed(query: Mapping[str, str]) -> tuple[int, ...] | None:
         return None
     ids = query["ids"].split(",")
     if len(ids) > _MOST_ITEMS or not all(number.isascii() and number.isdigit() and len(number) < 10 for number in ids):
-        raise Problem(400, f"`ids` must be at most {_MOST_ITEMS} whole numbers with commas between them.")
+        raise Problem(400, f"'ids' must be at most {_MOST_ITEMS} whole numbers with commas between them.")
     return tuple(map(int, ids))
 
 
 def _whole_number(query: Mapping[str, str], name: str, default: int, *, high: int) -> int:
     text = query.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= high):
-        raise Problem(400, f"`{name}` must be a whole number from 0 to {high}.")
+        raise Problem(400, f"{name!r} must be a whole number from 0 to {high}.")
     return int(text)
 
 

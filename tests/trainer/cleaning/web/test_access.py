@@ -103,6 +103,7 @@ def test_the_token_opens_the_page_once(tmp_path: Path) -> None:
     page.access._on_used = lambda: used.append(1)
     for wrong in ("", "x", page.access.token[:-1], page.access.token + "x", "é"):
         assert page.client.get("/open", params={"token": wrong}).status_code == 403
+    assert page.client.head("/open", params={"token": page.access.token}).status_code == 405
     assert not used
     opened = page.client.get("/open", params={"token": page.access.token})
     assert (opened.status_code, opened.headers["location"]) == (303, "/")
