@@ -28,6 +28,7 @@ _TRAINER = (
     "evaluate",
     "compare",
     "report",
+    "clean",
     "export",
     "cache",
 )
@@ -47,6 +48,7 @@ class _Fieldguide(Program):
         "find": "search",
         **dict.fromkeys(("diff", "versus"), "compare"),
         **dict.fromkeys(("lint", "inspect"), "check"),
+        **dict.fromkeys(("label", "relabel", "review", "mend"), "clean"),
     }
 
 

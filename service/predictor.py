@@ -282,6 +282,18 @@ class Predictor:
         result: Float32Array = self._session.run([_FEATURES], {_INPUT: batch})[0]
         return result
 
+    def heatmap(self, picture: Picture, index: int) -> Heatmap:
+        """Return the heatmap of any class for a decoded image.
+
+        Args:
+            picture: Of `load`.
+            index: Of the class.
+
+        Raises:
+            NoHeatmap: If the model has none.
+        """
+        return self._heatmap(self.features(picture.pixels[np.newaxis])[0], index, picture)
+
     def _over_threshold(self, ranked: Ranking) -> tuple[Label, ...]:
         thresholds = self.spec.thresholds
         if self.spec.task == "classification":

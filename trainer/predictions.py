@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from trainer.atomic import atomic_write_text
 from trainer.catalog import Catalog, Row, Split
-from trainer.training.metrics import sum_coarse
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -101,6 +100,8 @@ def _prediction_rows(
 ) -> Iterator[PredictionRow]:
     rows = catalog.split(split)
     losses = _losses(catalog, rows, probabilities)
+    from trainer.training.metrics import sum_coarse  # scikit-learn takes a second to import
+
     coarse = sum_coarse(probabilities, catalog.coarse_indices) if catalog.coarse_labels else None
     for index, row in enumerate(rows):
         yield PredictionRow(

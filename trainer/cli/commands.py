@@ -17,6 +17,7 @@ from service import __version__
 from service.console import Program, SectionedCommand, option, print_error
 from trainer.cli.cache import cache_command
 from trainer.cli.check import check
+from trainer.cli.clean import clean
 from trainer.cli.compare import compare
 from trainer.cli.download import download
 from trainer.cli.exit import as_command_line, clear_errors
@@ -356,4 +357,5 @@ def _print_warning(line: str) -> None:
 
 
 main.add_command(show)
+main.add_command(clean)
 main.add_command(cache_command)
