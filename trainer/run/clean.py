@@ -31,6 +31,7 @@ from trainer.run.next_command import cleaned_words, next_runs
 
 _SUSPECTS = "looking for wrong labels"
 _CHECK = "checking every image"
+_COLLECT = "finding out what to collect"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +135,8 @@ class _Worker:
             kinds = ("missing", "surplus") if is_multilabel else ("wrong",)
             yield Step(queues=(*kinds, "off-topic", "least-sure"), label=_SUSPECTS, run=self._find_suspects)
         yield Step(queues=("near-duplicates", "check"), label=_CHECK, run=self._check)
+        if self.run.features.exists() and self.run.predictions.exists():
+            yield Step(queues=(), label=_COLLECT, run=self._collect)
 
     def deliver(self, queues: Sequence[Queue]) -> None:
         self.views.queues.add(queues)
@@ -175,6 +178,18 @@ class _Worker:
 
         self.tools.found = found
         return [near_duplicates(result, rows), found_by_check(result, rows)]
+
+    def _collect(self, _progress: BackgroundProgress) -> Sequence[Queue]:
+        from trainer.run.collecting import collect_for_run  # scikit-learn
+
+        session = self.views.session
+        with session.reading():
+            now = [session.row(image) for image in range(len(self.catalog.rows))]
+        found = collect_for_run(self.run, self.catalog, now=now)
+        if found is not None:
+            advice = found.advice(self.catalog.classes)
+            self.views.collect = lambda: advice
+        return ()
 
 
 def _require_writable(run: RunFolder) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from trainer.catalog import Catalog
+from trainer.catalog import Catalog, Row
 from trainer.cleaning.collecting import Collecting, what_to_collect
 from trainer.predictions import read_predictions
 from trainer.run.features import read_features
 from trainer.run.folder import RunFolder
 
 
-def collect_for_run(run: RunFolder, catalog: Catalog) -> Collecting | None:
+def collect_for_run(run: RunFolder, catalog: Catalog, *, now: Sequence[Row | None] | None = None) -> Collecting | None:
     """Predict it from the run's features, and the errors of its network on the validation images.
 
     Args:
         run: With its predictions.
         catalog: That of the run.
+        now: Its rows as a person left them, None for an image that was removed; without it, they are as they were.
 
     Returns:
         What `what_to_collect` says; None if the run has no features.
@@ -28,7 +31,13 @@ def collect_for_run(run: RunFolder, catalog: Catalog) -> Collecting | None:
     features = read_features(run, count=len(catalog.rows))
     if features is None:
         return None
-    targets = catalog.targets(catalog.rows)
+    classes = {*catalog.classes}
+    counts = np.array([row is not None and row.labels <= classes for row in now or catalog.rows])
+    rows = [
+        row if row is not None and row.labels <= classes else old
+        for row, old in zip(now or catalog.rows, catalog.rows, strict=True)
+    ]
+    targets = catalog.targets(rows)
     predicted = np.zeros_like(targets) if targets.ndim == 2 else np.full_like(targets, -1)
     positions = {row.path: position for position, row in enumerate(catalog.rows)}
     index = {label: number for number, label in enumerate(catalog.classes)}
@@ -43,8 +52,8 @@ def collect_for_run(run: RunFolder, catalog: Catalog) -> Collecting | None:
         features,
         targets,
         class_count=len(catalog.classes),
-        is_train=splits == "train",
-        is_valid=splits == "valid",
+        is_train=(splits == "train") & counts,
+        is_valid=(splits == "valid") & counts,
         predicted=predicted,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 
 from tests.support.many_classes import write_run_of
 from tests.support.trainer import error_of, table, trainer
+from trainer.catalog import Row
 from trainer.run import RunFolder
+from trainer.run.clean import open_cleaning
 from trainer.run.collecting import class_vectors, collect_for_run
 
 CLASSES = ("species 0", "species 1", "species 2")
@@ -56,6 +59,34 @@ def test_the_errors_of_the_network_decide_which_classes_are_wanted(run: Path) ->
     assert advice["sentence"].startswith(
         "Recognized: 0 of its 40 validation images. With 30 more photos of other scenes"
     )
+
+
+def test_images_that_a_person_removed_or_gave_a_new_class_do_not_count(run: Path) -> None:
+    predict(run, {"species 0": "species 1"})
+    folder = RunFolder(run)
+    catalog = folder.read_catalog(folder.read_recipe(), None)
+    own = [
+        position for position, row in enumerate(catalog.rows) if row.labels == {"species 0"} and row.split == "valid"
+    ]
+    now: list[Row | None] = list(catalog.rows)
+    for position in own[:10]:
+        now[position] = None
+    for position in own[10:20]:
+        now[position] = dataclasses.replace(catalog.rows[position], labels=frozenset({"species 4"}))
+    found = collect_for_run(folder, catalog, now=now)
+    assert found is not None
+    (advice,) = found.advice(catalog.classes)
+    assert advice["sentence"].startswith("Recognized: 0 of its 20 validation images.")
+
+
+def test_the_last_page_of_cleaning_says_what_to_collect(run: Path) -> None:
+    predict(run, {"species 0": "species 1"})
+    cleaning = open_cleaning(run)
+    assert cleaning.views.summary(cleaning.session.replayed())["collect"] is None
+    cleaning.background.start()
+    cleaning.background.wait(60)
+    summary = cleaning.views.summary(cleaning.session.replayed())
+    assert [advice["label"] for advice in summary["collect"]] == ["species 0"]
 
 
 def test_the_report_says_what_to_collect(run: Path) -> None:
