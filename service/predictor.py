@@ -185,6 +185,18 @@ class Predictor:
         result: Float32Array = self._session.run([_FEATURES], {_INPUT: batch})[0]
         return result
 
+    def heatmap(self, picture: Picture, index: int) -> Heatmap:
+        """Return the heatmap of any class for a decoded image.
+
+        Args:
+            picture: Of `load`.
+            index: Of the class.
+
+        Raises:
+            NoHeatmap: If the model has none.
+        """
+        return self._heatmap(self.features(picture.pixels[np.newaxis])[0], index, picture)
+
     def _heatmap(self, features: Float32Array, index: int, picture: Picture) -> Heatmap:
         assert self._head is not None  # the caller computed features, which only a model with a head has
         values = np.tensordot(self._head[index], features, axes=1)

@@ -132,15 +132,9 @@ def main() -> None:
         print(f"- {kind} {fraction:.0%}: {suspects:.0f} suspects, {right / max(1, suspects):.0%} of them planted")
 
 
-def generated(count: int, *, class_count: int = 100, width: int = 1280) -> str:
+def generated(count: int, *, class_count: int = 100) -> str:
     """How long N made-up images take and how much memory, with 5 % of pair flips."""
-    random = np.random.default_rng(0)
-    centres = random.normal(size=(class_count, width)).astype(np.float32) / 2
-    targets = random.integers(0, class_count, count)
-    features = np.empty((count, width), dtype=np.float16)
-    for start in range(0, count, 10_000):
-        part = centres[targets[start : start + 10_000]]
-        features[start : start + 10_000] = part + random.standard_normal(part.shape, dtype=np.float32)
+    features, targets = made_up_features(count, class_count=class_count)
     labels, _ = plant(targets, "pair flip", 0.05, pairs=(np.arange(class_count) + 1) % class_count, seed=0)
     before, wall, processor = (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
@@ -153,6 +147,18 @@ def generated(count: int, *, class_count: int = 100, width: int = 1280) -> str:
     return (
         f"{wall:.1f} s, {processor:.1f} s of processor time, {memory[0]:.0f} MB before and {memory[1]:.0f} MB at most"
     )
+
+
+def made_up_features(count: int, *, class_count: int, width: int = 1280, noise: float = 1.0) -> tuple[Values, Values]:
+    """Features of N images in clusters, float16 [N, C], and the cluster of each, int64 [N]."""
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(class_count, width)).astype(np.float32) / 2
+    targets = random.integers(0, class_count, count)
+    features = np.empty((count, width), dtype=np.float16)
+    for start in range(0, count, 10_000):
+        part = centres[targets[start : start + 10_000]]
+        features[start : start + 10_000] = part + noise * random.standard_normal(part.shape, dtype=np.float32)
+    return features, targets
 
 
 def load_features(train: Path, file: Path | None) -> tuple[Values, Values]:

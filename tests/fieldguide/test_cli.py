@@ -33,6 +33,7 @@ def test_it_has_the_commands_of_both_programs_in_the_order_of_the_work() -> None
             "fit",
             "resume",
             "evaluate",
+            "compare",
             "report",
             "export",
             "cache",

@@ -17,6 +17,7 @@ ORDER = (
     "inputs",
     "checking",
     "collecting",
+    "comparing",
     "lr_sweeps",
     "photos",
     "run",

@@ -37,8 +37,8 @@ def find_label_noise(
 
     An image is suspect if heads that have not seen it are sure of another class (`sure_of_another`), and if at least
     half of the most similar images that are no near duplicates have that class. So an image of a class that is hard to
-    tell from another one is not. Among photos with right labels 0.4 and 0.5 % are suspect, if a tenth is wrong 6 to 7
-    %: `tests/benchmarks/label_noise.py` measures it.
+    tell from another one is not. Of right labels 0.5 % are suspect, which is not reported, and of 5 % wrong ones two
+    thirds: `tests/benchmarks/label_noise.py` measures it.
 
     Args:
         features: [N, C], of training and validation images, by one frozen network.

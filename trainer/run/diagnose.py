@@ -8,7 +8,8 @@ import numpy.typing as npt
 from trainer.cleaning.noise import find_label_noise
 from trainer.data import Prepared
 from trainer.data.prepare import systematic_sample
-from trainer.diagnosis import Finding, collect_evidence, diagnose, embed_images, write_findings
+from trainer.diagnosis import Finding, collect_evidence, embed_images, write_findings
+from trainer.diagnosis.diagnose import diagnose
 from trainer.diagnosis.label_noise import LabelNoise
 from trainer.model import Backbone
 from trainer.recipe import Recipe

@@ -15,7 +15,6 @@ from tests.trainer.diagnosis.cases import (
     predictions_of,
 )
 from trainer.catalog import Row
-from trainer.diagnosis import diagnose
 from trainer.diagnosis.data_rules import (
     class_missing,
     few_validation_images,
@@ -23,6 +22,7 @@ from trainer.diagnosis.data_rules import (
     no_validation_images,
     noisy_labels,
 )
+from trainer.diagnosis.diagnose import diagnose
 from trainer.diagnosis.finding import Finding, Remedy
 from trainer.diagnosis.training_rules import prediction_collapse
 from trainer.recipe import DataSource, Recipe

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.trainer.diagnosis.cases import curve_of, evidence_of, label_noise_of
-from trainer.diagnosis import Evidence, diagnose
+from trainer.diagnosis import Evidence
+from trainer.diagnosis.diagnose import diagnose
 
 
 def names(evidence: Evidence) -> list[str]:
