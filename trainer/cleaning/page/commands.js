@@ -43,6 +43,7 @@ export const COMMANDS = {
   notDuplicate: { keys: ["d"], shown: "d", text: "not a duplicate: the images of this group differ", run: notDuplicate },
   undo: { keys: ["u"], shown: "u or Ctrl Z", text: "undo the last action, also of many images", run: undo },
   heatmap: { keys: ["h"], shown: "h", text: "show where the model looks", run: (app) => app.single.toggleHeatmap() },
+  zoom: { keys: ["z"], shown: "z", text: "enlarge the photo; the arrows then move it", run: toggleZoom },
   nextQueue: { keys: ["n"], shown: "n", text: "go to the next queue", run: openNextQueue },
   finish: { keys: ["f"], shown: "f", text: "finish: write the cleaned table, and see what to type next", run: openFinish },
   byClass: { keys: ["c"], shown: "c", text: "look at one class", run: chooseClass },
@@ -126,6 +127,10 @@ async function takeProposals(app) {
 function keep(app) {
   if (!app.isGroups) judge(app, [changes.keep(app.targets)]);
   else judgeGroups(app, (ids, group) => changes.keepCopy(ids, app.groups.keeper(group)));
+}
+
+function toggleZoom(app) {
+  if (app.place.view === "single") app.single.zoom.toggle();
 }
 
 function remove(app) {

@@ -15,6 +15,10 @@ const STEPS = { ArrowLeft: -1, ArrowUp: -1, PageUp: -1, ArrowRight: 1, ArrowDown
 export function move(app, key, { isExtending = false } = {}) {
   const { browsing, place } = app;
   if (place.view === "finish" || !browsing.size) return;
+  if (place.view === "single" && app.single.zoom.isOn) {
+    app.single.zoom.pan(key);
+    return;
+  }
   if (place.view === "single") {
     step(app, key === "Home" ? -browsing.position : key === "End" ? browsing.size : STEPS[key]);
     return;

@@ -112,6 +112,7 @@ export function openCurrent(app) {
 
 export function back(app) {
   const { view, neighbour } = app.place;
+  app.single.zoom.off();
   if (neighbour !== null && !app.store.isGroups(app.place.queue)) setView(app, { neighbour: null });
   else if (view !== "list") {
     setView(app, { view: "list", neighbour: null });

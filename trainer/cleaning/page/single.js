@@ -8,6 +8,7 @@ import { toggleLabel } from "./judging.js";
 import { openNeighbour } from "./navigation.js";
 import { watchSwipes } from "./pointer.js";
 import { quickClasses } from "./targets.js";
+import { Zoom } from "./zoom.js";
 
 const KILOBYTE = 1000;
 const MISSING = "This image cannot be shown: its file was changed, moved or is damaged.";
@@ -30,6 +31,7 @@ export class SingleView {
       this.#missingHeatmap = page["heatmap-image"].getAttribute("src");
       this.render();
     });
+    this.zoom = new Zoom(page["photo-frame"]);
     watchSwipes(page.stage, (direction) => app.run(direction < 0 ? "previous" : "next"));
   }
 
@@ -68,6 +70,7 @@ export class SingleView {
   #startImage(id) {
     this.shown = id;
     this.#heatmapLabel = null;
+    this.zoom.off();
     this.page["single-view"].scrollTop = 0;
   }
 

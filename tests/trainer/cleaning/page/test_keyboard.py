@@ -131,7 +131,7 @@ def test_help_lists_the_keys_and_single_letters_can_be_turned_off(site: ServedPa
     page = visit(site)
     press(page, "?")
     expect(page.locator("#help")).to_be_visible()
-    expect(page.locator("#help tr")).to_have_count(18)
+    expect(page.locator("#help tr")).to_have_count(19)
     page.get_by_label("Letters and digits are commands").uncheck()
     press(page, "Escape")
     expect(page.locator("#grid")).to_be_focused()

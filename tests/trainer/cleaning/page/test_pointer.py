@@ -118,6 +118,32 @@ def test_the_classes_below_the_grid_and_those_beside_a_photo_are_buttons(site: S
     expect(page.locator("#heatmap-image")).to_be_hidden()
 
 
+def test_a_photo_is_enlarged_where_it_is_clicked(site: ServedPage, visit: Any) -> None:
+    page = visit(site)
+    page.locator("#card-0").dblclick()
+    frame, photo = page.locator("#photo-frame"), page.locator("#photo")
+    expect(photo).to_be_visible()
+    before, around = photo.bounding_box(), frame.bounding_box()
+    assert before is not None
+    assert around is not None
+    frame.click(position={"x": around["width"] * 0.75, "y": around["height"] * 0.5})
+    large = photo.bounding_box()
+    assert large is not None
+    assert large["width"] == pytest.approx(2.5 * before["width"], abs=2)
+    assert large["x"] + 0.75 * large["width"] == pytest.approx(around["x"] + around["width"] / 2, abs=3)
+    page.keyboard.press("ArrowLeft")
+    moved = photo.bounding_box()
+    assert moved is not None
+    assert moved["x"] > large["x"]
+    expect(page.locator("#place")).to_have_text("1 of 50")
+    page.keyboard.press("z")
+    assert photo.bounding_box() == before
+    page.keyboard.press("z")
+    page.keyboard.press("k")  # the next photo is shown as a whole
+    expect(page.locator("#place")).to_have_text("2 of 50")
+    expect(frame).to_have_class("photo-frame")
+
+
 def test_duplicates_with_the_mouse(site: ServedPage, visit: Any) -> None:
     page = visit(site)
     go_to_queue(page, "Exact duplicates")
