@@ -35,6 +35,7 @@ def test_it_has_the_commands_of_both_programs_in_the_order_of_the_work() -> None
             "evaluate",
             "compare",
             "report",
+            "clean",
             "export",
             "cache",
         ),

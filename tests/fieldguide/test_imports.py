@@ -16,6 +16,7 @@ ORDER = (
     "environment",
     "inputs",
     "checking",
+    "cleaning",
     "collecting",
     "comparing",
     "lr_sweeps",

@@ -45,7 +45,8 @@ Examples:
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="With DATA: folder for its features and for what you decide; the same command goes on with it later.",
+    help="With DATA: folder for its features and for what you decide; the same command goes on with it later.  "
+    "[default: none]",
 )
 @option("--write", is_flag=True, help="Show no page: write RUN/cleaned.csv from RUN/edits.jsonl.  [default: off]")
 @option(
