@@ -14,11 +14,12 @@ import pytest
 import torch
 from torch import nn
 
-from service.bundle import Spec, onnx_file
+from service.bundle import onnx_file
 from service.pixels import UInt8Array
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
 from trainer.export.onnx_graph import float_tail, take_bytes, widen_stem
 from trainer.model import Backbone, Classifier, load_backbone
+from trainer.training.calibration import Calibration
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -38,9 +39,11 @@ class Stem(nn.Module):
 def exported(backbone: Backbone) -> onnx.ModelProto:
     classifier = Classifier(backbone, class_count=5).eval()
     torch.nn.init.normal_(classifier.head.weight, std=0.05, generator=torch.Generator().manual_seed(0))
-    spec = Spec(task="classification", classes=tuple("abcde"), pixels=backbone.pixels, thresholds=(0.0,))
+    calibration = Calibration(task="classification", temperature=1.0, thresholds=(0.0,))
     layer = find_feature_layer(classifier, size=backbone.pixels.size)
-    onnx_bytes = to_onnx(CalibratedClassifier(classifier, spec=spec, feature_layer=layer), size=backbone.pixels.size)
+    onnx_bytes = to_onnx(
+        CalibratedClassifier(classifier, calibration=calibration, feature_layer=layer), size=backbone.pixels.size
+    )
     return onnx.load_from_string(onnx_bytes)
 
 
