@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from service.pixels import PixelSpec
-from tests.support.bundles import write_tiny_bundle
+from tests.support.bundles import metrics_json, write_tiny_bundle
 from trainer.catalog import COARSE_COLUMN, Columns, ReadOptions, Row, read_catalog, write_table
 from trainer.predictions import write_predictions
 from trainer.recipe import DataSource, Recipe, recipe_to_toml
@@ -77,7 +76,7 @@ def write_run_of(
         name=f"{class_count} species",
         classes=catalog.classes,
         pixels=PixelSpec(size=size, resize_short=size),
-        replace={"metrics.json": json.dumps(metrics).encode()},
+        replace={"metrics.json": metrics_json(metrics)},
     )
     return run
 
