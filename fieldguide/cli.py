@@ -30,9 +30,10 @@ _TRAINER = (
     "report",
     "clean",
     "export",
+    "import",
     "cache",
 )
-_SERVICE = ("serve", "predict", "verify", "sizing")
+_SERVICE = ("serve", "predict", "verify", "sign", "sizing")
 
 
 class _Fieldguide(Program):

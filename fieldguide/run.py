@@ -245,28 +245,32 @@ class Run:
 
     def export(
         self,
-        out: StrPath,
+        out: StrPath | None = None,
         *,
+        oci: StrPath | None = None,
         name: str = "",
         version: str | int = "1",
         golden: str | None = None,
         int8: str | None = None,
         limits_of_use: str | None = None,
+        sign_key: StrPath | None = None,
         root: StrPath | None = None,
         cache: StrPath | None = None,
         cache_max: str | int | None = None,
         progress: bool = True,
     ) -> Path:
-        """Write a bundle from the best weights, and return its path.
+        """Write a bundle from the best weights, and return its path: `out`, or without it `oci`.
 
         Args:
-            out: New folder or .zip.
+            out: New folder or .zip; None: only `oci` is written.
+            oci: New folder for an OCI image layout with the bundle under /models; None: none is written.
             name: Of the bundle; empty: the run's.
             version: Of the bundle.
             golden: Images that the service checks at every start: synthetic or validation; None: as the recipe says.
             int8: Whether to export in 8-bit integers, too: auto, off or require; None: as the recipe says.
             limits_of_use: What the model must not be used for, or where it fails, a text a line; None: as the recipe
                 says.
+            sign_key: Private key (Ed25519, PEM) that signs the bundle; None: it is not signed.
             root: Folder of the images, if they were moved.
             cache: Folder of decoded images; None: FIELDGUIDE_CACHE, else ~/.cache/fieldguide.
             cache_max: Largest size of that folder, as for `fit`.
@@ -274,20 +278,24 @@ class Run:
 
         Raises:
             TrainerError: The run has no weights yet, its images have changed, or the bundle did not pass its checks.
-            FileExistsError: `out` exists already.
+            FileExistsError: `out` or `oci` exists already.
         """
         options = ExportOptions(
-            out=Path(out),
+            out=optional_path(out),
+            oci=optional_path(oci),
             name=name,
             version=str(version),
             golden=golden,
             int8=int8,
             limits_of_use=limits_of_use,
+            sign_key=optional_path(sign_key),
             root=optional_path(root),
         )
         with call_environment(device="cpu", cache=cache, cache_max=cache_max, progress=progress) as environment:
             export_run(self._folder.path, options, environment)
-        return Path(out)
+        place = options.out or options.oci
+        assert place is not None  # else export_run raised
+        return place
 
     @cached_property
     def _bundle(self) -> Bundle:

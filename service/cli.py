@@ -24,6 +24,7 @@ from service import __version__
 from service.console import (
     EXIT_FAILED,
     EXIT_NOT_STARTED,
+    EXIT_USAGE,
     Program,
     SectionedCommand,
     fail,
@@ -190,13 +191,19 @@ def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int, 
 
 @cli.command(short_help="Check every hash and golden image of a bundle.", cls=SectionedCommand)
 @BUNDLE
+@option(
+    "--trusted-key",
+    metavar="FILE",
+    type=click.Path(),
+    help="Public keys (Ed25519, PEM) of which one must have signed it.  [default: it need not be signed]",
+)
 @JSON
-def verify(bundle: str, *, as_json: bool) -> None:
+def verify(bundle: str, *, trusted_key: str | None, as_json: bool) -> None:
     """Check BUNDLE: the hash of every file, and the golden images with every model file."""
     from service.verification import verification_report
 
     with _bundle_errors():
-        report = verification_report(bundle)
+        report = verification_report(bundle, trusted_key=trusted_key)
     if as_json:
         click.echo(json.dumps(report, allow_nan=False))
     else:
@@ -204,6 +211,41 @@ def verify(bundle: str, *, as_json: bool) -> None:
             click.echo(line)
     for warning in report["warnings"]:
         print_error(f"warning: {warning}")
+
+
+@cli.command(short_help="Sign a bundle, so that services know who made it.", cls=SectionedCommand)
+@BUNDLE
+@option(
+    "--key",
+    metavar="FILE",
+    type=click.Path(),
+    required=True,
+    help="Private key (Ed25519, PEM): openssl genpkey -algorithm ed25519 -out FILE.",
+)
+@option(
+    "--out",
+    metavar="SIGNED",
+    type=click.Path(),
+    help="New folder or .zip for a signed copy.  [default: manifest.sig is put into the folder BUNDLE]",
+)
+@JSON
+def sign(bundle: str, *, key: str, out: str | None, as_json: bool) -> None:
+    """Sign BUNDLE with a private key. Needs the extra `sign`.
+
+    serve --trusted-key and verify --trusted-key check it with the public key: openssl pkey -in FILE -pubout.
+    """
+    from service.bundle import KeyUnusable, SigningKey
+    from service.signing import sign_bundle
+
+    with _bundle_errors():
+        try:
+            digest = sign_bundle(Path(bundle), SigningKey(key), out=None if out is None else Path(out))
+        except (KeyUnusable, FileExistsError, ValueError) as error:
+            fail(str(error), code=EXIT_USAGE)
+        except OSError as error:
+            fail(f"{error.filename}: {error.strerror}", code=EXIT_FAILED)
+    signed = out or str(Path(bundle, "manifest.sig"))
+    click.echo(json.dumps({"signed": signed, "digest": digest}) if as_json else f"{signed}\n{digest}")
 
 
 @cli.command(

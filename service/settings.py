@@ -190,6 +190,9 @@ class Settings:
         secret=True,
     )
     api_keys_file: str = _setting("", "File of API keys, one per line, besides those of FIELDGUIDE_API_KEYS.", _ACCESS)
+    trusted_key: str = _setting(
+        "", "File of public keys (Ed25519, PEM): only a bundle that is signed with one of them is served.", _ACCESS
+    )
     trusted_hosts: str = _setting(
         "*",
         "Host names of this service, separated by commas; *.example.org: its subdomains; *: any.",

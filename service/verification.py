@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from service.bundle import FP32, BundleRefused, read_bundle
+from service.bundle import FP32, BundleRefused, TrustedKeys, read_bundle
 from service.predictor import Predictor
 
 
-def verification_report(path: str | os.PathLike[str]) -> dict[str, Any]:
+def verification_report(path: str | os.PathLike[str], *, trusted_key: str | None = None) -> dict[str, Any]:
     """Check the hash of every file, and the golden images with every model file.
 
     Args:
         path: A bundle, a folder or a zip.
+        trusted_key: File of public keys of which one must have signed it; None: it need not be signed.
 
     Returns:
         What the bundle says of itself, as a JSON object. `models` has what the spec says of each model file that can be
@@ -22,7 +23,7 @@ def verification_report(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         BundleRefused: A service would refuse the bundle.
     """
-    bundle = read_bundle(path)
+    bundle = read_bundle(path, trusted=None if trusted_key is None else TrustedKeys(trusted_key))
     left_aside = dict(bundle.left_aside)
     warnings: list[str] = []
     for name in bundle.models:

@@ -41,6 +41,7 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: zipfile.ZipFile) -> N
         "service/web/routes/page/index.html",
         "trainer/py.typed",
         "trainer/export/card.md.jinja",
+        "trainer/export/import_card.md.jinja",
     } <= set(listed)
     assert set(listed) <= inside
     assert not any(name.startswith(("tests/", "deploy/")) for name in inside)

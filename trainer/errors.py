@@ -17,6 +17,7 @@ TrainerError
 ├── CacheError        the cache of decoded images cannot be written
 ├── FitError          training that failed
 ├── ProcessLost       another process of the same training ended too early
+├── ImportModelError  a model of another program that cannot become a bundle
 └── ExportError       no bundle was written
     └── ParityError   the exported model does not predict what the trained one predicts
 
@@ -147,6 +148,12 @@ class ProcessLost(TrainerError):
     def __init__(self, *, is_main: bool, reason: str) -> None:
         super().__init__(f"another process of this training ended before its work was done ({reason})")
         self.is_main = is_main
+
+
+class ImportModelError(TrainerError):
+    """A model of another program that cannot become a bundle. The message says why, and what to give instead."""
+
+    exit_code = 2
 
 
 class ExportError(TrainerError):

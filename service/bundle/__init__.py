@@ -7,6 +7,7 @@ golden          golden/: images with the probabilities that the models must give
 places          where a container finds its bundle, if nobody names one
 source          the files as they are delivered: a folder, a mounted volume, a zip
 onnx_file       a look into an ONNX file without the onnx package
+signature       manifest.sig: who made the bundle
 reader, writer  a whole bundle, folder or zip
 canonical_json  JSON with one way to write each value
 """
@@ -15,6 +16,7 @@ from service.bundle.errors import BundleRefused
 from service.bundle.golden import GoldenImage
 from service.bundle.places import find_bundle
 from service.bundle.reader import Bundle, read_bundle, read_files
+from service.bundle.signature import KeyUnusable, SigningKey, TrustedKeys
 from service.bundle.spec import FP32, INT8, ModelSpec, Spec
 from service.bundle.writer import write_bundle
 
@@ -24,8 +26,11 @@ __all__ = [
     "Bundle",
     "BundleRefused",
     "GoldenImage",
+    "KeyUnusable",
     "ModelSpec",
+    "SigningKey",
     "Spec",
+    "TrustedKeys",
     "find_bundle",
     "read_bundle",
     "read_files",

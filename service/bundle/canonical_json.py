@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
 
 from service.bundle.errors import BundleRefused
+
+MAX_BYTES = 8 * 1024 * 1024  # of a JSON file; in memory it may take 25 times as much
+_KINDS: Mapping[type, str] = {dict: "an object", list: "an array", str: "a string", int: "an integer"}
+_Value = TypeVar("_Value", dict[str, Any], list[Any], str, int)
 
 
 def dumps(value: object) -> bytes:
@@ -26,8 +31,11 @@ def loads(data: bytes, name: str) -> dict[str, Any]:
         name: Name of the file, for the message.
 
     Raises:
-        BundleRefused: The text is not a JSON object, or has a duplicate key or a value that `dumps` refuses.
+        BundleRefused: The text is not a JSON object or longer than `MAX_BYTES`, or has a duplicate key or a value that
+            `dumps` refuses.
     """
+    if len(data) > MAX_BYTES:
+        raise BundleRefused(f"{name} is longer than {MAX_BYTES:,} bytes")
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
         # Refuse values that json.loads reads but JSON cannot write: 1e999 (infinity), half a surrogate pair.
@@ -37,6 +45,26 @@ def loads(data: bytes, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BundleRefused(f"{name} is not a JSON object")
     return value
+
+
+def member(value: Mapping[str, Any], key: str, kind: type[_Value], where: str) -> _Value:
+    """Return a field of a JSON object.
+
+    Args:
+        value: The object.
+        key: Name of the field.
+        kind: Type of its value: dict, list, str or int.
+        where: Which object this is, for the message.
+
+    Raises:
+        BundleRefused: There is no such field, or its value has another type.
+    """
+    if key not in value:
+        raise BundleRefused(f"{where} has no field {key!r}")
+    found = value[key]
+    if type(found) is not kind:
+        raise BundleRefused(f"{where}: {key} is not {_KINDS[kind]}")
+    return found
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

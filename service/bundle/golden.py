@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ INDEX = "golden/golden.json"
 MIN_COUNT = 3
 MAX_COUNT = 10
 MAX_TOLERANCE = 0.1
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,33 +73,45 @@ def parse(files: Mapping[str, bytes], *, models: Collection[str], class_count: i
     Raises:
         BundleRefused: golden.json is malformed, or an image is missing.
     """
-    value = canonical_json.loads(files[INDEX], INDEX)
-    try:
-        images = tuple(
-            GoldenImage(
-                path=item["path"],
-                data=files[item["path"]],
-                pixels_sha256=item["pixels_sha256"],
-                probabilities={model: _probabilities(item["models"][model]["probabilities"]) for model in models},
-                tolerance={model: item["models"][model]["tolerance"] for model in models},
-            )
-            for item in value["images"]
-        )
-    except KeyError as error:
-        raise BundleRefused(f"{INDEX} has no field {error}, or there is no file of that name") from error
-    except (TypeError, ValueError) as error:
-        raise BundleRefused(f"{INDEX} is malformed: {error}") from error
-    if not MIN_COUNT <= len(images) <= MAX_COUNT:
-        raise BundleRefused(f"{INDEX} lists {len(images)} images, not {MIN_COUNT} to {MAX_COUNT}")
+    listed = canonical_json.member(canonical_json.loads(files[INDEX], INDEX), "images", list, INDEX)
+    if not MIN_COUNT <= len(listed) <= MAX_COUNT:
+        raise BundleRefused(f"{INDEX} lists {len(listed)} images, not {MIN_COUNT} to {MAX_COUNT}")
+    images = []
+    for number, item in enumerate(listed):
+        where = f"{INDEX}: images[{number}]"
+        if not isinstance(item, dict):
+            raise BundleRefused(f"{where} is not an object")
+        images.append(_image(item, where, files=files, models=models))
     for image in images:
         if any(values.shape != (class_count,) for values in image.probabilities.values()):
             raise BundleRefused(f"{INDEX}: {image.path} does not have one probability per class")
         if not all(type(value) is float and 0 < value <= MAX_TOLERANCE for value in image.tolerance.values()):
             raise BundleRefused(f"{INDEX}: the tolerance of {image.path} is not between 0 and {MAX_TOLERANCE}")
-    return images
+    return tuple(images)
 
 
-def _probabilities(values: Sequence[float]) -> npt.NDArray[np.float32]:
+def _image(item: Mapping[str, Any], where: str, *, files: Mapping[str, bytes], models: Collection[str]) -> GoldenImage:
+    path = canonical_json.member(item, "path", str, where)
+    if path not in files:
+        raise BundleRefused(f"{where}: there is no file {path!r}")
+    pixels_sha256 = canonical_json.member(item, "pixels_sha256", str, where)
+    if not _HEX_DIGEST.fullmatch(pixels_sha256):
+        raise BundleRefused(f"{where}: pixels_sha256 is not 64 hex digits")
+    expected = canonical_json.member(item, "models", dict, where)
+    probabilities, tolerance = {}, {}
+    for model in models:
+        inside = f"{where}.models.{model}"
+        values = canonical_json.member(expected, model, dict, f"{where}.models")
+        probabilities[model] = _probabilities(canonical_json.member(values, "probabilities", list, inside), inside)
+        if "tolerance" not in values:
+            raise BundleRefused(f"{inside} has no field 'tolerance'")
+        tolerance[model] = values["tolerance"]
+    return GoldenImage(
+        path=path, data=files[path], pixels_sha256=pixels_sha256, probabilities=probabilities, tolerance=tolerance
+    )
+
+
+def _probabilities(values: Sequence[Any], where: str) -> npt.NDArray[np.float32]:
     if not all(type(value) in (int, float) and 0 <= value <= 1 for value in values):
-        raise ValueError("a probability is not a number from 0 to 1")
+        raise BundleRefused(f"{where}: a probability is not a number from 0 to 1")
     return np.array(values, dtype=np.float32)

@@ -16,6 +16,7 @@ from service.bundle.errors import BundleRefused
 FORMAT = 2  # the only one that is read: no release wrote another
 MANIFEST = "manifest.json"
 CHECKSUM = "manifest.sha256"
+SIGNATURE = "manifest.sig"
 REQUIRED_FILES = ("spec.json", "model.onnx", "golden/golden.json", "metrics.json", "card.md")
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_BUNDLE_BYTES = 2 * 1024**3  # of all listed files
@@ -102,46 +103,35 @@ def parse(data: bytes, checksum: bytes) -> tuple[Manifest, str]:
     if type(found) is not int or found != FORMAT:
         advice = "a later fieldguide reads it" if type(found) is int and found > FORMAT else "export the bundle again"
         raise BundleRefused(f"{MANIFEST} has format {found!r:.40}; this program reads format {FORMAT}: {advice}")
-    try:
-        return _manifest(value), digest
-    except KeyError as error:
-        raise BundleRefused(f"{MANIFEST} has no field {error}") from error
-    except (TypeError, ValueError) as error:
-        raise BundleRefused(f"{MANIFEST} is malformed: {error}") from error
+    return _manifest(value), digest
 
 
 def _manifest(value: Mapping[str, Any]) -> Manifest:
-    for name in ("name", "version", "created"):
-        if not isinstance(value[name], str):
-            raise ValueError(f"{name} is not a string")
-    for name in ("producer", "files"):
-        if not isinstance(value[name], dict):
-            raise ValueError(f"{name} is not an object")
-    files = {check_path(path): _entry(path, entry) for path, entry in value["files"].items()}
-    for path in (MANIFEST, CHECKSUM):
+    texts = {name: canonical_json.member(value, name, str, MANIFEST) for name in ("name", "version", "created")}
+    entries = canonical_json.member(value, "files", dict, MANIFEST)
+    files = {check_path(path): _entry(path, entries) for path in entries}
+    for path in (MANIFEST, CHECKSUM, SIGNATURE):
         if path in files:
-            raise ValueError(f"{path} must not be listed")
+            raise BundleRefused(f"{MANIFEST}: {path} must not be listed")
     for path in REQUIRED_FILES:
         if path not in files:
             raise BundleRefused(f"{path} is missing from {MANIFEST}")
     if sum(entry.size_bytes for entry in files.values()) > MAX_BUNDLE_BYTES:
         raise BundleRefused(f"the files that {MANIFEST} lists have more than {MAX_BUNDLE_BYTES:,} bytes together")
-    return Manifest(
-        name=value["name"],
-        version=value["version"],
-        created=value["created"],
-        producer=dict(value["producer"]),
-        files=files,
-    )
+    producer = canonical_json.member(value, "producer", dict, MANIFEST)
+    return Manifest(**texts, producer=producer, files=files)
 
 
-def _entry(path: str, value: Mapping[str, Any]) -> FileEntry:
-    entry = FileEntry(sha256=value["sha256"], size_bytes=value["bytes"])
-    if not _HEX_DIGEST.fullmatch(entry.sha256):
-        raise ValueError(f"the sha256 of {path} is not 64 hex digits")
-    if type(entry.size_bytes) is not int or entry.size_bytes < 0:
-        raise ValueError(f"the length of {path} is not a whole number")
-    return entry
+def _entry(path: str, entries: Mapping[str, Any]) -> FileEntry:
+    value = canonical_json.member(entries, path, dict, f"{MANIFEST}: files")
+    where = f"{MANIFEST}: files.{path}"
+    sha256 = canonical_json.member(value, "sha256", str, where)
+    size_bytes = canonical_json.member(value, "bytes", int, where)
+    if not _HEX_DIGEST.fullmatch(sha256):
+        raise BundleRefused(f"{where}: sha256 is not 64 hex digits")
+    if size_bytes < 0:
+        raise BundleRefused(f"{where}: bytes is negative")
+    return FileEntry(sha256=sha256, size_bytes=size_bytes)
 
 
 def check_path(path: str) -> str:

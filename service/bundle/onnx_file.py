@@ -14,6 +14,7 @@ from service.bundle.errors import BundleRefused
 ALLOWED_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 _MAX_DEPTH = 16
 _MAX_KEY = 2**32 - 1
+_MAX_FIELDS = 2_000_000  # looked at; large networks have some 10,000
 _DATA_LOCATION_DEFAULT = 0  # in the file itself
 _VARINT = 0
 _FIXED_64 = 1
@@ -45,39 +46,51 @@ def check(data: bytes, name: str) -> None:
         BundleRefused: The file is not an ONNX model, has external data, or uses operators of a foreign domain.
     """
     try:
-        found_graph = _check_message(memoryview(data), "model", name, 0)
-    except (IndexError, UnicodeDecodeError, ValueError) as error:
+        found_graph = _Check(name).message(memoryview(data), "model", 0)
+    except IndexError as error:
+        raise BundleRefused(f"{name} is not an ONNX model: it ends in the middle of a field") from error
+    except ValueError as error:
         raise BundleRefused(f"{name} is not an ONNX model: {error}") from error
     if not found_graph:
         raise BundleRefused(f"{name} is not an ONNX model: it has no graph")
 
 
-def _check_message(data: memoryview, message: str, name: str, depth: int) -> bool:
-    """Check a message and the messages in it; return whether one of its fields is a graph."""
-    if depth > _MAX_DEPTH:
-        raise ValueError(f"nested more than {_MAX_DEPTH} deep")
-    kinds = _MESSAGES[message]
-    found_graph = False
-    for number, wire_type, value in _fields(data):
-        kind = kinds.get(number)
-        if kind is None:
-            continue
-        if kind == "data_location":
-            if wire_type == _VARINT and value != _DATA_LOCATION_DEFAULT:
-                raise BundleRefused(f"{name} keeps weights in another file (external data)")
-            continue
-        if not isinstance(value, memoryview):
-            raise ValueError(f"field {number} of a {message} has wire type {wire_type}")
-        if kind == "external_data":
-            raise BundleRefused(f"{name} keeps weights in another file (external data)")
-        if kind == "domain":
-            domain = bytes(value).decode("utf-8")
-            if domain not in ALLOWED_DOMAINS:
-                raise BundleRefused(f"{name} uses operators of the foreign domain {domain!r}")
-            continue
-        found_graph |= kind == "graph"
-        _check_message(value, kind, name, depth + 1)
-    return found_graph
+class _Check:
+    """The check of one file, which counts the fields that it has seen."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._field_count = 0
+
+    def message(self, data: memoryview, message: str, depth: int) -> bool:
+        """Check a message and the messages in it; return whether one of its fields is a graph."""
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"nested more than {_MAX_DEPTH} deep")
+        kinds = _MESSAGES[message]
+        found_graph = False
+        for number, wire_type, value in _fields(data):
+            self._field_count += 1
+            if self._field_count > _MAX_FIELDS:
+                raise ValueError(f"it has more than {_MAX_FIELDS:,} fields")
+            kind = kinds.get(number)
+            if kind is None:
+                continue
+            if kind == "data_location":
+                if wire_type == _VARINT and value != _DATA_LOCATION_DEFAULT:
+                    raise BundleRefused(f"{self._name} keeps weights in another file (external data)")
+                continue
+            if not isinstance(value, memoryview):
+                raise ValueError(f"field {number} of a {message} has wire type {wire_type}")
+            if kind == "external_data":
+                raise BundleRefused(f"{self._name} keeps weights in another file (external data)")
+            if kind == "domain":
+                domain = bytes(value).decode("utf-8")
+                if domain not in ALLOWED_DOMAINS:
+                    raise BundleRefused(f"{self._name} uses operators of the foreign domain {domain!r}")
+                continue
+            found_graph |= kind == "graph"
+            self.message(value, kind, depth + 1)
+        return found_graph
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:

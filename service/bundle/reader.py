@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ import numpy.typing as npt
 from service.bundle import canonical_json, golden, manifest, onnx_file
 from service.bundle.errors import BundleRefused
 from service.bundle.golden import GoldenImage
-from service.bundle.manifest import CHECKSUM, MANIFEST, FileEntry, Manifest
-from service.bundle.source import FolderSource, Source, ZipSource
+from service.bundle.manifest import CHECKSUM, MANIFEST, SIGNATURE, FileEntry, Manifest
+from service.bundle.signature import SIGNATURE_BYTES, TrustedKeys
+from service.bundle.source import FolderSource, Source, open_zip
 from service.bundle.spec import FP32, MODEL_FILES, Spec
 
 HEAD = "head.npy"
@@ -65,22 +65,26 @@ class Bundle:
         return found if isinstance(found, Mapping) else {}
 
 
-def read_bundle(path: str | os.PathLike[str]) -> Bundle:
+def read_bundle(path: str | os.PathLike[str], *, trusted: TrustedKeys | None = None) -> Bundle:
     """Read and verify a bundle.
 
     Args:
         path: A folder, or a zip of one.
+        trusted: Keys of which one must have signed it; None: it need not be signed.
 
     Raises:
-        BundleRefused: A file is missing, extra, altered or malformed. The message names it, in one line.
+        BundleRefused: A file is missing, extra, altered or malformed, or it is not signed with a trusted key. The
+            message names the file, in one line.
     """
     with _opened(Path(path)) as source:
-        listed, digest, _ = _read_manifest(source)
+        listed, digest, own = _read_manifest(source)
+        if trusted is not None:
+            trusted.require(own[CHECKSUM], own.get(SIGNATURE))
         return _assemble(listed, digest, _read_listed(listed, source))
 
 
 def read_files(path: str | os.PathLike[str]) -> tuple[Bundle, dict[str, bytes]]:
-    """Read and verify a bundle, and return its files too, to copy it: path -> bytes, the manifest's two among them.
+    """Read and verify a bundle, and return its files too, to copy it: path -> bytes, the manifest's own among them.
 
     Raises:
         BundleRefused: See `read_bundle`.
@@ -100,13 +104,10 @@ def _opened(path: Path) -> Iterator[Source]:
                 raise BundleRefused(_what_it_is(path))
             yield FolderSource(path)
         else:
-            with zipfile.ZipFile(path) as archive:
-                yield ZipSource(archive)
+            with open_zip(path) as source:
+                yield source
     except FileNotFoundError as error:
         raise BundleRefused(f"there is no bundle at {path}") from error
-    # zipfile raises NotImplementedError for patched data and strong encryption, which it cannot read.
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-        raise BundleRefused(f"{path} is neither a bundle folder nor a zip of one: {error}") from error
     except OSError as error:
         raise BundleRefused(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -122,15 +123,20 @@ def _what_it_is(folder: Path) -> str:
 
 
 def _read_manifest(source: Source) -> tuple[Manifest, str, dict[str, bytes]]:
-    """Return the manifest, its digest, and its two files as they are. Files that it does not list are refused."""
+    """Return the manifest, its digest, and its own files as they are. Files that it does not list are refused."""
     raw = source.read(MANIFEST, manifest.MAX_MANIFEST_BYTES)
     if len(raw) > manifest.MAX_MANIFEST_BYTES:
         raise BundleRefused(f"{MANIFEST} is longer than {manifest.MAX_MANIFEST_BYTES:,} bytes")
     checksum = source.read(CHECKSUM, 1024)
     listed, digest = manifest.parse(raw, checksum)
-    for name in source.unlisted({*listed.files, MANIFEST, CHECKSUM}):
-        raise BundleRefused(f"{name} is extra: {MANIFEST} does not list it")
-    return listed, digest, {MANIFEST: raw, CHECKSUM: checksum}
+    own = {MANIFEST: raw, CHECKSUM: checksum}
+    for name in source.unlisted({*listed.files, *own}):
+        if name != SIGNATURE:
+            raise BundleRefused(f"{name} is extra: {MANIFEST} does not list it")
+        own[SIGNATURE] = source.read(SIGNATURE, SIGNATURE_BYTES)
+        if len(own[SIGNATURE]) != SIGNATURE_BYTES:
+            raise BundleRefused(f"{SIGNATURE} is not a signature: it does not have {SIGNATURE_BYTES} bytes")
+    return listed, digest, own
 
 
 def _read_listed(listed: Manifest, source: Source) -> dict[str, bytes]:

@@ -10,9 +10,12 @@ import errno
 import os
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +36,12 @@ _VOLUME_FOLDER = re.compile(r"\.\.(data|data_tmp|\d.*)")
 _WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # Windows has no such flags
 _MAX_RATIO = 100  # uncompressed / compressed bytes of a zip
 _RATIO_FREE_BYTES = 1 << 20  # small files may be compressed better
+_MAX_DIRECTORY_BYTES = 4 << 20  # of the list of files in a zip; in memory it takes 20 times as much
+# What zipfile raises for files that are no zips, or that it cannot read.
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, EOFError, IndexError, NotImplementedError, OverflowError, ValueError),
+    *(struct.error, zlib.error),
+)
 
 
 class Source(Protocol):
@@ -99,11 +108,51 @@ class FolderSource:
                     raise BundleRefused(f"{name} is not a regular file")
 
 
+class _ZipFile(FileIO):
+    """The file of a zip, of which no long piece may be read until all of its entries are listed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.is_listed = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if not self.is_listed and size is not None and size > _MAX_DIRECTORY_BYTES:
+            raise BundleRefused(f"the list of files in the zip is longer than {_MAX_DIRECTORY_BYTES:,} bytes")
+        return super().read(size) or b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        if whence == os.SEEK_SET and offset < 0:
+            raise zipfile.BadZipFile("a part of the zip is missing")
+        return super().seek(offset, whence)
+
+
+@contextmanager
+def open_zip(path: Path) -> Iterator[ZipSource]:
+    """Open a zip as a source.
+
+    Raises:
+        BundleRefused: It is no zip, or one that must not be read; see `ZipSource`.
+        OSError: The file cannot be read.
+    """
+    with _ZipFile(path) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except _ZIP_ERRORS as error:
+            raise BundleRefused(f"{path} is neither a bundle folder nor a zip of one: {error}") from error
+        file.is_listed = True
+        with archive:
+            yield ZipSource(archive, size_bytes=os.fstat(file.fileno()).st_size)
+
+
 class ZipSource:
     """A zip with the files at its root, or all of them in one folder."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
+    def __init__(self, archive: zipfile.ZipFile, *, size_bytes: int) -> None:
         """List the files.
+
+        Args:
+            archive: The open zip.
+            size_bytes: Length of the zip.
 
         Raises:
             BundleRefused: An entry is a link, encrypted, compressed in another way than deflate, or there twice; its
@@ -111,7 +160,7 @@ class ZipSource:
         """
         self._archive = archive
         self._members: dict[str, zipfile.ZipInfo] = {}
-        infos = [info for info in archive.infolist() if not info.is_dir()]
+        infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
         top = _top_folder([info.filename for info in infos])
         for info in infos:
             name = info.filename.removeprefix(top)
@@ -120,8 +169,7 @@ class ZipSource:
                 if name in self._members:
                     raise BundleRefused(f"{name} is in the zip twice")
             self._members[name] = info
-        unpacked, packed = sum(info.file_size for info in infos), sum(info.compress_size for info in infos)
-        if unpacked > _MAX_RATIO * packed + _RATIO_FREE_BYTES:
+        if sum(info.file_size for info in infos) > _MAX_RATIO * size_bytes + _RATIO_FREE_BYTES:
             raise BundleRefused(f"the files are more than {_MAX_RATIO} times as large as the zip")
 
     def unlisted(self, listed: Collection[str]) -> Iterator[str]:
@@ -137,7 +185,7 @@ class ZipSource:
         try:
             with self._archive.open(info) as file:
                 return file.read(max_bytes + 1)
-        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        except _ZIP_ERRORS as error:
             raise BundleRefused(f"{name} was altered: {error}") from error
 
 

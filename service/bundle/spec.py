@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from service.bundle import canonical_json
 from service.bundle.errors import BundleRefused
 from service.pixels import Limits, PixelSpec
 
@@ -41,8 +42,12 @@ class TaskFormat:
         return {"thresholds": list(thresholds)} if self.has_class_thresholds else {"threshold": thresholds[0]}
 
     def thresholds_from_json(self, value: Mapping[str, Any]) -> tuple[float, ...]:
-        """Read what `thresholds_to_json` returned; raises KeyError or TypeError."""
-        return tuple(value["thresholds"]) if self.has_class_thresholds else (value["threshold"],)
+        """Read what `thresholds_to_json` returned; raises KeyError or ValueError."""
+        if not self.has_class_thresholds:
+            return (value["threshold"],)
+        if not isinstance(value["thresholds"], list):
+            raise ValueError("thresholds is not an array")
+        return tuple(value["thresholds"])
 
 
 TASK_FORMATS: Mapping[Task, TaskFormat] = {
@@ -162,17 +167,24 @@ class Spec:
             return cls(
                 task=value["task"],
                 classes=_texts(value, "classes"),
-                pixels=PixelSpec.from_json(value["pixels"]),
-                models={name: _model_from_json(name, value["models"][name], task) for name in models},
+                pixels=PixelSpec.from_json(canonical_json.member(value, "pixels", dict, "spec.json")),
+                models=_models_from_json(canonical_json.member(value, "models", dict, "spec.json"), models, task),
                 golden=value["golden"],
                 groups=_texts(value, "groups") if "groups" in value else (),
                 limits_of_use=_texts(value, "limits_of_use"),
-                limits=Limits(**value["limits"]),
+                limits=_limits_from_json(canonical_json.member(value, "limits", dict, "spec.json")),
             )
         except KeyError as error:
             raise BundleRefused(f"spec.json has no field {error}") from error
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise BundleRefused(f"spec.json: {error}") from error
+
+
+def _models_from_json(value: Mapping[str, Any], models: Collection[str], task: TaskFormat) -> dict[str, ModelSpec]:
+    return {
+        name: _model_from_json(name, canonical_json.member(value, name, dict, "spec.json: models"), task)
+        for name in models
+    }
 
 
 def _model_from_json(name: str, value: Mapping[str, Any], task: TaskFormat) -> ModelSpec:
@@ -180,19 +192,26 @@ def _model_from_json(name: str, value: Mapping[str, Any], task: TaskFormat) -> M
         return ModelSpec(thresholds=task.thresholds_from_json(value), temperature=value["temperature"])
     except KeyError as error:
         raise ValueError(f"{name} has no field {error}") from error
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
+
+
+def _limits_from_json(value: Mapping[str, Any]) -> Limits:
+    unknown = value.keys() - asdict(Limits()).keys()
+    if unknown:
+        raise ValueError(f"limits has an unknown field {min(unknown)!r}")
+    return Limits(**value)
 
 
 def _texts(value: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(value[name], list):
-        raise ValueError(f"{name} is not a list")
+        raise ValueError(f"{name} is not an array")
     return tuple(value[name])
 
 
 def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} is {value!r}, not one of {', '.join(choices)}")
+        raise ValueError(f"{name} is {value!r:.40}, not one of {', '.join(choices)}")
 
 
 def _is_number(value: object) -> bool:

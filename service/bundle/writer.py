@@ -6,10 +6,20 @@ import os
 import secrets
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from service.bundle.manifest import CHECKSUM, MANIFEST, REQUIRED_FILES, FileEntry, Manifest, check_path, checksum_line
+from service.bundle.manifest import (
+    CHECKSUM,
+    MANIFEST,
+    REQUIRED_FILES,
+    SIGNATURE,
+    FileEntry,
+    Manifest,
+    check_path,
+    checksum_line,
+)
 
 
 def write_bundle(
@@ -21,6 +31,7 @@ def write_bundle(
     created: str,
     producer: Mapping[str, str],
     check: Callable[[Path], object] | None = None,
+    sign: Callable[[bytes], bytes] | None = None,
 ) -> str:
     """Write a bundle as a folder, or as an uncompressed zip if `target` ends in .zip.
 
@@ -35,6 +46,7 @@ def write_bundle(
         producer: Name -> version of the programs that write the bundle.
         check: Called with the path of the written bundle before it is renamed to `target`. If it raises, the bundle is
             removed.
+        sign: Gives the signature of the bytes of manifest.sha256; None: the bundle is not signed.
 
     Returns:
         The digest of the bundle, "sha256:<hex>".
@@ -49,10 +61,9 @@ def write_bundle(
     missing = [required for required in REQUIRED_FILES if required not in files]
     if missing:
         raise ValueError(f"a bundle needs {', '.join(missing)}")
-    if MANIFEST in files or CHECKSUM in files:
-        raise ValueError(f"{MANIFEST} and {CHECKSUM} are written by write_bundle")
-    if os.path.lexists(path):
-        raise FileExistsError(f"{path} already exists")
+    if not files.keys().isdisjoint((MANIFEST, CHECKSUM, SIGNATURE)):
+        raise ValueError(f"{MANIFEST}, {CHECKSUM} and {SIGNATURE} are written by write_bundle")
+    _require_free(path)
     listed = Manifest(
         name=name,
         version=version,
@@ -63,15 +74,56 @@ def write_bundle(
     manifest = listed.encode()
     checksum = checksum_line(manifest)
     everything = {**files, MANIFEST: manifest, CHECKSUM: checksum}
+    if sign is not None:
+        everything[SIGNATURE] = sign(checksum)
+    _write(path, everything, check)
+    return f"sha256:{checksum.split()[0].decode()}"
+
+
+def write_copy(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write all files of a bundle, the manifest's own among them, as a folder or a zip; see `write_bundle`."""
+    _require_free(target)
+    _write(target, files, None)
+
+
+def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write files as a new folder, completely or not at all.
+
+    Args:
+        target: Path of the folder; it must not exist.
+        files: Path in it -> bytes.
+
+    Raises:
+        FileExistsError: The target exists.
+        OSError: The disk is full or not writable.
+    """
+    _require_free(target)
+    with _put_in_place(target) as temporary:
+        _write_folder(temporary, files)
+
+
+def _require_free(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(f"{path} already exists")
+
+
+def _write(path: Path, files: Mapping[str, bytes], check: Callable[[Path], object] | None) -> None:
+    with _put_in_place(path) as temporary:
+        if path.suffix == ".zip":
+            _write_zip(temporary, files)
+        else:
+            _write_folder(temporary, files)
+        if check is not None:
+            check(temporary)
+
+
+@contextmanager
+def _put_in_place(path: Path) -> Iterator[Path]:
+    """A new path beside `path`, which is renamed to it at the end of the block, or removed if the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
     try:
-        if path.suffix == ".zip":
-            _write_zip(temporary, everything)
-        else:
-            _write_folder(temporary, everything)
-        if check is not None:
-            check(temporary)
+        yield temporary
         temporary.rename(path)
     except BaseException:
         if temporary.is_dir():
@@ -80,7 +132,6 @@ def write_bundle(
             temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
-    return f"sha256:{checksum.split()[0].decode()}"
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -39,7 +39,7 @@ def test_it_has_the_commands_of_both_programs_in_the_order_of_the_work() -> None
             "export",
             "cache",
         ),
-        *("serve", "predict", "verify", "sizing", "deploy"),
+        *("serve", "predict", "verify", "sign", "sizing", "deploy"),
     ]
     assert set(cli.commands) == {*trainer_cli.commands, *service_cli.commands, "deploy"}
 

@@ -51,7 +51,16 @@ LAYERS = {
         *("photos", "api", "openverse", "wikimedia", "searches", "attribution", "suggestions", "search", "jobs"),
     ),
     "trainer.data": ("housekeeping", "source", "cache", "uncached", "images", "augment", "prepare"),
-    "trainer.model": ("tiny", "weights", "networks", "backbones", "classifier"),
+    "trainer.model": (
+        "tiny",
+        "weights",
+        "networks",
+        "backbones",
+        "classifier",
+        "fastai_head",
+        "preprocessing",
+        "imported",
+    ),
     "trainer.training": (
         *("device", "memory", "distributed", "tensorboard", "history", "session", "tasks"),
         *("schedule", "phases", "loss", "norms", "ema", "mixing", "balance", "batches", "learner"),
@@ -101,15 +110,17 @@ LAYERS = {
     ),
     "trainer.export": (
         *("exportable", "limits_of_use", "draft", "onnx_graph", "graph", "int8", "int8_choice", "golden", "metrics"),
-        *("parity", "card", "export"),
+        *("parity", "card", "foreign_onnx", "origin", "writing", "oci", "place", "export"),
     ),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
         *("collecting", "clean", "clean_features", "decisions", "suspects", "compare_images", "compare"),
-        *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "fit"),
+        *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "import_options", "import_model"),
+        "fit",
     ),
     "trainer.cli": (
-        *("exit", "options", "output", "show", "download", "search", "check", "clean", "compare", "cache", "commands"),
+        *("exit", "options", "output", "show", "download", "search", "check", "clean", "compare", "cache"),
+        *("import_model", "commands"),
     ),
 }
 

@@ -21,6 +21,7 @@ from trainer.cli.clean import clean
 from trainer.cli.compare import compare
 from trainer.cli.download import download
 from trainer.cli.exit import as_command_line, clear_errors
+from trainer.cli.import_model import import_command
 from trainer.cli.options import (
     AS_JSON,
     CACHE,
@@ -32,11 +33,21 @@ from trainer.cli.options import (
     NEW_RUN,
     OPTION_SYNONYMS,
     RUN,
+    SIGN_KEY,
     THREADS,
     given_options,
     recipe_options,
 )
-from trainer.cli.output import evaluation_json, evaluation_text, fit_json, fit_text, metrics_text, print_result, written
+from trainer.cli.output import (
+    bundle_result,
+    evaluation_json,
+    evaluation_text,
+    fit_json,
+    fit_text,
+    metrics_text,
+    print_result,
+    written,
+)
 from trainer.cli.search import search
 from trainer.cli.show import show
 from trainer.command_line import command_line
@@ -309,7 +320,14 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
 
 @main.command(short_help="Write the bundle of a run again, as a folder or .zip.", cls=SectionedCommand)
 @RUN
-@option("--out", metavar="BUNDLE", type=click.Path(path_type=Path), required=True, help="Folder or .zip.")
+@option("--out", metavar="BUNDLE", type=click.Path(path_type=Path), help="Folder or .zip.  [default: only --oci]")
+@option(
+    "--oci",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="New folder for an OCI image layout with the bundle under /models, for registries and image volumes.  "
+    "[default: none is written]",
+)
 @option("--name", default="", help="Of the bundle.  [default: that of RUN]")
 @option("--version", default="1", show_default=True, help="Of the bundle.")
 @option(
@@ -330,6 +348,7 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
     help="What the model must not be used for, or where it fails, for the card and /v1/model; a line is a text.  "
     "[default: as RUN's recipe says]",
 )
+@SIGN_KEY
 @MOVED_ROOT
 @THREADS
 @CACHE
@@ -338,7 +357,7 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
 def export(
     run: Path, threads: int | None, cache: Path | None, cache_max: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Write a bundle, folder or .zip, from the best weights of RUN."""
+    """Write a bundle from the best weights of RUN: a folder or .zip (--out), an OCI image layout (--oci), or both."""
     with clear_errors():
         from service.bundle import FP32
         from trainer.run import ExportOptions, export_run
@@ -346,8 +365,7 @@ def export(
         with _environment(device="cpu", threads=threads, cache=cache, cache_max=cache_max) as environment:
             bundle = export_run(run, ExportOptions(**options), environment)
     metrics = bundle.metrics_of(FP32).get("validation")
-    value = {"bundle": str(options["out"]), "digest": bundle.digest, "validation": metrics}
-    print_result(value, f"{options['out']}\n{bundle.digest}\n{metrics_text('validation', metrics)}", as_json)
+    print_result(*bundle_result(bundle, options, metrics_text("validation", metrics)), as_json)
 
 
 def _environment(
@@ -369,6 +387,7 @@ def _print_warning(line: str) -> None:
     print_error(as_command_line(line))
 
 
+main.add_command(import_command)
 main.add_command(show)
 main.add_command(clean)
 main.add_command(cache_command)

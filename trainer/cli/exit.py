@@ -30,9 +30,12 @@ _COMMANDS = frozenset(
         *("sample", "search"),
     }
 )
-_PARAMETERS = frozenset({"cache", "cache_max", "device", "lr", "out", "recipe", "root", "threads"}) | {*option_keys()}
+_PARAMETERS = frozenset({"cache", "cache_max", "device", "lr", "oci", "out", "recipe", "root", "threads"}) | {
+    *option_keys()
+}
 _PARAMETERS |= {"kinds", "max_fraction", "quarantine", "undo"}  # of `check`
 _PARAMETERS |= {"allow_remote", "host", "port", "tls_cert", "tls_key"}  # of `clean`
+_PARAMETERS |= {"classes", "layout", "mean", "outputs", "resize", "resize_short", "std", "task"}  # of `import`
 _PARAMETERS |= {  # of `download` and `search`
     *("allow_private", "api", "contact", "count", "credentials", "ignore_robots_txt", "ignore_x_robots_tag", "label"),
     *("label_column", "license", "max_bytes", "max_wait", "provider", "proxy", "retry_failed", "size", "source"),

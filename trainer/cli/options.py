@@ -60,6 +60,12 @@ DEVICE = option(
 )
 THREADS = option("--threads", type=click.IntRange(min=1), help="Threads that decode images.  [default: one per core]")
 AS_JSON = option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.  [default: off]")
+SIGN_KEY = option(
+    "--sign-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Private key (Ed25519, PEM) that signs the bundle; needs the extra sign.  [default: it is not signed]",
+)
 CACHE = option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),

@@ -13,6 +13,7 @@ from trainer.command_line import command_line
 from trainer.wording import counted
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do not need it
+    from service.bundle import Bundle
     from trainer.catalog import Row
     from trainer.run import Evaluation, RunFolder, RunResult
 
@@ -60,6 +61,26 @@ def fit_text(result: RunResult, run: RunFolder) -> str:
         f"next:   {command_line('serve', run.bundle)}",
     ]
     return "\n".join(lines)
+
+
+def bundle_result(bundle: Bundle, options: Mapping[str, Any], measured: str) -> tuple[dict[str, Any], str]:
+    """A bundle that was written, as a JSON object and in lines for people.
+
+    Args:
+        bundle: As it was read back.
+        options: Of the command: `out` and `oci`.
+        measured: What was measured, in one line.
+    """
+    from service.bundle import FP32
+
+    places = {name: str(options[name]) for name in ("out", "oci") if options[name] is not None}
+    value = {
+        "bundle": places.get("out"),
+        "oci": places.get("oci"),
+        "digest": bundle.digest,
+        "validation": bundle.metrics_of(FP32).get("validation"),
+    }
+    return value, "\n".join([*places.values(), bundle.digest, measured])
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:

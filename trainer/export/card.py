@@ -31,16 +31,12 @@ def render_card(trained: Exportable, *, version: str, created: str, spec: Spec, 
     Returns:
         Markdown.
     """
-    environment = jinja2.Environment(  # noqa: S701  (Markdown, not HTML)
-        loader=jinja2.PackageLoader("trainer.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
-    )
-    environment.filters["text"] = _as_text
     catalog, recipe = trained.catalog, trained.recipe
     valid_count = len(catalog.split("valid"))
     models = metrics["models"]
     found = {name: dict(models[name].get("validation", {})) for name in models}
     measured = {name: value for name, value in found[FP32].items() if name != "images"}
-    return environment.get_template("card.md.jinja").render(
+    return _template("card.md.jinja").render(
         name=recipe.name,
         version=version,
         created=created,
@@ -64,6 +60,48 @@ def render_card(trained: Exportable, *, version: str, created: str, spec: Spec, 
         limits_of_use=spec.limits_of_use,
         accuracy_interval=wilson_interval(measured["accuracy"], valid_count) if "accuracy" in measured else None,
     )
+
+
+def render_import_card(
+    spec: Spec, *, name: str, version: str, created: str, source: str, sha256: str, metrics: Mapping[str, Any]
+) -> str:
+    """Write the card of a model that another program trained.
+
+    Args:
+        spec: The spec of the bundle.
+        name: Of the bundle.
+        version: Of the bundle.
+        created: ISO 8601 time.
+        source: What was imported, in a few words.
+        sha256: Of the imported file.
+        metrics: On the images that were given, with their number as `images`; empty without images.
+
+    Returns:
+        Markdown.
+    """
+    return _template("import_card.md.jinja").render(
+        name=name,
+        version=version,
+        created=created,
+        fieldguide_version=service.__version__,
+        task=spec.task,
+        classes=spec.classes,
+        size=spec.pixels.size,
+        source=source,
+        sha256=sha256,
+        image_count=metrics.get("images"),
+        metrics={metric: value for metric, value in metrics.items() if metric != "images"},
+        temperature=spec.models[FP32].temperature,
+        limits_of_use=spec.limits_of_use,
+    )
+
+
+def _template(file: str) -> jinja2.Template:
+    environment = jinja2.Environment(  # noqa: S701  (Markdown, not HTML)
+        loader=jinja2.PackageLoader("trainer.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    environment.filters["text"] = _as_text
+    return environment.get_template(file)
 
 
 def _as_text(name: str) -> str:

@@ -33,7 +33,7 @@ class ModelDraft:
 
 def spec_of(trained: Exportable, calibrations: Mapping[str, Calibration]) -> Spec:
     """Return the spec of a bundle with these model files."""
-    catalog = trained.catalog
+    catalog, recipe = trained.catalog, trained.recipe
     return Spec(
         task=catalog.task,
         classes=catalog.classes,
@@ -42,9 +42,14 @@ def spec_of(trained: Exportable, calibrations: Mapping[str, Calibration]) -> Spe
             name: ModelSpec(temperature=found.temperature, thresholds=found.thresholds)
             for name, found in calibrations.items()
         },
-        golden="validation" if trained.recipe.golden == "validation" else "synthetic",
+        golden="validation" if recipe.golden == "validation" else "synthetic",
         groups=tuple(catalog.coarse_labels[index] for index in catalog.coarse_indices),
-        limits_of_use=limits_of_use(catalog, trained.recipe),
+        limits_of_use=limits_of_use(
+            recipe.limits_of_use,
+            catalog.task,
+            tested=bool(catalog.split("valid")),
+            same_collection=recipe.data.drawn,
+        ),
     )
 
 

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import datetime
-import io
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import torch
 
-import service
-from service.bundle import (
-    FP32,
-    INT8,
-    Bundle,
-    BundleRefused,
-    canonical_json,
-    golden,
-    onnx_file,
-    read_bundle,
-    write_bundle,
-)
+from service.bundle import FP32, INT8, Bundle, SigningKey, onnx_file
 from service.predictor import Predictor
 from trainer.catalog import Catalog
 from trainer.errors import ExportError
 from trainer.export.card import render_card
 from trainer.export.draft import ModelDraft, draft_predictor, spec_of
 from trainer.export.exportable import Exportable
-from trainer.export.golden import make_golden, require_golden, synthetic_images, validation_images
+from trainer.export.golden import require_golden, synthetic_images, validation_images
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
 from trainer.export.int8_choice import choose_int8, require_judgeable
 from trainer.export.metrics import drift_reference, predict_files
+from trainer.export.origin import created_now
 from trainer.export.parity import check_parity, compared_images
+from trainer.export.writing import BundleParts, write_checked
 from trainer.model import Classifier
 from trainer.progress import Progress
 from trainer.training.calibration import Calibration, calibrate
@@ -51,6 +38,7 @@ def export_bundle(
     version: str,
     threads: int,
     progress: Progress,
+    key: SigningKey | None = None,
 ) -> Bundle:
     """Write a bundle, a folder or a zip, and read it back.
 
@@ -62,6 +50,7 @@ def export_bundle(
         version: Version of the bundle, written into its manifest.
         threads: Number of images that are decoded and predicted at the same time.
         progress: Shows the stages.
+        key: Signs the bundle; None: it is not signed.
 
     Returns:
         The bundle as it was read back from `target`.
@@ -75,6 +64,7 @@ def export_bundle(
         OSError: An image cannot be read, or the bundle cannot be written. As after every other error, no part of a
             bundle is left behind.
     """
+    created = created_now()
     progress.start("export", compared_images(len(trained.checked)))
     catalog, size = trained.catalog, trained.pixels.size
     files = [catalog.file_of(row) for row in catalog.split("valid")]
@@ -104,29 +94,14 @@ def export_bundle(
             measured[INT8] = _metrics_of(choice.probabilities, catalog, choice.draft.calibration)
 
     spec = spec_of(trained, {name: draft.calibration for name, draft in drafts.items()})
-    images = synthetic_images() if trained.recipe.golden == "synthetic" else validation_images(files)
-    predictors = {name: draft_predictor(spec, draft, model_file=name) for name, draft in drafts.items()}
-    golden_images = make_golden(images, predictors)
-
-    name = trained.recipe.name
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    card = render_card(trained, version=version, created=created, spec=spec, metrics=metrics)
-    contents = {
-        "spec.json": canonical_json.dumps(spec.to_json()),
-        **{name: draft.data for name, draft in drafts.items()},
-        "metrics.json": canonical_json.dumps(metrics),
-        "card.md": card.encode(),
-        golden.INDEX: golden.encode(golden_images),
-        **images,
-        **({} if head is None else {"head.npy": _npy_bytes(head)}),
-    }
-    try:
-        write_bundle(
-            target, contents, name=name, version=version, created=created, producer=_producer(), check=_check_loads
-        )
-    except BundleRefused as error:
-        raise ExportError(f"no bundle was written: it did not pass its own checks: {error}") from error
-    return read_bundle(target)
+    parts = BundleParts(
+        spec=spec,
+        drafts=drafts,
+        images=synthetic_images() if trained.recipe.golden == "synthetic" else validation_images(files),
+        metrics=metrics,
+        card=render_card(trained, version=version, created=created, spec=spec, metrics=metrics),
+    )
+    return write_checked(target, parts, name=trained.recipe.name, version=version, created=created, key=key)
 
 
 def _calibrate(classifier: Classifier, trained: Exportable) -> Calibration:
@@ -166,28 +141,4 @@ def _metrics_of(probabilities: npt.NDArray[np.float32], catalog: Catalog, calibr
     return {
         "validation": {"images": len(probabilities), **metrics},
         "reference": drift_reference(probabilities, task=catalog.task, thresholds=calibration.thresholds),
-    }
-
-
-def _check_loads(path: Path) -> None:
-    """Load every model file of a written bundle as the service does, with its golden images."""
-    bundle = read_bundle(path)
-    for reason in bundle.left_aside.values():
-        raise BundleRefused(reason)
-    for name in bundle.models:
-        Predictor(bundle, model_file=name)
-
-
-def _npy_bytes(array: npt.NDArray[np.float32]) -> bytes:
-    file = io.BytesIO()
-    np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-    return file.getvalue()
-
-
-def _producer() -> dict[str, str]:
-    return {
-        "fieldguide": service.__version__,
-        "onnxruntime": onnxruntime.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
     }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainer.catalog import Catalog
-from trainer.recipe import Recipe
+from service.bundle.spec import Task
 
 _ONLY_ITS_CLASSES = {
     "classification": "It predicts one of its classes for every image, also for an image that shows none of them.",
@@ -22,16 +21,23 @@ _SAME_COLLECTION = (
 )
 
 
-def limits_of_use(catalog: Catalog, recipe: Recipe) -> tuple[str, ...]:
-    """Return the texts: those of the recipe, a line each, then what is true of every such model."""
-    return tuple(_texts(catalog, recipe))
+def limits_of_use(own: str, task: Task, *, tested: bool, same_collection: bool) -> tuple[str, ...]:
+    """Return the texts: those of the model's maker, then what is true of every such model.
+
+    Args:
+        own: Of the maker, a text a line.
+        task: Of the model.
+        tested: Whether it was tested on images.
+        same_collection: Whether these are of the collection that it was trained on.
+    """
+    return tuple(_texts(own, task, tested=tested, same_collection=same_collection))
 
 
-def _texts(catalog: Catalog, recipe: Recipe) -> Iterator[str]:
-    yield from filter(None, map(str.strip, recipe.limits_of_use.splitlines()))
-    yield _ONLY_ITS_CLASSES[catalog.task]
+def _texts(own: str, task: Task, *, tested: bool, same_collection: bool) -> Iterator[str]:
+    yield from filter(None, map(str.strip, own.splitlines()))
+    yield _ONLY_ITS_CLASSES[task]
     yield _HARM
-    if not catalog.split("valid"):
+    if not tested:
         yield _NOT_TESTED
-    elif recipe.data.drawn:
+    elif same_collection:
         yield _SAME_COLLECTION

@@ -32,6 +32,7 @@ class Backbone:
         std: Of the three channels, for pixel values in 0..1.
         pretrained: Whether the weights come from a training; False for random ones.
         fixed_input_size: Whether the body accepts only images of `pixels.size`.
+        removed: Names of the classification layers that were removed.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Backbone:
     std: tuple[float, float, float]
     pretrained: bool
     fixed_input_size: bool
+    removed: tuple[str, ...] = ()
 
 
 def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAINED, seed: int = 0) -> Backbone:
@@ -77,6 +79,7 @@ def load_backbone(name: str, *, size: int | None = None, weights: str = PRETRAIN
         std=network.std,
         pretrained=is_pretrained(name, weights),
         fixed_input_size=network.fixed_input_size,
+        removed=network.classifier,
     )
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from trainer.run.fit import follow_run as follow_run
     from trainer.run.fit import resume_run as resume_run
     from trainer.run.folder import RunFolder as RunFolder
+    from trainer.run.import_options import DataOptions as DataOptions
+    from trainer.run.import_options import ImportOptions as ImportOptions
     from trainer.run.lr_find import find_lr as find_lr
     from trainer.run.report import read_report_data as read_report_data
     from trainer.run.report import report_run as report_run
@@ -36,6 +38,7 @@ _MODULES = {
     **dict.fromkeys(("ExportOptions", "export_run"), "export"),
     **dict.fromkeys(("RunResult", "choose_run", "fit_run", "follow_run", "resume_run"), "fit"),
     "RunFolder": "folder",
+    **dict.fromkeys(("DataOptions", "ImportOptions"), "import_options"),
     "find_lr": "lr_find",
     **dict.fromkeys(("read_report_data", "report_run"), "report"),
     **dict.fromkeys(("ShowOptions", "choose_sheet", "show_images", "write_contact_sheet"), "show"),

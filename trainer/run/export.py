@@ -6,10 +6,12 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.bundle import Bundle
+from service.bundle import Bundle, SigningKey
 from trainer.data import prepare_export
+from trainer.errors import RunError
 from trainer.export import Exportable, export_bundle
 from trainer.export.golden import require_golden
+from trainer.export.place import bundle_place
 from trainer.model import Classifier, load_backbone
 from trainer.recipe import RANDOM_WEIGHTS, Recipe
 from trainer.run.environment import Environment
@@ -22,22 +24,26 @@ class ExportOptions:
     """What to export.
 
     Attributes:
-        out: Folder or .zip of the bundle.
+        out: Folder or .zip of the bundle; None: only `oci` is written.
+        oci: Folder of an OCI image layout with the bundle; None: none is written.
         name: Of the bundle; empty: the run's.
         version: Of the bundle.
         golden: Which golden images; None: as the run's recipe says.
         int8: Whether to export in 8-bit integers, too: auto, off or require; None: as the run's recipe says.
         limits_of_use: What the model must not be used for, a text a line; None: as the run's recipe says.
         root: Folder of the images, if they were moved.
+        sign_key: Private key (Ed25519, PEM) that signs the bundle; None: it is not signed.
     """
 
-    out: Path
+    out: Path | None = None
+    oci: Path | None = None
     name: str = ""
     version: str = "1"
     golden: str | None = None
     int8: str | None = None
     limits_of_use: str | None = None
     root: Path | None = None
+    sign_key: Path | None = None
 
 
 def export_run(path: Path, options: ExportOptions, environment: Environment) -> Bundle:
@@ -47,9 +53,11 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
         RunError: The run has no weights yet, or its images have changed.
         CatalogError: The images are not there any more.
         ExportError: The bundle did not pass its checks.
-        FileExistsError: `out` exists.
+        KeyUnusable: `sign_key` cannot be used.
+        FileExistsError: `out` or `oci` exists.
     """
-    require_free(options.out)
+    require_places(options.out, options.oci)
+    key = None if options.sign_key is None else SigningKey(options.sign_key)
     run = RunFolder(path)
     recipe = run.read_recipe()
     run.require(run.catalog, run.best, run.last)
@@ -71,9 +79,25 @@ def export_run(path: Path, options: ExportOptions, environment: Environment) -> 
         unreadable_count=len(run.read_unreadable(recipe)),
         head_trained="head" in load_state(run.last)["stage_seconds"],
     )
-    return export_bundle(
-        trained, options.out, version=options.version, threads=environment.threads, progress=environment.progress
-    )
+    with bundle_place(options.out, oci=options.oci) as place:
+        return export_bundle(
+            trained,
+            place,
+            version=options.version,
+            threads=environment.threads,
+            progress=environment.progress,
+            key=key,
+        )
+
+
+def require_places(out: Path | None, oci: Path | None) -> None:
+    """Raise RunError if there is no place for a bundle, FileExistsError if something is there."""
+    if out is None and oci is None:
+        raise RunError("say where the bundle goes: `out` for a folder or .zip, `oci` for an image, or both")
+    if out is not None:
+        require_free(out)
+    if oci is not None:
+        require_free(oci, name="oci")
 
 
 def _with_options(recipe: Recipe, options: ExportOptions) -> Recipe:

@@ -278,8 +278,8 @@ def free_paths(path: Path, *, suffix: str = "") -> Iterator[Path]:
     return (free for free in paths if not os.path.lexists(free))
 
 
-def require_free(*paths: Path) -> None:
+def require_free(*paths: Path, name: str = "out") -> None:
     """Raise FileExistsError if there is something at one of these paths, or a file instead of a folder above it."""
     for path in (*paths, *(path.parent for path in paths if not path.parent.is_dir())):
         if path.exists():
-            raise FileExistsError(f"{path} exists already, and nothing is overwritten; give another name for `out`")
+            raise FileExistsError(f"{path} exists already, and nothing is overwritten; give another name for `{name}`")

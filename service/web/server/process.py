@@ -17,7 +17,7 @@ from types import FrameType
 
 import uvicorn
 
-from service.bundle import read_bundle
+from service.bundle import TrustedKeys, read_bundle
 from service.choosing import choose_predictor
 from service.cores import open_files_limit, usable_cores
 from service.predictor import Predictor
@@ -111,9 +111,10 @@ def load_predictor(bundle: str | os.PathLike[str], *, settings: Settings) -> Pre
         settings: The settings, whose limits on images take precedence over the bundle's.
 
     Raises:
-        BundleRefused: If the bundle is bad.
+        BundleRefused: If the bundle is bad, or not signed with a trusted key although the settings name one.
     """
-    content = read_bundle(bundle)
+    trusted = TrustedKeys(settings.trusted_key) if settings.trusted_key else None
+    content = read_bundle(bundle, trusted=trusted)
     overrides = {"max_pixels": settings.max_pixels, "max_side_ratio": settings.max_side_ratio}
     limits = dataclasses.replace(content.spec.limits, **{name: value for name, value in overrides.items() if value})
     predictor = choose_predictor(content, model=settings.model, kind=Predictor, limits=limits)

@@ -62,6 +62,8 @@ def test_too_few_or_many_images_are_refused(count: int) -> None:
         lambda value: value["images"][0].update(path="../../etc/passwd"),
         lambda value: value["images"][0].update(path=["golden/1.png"]),
         lambda value: value["images"][0].pop("pixels_sha256"),
+        lambda value: value["images"][0].update(pixels_sha256=None),
+        lambda value: value["images"][0].update(pixels_sha256="no hash"),
         lambda value: value["images"][0].pop("models"),
         lambda value: value["images"][0].update(models=[]),
         lambda value: value["images"][0]["models"].pop("model.int8.onnx"),

@@ -220,6 +220,21 @@ class TestZip:
     def test_name_that_leads_out(self, archive: Path, name: str) -> None:
         assert refusal_of(with_entry(archive, name)) == f"{name!r} is not a plain path inside the bundle"
 
+    def test_entry_whose_name_is_empty(self, archive: Path) -> None:
+        """A name that begins with a zero byte is empty for zipfile, which then raised IndexError."""
+        changed = archive.read_bytes().replace(b"card.md", b"\0ard.md")
+        archive.write_bytes(changed)
+        assert refusal_of(archive) == "'' is not a plain path inside the bundle"
+
+    def test_a_place_before_the_start_of_the_zip(self, archive: Path) -> None:
+        """The line said `Invalid argument`."""
+        data = archive.read_bytes()
+        archive.write_bytes(data[: len(data) // 3] + data[data.index(b"PK\1\2") :])
+        assert refusal_of(archive) == "manifest.json was altered: a part of the zip is missing"
+
+    def test_a_long_name_in_a_zip_does_not_make_a_long_line(self, archive: Path) -> None:
+        assert len(refusal_of(with_entry(archive, "\n" * 9000))) < 510
+
     @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
     @pytest.mark.parametrize("name", ["spec.json", MANIFEST, CHECKSUM])
     def test_name_that_is_in_the_zip_twice(self, archive: Path, name: str) -> None:
@@ -277,14 +292,17 @@ class TestContents:
         ("files", "reason"),
         [
             ({INT8: b"no model"}, "model.int8.onnx is not an ONNX model"),
-            (edited("spec.json", lambda spec: spec["models"].pop(INT8)), "spec.json has no field 'model.int8.onnx'"),
+            (
+                edited("spec.json", lambda spec: spec["models"].pop(INT8)),
+                "spec.json: models has no field 'model.int8.onnx'",
+            ),
             (
                 edited("spec.json", lambda spec: spec["models"][INT8].update(temperature=0)),
                 "spec.json: model.int8.onnx: temperature must be",
             ),
             (
                 edited(INDEX, lambda index: index["images"][0]["models"].pop(INT8)),
-                "golden/golden.json has no field 'model.int8.onnx'",
+                "golden/golden.json: images[0].models has no field 'model.int8.onnx'",
             ),
         ],
     )

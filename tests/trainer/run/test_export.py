@@ -11,7 +11,7 @@ from service.bundle import GoldenImage, read_bundle
 from tests.support.photos import draw
 from tests.support.runs import tree
 from tests.support.trainer import error_of, fit, trainer
-from trainer.export import export
+from trainer.export import writing
 from trainer.export.golden import make_golden
 
 
@@ -41,7 +41,7 @@ def test_a_bundle_that_does_not_pass_its_own_checks_is_not_left_behind(
             for image in found
         ]
 
-    monkeypatch.setattr(export, "make_golden", wrong_golden)
+    monkeypatch.setattr(writing, "make_golden", wrong_golden)
     before = sorted(tmp_path.rglob("*"))
     for target in ("bundle", "bundle.zip"):
         result = trainer("export", run, "--out", tmp_path / target, "--cache", cache)
@@ -85,3 +85,34 @@ def test_options_replace_what_the_recipe_of_the_run_says(photos: Path, tmp_path:
     assert [image.data for image in same.golden] == [image.data for image in first.golden]
     assert [image.data for image in other.golden] != [image.data for image in first.golden]
     assert tree(run) == before
+
+
+def test_export_again_gives_the_same_bytes(
+    photos: Path, tmp_path: Path, run: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under SOURCE_DATE_EPOCH: the bundle and the image."""
+    assert fit(photos, run).exit_code == 0
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    both = ("--out", tmp_path / "b.zip", "--oci", tmp_path / "first" / "oci")
+    result = trainer("export", run, *both, "--cache", cache)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[:2] == [str(tmp_path / "b.zip"), str(tmp_path / "first" / "oci")]
+    assert trainer("export", run, "--oci", tmp_path / "second" / "oci", "--cache", cache).exit_code == 0
+    first, second = ({path: value[0] for path, value in tree(tmp_path / name).items()} for name in ("first", "second"))
+    assert first == second
+    assert [path.name for path in (tmp_path / "second").iterdir()] == ["oci"]
+    bundle = read_bundle(tmp_path / "b.zip")
+    assert bundle.manifest.created == "2023-11-14T22:13:20+00:00"
+    assert bundle.digest in (tmp_path / "second" / "oci" / "index.json").read_text()
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    refused = trainer("export", run, "--out", tmp_path / "third", "--cache", cache)
+    assert refused.exit_code == 1
+    assert "SOURCE_DATE_EPOCH is 'yesterday', not a number of seconds since 1970" in error_of(refused)
+    assert not (tmp_path / "third").exists()
+
+
+def test_export_needs_a_place(run: Path) -> None:
+    result = trainer("export", run)
+    assert result.exit_code == 2
+    assert "say where the bundle goes: --out for a folder or .zip, --oci for an image, or both" in error_of(result)
