@@ -123,7 +123,7 @@ class _Triple(click.ParamType[tuple[float, float, float]]):
     "resampling",
     section=_PIXELS,
     type=click.Choice(["bilinear", "bicubic"]),
-    help="Resampling.  [default: that of the backbone; bilinear for .onnx]",
+    help="Filter of the resampling, always antialiased.  [default: that of the backbone; bilinear for .onnx]",
 )
 @option(
     "--data",
