@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fieldguide.checking import check as check
     from fieldguide.collecting import download as download
     from fieldguide.collecting import search as search
+    from fieldguide.comparing import compare as compare
     from fieldguide.lr_sweeps import LRFind as LRFind
     from fieldguide.lr_sweeps import lr_find as lr_find
     from fieldguide.photos import Batch as Batch
@@ -62,11 +63,13 @@ _TRAINER = {
     **dict.fromkeys(("fit", "open_run", "resume"), "fieldguide.training"),
     **dict.fromkeys(("Check", "check"), "fieldguide.checking"),
     **dict.fromkeys(("download", "search"), "fieldguide.collecting"),
+    "compare": "fieldguide.comparing",
     "import_model": "fieldguide.importing",
     **dict.fromkeys(("LRFind", "lr_find"), "fieldguide.lr_sweeps"),
     **dict.fromkeys(("Batch", "read_catalog", "sample", "show_batch"), "fieldguide.photos"),
     "Run": "fieldguide.run",
     "Catalog": "trainer.catalog",
+    "Comparison": "trainer.report.comparison",
     **dict.fromkeys(("Augmentation", "FinetuneRecipe", "HeadRecipe", "LRFindRecipe", "Recipe"), "trainer.recipe"),
 }
 _MODULES = _SLIM | _TRAINER
@@ -77,6 +80,7 @@ __all__ = [
     "BundleRefused",
     "Catalog",
     "Check",
+    "Comparison",
     "FinetuneRecipe",
     "HeadRecipe",
     "ImageError",
@@ -90,6 +94,7 @@ __all__ = [
     "TrainerError",
     "__version__",
     "check",
+    "compare",
     "download",
     "fit",
     "import_model",

@@ -26,7 +26,9 @@ _TRAINER = (
     "fit",
     "resume",
     "evaluate",
+    "compare",
     "report",
+    "clean",
     "export",
     "import",
     "cache",
@@ -45,7 +47,9 @@ class _Fieldguide(Program):
         "demo": "sample",
         **dict.fromkeys(("fetch", "crawl", "get"), "download"),
         "find": "search",
+        **dict.fromkeys(("diff", "versus"), "compare"),
         **dict.fromkeys(("lint", "inspect"), "check"),
+        **dict.fromkeys(("label", "relabel", "review", "mend"), "clean"),
     }
 
 

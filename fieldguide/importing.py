@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import trainer.run
+import trainer.run.import_model
 from fieldguide.paths import StrPath, optional_path
 from fieldguide.progress import show_progress
 from service.bundle.spec import Task
@@ -107,7 +107,7 @@ def import_model(
         sign_key=optional_path(sign_key),
     )
     with show_progress(wanted=progress) as shown:
-        trainer.run.import_model(options, threads=usable_threads(threads), progress=shown)
+        trainer.run.import_model.import_model(options, threads=usable_threads(threads), progress=shown)
     place = options.out or options.oci
     assert place is not None  # else import_model raised
     return place

@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from fieldguide.cleaning import Suspects, serve_clean
 from fieldguide.environment import call_environment
 from fieldguide.lr_sweeps import LRFind
 from fieldguide.paths import StrPath, optional_path, require_positive
@@ -33,6 +34,7 @@ from trainer.run import (
     read_report_data,
     usable_threads,
 )
+from trainer.run.suspects import find_run_suspects
 from trainer.training.history import TrainingHistory, read_history
 from trainer.training.lr_find.result import read_lr_find
 
@@ -153,6 +155,38 @@ class Run:
         """The validation images with the highest loss, at most `n`. In a notebook they are shown."""
         require_positive(n)
         return TopLosses(self.predictions[:n], self._show_losses)
+
+    def suspects(self, n: int = 50) -> Suspects:
+        """The images that are probably wrong: by a model that has not seen them, and by the most similar images.
+
+        Takes seconds for a few thousand images the first time. `pandas.DataFrame(run.suspects())` works.
+
+        Args:
+            n: Most of each kind: `wrong` and `off-topic`; for several labels an image `missing`, `surplus` and
+                `off-topic`.
+
+        Raises:
+            TrainerError: The run has no features: its network started with random weights, or the run is of an older
+                version; then `fieldguide clean RUN` computes them.
+        """
+        require_positive(n)
+        return Suspects(find_run_suspects(self._folder.path, count=n))
+
+    def clean(self, *, port: int = 0, browser: bool = True, root: StrPath | None = None) -> Path | None:
+        """Open the page on which a person mends what is wrong, until an interrupt: the same as `fieldguide clean RUN`.
+
+        Args:
+            port: Of the page on this machine; 0: any free one.
+            browser: Whether the browser is opened; the address is shown in any case.
+            root: Folder of the images, if they were moved.
+
+        Returns:
+            Path of cleaned.csv, which `fit` trains on; None if nothing was decided, now or before.
+
+        Raises:
+            TrainerError: The images are not there, the port is taken, or nothing can be written in the run's folder.
+        """
+        return serve_clean(self._folder.path, port=port, browser=browser, root=root)
 
     def evaluate(
         self,

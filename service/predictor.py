@@ -24,6 +24,9 @@ from service.tasks import TASKS
 _INPUT = "image"
 _PROBABILITIES = "probabilities"
 _FEATURES = "features"
+NO_HEATMAPS = (
+    "this model gives no heatmaps: its last feature map is a single point, or it does not end in average pooling"
+)
 # A model with weights outside its file is refused earlier. If one got through, onnxruntime would look for them here.
 _NO_SUCH_FOLDER = str(Path(__file__).resolve().parent / "no-external-weights")
 
@@ -120,7 +123,7 @@ class Predictor:
             NoHeatmap: If a heatmap is requested and the model has none.
         """
         if heatmap and self._head is None:
-            raise NoHeatmap("this model gives no heatmaps")
+            raise NoHeatmap(NO_HEATMAPS)
         batch = picture.pixels[np.newaxis]
         start = time.perf_counter()
         if heatmap:
@@ -147,7 +150,7 @@ class Predictor:
             NoHeatmap: If a heatmap is requested and the model has none.
         """
         if heatmap and self._head is None:
-            raise NoHeatmap("this model gives no heatmaps")
+            raise NoHeatmap(NO_HEATMAPS)
         start = time.perf_counter()
         picture = self.load(data)
         return self.classify(picture, heatmap=heatmap, decode_ms=1e3 * (time.perf_counter() - start))
@@ -181,6 +184,18 @@ class Predictor:
             raise NoHeatmap("this model has no features output")
         result: Float32Array = self._session.run([_FEATURES], {_INPUT: batch})[0]
         return result
+
+    def heatmap(self, picture: Picture, index: int) -> Heatmap:
+        """Return the heatmap of any class for a decoded image.
+
+        Args:
+            picture: Of `load`.
+            index: Of the class.
+
+        Raises:
+            NoHeatmap: If the model has none.
+        """
+        return self._heatmap(self.features(picture.pixels[np.newaxis])[0], index, picture)
 
     def _heatmap(self, features: Float32Array, index: int, picture: Picture) -> Heatmap:
         assert self._head is not None  # the caller computed features, which only a model with a head has

@@ -13,6 +13,7 @@ TrainerError
 │   └── SearchError       a provider of photos that does not answer as it should
 ├── CheckError        a check of images that is asked for in a wrong way
 │   └── QuarantineError   images that are not moved, or not moved back
+├── CleanError        a cleaning of labels that is asked for in a wrong way
 ├── CacheError        the cache of decoded images cannot be written
 ├── FitError          training that failed
 ├── ProcessLost       another process of the same training ended too early
@@ -119,6 +120,12 @@ class CheckError(TrainerError):
 
 class QuarantineError(CheckError):
     """Images that are not moved into a quarantine, or not back. Each of them has its old name or its new one."""
+
+
+class CleanError(TrainerError):
+    """A cleaning of labels that is asked for in a wrong way."""
+
+    exit_code = 2
 
 
 class CacheError(TrainerError):

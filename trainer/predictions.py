@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from trainer.atomic import atomic_write_text
 from trainer.catalog import Catalog, Split
-from trainer.training.tasks import TASKS
-from trainer.training.tasks.numbers import sum_coarse
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -100,6 +98,9 @@ def _prediction_rows(
     catalog: Catalog, probabilities: FloatArray, thresholds: Sequence[float], split: Split
 ) -> Iterator[PredictionRow]:
     rows = catalog.split(split)
+    from trainer.training.tasks import TASKS  # scikit-learn takes a second to import
+    from trainer.training.tasks.numbers import sum_coarse
+
     task = TASKS[catalog.task]
     losses = task.losses(probabilities, catalog.targets(rows))
     predicted = task.predicted(probabilities, thresholds)

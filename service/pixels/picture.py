@@ -70,18 +70,20 @@ def load(data: bytes, spec: PixelSpec, *, limits: Limits | None = None) -> Pictu
         return _load(data, spec, limits or Limits())
 
 
-def decode(data: bytes, *, limits: Limits | None = None) -> Image.Image:
-    """Decode an encoded image in its own size: upright, RGB over white. `load` makes the model's input of it.
+def decode(data: bytes, *, limits: Limits | None = None, short_side: int | None = None) -> Image.Image:
+    """Decode an encoded image: upright, RGB over white. `load` makes the model's input of it.
 
     Args:
         data: The encoded image; it is not trusted.
         limits: Which images are accepted; by default `Limits()`.
+        short_side: A large JPEG may be reduced while it is decoded, which is faster, as long as its short side stays
+            at least twice this many pixels; None: the image keeps its own size.
 
     Raises:
         UnsupportedImage, UndecodableImage, MemoryError: As for `load`.
     """
     with _any_error_as_undecodable():
-        return _decode(data, _UNREDUCED, limits or Limits()).image
+        return _decode(data, short_side or _UNREDUCED, limits or Limits()).image
 
 
 def from_image(image: Image.Image, spec: PixelSpec) -> Picture:

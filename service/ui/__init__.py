@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import resources
 
+_SHARED = ("controls.css", "element.js", "icon.svg", "names.js")
+
 
 def page_headers(frame_ancestors: str = "'none'", *, camera: bool = False) -> dict[str, str]:
     """Return the security headers of a page whose scripts, styles and requests are all of its own origin.
@@ -35,6 +37,16 @@ def page_headers(frame_ancestors: str = "'none'", *, camera: bool = False) -> di
 def base_css() -> str:
     """Read the style sheet that comes before a page's own rules: colours, fonts, dark mode, focus."""
     return (resources.files("service.ui") / "base.css").read_text("utf-8")
+
+
+def shared_files() -> dict[str, bytes]:
+    """Read the files that the pages with which a person works have in common: name -> content.
+
+    `base.css` has the rules of the controls, too. A page loads it before its own style sheet.
+    """
+    files = {name: (resources.files("service.ui") / name).read_bytes() for name in _SHARED}
+    files["base.css"] = base_css().encode() + b"\n" + files.pop("controls.css")
+    return files
 
 
 def notebook_html(html: str, *, css: str = "") -> str:

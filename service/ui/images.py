@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,15 +28,30 @@ def jpeg_url(pixels: npt.NDArray[np.uint8], *, max_pixels: int) -> str:
 
 def heatmap_url(values: npt.NDArray[np.floating[Any]]) -> str:
     """A WebP of float [h, w] in 0..1, to lay over an image; low values are transparent."""
-    smooth = Image.fromarray(values.astype(np.float32)).resize(
-        (_HEATMAP_PIXELS, _HEATMAP_PIXELS), Image.Resampling.BICUBIC
-    )
+    return _data_url(heatmap_image(values, size=(_HEATMAP_PIXELS, _HEATMAP_PIXELS)), "webp")
+
+
+def heatmap_image(values: npt.NDArray[np.floating[Any]], *, size: tuple[int, int]) -> Image.Image:
+    """An RGBA image of float [h, w] in 0..1, of this width and height, to lay over an image.
+
+    Low values are transparent.
+    """
+    smooth = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
     heat = np.clip(np.asarray(smooth), 0, 1)
     stops = np.linspace(0, 1, len(_HEATMAP_COLOURS))
     channels = [np.interp(heat, stops, colour) for colour in _HEATMAP_COLOURS.T]
     rise = np.clip((heat - 0.1) / 0.7, 0, 1)
     alpha = 255 * _HEATMAP_OPACITY * rise**2 * (3 - 2 * rise)  # smoothstep
-    return _data_url(Image.fromarray(np.stack([*channels, alpha], axis=2).round().astype(np.uint8)), "webp")
+    return Image.fromarray(np.stack([*channels, alpha], axis=2).round().astype(np.uint8))
+
+
+def png_url(shades: npt.NDArray[np.uint8], *, palette: Sequence[tuple[int, int, int, int]]) -> str:
+    """A PNG of uint8 [H, W], the numbers of colours; each colour is red, green, blue and opacity, 0..255."""
+    image = Image.fromarray(shades, "P")
+    image.putpalette([channel for colour in palette for channel in colour[:3]])
+    file = io.BytesIO()
+    image.save(file, "png", transparency=bytes(colour[3] for colour in palette), optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _data_url(image: Image.Image, kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 from starlette.middleware import Middleware
@@ -34,6 +35,9 @@ from service.web.upload.upload import UploadLimits
 
 # Health probes request these, by address.
 PROBE_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
+_LONGEST_NAME = 64  # of a path's last part that is compared with those that there are
+_SIMILAR = 0.7  # of two names, 0 to 1
+_UNLIKELY = ("/page/", "/v2/")  # what programs ask for, and know
 
 
 def create_app(
@@ -68,7 +72,7 @@ def create_app(
         middleware.append(Middleware(TrustedHostMiddleware, trusted=hosts, exempt=PROBE_PATHS))
     if keys:
         middleware.append(Middleware(APIKeyMiddleware, keys=keys, public=_public_paths(routes)))
-    return Router(routes, redirect_slashes=False, default=_not_found, middleware=middleware)
+    return Router(routes, redirect_slashes=False, default=_NotFound(routes), middleware=middleware)
 
 
 def _routes(
@@ -113,5 +117,15 @@ def _public_paths(routes: Iterable[Route]) -> frozenset[str]:
     )
 
 
-async def _not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise Problem(404, "There is nothing at this path; /docs lists what there is.")
+class _NotFound:
+    """Responds to requests for other paths, with the path that was probably meant."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        paths = [route.path for route in routes if not route.path.startswith(_UNLIKELY) and "{" not in route.path]
+        self._paths = {path.rpartition("/")[2].casefold(): path for path in paths if path != "/"}
+
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        last = scope["path"][-_LONGEST_NAME:].rstrip("/").rpartition("/")[2].casefold()
+        close = difflib.get_close_matches(last, self._paths, n=1, cutoff=_SIMILAR)
+        meant = f"; did you mean {self._paths[close[0]]}?" if close else "."
+        raise Problem(404, f"There is nothing at this path{meant} /docs lists what there is.")

@@ -1,7 +1,7 @@
 """Does fine-tuning on few photos end better or worse than the head that it starts with, on photos that chose nothing?
 
     python -m tests.benchmarks.few_photos TRAIN.csv VALID.csv --work FOLDER [--photos 20 60 150 500] [--classes 2 5 20]
-        [--epochs 1 3 12] [--seeds 3] [--size 96] [--lr default 4e-3] [--label-column coarse]
+        [--epochs 1 3 12] [--seeds 3] [--first-seed 0] [--size 96] [--lr default 4e-3] [--label-column coarse]
 
 For each cell (photos, classes, epochs) and seed, classes and photos of TRAIN.csv are drawn. The model is trained as
 `fit` trains it, with every other setting at its default, and its last epoch and the head before it are evaluated on
@@ -103,6 +103,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, nargs="+", default=[2, 5, 20])
     parser.add_argument("--epochs", type=int, nargs="+", default=[1, 3, 12])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--lr", nargs="+", default=[_DEFAULT_LR], help=f"{_DEFAULT_LR}, or numbers")
     parser.add_argument("--label-column", default="coarse")
@@ -114,7 +115,7 @@ def main() -> None:
     photos = decode(options, backbone)
     for count in options.photos:
         for classes in options.classes:
-            for seed in range(options.seeds):
+            for seed in range(options.first_seed, options.first_seed + options.seeds):
                 for text, values in measure(photos, backbone, results, options, (count, classes, seed)):
                     measured[text].append(values)
     print(f"{machine('cpu')}, {versions('torch')}, {options.size} pixels, {options.seeds} seeds")
@@ -168,7 +169,16 @@ def measure(
             recipe = head.recipe(epochs, text)
             steps = epochs * -(-len(cell.train) // recipe.finetune.batch_size)
             lr = recipe.finetune.max_lr(steps=steps, after_head=True)
-            key = {"size": options.size, "photos": count, "classes": classes, "seed": seed, "epochs": epochs, "lr": lr}
+            spread = recipe.finetune.spread(pretrained=True, steps=steps, after_head=True)
+            key = {
+                "spread": spread,
+                "size": options.size,
+                "photos": count,
+                "classes": classes,
+                "seed": seed,
+                "epochs": epochs,
+                "lr": lr,
+            }
             key["drawn"] = digest(
                 *([{"path": photos.paths[each]} for each in side] for side in (cell.train, cell.evaluated))
             )

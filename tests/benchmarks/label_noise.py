@@ -1,24 +1,29 @@
 """How many of planted wrong labels are among the strongest suspects: each sign alone, together, and cleanlab.
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.label_noise TRAIN.csv [--features FILE.npz]
-        [--seeds 5] [--cleanlab PYTHON]
+        [--seeds 5] [--first-seed 0] [--cleanlab PYTHON]
     OMP_NUM_THREADS=1 python -m tests.benchmarks.label_noise --generated N
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.label_noise --run RUN --planted FILE.json
 
 Noise is planted in the labels of TRAIN.csv, symmetric (to a random other class) and as pair flips (to the class that
 heads confuse most with it, by the given labels), for each seed in other images. The table shows recall: the fraction of
 the planted images among as many of the strongest suspects as were planted (1x), and among twice as many. What is wrong
-in TRAIN.csv itself counts as a false suspect. The features, of 224 pixels, are computed once, and kept in FILE. On busy
-cores, several threads are many times slower than one.
+in TRAIN.csv itself counts as a false suspect. Below the table is what the diagnosis of a run would report. The
+features, of 224 pixels, are computed once, and kept in FILE. On busy cores, several threads are many times slower.
 
 `--cleanlab` is the Python of another environment, made with `pip install "cleanlab>=2.9,<2.10"`: its scores
 (self-confidence and normalized margin) on the very probabilities of our heads, and CleanLearning on the same features
 with its own logistic regression.
+
+`--run` is a run of the images that `fieldguide sample` wrote, and `--planted` the list of their faults: of the wrong
+labels among them, the 27 that were planted as such and those of copies under another label, how many are found.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import resource
 import subprocess
 import sys
@@ -34,9 +39,10 @@ import torch
 
 from tests.benchmarks.hardware import machine, versions
 from tests.benchmarks.training.results import markdown
-from trainer.catalog import ReadOptions, read_catalog
+from trainer.catalog import ReadOptions, Row, read_catalog
 from trainer.cleaning.heads import Labelled, divide_into_folds, judge_by_heads, label_margins
 from trainer.cleaning.neighbours import find_neighbours
+from trainer.cleaning.noise import find_label_noise
 from trainer.cleaning.suspects import combine, find_suspects
 from trainer.data import Decoding, prepare
 from trainer.diagnosis import FeatureNetwork
@@ -44,6 +50,8 @@ from trainer.diagnosis.near_duplicates import near_duplicate_groups, whiten
 from trainer.model import load_backbone
 from trainer.progress import NoProgress
 from trainer.recipe import DEFAULT_BACKBONE
+from trainer.run.features import read_features
+from trainer.run.folder import RunFolder
 
 KINDS = ("symmetric", "pair flip")
 FRACTIONS = (0.05, 0.10)
@@ -75,26 +83,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train", type=Path, nargs="?")
     parser.add_argument("--generated", type=int, metavar="N")
+    parser.add_argument("--run", type=Path, metavar="RUN")
+    parser.add_argument("--planted", type=Path, metavar="FILE.json")
     parser.add_argument("--features", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--cleanlab", help="Python with cleanlab 2.9")
     options = parser.parse_args()
     if options.generated:
         print(generated(options.generated))
+        return
+    if options.run:
+        print(found_in_sample(RunFolder(options.run), options.planted))
         return
     features, targets = load_features(options.train, options.features)
     pairs = most_confused(features, targets)
     recalls: defaultdict[str, defaultdict[tuple[str, float], list[tuple[float, float]]]]
     recalls = defaultdict(lambda: defaultdict(list))
     expected: defaultdict[tuple[str, float], list[int]] = defaultdict(list)
+    diagnosed: defaultdict[tuple[str, float], list[tuple[int, int]]] = defaultdict(list)
     seconds: list[float] = []
-    for seed in range(options.seeds):
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
         for kind, fraction in itertools.product(KINDS, FRACTIONS):
             labels, planted = plant(targets, kind, fraction, pairs=pairs, seed=seed)
             started = time.perf_counter()
             judged = find_suspects(features, labels, class_count=len(pairs), seed=seed)
             seconds.append(time.perf_counter() - started)
             expected[kind, fraction].append(judged.expected["wrong"])
+            diagnosed[kind, fraction].append(suspects_of_diagnosis(features, labels, planted))
             ranked = {"**find_suspects**": judged.suspects["wrong"].positions}
             signs = signs_alone(features, labels, class_count=len(pairs), seed=seed)
             if options.cleanlab:
@@ -109,17 +125,16 @@ def main() -> None:
     print(f"\nfind_suspects: {np.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f}); expected:")
     for (kind, fraction), counts in expected.items():
         print(f"- {kind} {fraction:.0%}: {np.mean(counts):.0f} of {round(fraction * len(features))}")
+    print("\nThe diagnosis:")
+    print(f"- labels as they are: {suspects_of_diagnosis(features, targets, np.array([]))[0]} suspects")
+    for (kind, fraction), found in diagnosed.items():
+        suspects, right = np.mean(found, axis=0)
+        print(f"- {kind} {fraction:.0%}: {suspects:.0f} suspects, {right / max(1, suspects):.0%} of them planted")
 
 
-def generated(count: int, *, class_count: int = 100, width: int = 1280) -> str:
+def generated(count: int, *, class_count: int = 100) -> str:
     """How long N made-up images take and how much memory, with 5 % of pair flips."""
-    random = np.random.default_rng(0)
-    centres = random.normal(size=(class_count, width)).astype(np.float32) / 2
-    targets = random.integers(0, class_count, count)
-    features = np.empty((count, width), dtype=np.float16)
-    for start in range(0, count, 10_000):
-        part = centres[targets[start : start + 10_000]]
-        features[start : start + 10_000] = part + random.standard_normal(part.shape, dtype=np.float32)
+    features, targets = made_up_features(count, class_count=class_count)
     labels, _ = plant(targets, "pair flip", 0.05, pairs=(np.arange(class_count) + 1) % class_count, seed=0)
     before, wall, processor = (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
@@ -132,6 +147,18 @@ def generated(count: int, *, class_count: int = 100, width: int = 1280) -> str:
     return (
         f"{wall:.1f} s, {processor:.1f} s of processor time, {memory[0]:.0f} MB before and {memory[1]:.0f} MB at most"
     )
+
+
+def made_up_features(count: int, *, class_count: int, width: int = 1280, noise: float = 1.0) -> tuple[Values, Values]:
+    """Features of N images in clusters, float16 [N, C], and the cluster of each, int64 [N]."""
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(class_count, width)).astype(np.float32) / 2
+    targets = random.integers(0, class_count, count)
+    features = np.empty((count, width), dtype=np.float16)
+    for start in range(0, count, 10_000):
+        part = centres[targets[start : start + 10_000]]
+        features[start : start + 10_000] = part + noise * random.standard_normal(part.shape, dtype=np.float32)
+    return features, targets
 
 
 def load_features(train: Path, file: Path | None) -> tuple[Values, Values]:
@@ -166,6 +193,43 @@ def plant(targets: Values, kind: str, fraction: float, *, pairs: Values, seed: i
     others = (targets[planted] + random.integers(1, len(pairs), len(planted))) % len(pairs)
     labels[planted] = others if kind == "symmetric" else pairs[targets[planted]]
     return labels, planted
+
+
+def suspects_of_diagnosis(features: Values, labels: Values, planted: Values) -> tuple[int, int]:
+    """How many labels the diagnosis would report as wrong, 0 if it would not say anything, and how many are planted."""
+    classes = [str(index) for index in range(int(labels.max()) + 1)]
+    rows = [Row(path=str(position), labels=frozenset(), split="train") for position in range(len(labels))]
+    noise = find_label_noise(features, labels, rows, classes=classes)
+    found = [int(suspect.path) for suspect in noise.suspects] if noise else []
+    return len(found), int(np.isin(found, planted).sum())
+
+
+def found_in_sample(run: RunFolder, planted: Path) -> str:
+    """How many of the wrong labels in the images of `fieldguide sample` are among the strongest suspects."""
+    rows = read_catalog(run.catalog, ReadOptions(root=run.path), must_exist=False).rows
+    features = read_features(run, count=len(rows))
+    faults = json.loads(planted.read_text())
+    position_of = {row.path: position for position, row in enumerate(rows)}
+    labels = [next(iter(row.labels)) for row in rows]
+    wrong = {fault["fault"]: set[int]() for fault in faults if fault["fault"] in ("mislabelled", "exact_duplicate")}
+    for fault in faults:
+        position = position_of.get(fault["path"])
+        if fault["fault"] in wrong and position is not None and labels[position] != fault["true_label"]:
+            wrong[fault["fault"]].add(position)
+    classes = sorted({*labels})
+    judged = find_suspects(
+        features if features is not None else np.empty((0, 0)),
+        np.array([classes.index(label) for label in labels]),
+        class_count=len(classes),
+        is_train=np.array([row.split == "train" for row in rows]),
+    )
+    order = judged.suspects["wrong"].positions.tolist()
+    lines = [f"{len(rows):,} images; expected: {judged.expected['wrong']} wrong labels"]
+    for name, planted_there in (("mislabelled", wrong["mislabelled"]), ("and copies", set().union(*wrong.values()))):
+        count = len(planted_there)
+        recalls = [len(planted_there.intersection(order[: times * count])) / count for times in (1, 2)]
+        lines.append(f"- {name}, {count}: recall {recalls[0]:.3f} at 1x, {recalls[1]:.3f} at 2x")
+    return "\n".join(lines)
 
 
 def signs_alone(features: Values, labels: Values, *, class_count: int, seed: int) -> dict[str, Values]:

@@ -34,7 +34,7 @@ def launch(playwright: Playwright) -> Browser:
 class Visit:
     """A page that records errors in the console, and requests to other places."""
 
-    def __init__(self, context: BrowserContext, origin: str, *, expected_errors: str = "") -> None:
+    def __init__(self, context: BrowserContext, origin: str, *, expected_errors: str = "", path: str = "/") -> None:
         self.page = context.new_page()
         self.complaints: list[str] = []
         self._origin = origin
@@ -42,7 +42,7 @@ class Visit:
         self.page.on("console", lambda message: self._on_console(message.type, message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self._on_request(request.url))
-        self.page.goto(origin + "/")
+        self.page.goto(origin + path)
 
     def _on_console(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not (self._expected_errors and self._expected_errors in text):

@@ -6,9 +6,11 @@ from pathlib import Path
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 # The files of the pages, and what they are.
+_SERVICE = Path(__file__).resolve().parents[2] / "service"
+_SHARED = [_SERVICE / "ui" / name for name in ("element.js", "icon.svg", "names.js")]
 PAGE_FILES = {
     f"/page/{file.name}": _TYPES[file.suffix]
-    for file in sorted((Path(__file__).resolve().parents[2] / "service" / "web" / "routes" / "page").iterdir())
+    for file in sorted([*(_SERVICE / "web" / "routes" / "page").iterdir(), *_SHARED])
     if file.suffix in _TYPES
 }
 

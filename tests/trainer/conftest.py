@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.support.cleaning import write_trained_run
 from tests.support.photos import write_folder
 
 
@@ -26,3 +28,17 @@ def photos(tmp_path: Path) -> Path:
 def cache(tmp_path: Path) -> Path:
     """A folder for decoded images."""
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photos, of which two are wrong, and a run of them: `write_trained_run`. Do not change it."""
+    home = tmp_path_factory.mktemp("trained")
+    write_trained_run(home)
+    return home
+
+
+@pytest.fixture
+def trained_run(trained_home: Path, tmp_path: Path) -> Path:
+    """A copy of that run; its photos are where they were."""
+    return Path(shutil.copytree(trained_home / "run", tmp_path / "run"))

@@ -23,16 +23,8 @@ def test_the_tree_at_the_top_of_the_module_is_complete() -> None:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_wrong_use_and_failed_work_have_their_exit_codes(name: str) -> None:
-    wrong_use = {
-        "MissingPackages",
-        "RecipeError",
-        "DeviceError",
-        "BackboneError",
-        "WeightsError",
-        "RunError",
-        "ImportModelError",
-    }
-    wrong_use |= {"CheckError", "CollectError", "QuarantineError"}
+    wrong_use = {"MissingPackages", "RecipeError", "DeviceError", "BackboneError", "WeightsError", "RunError"}
+    wrong_use |= {"CheckError", "CleanError", "CollectError", "ImportModelError", "QuarantineError"}
     assert CLASSES[name].exit_code == (2 if name in wrong_use else 1)
 
 

@@ -28,6 +28,7 @@ LAYERS = {
             "wording",
             "progress",
             "links",
+            "lazy",
             "terminal",
             "decoding",
             "recipe",
@@ -37,7 +38,7 @@ LAYERS = {
             "model",
             "training",
         ),
-        *("predictions", "diagnosis", "report", "cleaning", "checking", "export", "run", "sample", "cli", "__main__"),
+        *("predictions", "diagnosis", "report", "checking", "cleaning", "export", "run", "sample", "cli", "__main__"),
     ),
     "trainer.recipe": ("schedules", "knobs", "data_source", "recipe", "reading", "options"),
     "trainer.catalog": (
@@ -77,54 +78,49 @@ LAYERS = {
             "evidence",
             "chart",
             "training_charts",
+            "class_charts",
             "lr_find_plot",
             "confusion",
+            "class_order",
+            "matrix_figure",
             "outline",
             "feed",
             "contact_sheet",
             "contact_sheet_png",
             "gallery",
+            "pair_examples",
+            "paired",
+            "comparison",
             "summary",
             "page",
             "notebook",
             "contact_sheet_page",
+            "comparison_page",
         ),
     ),
-    "trainer.cleaning": ("heads", "neighbours", "suspects", "edits", "replay"),
+    "trainer.cleaning": (
+        *("heads", "neighbours", "suspects", "noise", "learning_curve", "collecting", "similar", "edits", "history"),
+        *("replay", "session", "stopping", "queues", "insight", "losses", "duplicates", "check_cache", "changes"),
+        *("browsing", "views", "work", "web"),
+    ),
+    "trainer.cleaning.web": ("access", "images", "routes", "app", "opening", "server", "serving"),
     "trainer.checking": (
         *("kinds", "items", "header", "measures", "hashes", "scan", "rules", "groups", "shortcuts", "findings"),
         *("quality", "duplicates", "check", "embedder", "page", "output", "journal", "moving", "quarantine", "quick"),
     ),
     "trainer.export": (
-        *("exportable", "limits_of_use", "draft", "graph", "int8", "int8_choice", "golden", "metrics", "parity"),
-        *("card", "foreign_onnx", "origin", "writing", "oci", "place", "export"),
+        *("exportable", "limits_of_use", "draft", "onnx_graph", "graph", "int8", "int8_choice", "golden", "metrics"),
+        *("parity", "card", "foreign_onnx", "origin", "writing", "oci", "place", "export"),
     ),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
-        *(
-            "check",
-            "lr_find",
-            "evaluate",
-            "diagnose",
-            "report",
-            "show",
-            "export",
-            "import_options",
-            "import_model",
-            "fit",
-        ),
+        *("collecting", "clean", "clean_features", "decisions", "suspects", "compare_images", "compare"),
+        *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "import_options", "import_model"),
+        "fit",
     ),
     "trainer.cli": (
-        "exit",
-        "options",
-        "output",
-        "show",
-        "download",
-        "search",
-        "check",
-        "cache",
-        "import_model",
-        "commands",
+        *("exit", "options", "output", "show", "download", "search", "check", "clean", "compare", "cache"),
+        *("import_model", "commands"),
     ),
 }
 
@@ -132,7 +128,7 @@ HEAVY = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "scipy"
 
 # Names that were replaced by those of the field. Each is distinctive: it has no other meaning here.
 OLD_NAMES = (
-    *("Keeper", "Saver", "Patience", "keeper", "saver", "told_tensors"),
+    *("Keeper", "Saver", "Patience", "saver", "told_tensors"),
     *("WholeTraining", "WholeStage", "whole_stage", "first_stage", "run_epoch", "begin_sweep", "one_cycle"),
     *("peak_rate", "rate_spread", "rate_search", "FoundRate", "found_rate", "stage_sweeps", "auto_rate"),
     *("search_head_lr", "search_finetune_lr", "require_training", "loss_of", "lr_of"),
@@ -227,6 +223,7 @@ def test_no_old_name_comes_back() -> None:
         "from trainer.cli import main; main(['fit', '--help'], standalone_mode=False)",
         "from trainer.cli import main; main(['lr-find', '--help'], standalone_mode=False)",
         "from trainer.cli import main; main(['check', '--help'], standalone_mode=False)",
+        "from trainer.cli import main; main(['clean', '--help'], standalone_mode=False)",
         "from trainer.cli import main; main(['download', '--help'], standalone_mode=False)",
     ],
 )
@@ -237,3 +234,12 @@ def test_the_help_of_the_command_line_loads_nothing_heavy(code: str) -> None:
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "trainer.cli" in loaded
     assert not loaded & set(HEAVY)
+
+
+def test_the_page_of_clean_starts_without_what_takes_seconds_to_import() -> None:
+    """In a fresh interpreter."""
+    program = "import trainer.run.clean, trainer.cleaning.web.serving\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    loaded = set(done.stdout.split())
+    assert "numpy" in loaded
+    assert not loaded & {"torch", "torchvision", "timm", "onnx", "scipy", "sklearn", "matplotlib"}

@@ -21,7 +21,7 @@ from trainer.catalog.catalog import Catalog
 from trainer.catalog.files import broken_images, hash_files, lost_classes, require_readable
 from trainer.catalog.lists import catalog_from_lists
 from trainer.catalog.options import Columns, ReadOptions
-from trainer.catalog.reading import read_catalog, read_test
+from trainer.catalog.reading import read_catalog, read_source, read_test
 from trainer.catalog.remarks import summary_line
 from trainer.catalog.row import Row, Split
 from trainer.catalog.split import HoldOut, hold_out
@@ -42,6 +42,7 @@ __all__ = [
     "hold_out",
     "lost_classes",
     "read_catalog",
+    "read_source",
     "read_test",
     "require_readable",
     "summary_line",

@@ -130,6 +130,21 @@ def read_test(catalog: Catalog, data: Path, options: ReadOptions = _DEFAULT) -> 
     )
 
 
+def read_source(data: Path, options: ReadOptions = _DEFAULT, *, known: Collection[str] = ()) -> Source:
+    """Read which images there are and their labels, whatever they are: nothing is drawn, and no class is required.
+
+    Args:
+        data: Folder, table or archive; its images must be there.
+        options: How to read it.
+        known: Labels that the names of folders may be.
+
+    Raises:
+        CatalogError: It cannot be read.
+    """
+    _check_root(options.root, data)
+    return _read(data, options, must_exist=True, known=known)
+
+
 def _check_root(root: Path | None, *sources: Path | None) -> None:
     if root is not None and not any(is_table(source) for source in sources if source):
         raise CatalogError(f"{sources[0]}: `root` is for the paths in a CSV, and this is a folder; leave it out.")

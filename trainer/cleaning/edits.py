@@ -132,17 +132,31 @@ def read_edits(path: Path) -> tuple[Edit, ...]:
         RunError: A line is not an edit.
     """
     try:
-        lines = path.read_bytes().split(b"\n")[:-1]  # after the last line end, there is nothing or a torn line
+        content = path.read_bytes()
     except FileNotFoundError:
         return ()
+    return parse_edits(content, path=path)
+
+
+def parse_edits(content: bytes, *, path: Path, first_line: int = 1) -> tuple[Edit, ...]:
+    """Parse lines of edits.jsonl. What follows the last line end is a torn line, and is ignored.
+
+    Args:
+        content: The lines.
+        path: edits.jsonl, for messages.
+        first_line: Number of the first of these lines in it.
+
+    Raises:
+        RunError: A line is not an edit.
+    """
     edits: list[Edit] = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(content.split(b"\n")[:-1], start=first_line):
         try:
             value = json.loads(line)
             if not isinstance(value, dict):
                 raise ValueError("it is not an object")
             edits.append(Edit.from_json(value))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RunError(
                 f"{path}, line {number}, is not an edit ({error}); correct or remove this line, or use the version of "
                 "fieldguide that wrote it"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -23,6 +26,9 @@ _LR = 0.02
 _WARMUP = 0.2  # fraction of the steps
 # Strong, so that a head does not learn wrong labels by heart: `tests/benchmarks/label_noise.py` measures it.
 _WEIGHT_DECAY = 3.0
+# For several labels an image: with the values above, heads learn rare labels too slowly, and lose frequent ones.
+_MULTILABEL_LR = 0.2
+_MULTILABEL_WEIGHT_DECAY = 1.0
 _BETAS = (0.9, 0.99)
 _EVALUATED_ROWS = 8192
 _CALIBRATED_ROWS = 8192
@@ -68,6 +74,12 @@ class Labelled:
         return self.targets.ndim == 2
 
 
+def one_thread() -> AbstractContextManager[object]:
+    """Open a context in which NumPy multiplies matrices in one thread: in several, busy cores are ten times slower."""
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
+
+
 def judge_by_heads(images: Labelled, *, seed: int) -> HeadSignals:
     """For each fold, train a head on the training images of the other folds, and ask it about all images of this one.
 
@@ -79,31 +91,44 @@ def judge_by_heads(images: Labelled, *, seed: int) -> HeadSignals:
         images: What is judged.
         seed: Of the order of the images.
     """
+    with one_thread():
+        return _judge_by_heads(images, seed=seed)
+
+
+def _judge_by_heads(images: Labelled, *, seed: int) -> HeadSignals:
     held_out_logits = np.zeros((len(images.units), images.class_count), dtype=np.float32)
     margins = np.zeros(len(images.units), dtype=np.float64)
     folds = np.unique(images.folds).tolist()
     for fold in folds:
         held_out = np.flatnonzero(images.folds == fold)
         learned = np.flatnonzero(images.is_train & (images.folds != fold))
-        head = _Head(images.units.shape[1], images.class_count)
-        random, epochs = np.random.default_rng((seed, fold)), _epochs(len(learned))
-        for epoch in range(epochs if len(learned) else 0):
-            batches = split(random.permutation(learned), min(_MAX_BATCH_SIZE, -(-len(learned) // _MIN_STEPS)))
-            for number, positions in enumerate(batches):
-                lr = _LR * _one_cycle((epoch + number / len(batches)) / epochs)
-                found = _learn(head, images, positions, lr=lr)
-                margins[positions] += found / epochs / max(1, len(folds) - 1)
-            unseen = held_out[~images.is_train[held_out]]
+        unseen = held_out[~images.is_train[held_out]]
+        head, epochs = Head(images.units.shape[1], images.class_count), _epochs(len(learned))
+        for positions, found in _epochs_of(head, images, learned, random=np.random.default_rng((seed, fold))):
+            margins[positions] += found / epochs / max(1, len(folds) - 1)
             if not images.is_multilabel:
-                for positions in split(unseen, _EVALUATED_ROWS):
-                    found = label_margins(head.logits(images.units[positions]), images.targets[positions])
-                    margins[positions] += found / epochs
+                for part in split(unseen, _EVALUATED_ROWS):
+                    margins[part] += label_margins(head.logits(images.units[part]), images.targets[part]) / epochs
         for positions in split(held_out, _EVALUATED_ROWS):
             held_out_logits[positions] = head.logits(images.units[positions])
     if images.is_multilabel:
         margins[:] = np.nan
     probabilities = _calibrate(held_out_logits, images.targets)
     return HeadSignals(probabilities=probabilities, margins=margins.astype(np.float32))
+
+
+def train_head(images: Labelled, learned: IntArray, *, seed: Sequence[int]) -> Head:
+    """Train a head on some images.
+
+    Args:
+        images: These and others.
+        learned: Positions of the images that it learns.
+        seed: Of the order of the images.
+    """
+    head = Head(images.units.shape[1], images.class_count)
+    for _ in _epochs_of(head, images, learned, random=np.random.default_rng(seed)):
+        pass
+    return head
 
 
 def divide_into_folds(groups: IntArray, targets: Targets, *, seed: int, count: int = FOLDS) -> IntArray:
@@ -139,18 +164,39 @@ def split(positions: IntArray, size: int) -> list[IntArray]:
     return [positions[start : start + size] for start in range(0, len(positions), size)]
 
 
-def _learn(head: _Head, images: Labelled, positions: IntArray, *, lr: float) -> FloatArray | float:
-    """Take a step on some images. Returns their margins before it; 0 for multilabel."""
+def _epochs_of(
+    head: Head, images: Labelled, learned: IntArray, *, random: np.random.Generator
+) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Train a head. After each epoch: its images in the order of their steps, and their margins before these."""
+    epochs = _epochs(len(learned)) if len(learned) else 0
+    for epoch in range(epochs):
+        batches = split(random.permutation(learned), min(_MAX_BATCH_SIZE, -(-len(learned) // _MIN_STEPS)))
+        margins = []
+        for number, positions in enumerate(batches):
+            fraction = _one_cycle((epoch + number / len(batches)) / epochs)
+            margins.append(_learn(head, images, positions, lr_fraction=fraction))
+        yield np.concatenate(batches), np.concatenate(margins)
+
+
+def _learn(head: Head, images: Labelled, positions: IntArray, *, lr_fraction: float) -> FloatArray:
+    """Take a step on some images, with a fraction of the peak learning rate.
+
+    Returns:
+        Their margins before it; 0 for multilabel.
+    """
     units, targets = images.units[positions], images.targets[positions]
     logits = head.logits(units)
-    margins: FloatArray | float = 0.0
+    margins = np.zeros(len(positions), dtype=np.float32)
     gradient = _activate(logits, is_multilabel=images.is_multilabel)
     if images.is_multilabel:
         gradient -= targets
     else:
         margins = label_margins(logits, targets)
         gradient[np.arange(len(positions)), targets] -= 1
-    head.step(units, gradient / np.float32(len(positions)), lr=lr)
+    lr, weight_decay = (_LR, _WEIGHT_DECAY)
+    if images.is_multilabel:
+        lr, weight_decay = (_MULTILABEL_LR, _MULTILABEL_WEIGHT_DECAY)
+    head.step(units, gradient / np.float32(len(positions)), lr=lr_fraction * lr, weight_decay=weight_decay)
     return margins
 
 
@@ -176,7 +222,7 @@ def _calibrate(logits: FloatArray, targets: Targets) -> FloatArray:
     return logits
 
 
-class _Head:
+class Head:
     """One linear layer and its AdamW."""
 
     def __init__(self, width: int, class_count: int) -> None:
@@ -186,9 +232,10 @@ class _Head:
         self._steps = 0
 
     def logits(self, units: FloatArray) -> FloatArray:
+        """float32 [N, D] -> [N, K]."""
         return np.asarray(_SCALE * (units @ self._weights[:-1]) + self._weights[-1])
 
-    def step(self, units: FloatArray, gradient: FloatArray, *, lr: float) -> None:
+    def step(self, units: FloatArray, gradient: FloatArray, *, lr: float, weight_decay: float) -> None:
         """Take a step; `gradient` is that of the loss by the logits, [B, K]."""
         self._steps += 1
         slope = np.concatenate([_SCALE * (units.T @ gradient), gradient.sum(axis=0, keepdims=True)])
@@ -197,11 +244,11 @@ class _Head:
         self._square += (1 - other_beta) * (slope * slope - self._square)
         mean, square = self._mean / (1 - beta**self._steps), self._square / (1 - other_beta**self._steps)
         self._weights -= np.float32(lr) * mean / (np.sqrt(square) + np.float32(1e-8))
-        self._weights[:-1] *= 1 - lr * _WEIGHT_DECAY
+        self._weights[:-1] *= 1 - lr * weight_decay
 
 
 def _epochs(count: int) -> int:
-    return max(_FEWEST_EPOCHS, round(_EPOCHS * min(1, _FEW_IMAGES / count)))
+    return max(_FEWEST_EPOCHS, round(_EPOCHS * min(1, _FEW_IMAGES / max(1, count))))
 
 
 def _one_cycle(done: float) -> float:

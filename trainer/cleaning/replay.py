@@ -59,18 +59,16 @@ def replay(rows: Sequence[Row], edits: Sequence[Edit]) -> Replayed:
     decided: defaultdict[str, list[Edit]] = defaultdict(list)
     not_duplicates: set[tuple[str, str]] = set()
     for edit in in_force(edits):
-        found = [digest for digest in edit.sha256 if digest in present]
-        if len(found) < min(2, len(edit.sha256)):
-            unapplied.append((edit, "no image has these bytes any more"))
-        elif edit.kind == "not_duplicate":
-            not_duplicates.update(itertools.combinations(sorted(found), 2))
+        if edit.kind == "not_duplicate":
+            found = sorted(digest for digest in edit.sha256 if digest in present)
+            not_duplicates.update(itertools.combinations(found, 2))
         else:
             decided[edit.sha256[0]].append(edit)
 
     after: dict[str, Row | None] = {}
     kept: set[str] = set()
     for digest, history in decided.items():
-        outcome = _decide(present[digest], history)
+        outcome = decide(present.get(digest, ()), history)
         after |= outcome.rows
         unapplied += outcome.unapplied
         if outcome.is_kept:
@@ -104,7 +102,7 @@ def write_cleaned(path: Path, rows: Sequence[Row], *, root: Path, label_delimite
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Outcome:
+class Outcome:
     """What becomes of the copies of one image: path -> its row, or None if it is removed; and what does not apply."""
 
     rows: dict[str, Row | None]
@@ -112,7 +110,17 @@ class _Outcome:
     is_kept: bool
 
 
-def _decide(copies: Sequence[Row], history: Sequence[Edit]) -> _Outcome:
+def decide(copies: Sequence[Row], history: Sequence[Edit]) -> Outcome:
+    """Apply the edits of one image.
+
+    Args:
+        copies: The rows with its bytes. If there are none, all edits are reported, unless the last one removes it.
+        history: Edits in force that name it, in order, without `not_duplicate`.
+    """
+    if not copies:
+        is_removed = bool(history) and history[-1].kind == "remove" and not history[-1].kept_path
+        gone = [] if is_removed else [(edit, "no image has these bytes any more") for edit in history]
+        return Outcome(rows={}, unapplied=gone, is_kept=False)
     remaining, judged = list(copies), None
     for edit in history:
         if edit.kind == "remove":
@@ -122,7 +130,7 @@ def _decide(copies: Sequence[Row], history: Sequence[Edit]) -> _Outcome:
     rows: dict[str, Row | None] = {row.path: None for row in copies}
     rows |= {row.path: row for row in remaining}
     if judged is None:
-        return _Outcome(rows=rows, unapplied=[], is_kept=False)
+        return Outcome(rows=rows, unapplied=[], is_kept=False)
     labels, unapplied = frozenset(judged.labels), []
     # The image may be of a table that some of these edits were written to before.
     replaced = {frozenset(names) for edit in history if edit.kind == "relabel" for names in (*edit.before, edit.labels)}
@@ -132,7 +140,7 @@ def _decide(copies: Sequence[Row], history: Sequence[Edit]) -> _Outcome:
         else:
             now, then = (", ".join(sorted(names)) or "no label" for names in (row.labels, labels))
             unapplied.append((judged, f"{row.path} was given other labels since: {now}, but this edit says {then}"))
-    return _Outcome(rows=rows, unapplied=unapplied, is_kept=judged.kind == "keep" and bool(remaining) and not unapplied)
+    return Outcome(rows=rows, unapplied=unapplied, is_kept=judged.kind == "keep" and bool(remaining) and not unapplied)
 
 
 def _kept_copy(copies: Sequence[Row], edit: Edit) -> Row:

@@ -17,6 +17,8 @@ from service import __version__
 from service.console import Program, SectionedCommand, option, print_error
 from trainer.cli.cache import cache_command
 from trainer.cli.check import check
+from trainer.cli.clean import clean
+from trainer.cli.compare import compare
 from trainer.cli.download import download
 from trainer.cli.exit import as_command_line, clear_errors
 from trainer.cli.import_model import import_command
@@ -300,6 +302,9 @@ def evaluate(run: Path, threads: int | None, as_json: bool, **options: Any) -> N
     print_result(evaluation_json(found), evaluation_text(found), as_json)
 
 
+main.add_command(compare)
+
+
 @main.command(short_help="Write the report of a run again.", cls=SectionedCommand)
 @RUN
 @MOVED_ROOT
@@ -384,4 +389,5 @@ def _print_warning(line: str) -> None:
 
 main.add_command(import_command)
 main.add_command(show)
+main.add_command(clean)
 main.add_command(cache_command)

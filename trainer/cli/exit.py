@@ -25,12 +25,16 @@ _STRING = r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\""""
 _PYTHON_CODE = re.compile(rf"""`(\w+\((?:{_STRING}|[^`'"\n])*\)|[^`\n]+)`""")  # a path in a call may have backquotes
 # Names of the Python API that messages use. Other text in backquotes, such as the name of a file, stays as it is.
 _COMMANDS = frozenset(
-    {"check", "download", "evaluate", "export", "fit", "lr_find", "report", "resume", "sample", "search"}
+    {
+        *("check", "clean", "compare", "download", "evaluate", "export", "fit", "lr_find", "report", "resume"),
+        *("sample", "search"),
+    }
 )
 _PARAMETERS = frozenset({"cache", "cache_max", "device", "lr", "oci", "out", "recipe", "root", "threads"}) | {
     *option_keys()
 }
 _PARAMETERS |= {"kinds", "max_fraction", "quarantine", "undo"}  # of `check`
+_PARAMETERS |= {"allow_remote", "host", "port", "tls_cert", "tls_key"}  # of `clean`
 _PARAMETERS |= {"classes", "layout", "mean", "outputs", "resize", "resize_short", "std", "task"}  # of `import`
 _PARAMETERS |= {  # of `download` and `search`
     *("allow_private", "api", "contact", "count", "credentials", "ignore_robots_txt", "ignore_x_robots_tag", "label"),

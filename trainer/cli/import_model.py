@@ -174,7 +174,8 @@ def import_command(weights: Path, threads: int | None, as_json: bool, **options:
     with clear_errors():
         from service.bundle import FP32
         from trainer.model.preprocessing import Preprocessing
-        from trainer.run import DataOptions, ImportOptions, import_model, usable_threads
+        from trainer.run import DataOptions, ImportOptions, usable_threads
+        from trainer.run.import_model import import_model
         from trainer.terminal import Terminal
 
         asked = ImportOptions(

@@ -37,6 +37,7 @@ def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
         "stages_s": {stage: round(seconds, 2) for stage, seconds in result.fit.stage_seconds.items()},
         "unreadable": {row.path: reason for row, reason in result.unreadable.items()},
         "warnings": list(result.warnings),
+        "decisions": result.decisions,
     }
 
 
@@ -50,6 +51,7 @@ def fit_text(result: RunResult, run: RunFolder) -> str:
     stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in result.fit.stage_seconds.items())
     lines = [
         *([kept_head] if kept_head else []),
+        *([f"remembered from clean: {counted(result.decisions, 'decision')}"] if result.decisions else []),
         *_left_out(result.unreadable),
         f"stages: {stages}",
         metrics_text("validation", result.bundle.metrics_of(FP32).get("validation")),

@@ -10,6 +10,7 @@ from trainer.catalog import Row, lost_classes
 from trainer.data.prepare import Prepared
 from trainer.diagnosis.curve import LearningCurve
 from trainer.diagnosis.evidence import Evidence, LRSuggestion, NearestTrainImages
+from trainer.diagnosis.label_noise import LabelNoise
 from trainer.diagnosis.near_duplicates import FEW_IMAGES, FloatArray, nearest, whiten
 from trainer.diagnosis.predictions import Predictions
 from trainer.recipe import Recipe
@@ -27,6 +28,7 @@ def collect_evidence(
     history: TrainingHistory,
     lr_find: LRFindResult | None,
     embeddings: FloatArray,
+    label_noise: LabelNoise | None,
 ) -> Evidence:
     """Collect what the rules look at; nothing is written.
 
@@ -38,6 +40,7 @@ def collect_evidence(
         lr_find: What the learning rate finder found for fine-tuning; None if it was not run.
         embeddings: [N + M, C], of the training rows and then of the validation rows; see `embed_images`. Not used if
             there are no validation rows.
+        label_noise: Labels that are probably wrong.
     """
     data, catalog = prepared.data, prepared.catalog
     train_rows, valid_rows = catalog.split("train"), catalog.split("valid")
@@ -65,6 +68,7 @@ def collect_evidence(
         ),
         thresholds=result.calibration.thresholds,
         nearest=_nearest_train_images(embeddings, train_rows, valid_rows),
+        label_noise=label_noise,
     )
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from trainer.catalog import first_few
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.finding import Confidence, Finding, Remedy
-from trainer.diagnosis.label_noise import describe_suspects
 from trainer.recipe import SIMILAR
 from trainer.training.metrics import wilson_interval
 from trainer.wording import counted, have
@@ -62,32 +61,25 @@ def near_duplicates(evidence: Evidence) -> Finding | None:
 
 
 def noisy_labels(evidence: Evidence) -> Finding | None:
-    """The model is sure that labels are wrong, also of training images that it learned; see `find_label_noise`."""
+    """Models that have not seen the images are sure that labels are wrong; see `trainer.cleaning.noise`."""
     noise = evidence.label_noise
     if noise is None:
         return None
-    among_valid = f"{len(noise.valid_suspects)} of {len(evidence.valid.targets)} validation images, and for "
-    classes = evidence.catalog.classes
-    worst_first = sorted(
-        [
-            *describe_suspects(evidence.valid, noise.valid_suspects, classes=classes),
-            *describe_suspects(evidence.train_subset, noise.train_suspects, classes=classes),
-        ]
-    )
+    valid = f"{noise.count('valid')} of {noise.valid_count:,} validation images and for "
     return Finding(
         name="noisy-labels",
         confidence=noise.confidence,
-        summary="Some labels seem to be wrong: the model is sure of another class for "
-        f"{among_valid if evidence.has_validation else ''}{len(noise.train_suspects)} of "
-        f"{len(evidence.train_subset.targets)} training images; look at them, correct what is wrong, and fit again.",
+        summary="Some labels seem to be wrong: models that have not seen the image are sure of another class for "
+        f"{valid if evidence.has_validation else ''}{noise.count('train')} of {noise.train_count:,} training images; "
+        "look at them, correct what is wrong, and fit again.",
         evidence={
-            "validation_suspects": len(noise.valid_suspects),
+            "validation_suspects": noise.count("valid"),
             "validation_fraction": noise.valid_fraction,
-            "training_suspects": len(noise.train_suspects),
+            "training_suspects": noise.count("train"),
             "training_fraction": noise.train_fraction,
-            "worst": [line for _, line in worst_first[:_LISTED_SUSPECTS]],
+            "worst": [str(suspect) for suspect in noise.suspects[:_LISTED_SUSPECTS]],
         },
-        remedy=Remedy(command="fit"),
+        remedy=Remedy(command="clean"),
     )
 
 

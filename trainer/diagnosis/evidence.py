@@ -13,7 +13,7 @@ import numpy.typing as npt
 from service.bundle.spec import Task
 from trainer.catalog import Catalog, Split
 from trainer.diagnosis.curve import LearningCurve
-from trainer.diagnosis.label_noise import LabelNoise, find_label_noise
+from trainer.diagnosis.label_noise import LabelNoise
 from trainer.diagnosis.near_duplicates import NEAR_DUPLICATE_SIMILARITY
 from trainer.diagnosis.predictions import Collapse, Predictions, find_collapse
 from trainer.recipe import Recipe
@@ -101,6 +101,7 @@ class Evidence:
         train_subset: What it predicts for some training images, without augmentation.
         thresholds: Multilabel: one for each class; a label is predicted at this probability or above.
         nearest: The most similar training image of each validation image.
+        label_noise: Labels that are probably wrong; None if there are few, and for multilabel.
     """
 
     recipe: Recipe
@@ -112,6 +113,7 @@ class Evidence:
     train_subset: Predictions
     thresholds: Sequence[float]
     nearest: NearestTrainImages
+    label_noise: LabelNoise | None
 
     @property
     def task(self) -> Task:
@@ -147,17 +149,6 @@ class Evidence:
     def collapse(self) -> Collapse | None:
         """The classes that the model predicts for nearly all images; None if it does not, and for multilabel."""
         return find_collapse(self.judged) if self.task == "classification" else None
-
-    @functools.cached_property
-    def label_noise(self) -> LabelNoise | None:
-        """Labels that are probably wrong; None if there are few, or if the model cannot judge labels.
-
-        A model that collapsed, or that a learning rate ruined, is sure of things that it does not know.
-        """
-        ruined = self.curve.diverged and self.curve.failure is not None
-        if self.task != "classification" or self.collapse is not None or ruined:
-            return None
-        return find_label_noise(self.valid, self.train_subset)
 
     @property
     def explained_error(self) -> float:

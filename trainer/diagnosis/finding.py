@@ -18,12 +18,12 @@ class Remedy:
     """What to try next.
 
     Attributes:
-        command: `fit` the same images again, or `lr_find`: look for a learning rate first.
+        command: `fit` the same images again, `lr_find`: look for a learning rate first, or `clean`: look at images.
         changes: Options that differ from those of the diagnosed run, under their names in the Python API.
         regrouped: Whether to draw the validation images anew, so that near duplicates stay together.
     """
 
-    command: Literal["fit", "lr_find"]
+    command: Literal["fit", "lr_find", "clean"]
     changes: Mapping[str, float | str] = field(default_factory=dict)
     regrouped: bool = False
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from service.pixels import UInt8Array
+from trainer.export.onnx_graph import fold_std
 from trainer.model import Classifier
 from trainer.training.calibration import Calibration
 
@@ -121,7 +122,7 @@ def to_onnx(model: CalibratedClassifier, *, size: int) -> bytes:
     model.eval()
     # Two images: with one, the exporter would take the batch size for a constant.
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    with _silence_exporter():
+    with _silence_exporter(), _plain_pooling(model):
         program = torch.onnx.export(
             model,
             (example,),
@@ -134,6 +135,7 @@ def to_onnx(model: CalibratedClassifier, *, size: int) -> bytes:
         )
         assert program is not None  # it never is with dynamo=True
         proto = program.model_proto
+    fold_std(proto)
     strip_metadata(proto)
     onnx_bytes: bytes = proto.SerializeToString(deterministic=True)
     return onnx_bytes
@@ -156,6 +158,23 @@ def strip_metadata(message: Any) -> None:
         if field.message_type is not None:
             for each in [value] if hasattr(value, "ListFields") else value:  # one message, or a list of them
                 strip_metadata(each)
+
+
+@contextmanager
+def _plain_pooling(model: nn.Module) -> Iterator[None]:
+    """Let average pooling to one pixel be a mean, which torch's exporter would surround with twelve more nodes."""
+    pools = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1))
+    ]
+    for pool in pools:
+        pool.forward = lambda maps: maps.mean((2, 3), keepdim=True)  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        for pool in pools:
+            del pool.forward
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """The network in 8-bit integers: onnxruntime's static quantization, as pairs of QuantizeLinear and DequantizeLinear.
 
-Activations are unsigned and weights signed, which is what processors with VNNI multiply fastest. The layers keep the
-float numbers that they compute with apart from their weights: the scaling of the pixels before the first layer, and
-everything from the last layer on, which costs nothing and decides.
+Activations are unsigned and weights signed, which is what processors with VNNI multiply fastest. The first layer gets
+the bytes of the image as they are; what follows the last one stays in floats, costs nothing and decides.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 
 from service.pixels import UInt8Array
 from trainer.export.graph import strip_metadata
+from trainer.export.onnx_graph import take_bytes, widen_stem
 
 Calibration = Literal["minmax", "percentile"]
 
@@ -34,6 +34,7 @@ _LAYERS = ("Conv", "Gemm", "MatMul")  # with weights
 _QUANTIZED = (
     *_LAYERS,
     *("Add", "Mul", "Clip", "Relu", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool"),
+    *("Reshape", "Transpose"),  # of a wide stem
 )
 _METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
 _PERCENTILE = 99.999
@@ -270,6 +271,8 @@ def _prepared(fp32: bytes) -> Iterator[Path]:
         options.optimized_model_filepath = str(path)
         ort.InferenceSession(fp32, options, providers=["CPUExecutionProvider"])
         model = onnx.load(path)
+        take_bytes(model)
+        widen_stem(model)
         for number, node in enumerate(model.graph.node):
             node.name = f"{node.op_type}_{number}"
         onnx.save(model, path)

@@ -38,7 +38,7 @@ def predict_files(
     Raises:
         OSError: A file cannot be read.
     """
-    progress.start("measure the bundle", len(files))
+    progress.start("evaluate the bundle", len(files))
     results = []
     with ThreadPoolExecutor(threads, thread_name_prefix="predict") as pool:
         for result in pool.map(partial(_predict_file, predictor), files):

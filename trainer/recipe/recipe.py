@@ -33,9 +33,8 @@ FEED_GROUPS = (DATA_GROUP, _AUGMENTATION)
 _DEFAULT_EPOCHS = 12
 _PRETRAINED_LR_SPREAD = 10.0
 _DEFAULT_LR = 4e-3
-# With fewer steps the default learning rate is less, by the square of their fraction: `tests.benchmarks.few_photos`.
-_FULL_LR_STEPS = 60
-DEFAULT_LR_TEXT = f"{_DEFAULT_LR:g}; less after a head stage in fewer than {_FULL_LR_STEPS} steps"
+_FULL_LENGTH = 180  # steps times epochs; below, the default learning rates are less: `tests.benchmarks.few_photos`
+DEFAULT_LR_TEXT = f"{_DEFAULT_LR:g}; less after a head stage if steps times epochs are less than {_FULL_LENGTH}"
 _UNSET_EPOCHS = -(2**31)  # no number that anybody gives
 
 
@@ -90,7 +89,7 @@ class FinetuneRecipe:
         low=1,
         high=1e6,
         accepts_zero=True,
-        default_text=f"0 ({_PRETRAINED_LR_SPREAD:g} for pretrained weights, 1 for random ones)",
+        default_text=f"0 ({_PRETRAINED_LR_SPREAD:g} for pretrained weights, more in short trainings; 1 for random)",
     )
     freeze: Freeze = knob(
         Freeze(),
@@ -194,21 +193,36 @@ class FinetuneRecipe:
             raise RecipeError(f"finetune.accumulate is {self.accumulate}; it must be from 1 to {self.batch_size}")
 
     def max_lr(self, *, steps: int, after_head: bool) -> float:
-        """Maximum learning rate of the head in a fine-tuning of so many steps.
-
-        One that was given is used as it is. The default one grows with the square of the steps until there are enough:
-        with few steps there is no warm-up. Adam's first steps change every weight by about the learning rate, however
-        small its gradient is, and no later steps make up for it: the network would end worse than the head before.
+        """Maximum learning rate of the head in a fine-tuning of so many steps; see `training_length`.
 
         Args:
             steps: Of all epochs.
             after_head: Whether there are pretrained weights and a trained head, which can be lost.
         """
-        return self.lr or _DEFAULT_LR * (min(1.0, steps / _FULL_LR_STEPS) ** 2 if after_head else 1.0)
+        return self.lr or _DEFAULT_LR * self.training_length(steps=steps, after_head=after_head) ** 2
 
-    def spread(self, *, pretrained: bool) -> float:
-        """Learning rate of the head divided by that of the earliest layers, for pretrained or random weights."""
-        return self.lr_spread or (_PRETRAINED_LR_SPREAD if pretrained else 1.0)
+    def spread(self, *, pretrained: bool, steps: int, after_head: bool) -> float:
+        """Learning rate of the head divided by that of the earliest layers; see `training_length`.
+
+        Args:
+            pretrained: Whether the weights are, or random.
+            steps: Of all epochs.
+            after_head: As for `max_lr`.
+        """
+        usual = _PRETRAINED_LR_SPREAD if pretrained else 1.0
+        return self.lr_spread or usual / self.training_length(steps=steps, after_head=after_head) ** 2
+
+    def training_length(self, *, steps: int, after_head: bool) -> float:
+        """How long a fine-tuning is: 1 for one of usual length, and down to 0 for shorter ones.
+
+        Adam's first steps change every weight by about the learning rate, however small its gradient is. Later steps
+        make up for it, if there are enough, and if each image is seen often enough; else the network ends worse than
+        the head before. So the default learning rate falls with the square of the product of steps and epochs, and that
+        of the body even more. One that was given is used as it is.
+        """
+        if self.lr or not after_head:
+            return 1.0
+        return min(1.0, max(1, steps * self.epochs) / _FULL_LENGTH)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from trainer.training.metrics import wilson_interval
+
 Labels = frozenset[str]
 
 
@@ -37,6 +39,11 @@ class ClassScore:
     def recall(self) -> float | None:
         """Fraction of the images of this class for which it is predicted; None if there are none."""
         return self.correct_count / self.true_count if self.true_count else None
+
+    @property
+    def recall_interval(self) -> tuple[float, float] | None:
+        """Wilson's 95 % interval of the recall; None if no image has the class."""
+        return wilson_interval(self.correct_count / self.true_count, self.true_count) if self.true_count else None
 
     @property
     def f1(self) -> float | None:

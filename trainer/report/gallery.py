@@ -37,6 +37,7 @@ class TopLoss:
         true: True labels, with the probabilities that the model gives them.
         predicted: Predicted labels.
         best: The most probable class.
+        second: The next one; None if there is only one class.
         image_url: The pixels that the model sees, as a JPEG.
         heatmap_url: Class activation map of `best`, to lay over the image; empty if the model has no heatmaps.
     """
@@ -45,6 +46,7 @@ class TopLoss:
     true: tuple[Label, ...]
     predicted: tuple[Label, ...]
     best: str
+    second: Label | None
     image_url: str
     heatmap_url: str
 
@@ -118,12 +120,13 @@ def draw_augmented_examples(
 
 
 def _top_loss(row: Row, catalog: Catalog, predictor: Predictor) -> TopLoss:
-    prediction = predictor.predict(_read_image(catalog, row), heatmap=predictor.has_heatmaps)
+    prediction = predictor.predict(read_image(catalog, row), heatmap=predictor.has_heatmaps)
     return TopLoss(
         path=row.path,
         true=_true_labels(row, catalog, prediction),
         predicted=prediction.labels[:_MAX_LABELS],
         best=prediction.best.label,
+        second=prediction.ranked[1] if len(prediction.ranked) > 1 else None,
         image_url=jpeg_url(prediction.picture.pixels, max_pixels=_TOP_LOSS_PIXELS),
         heatmap_url=heatmap_url(prediction.heatmap.values) if prediction.heatmap else "",
     )
@@ -141,13 +144,13 @@ def _augmented_views(
     catalog: Catalog, position: int, recipe: Recipe, pixels: PixelSpec, *, rows_each: int
 ) -> UInt8Array:
     """uint8 [rows * size, rows * size, 3]: one training image as the first epochs of fine-tuning show it."""
-    picture = load(_read_image(catalog, catalog.split("train")[position]), cache_spec(pixels))
+    picture = load(read_image(catalog, catalog.split("train")[position]), cache_spec(pixels))
     views = [train_view(picture, position, recipe, size=pixels.size, epoch=epoch) for epoch in range(rows_each**2)]
     return np.vstack([np.hstack(views[first : first + rows_each]) for first in range(0, len(views), rows_each)])
 
 
-def _read_image(catalog: Catalog, row: Row) -> bytes:
-    """The bytes of a row's file; raises CatalogError if they are not the ones that the run saw."""
+def read_image(catalog: Catalog, row: Row) -> bytes:
+    """Return the bytes of a row's file; raises CatalogError if they are not the ones that the run saw."""
     path = catalog.file_of(row)
     data = read_bytes(path)
     if row.sha256 not in (None, hashlib.sha256(data).hexdigest()):

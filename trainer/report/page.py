@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import jinja2
+import numpy as np
+import numpy.typing as npt
 
 from service.bundle import FP32, Bundle
 from service.predictor import Predictor
@@ -15,14 +20,18 @@ from trainer.catalog import Catalog
 from trainer.predictions import PredictionRow
 from trainer.recipe import Recipe, recipe_to_toml
 from trainer.report import formatting
+from trainer.report.class_charts import draw_class_counts, draw_learning_curve
 from trainer.report.evidence import facts_of
 from trainer.report.gallery import TopLoss, draw_augmented_examples, draw_top_losses
+from trainer.report.pair_examples import draw_pairs
 from trainer.report.summary import changed_settings, summarize_classes, summarize_dataset, summarize_metrics
 from trainer.report.training_charts import draw_history, draw_lr_find
 from trainer.training.history import TrainingHistory
 from trainer.training.lr_find.result import LRFindResult, Stage
 
 _MAX_TOP_LOSSES = 16
+_MAX_UNSURE = 8
+_PAIRS_WITH_IMAGES = 8
 _EXAMPLES = 12
 
 
@@ -42,6 +51,9 @@ class ReportData:
         unreadable_count: Number of images that were left out because they could not be decoded.
         predictions_name: Name of the file in which a reader of the page finds all predictions.
         serve_command: Shell command that serves the bundle.
+        collecting: What more photos would bring: `curve`, `advice` and `remark`, see `Collecting.to_json`; None if that
+            is not known.
+        class_vectors: float32 [K, C], which say which classes are similar; None if that is not known.
     """
 
     catalog: Catalog
@@ -54,6 +66,8 @@ class ReportData:
     unreadable_count: int
     predictions_name: str
     serve_command: str
+    collecting: Mapping[str, Any] | None = None
+    class_vectors: npt.NDArray[np.float32] | None = None
 
 
 def render_report(data: ReportData) -> str:
@@ -66,7 +80,9 @@ def render_report(data: ReportData) -> str:
     """
     catalog, recipe, bundle = data.catalog, data.recipe, data.bundle
     predictor = Predictor(bundle)
-    wrong = [prediction for prediction in data.predictions if not prediction.correct]
+    wrong, right = ([row for row in data.predictions if row.correct == correct] for correct in (False, True))
+    classes = summarize_classes(catalog, data.predictions, vectors=data.class_vectors)
+    script = (resources.files("trainer.report") / "page.js").read_text("utf-8")
     return template("page.html.jinja").render(
         **summary_values(data),
         base_css=base_css(),
@@ -74,8 +90,15 @@ def render_report(data: ReportData) -> str:
         spec=bundle.spec,
         photos=_draw_photos(data, predictor),
         top_losses=draw_top_losses(wrong[:_MAX_TOP_LOSSES], catalog, predictor),
-        classes=summarize_classes(catalog, data.predictions),
+        unsure=draw_top_losses(right[:_MAX_UNSURE], catalog, predictor),
+        classes=classes,
+        counts_chart=draw_class_counts(classes.counts),
+        pair_examples=draw_pairs(classes.pairs[:_PAIRS_WITH_IMAGES], data.predictions, catalog, bundle.spec.pixels),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         examples=draw_augmented_examples(catalog, recipe, bundle.spec.pixels, count=_EXAMPLES, rows_each=2),
+        collecting=data.collecting,
+        collecting_charts=draw_learning_curve(data.collecting["curve"]) if data.collecting else (),
         not_shown=list(_augmentation_not_shown(recipe)),
         changed_settings=changed_settings(recipe),
         recipe_toml=recipe_to_toml(recipe),

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from service.bundle.spec import Task
 from trainer.catalog import Catalog
 from trainer.predictions import PredictionRow
 from trainer.recipe import Recipe, settings_of
+from trainer.report.class_order import order_classes
 from trainer.report.confusion import ClassScore, ConfusedPair, confusion_matrix, most_confused, score_classes
+from trainer.report.matrix_figure import MatrixFigure, draw_matrix
 from trainer.training.metrics import wilson_interval
 
-_MAX_CLASSES = 100
-_MAX_PAIRS = 12
+_MAX_CLASSES = 1_000
+_MAX_PAIRS = 60
 _MAX_MATRIX_CLASSES = 15
 
 
@@ -49,14 +54,20 @@ class ClassSummary:
         scores: The classes with the lowest F1, each with its number of training images; classes without a
             validation image come last.
         hidden_count: Number of classes that are not in `scores`.
+        counts: Class -> number of its training and of its validation images.
         pairs: The most confused pairs, each with the number of images that have the missed label.
-        matrix: Confusion matrix; empty for multilabel or many classes.
+        hidden_pairs: Number of pairs that are not in `pairs`.
+        matrix: Confusion matrix with its numbers; empty for multilabel or many classes.
+        figure: The confusion matrix of many classes as a picture; None for multilabel or few classes.
     """
 
     scores: Sequence[tuple[ClassScore, int]]
     hidden_count: int
+    counts: Mapping[str, tuple[int, int]]
     pairs: Sequence[tuple[ConfusedPair, int]]
+    hidden_pairs: int
     matrix: Sequence[Sequence[int]]
+    figure: MatrixFigure | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,19 +127,46 @@ def summarize_metrics(
     )
 
 
-def summarize_classes(catalog: Catalog, predictions: Sequence[PredictionRow]) -> ClassSummary:
-    """Summarize the predictions for all validation images by class."""
+def summarize_classes(
+    catalog: Catalog, predictions: Sequence[PredictionRow], *, vectors: npt.NDArray[np.float32] | None
+) -> ClassSummary:
+    """Summarize the predictions for all validation images by class.
+
+    Args:
+        catalog: Of the run.
+        predictions: Of all validation images.
+        vectors: float32 [K, C], which say which classes are similar; None: those that are confused are.
+    """
     true, predicted = [row.labels for row in predictions], [row.predicted for row in predictions]
     scores = score_classes(catalog.classes, true, predicted)
     true_counts = {score.label: score.true_count for score in scores}
     train_counts = _train_counts(catalog)
     worst = sorted(scores, key=_by_f1)[:_MAX_CLASSES]
-    has_matrix = catalog.task == "classification" and len(catalog.classes) <= _MAX_MATRIX_CLASSES
+    confused = most_confused(true, predicted)
+    matrix, figure = None, None
+    if catalog.task == "classification":
+        matrix = confusion_matrix(catalog.classes, true, predicted)
+    if matrix is not None and len(catalog.classes) > _MAX_MATRIX_CLASSES:
+        figure, matrix = _figure(matrix, catalog, vectors), None
     return ClassSummary(
         scores=[(score, train_counts[score.label]) for score in worst],
         hidden_count=len(scores) - len(worst),
-        pairs=[(pair, true_counts[pair.label]) for pair in most_confused(true, predicted)[:_MAX_PAIRS]],
-        matrix=confusion_matrix(catalog.classes, true, predicted).tolist() if has_matrix else [],
+        counts={label: (train_counts[label], true_counts[label]) for label in catalog.classes},
+        pairs=[(pair, true_counts[pair.label]) for pair in confused[:_MAX_PAIRS]],
+        hidden_pairs=max(0, len(confused) - _MAX_PAIRS),
+        matrix=[] if matrix is None else matrix.tolist(),
+        figure=figure,
+    )
+
+
+def _figure(matrix: npt.NDArray[np.int64], catalog: Catalog, vectors: npt.NDArray[np.float32] | None) -> MatrixFigure:
+    groups = catalog.coarse_indices.tolist() if catalog.coarse_labels else []
+    similar = (matrix + matrix.T).astype(np.float32) if vectors is None else vectors
+    return draw_matrix(
+        matrix,
+        order_classes(similar, groups),
+        classes=catalog.classes,
+        coarse_labels=[catalog.coarse_labels[group] for group in groups],
     )
 
 

@@ -67,7 +67,7 @@ def _loss_chart(history: TrainingHistory) -> Chart:
     best = min(valid, key=lambda point: point[1], default=None)
     return Chart(
         title="Loss",
-        description=f"{_first_to_last('Validation loss', valid)} {_first_to_last('Training loss', train)}".lstrip()
+        description=f"{first_to_last('Validation loss', valid)} {first_to_last('Training loss', train)}".lstrip()
         + (f" The lowest validation loss is {best[1]:.3g}, after epoch {best[0]:.0f}." if best else ""),
         x=_epoch_axis(history),
         y=fit_axis([*usual_losses, *(loss for _, loss in (*train, *valid))], minimum=0),
@@ -93,8 +93,8 @@ def _metrics_chart(history: TrainingHistory, task: Task) -> Chart:
         lines.insert(0, Line(name=f"{spaced(primary)}, training", style="train", points=train, dots=True))
     return Chart(
         title=humanize(primary),
-        description=_first_to_last(f"Validation {spaced(primary)}", valid[primary], as_percent=True)
-        or _first_to_last(f"Training {spaced(primary)}", train, as_percent=True),
+        description=first_to_last(f"Validation {spaced(primary)}", valid[primary], as_percent=True)
+        or first_to_last(f"Training {spaced(primary)}", train, as_percent=True),
         x=_epoch_axis(history),
         y=fit_axis([value for line in lines for _, value in line.points], minimum=0, maximum=1.02, scale="fraction"),
         x_name="epoch",
@@ -159,7 +159,8 @@ def _best_epoch_marks(history: TrainingHistory) -> tuple[Mark, ...]:
     return (Mark(text="best epoch", x=history.kept.number),) if history.kept and history.kept.valid else ()
 
 
-def _first_to_last(name: str, points: Sequence[Point], *, as_percent: bool = False) -> str:
+def first_to_last(name: str, points: Sequence[Point], *, as_percent: bool = False) -> str:
+    """How a line goes, in a sentence; empty without points."""
     if not points:
         return ""
     first, last = (percent(value) if as_percent else f"{value:.3g}" for _, value in (points[0], points[-1]))

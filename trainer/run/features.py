@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from trainer.atomic import atomic_open_bytes
-from trainer.data import Prepared
-from trainer.data.prepare import decode
-from trainer.diagnosis import FeatureNetwork
 from trainer.errors import RunError
-from trainer.model import Backbone
 from trainer.recipe import Recipe
-from trainer.run.environment import Environment
 from trainer.run.folder import RunFolder
+
+if TYPE_CHECKING:  # torch is needed only where features are computed
+    from trainer.data import Prepared
+    from trainer.model import Backbone
+    from trainer.run.environment import Environment
 
 Features = npt.NDArray[np.float16]
 
@@ -26,8 +28,17 @@ def write_features(
     An image of the test split that cannot be decoded has a row of NaN. Nothing is done on processes that are not the
     main one; if the file is there; or if the backbone is not as it was before training (random, or already trained).
     """
-    if not environment.distributed.is_main or not backbone.pretrained or run.features.exists() or run.last.exists():
-        return
+    if environment.distributed.is_main and backbone.pretrained and not run.features.exists() and not run.last.exists():
+        compute_features(run, recipe, backbone, prepared, environment)
+
+
+def compute_features(
+    run: RunFolder, recipe: Recipe, backbone: Backbone, prepared: Prepared, environment: Environment
+) -> None:
+    """Do that, whatever is there. The backbone must be as it was before training."""
+    from trainer.data.prepare import decode
+    from trainer.diagnosis import FeatureNetwork
+
     catalog, data, pixels, progress = prepared.catalog, prepared.data, backbone.pixels, environment.progress
     tests = catalog.split("test")
     test = decode(catalog, tests, pixels, decoding=environment.decoding)

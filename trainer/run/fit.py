@@ -21,12 +21,14 @@ from trainer.export import Exportable, export_bundle
 from trainer.export.int8_choice import require_judgeable
 from trainer.model import Backbone
 from trainer.predictions import write_predictions
-from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS, Recipe
+from trainer.recipe import Recipe
+from trainer.run.decisions import copy_edits, require_readable_edits
 from trainer.run.diagnose import diagnose_run
 from trainer.run.environment import Environment
 from trainer.run.features import write_features
 from trainer.run.folder import RunFolder, default_run, name_of_images
 from trainer.run.inputs import (
+    complete_recipe,
     load_recipe_backbone,
     load_run_backbone,
     prepare_images,
@@ -55,6 +57,7 @@ class RunResult:
         unreadable: Row -> why it was left out.
         warnings: About the images.
         summary: What was read, in one line, without the images that were left out.
+        decisions: How many decisions of a person about these images are remembered, from the run that they come from.
     """
 
     fit: FitResult
@@ -64,6 +67,7 @@ class RunResult:
     unreadable: dict[Row, str]
     warnings: tuple[str, ...]
     summary: str
+    decisions: int = 0
 
 
 def choose_run(out: Path | None, images: Path | Catalog, environment: Environment) -> Path:
@@ -98,21 +102,10 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
         recipe = dataclasses.replace(recipe, data=source_of(catalog, run))
     else:
         run.require_outside(recipe.data.path, recipe.data.valid)
+        require_readable_edits(recipe)
         catalog = read_recipe_catalog(recipe)
         name = name_of_images(Path(recipe.data.path))
-    recipe = dataclasses.replace(
-        recipe,
-        name=recipe.name or name,
-        weights=_absolute_weights(recipe.weights),
-        data=dataclasses.replace(
-            recipe.data,
-            source=catalog.source,
-            labelled_by=catalog.labelled_by,
-            base=str(catalog.root),
-            drawn=catalog.drawn is not None,
-            label_delimiter=catalog.label_delimiter or "",
-        ),
-    )
+    recipe = complete_recipe(recipe, catalog, name=name)
     backbone = load_recipe_backbone(recipe)
     require_trainable(recipe, backbone)
     if recipe.tensorboard:
@@ -214,6 +207,7 @@ def _train_and_export(
     run: RunFolder, recipe: Recipe, backbone: Backbone, prepared: Prepared, environment: Environment
 ) -> RunResult:
     """Train, or continue training, and export."""
+    decisions = copy_edits(run, recipe)
     environment.distributed.barrier()
     unreadable, progress = prepared.unreadable, environment.progress
     warnings = (*prepared.catalog.warnings, *prepared.warnings, *_check(recipe, prepared))
@@ -264,6 +258,7 @@ def _train_and_export(
         unreadable=unreadable,
         warnings=warnings,
         summary=run.summary(recipe, prepared.catalog),
+        decisions=decisions,
     )
 
 
@@ -282,7 +277,3 @@ def _check(recipe: Recipe, prepared: Prepared) -> Iterator[str]:
         (*data.train.originals, *data.valid.originals),
         data=recipe.data.path,
     )
-
-
-def _absolute_weights(weights: str) -> str:
-    return weights if weights in (PRETRAINED, RANDOM_WEIGHTS) else str(Path(weights).resolve())

@@ -8,16 +8,19 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from service.inputs import archive_stem, first_few
 from trainer.atomic import atomic_write_text
 from trainer.catalog import COARSE_COLUMN, Catalog, Columns, ReadOptions, Row, read_catalog, summary_line
-from trainer.data.prepare import Prepared
 from trainer.errors import RunError
 from trainer.posix import lock
 from trainer.recipe import Recipe, read_recipe, recipe_to_toml
 from trainer.run.unreadable import read_unreadable, write_unreadable
-from trainer.training.checkpoint import TrainingFiles
+
+if TYPE_CHECKING:  # these import torch, and a run can be read without
+    from trainer.data.prepare import Prepared
+    from trainer.training.checkpoint import TrainingFiles
 
 # Names of folders and tables that say what is in them, but not of what.
 _NAMES_WITHOUT_MEANING = frozenset(
@@ -33,6 +36,9 @@ class RunFolder:
     unreadable.csv   the files that were left out and why; only if there are any
     history.jsonl    what happened: stages, epochs, steps
     features.npy     what the network made of each image of catalog.csv before it was trained; not with random weights
+    edits.jsonl      what a person decided about the images in `clean`, one decision a line; later runs get a copy
+    cleaned.csv      catalog.csv after these decisions; `fit` trains on it
+    suspects.npz     what `clean` found by the features, and check.json by the images; both may be deleted
     lr_find.json     the learning rates that were found, with a plot in lr_find.png; only if the recipe asks for them
     checkpoints/     the weights of the best epoch, and the last state of the training
     predictions.csv  the validation images, worst first
@@ -49,6 +55,10 @@ class RunFolder:
         self.unreadable = path / "unreadable.csv"
         self.history = path / "history.jsonl"
         self.features = path / "features.npy"
+        self.edits = path / "edits.jsonl"
+        self.cleaned = path / "cleaned.csv"
+        self.suspects = path / "suspects.npz"
+        self.check = path / "check.json"
         self.lr_find = path / "lr_find.json"
         self.lr_find_plot = path / "lr_find.png"
         self.best = path / "checkpoints" / "best.safetensors"
@@ -66,6 +76,8 @@ class RunFolder:
     @property
     def training_files(self) -> TrainingFiles:
         """Where the training keeps its state."""
+        from trainer.training.checkpoint import TrainingFiles
+
         return TrainingFiles(best=self.best, last=self.last, lr_find=self.lr_find)
 
     def create(self, recipe: Recipe) -> None:

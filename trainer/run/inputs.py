@@ -10,7 +10,7 @@ from trainer.data import Prepared, prepare
 from trainer.model import Backbone, load_backbone
 from trainer.model.backbones import is_pretrained
 from trainer.progress import Progress
-from trainer.recipe import RANDOM_WEIGHTS, SIMILAR, DataSource, Recipe
+from trainer.recipe import PRETRAINED, RANDOM_WEIGHTS, SIMILAR, DataSource, Recipe
 from trainer.run.environment import Environment
 from trainer.run.folder import RunFolder
 from trainer.run.similar import group_similar
@@ -29,6 +29,29 @@ def load_run_backbone(recipe: Recipe, run: RunFolder) -> Backbone:
         return load_recipe_backbone(recipe)
     backbone = load_backbone(recipe.backbone, size=recipe.size or None, weights=RANDOM_WEIGHTS)
     return replace(backbone, pretrained=is_pretrained(recipe.backbone, recipe.weights))
+
+
+def complete_recipe(recipe: Recipe, catalog: Catalog, *, name: str) -> Recipe:
+    """Return the recipe with what was found out when its images were read.
+
+    Args:
+        recipe: What was asked for.
+        catalog: The images.
+        name: Of the run, if the recipe gives none.
+    """
+    return replace(
+        recipe,
+        name=recipe.name or name,
+        weights=_absolute_weights(recipe.weights),
+        data=replace(
+            recipe.data,
+            source=catalog.source,
+            labelled_by=catalog.labelled_by,
+            base=str(catalog.root),
+            drawn=catalog.drawn is not None,
+            label_delimiter=catalog.label_delimiter or "",
+        ),
+    )
 
 
 def read_recipe_catalog(recipe: Recipe) -> Catalog:
@@ -112,3 +135,7 @@ def prepare_images(
         hashed=hashed,
         allow_broken=recipe.allow_broken,
     )
+
+
+def _absolute_weights(weights: str) -> str:
+    return weights if weights in (PRETRAINED, RANDOM_WEIGHTS) else str(Path(weights).resolve())

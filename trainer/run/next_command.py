@@ -10,7 +10,7 @@ from pathlib import Path
 from trainer.catalog import COARSE_COLUMN
 from trainer.command_line import command_line
 from trainer.diagnosis import Remedy
-from trainer.recipe import SIMILAR, Recipe
+from trainer.recipe import SIMILAR, DataSource, Recipe
 from trainer.run.folder import RunFolder, free_paths, name_of_images
 
 
@@ -41,6 +41,8 @@ class NextCommand:
             outs: Gives the folder of the next run; see `next_runs`.
         """
         data = self.recipe.data
+        if remedy.command == "clean":
+            return command_line("clean", str(self.run), *(["--root", str(self.root)] if self._was_moved else []))
         words = [remedy.command.replace("_", "-")]
         # No split is drawn of two sources; the run's table has the images of both.
         words += self._images_of_run() if remedy.regrouped and data.valid else self._same_images(remedy)
@@ -105,3 +107,23 @@ def next_runs(run: Path) -> Iterator[Path]:
     """Yield those of RUN-2, RUN-3, RUN-4, ... that do not exist."""
     run = run.resolve() if run.name in ("", "..") else run
     return (path for path in free_paths(run) if path != run)
+
+
+def cleaned_words(run: RunFolder, recipe: Recipe) -> list[str]:
+    """The words after `fit` that train on RUN/cleaned.csv as RUN was trained, with the splits of its table.
+
+    Args:
+        run: RUN.
+        recipe: Its recipe.
+    """
+    data, default = recipe.data, DataSource()
+    words = [str(run.cleaned), "--recipe", str(run.recipe)]
+    if data.path_column != default.path_column:
+        words += ["--path-column", default.path_column]
+    if data.label_column != default.label_column:
+        words += ["--label-column", default.label_column]
+    if data.coarse_column not in ("", COARSE_COLUMN):
+        words += ["--coarse-column", COARSE_COLUMN]
+    if data.split not in ("auto", "none"):
+        words += ["--split", "auto"]
+    return [*words, *(["--name", recipe.name] if recipe.name else [])]

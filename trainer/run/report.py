@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from service.bundle import Bundle, read_bundle
@@ -12,6 +13,7 @@ from trainer.diagnosis import read_findings
 from trainer.predictions import read_predictions
 from trainer.recipe import Recipe
 from trainer.report.page import ReportData, render_report
+from trainer.run.collecting import class_vectors, collect_for_run
 from trainer.run.folder import RunFolder
 from trainer.training.history import read_history
 from trainer.training.lr_find.result import read_lr_find
@@ -65,7 +67,14 @@ def write_report(run: RunFolder, recipe: Recipe, catalog: Catalog, bundle: Bundl
 
 
 def _write_page(run: RunFolder, data: ReportData) -> None:
-    page = render_report(data)
+    collecting = collect_for_run(run, data.catalog)
+    page = render_report(
+        replace(
+            data,
+            collecting=collecting.to_json(data.catalog.classes) if collecting else None,
+            class_vectors=class_vectors(run, data.catalog),
+        )
+    )
     with atomic_write_text(run.report) as file:
         file.write(page)
 

@@ -25,7 +25,7 @@ def steps_of_fit(recipe: Recipe, backbone: Backbone, catalog: Catalog) -> tuple[
 def _steps(recipe: Recipe, backbone: Backbone, catalog: Catalog) -> Iterator[Step]:
     train, valid = len(catalog.split("train")), len(catalog.split("valid"))
     compare = Step(label="near duplicates", cost=_EMBEDDING_COST * (train + valid))
-    measure = Step(label="measure", cost=subset_size(train) + valid)
+    measure = Step(label="evaluate", cost=subset_size(train) + valid)
     sweep = [Step(label="learning rate sweep")] if recipe.auto_lr else []
     if recipe.data.group_by == SIMILAR and catalog.drawn is not None:
         yield from (Step(label="read files"), Step(label="decode"), compare)
@@ -44,7 +44,7 @@ def _steps(recipe: Recipe, backbone: Backbone, catalog: Catalog) -> Iterator[Ste
     yield measure
     if valid:
         yield compare
-    yield from (Step(label="export", cost=_PARITY_COST * valid), Step(label="measure the bundle", cost=valid))
+    yield from (Step(label="export", cost=_PARITY_COST * valid), Step(label="evaluate the bundle", cost=valid))
     if valid and recipe.int8 != "off":
         yield Step(label="int8", cost=_INT8_COST * valid)
     yield Step(label="report")

@@ -58,7 +58,7 @@ def evaluate_epoch(model: Classifier, data: TrainingData, session: Session, micr
 def start_measuring(data: TrainingData, session: Session) -> None:
     """Show that the validation images and some training images are predicted; each process predicts its shard."""
     shards = (session.distributed.shard(len(images)) for images in (data.subset, data.valid))
-    session.progress.start("measure", sum(shard.stop - shard.start for shard in shards))
+    session.progress.start("evaluate", sum(shard.stop - shard.start for shard in shards))
 
 
 class EarlyStopping:

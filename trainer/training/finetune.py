@@ -66,8 +66,9 @@ class Finetuner:
         self.steps_done = 0
         self._recipe = recipe
         self._session = session
+        spread = lr_spread(model, data, recipe)
         with oom_as_fit_error(session.device):
-            self._learner = Learner(model, recipe, task=data.task, device=session.device)
+            self._learner = Learner(model, recipe, task=data.task, device=session.device, lr_spread=spread)
             self._batches = Batches(data, recipe, session)
         self._phases = Phases(stage, data)
         self._micro_batch = MicroBatch(-(-stage.batch_size // stage.accumulate), device=session.device)
@@ -264,5 +265,19 @@ class Finetuner:
 
 def max_lr(model: Classifier, data: TrainingData, recipe: Recipe) -> float:
     """Maximum learning rate of the head in the fine-tuning of a recipe: see `FinetuneRecipe.max_lr`."""
-    after_head = recipe.head.epochs > 0 and not model.train_norms
-    return recipe.finetune.max_lr(steps=recipe.finetune.epochs * steps_per_epoch(data, recipe), after_head=after_head)
+    return recipe.finetune.max_lr(steps=_steps(data, recipe), after_head=_is_after_head(model, recipe))
+
+
+def lr_spread(model: Classifier, data: TrainingData, recipe: Recipe) -> float:
+    """Learning rate of the head divided by that of the earliest layers: see `FinetuneRecipe.spread`."""
+    return recipe.finetune.spread(
+        pretrained=not model.train_norms, steps=_steps(data, recipe), after_head=_is_after_head(model, recipe)
+    )
+
+
+def _steps(data: TrainingData, recipe: Recipe) -> int:
+    return recipe.finetune.epochs * steps_per_epoch(data, recipe)
+
+
+def _is_after_head(model: Classifier, recipe: Recipe) -> bool:
+    return recipe.head.epochs > 0 and not model.train_norms

@@ -50,7 +50,7 @@ def extract_features(model: Classifier, data: TrainingData, recipe: Recipe, sess
     device, distributed = session.device, session.distributed
     views, count = recipe.head.views, len(data.train)
     shard = distributed.shard(count)
-    session.progress.start("features", views * (shard.stop - shard.start))
+    session.progress.start("features", views * (shard.stop - shard.start), "views")
     with oom_as_fit_error(_CPU, "the features", advice="a smaller head.views in a recipe file, or `head_epochs=0`"):
         features = torch.zeros(views, count, model.head.in_features, dtype=torch.float16)
     micro_batch, dtype = MicroBatch(BATCH_SIZE, device=device), frozen_dtype(device, recipe.precision)

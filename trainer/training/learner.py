@@ -28,7 +28,9 @@ class Learner:
         model: Trained in place.
     """
 
-    def __init__(self, model: Classifier, recipe: Recipe, *, task: Task, device: torch.device) -> None:
+    def __init__(
+        self, model: Classifier, recipe: Recipe, *, task: Task, device: torch.device, lr_spread: float
+    ) -> None:
         stage = recipe.finetune
         self.model = model
         self._task = task
@@ -39,7 +41,7 @@ class Learner:
         self._ema = Ema(model, decay=stage.ema_decay)
         groups = parameter_groups(model, weight_decay=stage.weight_decay)
         self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=device.type != "mps")
-        self._lr_multipliers = lr_multipliers(stage.spread(pretrained=not model.train_norms))
+        self._lr_multipliers = lr_multipliers(lr_spread)
         self._scaler = torch.amp.GradScaler(device.type, enabled=self.in_fp16)
         self._scaler.scale(torch.zeros((), device=device))  # so that a process without an image has a scale too
         # The names of the weights are those of the model: the compiled network shares them.

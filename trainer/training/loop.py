@@ -103,7 +103,8 @@ def fit(backbone: Backbone, data: TrainingData, recipe: Recipe, session: Session
     if 0 < finetuner.max_lr < usual_lr:
         session.progress.info(
             f"learning rate of at most {finetuner.max_lr:.2g} instead of {usual_lr:.2g}, because there are only "
-            f"{finetuner.steps} steps of fine-tuning; give `lr` for another one"
+            f"{counted(finetuner.steps, 'step')} in {counted(recipe.finetune.epochs, 'epoch')}; give `lr` for another "
+            "one"
         )
 
     stopping = EarlyStopping(recipe.finetune.patience, task=data.task, wait=state.wait)

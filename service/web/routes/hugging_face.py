@@ -31,10 +31,22 @@ class ImageClassificationParameters(TypedDict):
     ]
 
 
-class ImageClassificationRequest(TypedDict):
-    """An image in JSON."""
+class ImageInstance(TypedDict):
+    """An image as TensorFlow Serving and Vertex AI have it in `instances`."""
 
-    inputs: Annotated[str, {"description": "the encoded image", "contentEncoding": "base64"}]
+    b64: Annotated[str, {"description": "the encoded image", "contentEncoding": "base64"}]
+
+
+class ImageClassificationRequest(TypedDict):
+    """An image in JSON: `inputs`, or one in `instances`."""
+
+    inputs: NotRequired[Annotated[str, {"description": "the encoded image", "contentEncoding": "base64"}]]
+    instances: NotRequired[
+        Annotated[
+            list[ImageInstance],
+            {"description": "in place of inputs: one image", "minItems": 1, "maxItems": 1},
+        ]
+    ]
     parameters: NotRequired[ImageClassificationParameters]
 
 
@@ -106,4 +118,15 @@ def _parse_json(body: bytes, predictor: Predictor) -> tuple[bytes, int]:
     activation = predictor.spec.activation
     if parameters.get("function_to_apply") not in (None, activation):
         raise Problem(400, f"function_to_apply must be {activation!r}, which is part of this model.")
-    return decode_image(value.get("inputs")), top_k or DEFAULT_TOP_K
+    return decode_image(_image_in(value)), top_k or DEFAULT_TOP_K
+
+
+def _image_in(value: dict[str, Any]) -> object:
+    """The image of a request: `inputs`, or the one of `instances`, a text or an object with the text in `b64`."""
+    if "instances" not in value:
+        return value.get("inputs")
+    instances = value["instances"]
+    if "inputs" in value or not isinstance(instances, list) or len(instances) != 1:
+        raise Problem(400, "Send one image: inputs, or a list of one in instances.")
+    (instance,) = instances
+    return instance.get("b64") if isinstance(instance, dict) else instance

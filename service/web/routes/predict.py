@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.pixels import UInt8Array
-from service.predictor import Predictor
+from service.predictor import NO_HEATMAPS, Predictor
 from service.problem import Problem
 from service.responses import PredictionResponse, prediction_response
 from service.web import record
@@ -45,7 +45,7 @@ class PredictHandler:
         predictor = self._engine.predictor
         query = Query.parse(request.scope["query_string"])
         if query.heatmap and not predictor.has_heatmaps:
-            raise Problem(400, "This model gives no heatmaps.")
+            raise Problem(400, f"{NO_HEATMAPS[0].upper()}{NO_HEATMAPS[1:]}.")
         upload = await read_upload(request, limits=self._uploads)
         received = time.perf_counter()
         with self._engine.permits.take():  # given back before a slow client receives the response

@@ -26,6 +26,27 @@ def test_unknown_path(client: httpx.Client, path: str, method: str) -> None:
     assert_problem(client.request(method, path), 404)
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/predict", "/v1/predict"),
+        ("/v1/predict/", "/v1/predict"),
+        ("/predictions", "/v1/predict"),
+        ("/Model", "/v1/model"),
+        ("/analyse", "/analyze"),
+        ("/ready", "/readyz"),
+        ("/openapi", "/openapi.json"),
+        ("/" + "x" * 2000, None),
+        ("/nothing", None),
+    ],
+)
+def test_an_unknown_path_is_answered_with_the_one_that_was_meant(
+    client: httpx.Client, path: str, meant: str | None
+) -> None:
+    detail = assert_problem(client.get(path), 404)
+    assert detail.startswith(f"There is nothing at this path{f'; did you mean {meant}?' if meant else '.'} /docs")
+
+
 @pytest.mark.parametrize("path", UPLOADS)
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", "video/mp4", "text/html; charset=utf-8", "image"])
 def test_content_types_that_are_not_accepted(client: httpx.Client, path: str, kind: str) -> None:

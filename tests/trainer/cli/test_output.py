@@ -76,7 +76,7 @@ def test_a_fit_in_lines_and_as_json(photos: Path, tmp_path: Path) -> None:
     value = json.loads(result.stdout)
     assert set(value) == {
         "run", "bundle", "report", "digest", "images", "validation", "kept_epoch", "diagnosis", "stages_s",
-        "unreadable", "warnings",
+        "unreadable", "warnings", "decisions",
     }  # fmt: skip
     kept = read_history(RunFolder(tmp_path / "json").history).kept
     assert kept is not None

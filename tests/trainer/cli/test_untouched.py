@@ -28,6 +28,7 @@ def test_the_trees_of_the_user_stay_as_they_are(tmp_path: Path) -> None:
         ("lr-find", photos, *cache, *FAST[:2], "--device", "cpu", "--size", "16"),
         ("fit", photos, "--out", run, *cache, *FAST, "--golden", "validation"),
         ("evaluate", run, others),
+        ("compare", run, run, others, "--out", tmp_path / "compare.html"),
         ("report", run),
         ("export", run, "--out", tmp_path / "bundle.zip", *cache),
         ("cache", "clear", *cache),

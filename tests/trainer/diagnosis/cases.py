@@ -12,6 +12,7 @@ import numpy as np
 from trainer.catalog import Catalog, Row, Split
 from trainer.diagnosis.curve import LearningCurve
 from trainer.diagnosis.evidence import Evidence, LRSuggestion, NearestTrainImages
+from trainer.diagnosis.label_noise import LabelNoise, SuspectLabel
 from trainer.diagnosis.predictions import Predictions
 from trainer.recipe import Recipe
 
@@ -89,6 +90,20 @@ def correct_of(correct: int, count: int) -> Predictions:
     )
 
 
+def label_noise_of(*, train: int = 0, valid: int = 0, count: int = 60) -> LabelNoise:
+    """So many suspect labels of `count` images in each split, the training images first."""
+    splits: tuple[tuple[Split, int], ...] = (("train", train), ("valid", valid))
+    return LabelNoise(
+        suspects=[
+            SuspectLabel(path=f"{split}/{number}.jpg", split=split, label="b", proposal="a", probability=0.9)
+            for split, suspects in splits
+            for number in range(suspects)
+        ],
+        train_count=count,
+        valid_count=count,
+    )
+
+
 def nearest_of(similarities: Sequence[float], *, few: bool = False) -> NearestTrainImages:
     """Similarities of validation images, which have the names of their training images."""
     return NearestTrainImages(
@@ -110,5 +125,6 @@ def evidence_of(**changes: Any) -> Evidence:
         train_subset=predictions_of(wrong=0),
         thresholds=(0.0,),
         nearest=nearest_of([0.0] * 300),
+        label_noise=None,
     )
     return dataclasses.replace(sound, **changes)

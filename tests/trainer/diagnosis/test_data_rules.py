@@ -6,9 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.trainer.diagnosis.cases import catalog_of, correct_of, evidence_of, nearest_of, predictions_of
+from tests.trainer.diagnosis.cases import (
+    catalog_of,
+    correct_of,
+    evidence_of,
+    label_noise_of,
+    nearest_of,
+    predictions_of,
+)
 from trainer.catalog import Row
-from trainer.diagnosis import diagnose
 from trainer.diagnosis.data_rules import (
     class_missing,
     few_validation_images,
@@ -16,6 +22,7 @@ from trainer.diagnosis.data_rules import (
     no_validation_images,
     noisy_labels,
 )
+from trainer.diagnosis.diagnose import diagnose
 from trainer.diagnosis.finding import Finding, Remedy
 from trainer.diagnosis.training_rules import prediction_collapse
 from trainer.recipe import DataSource, Recipe
@@ -110,7 +117,8 @@ def test_without_validation_images_training_images_show_wrong_labels_and_a_colla
         "nearest": nearest_of([]),
         "catalog": catalog_of({"a": 5, "b": 5, "c": 5}, {}),
     }
-    noisy = noisy_labels(evidence_of(**nothing, train_subset=predictions_of(wrong=6)))
+    noise = dataclasses.replace(label_noise_of(train=6), valid_count=0)
+    noisy = noisy_labels(evidence_of(**nothing, label_noise=noise))
     assert noisy
     assert "another class for 6 of 60 training images; look" in noisy.summary
     same = predictions_of(wrong=0)
@@ -121,13 +129,14 @@ def test_without_validation_images_training_images_show_wrong_labels_and_a_colla
 
 
 def test_the_worst_suspects_are_listed() -> None:
-    finding = noisy_labels(evidence_of(valid=predictions_of(wrong=6), train_subset=predictions_of(wrong=1)))
+    assert noisy_labels(evidence_of()) is None
+    finding = noisy_labels(evidence_of(label_noise=label_noise_of(train=1, valid=6)))
     assert finding
     assert (finding.evidence["validation_suspects"], finding.evidence["training_suspects"]) == (6, 1)
-    assert finding.evidence["worst"][0] == "0.jpg: labelled 'b', looks like 'a' (0.90)"
+    assert finding.evidence["worst"][0] == "train/0.jpg: labelled 'b', looks like 'a' (0.90)"
     assert len(finding.evidence["worst"]) == 7
-    assert finding.confidence == "low"
-    assert finding.remedy == Remedy(command="fit")
+    assert finding.confidence == "high"
+    assert finding.remedy == Remedy(command="clean")
 
 
 def test_a_class_that_is_not_measured_is_reported() -> None:

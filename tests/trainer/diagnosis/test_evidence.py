@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.trainer.diagnosis.cases import catalog_of, curve_of, evidence_of, predictions_of, suggestion_of
+from tests.trainer.diagnosis.cases import catalog_of, curve_of, evidence_of, label_noise_of, suggestion_of
 from trainer.diagnosis.evidence import LRSuggestion
 from trainer.training.lr_find.result import LRFindResult, read_lr_find, write_lr_find
 from trainer.training.lr_find.suggestions import Suggestions
@@ -63,19 +63,12 @@ def test_images_are_counted_for_every_class() -> None:
     assert evidence.valid_counts == {"a": 1, "b": 0}
 
 
-def test_a_model_that_collapsed_does_not_judge_labels() -> None:
-    wrong = predictions_of(wrong=6)
-    collapsed = dataclasses.replace(wrong, probabilities=np.tile([0.9, 0.05, 0.05], (60, 1)))
-    assert evidence_of(valid=wrong, train_subset=wrong).label_noise
-    evidence = evidence_of(valid=collapsed, train_subset=wrong)
-    assert evidence.collapse
-    assert evidence.label_noise is None
-
-
 def test_errors_that_wrong_labels_explain_are_no_fault_of_the_learning() -> None:
     curve = curve_of(train_error=[0.5, 0.3, 0.2], valid_error=[0.5, 0.3, 0.25])
     assert curve.is_slow(explained_error=0.0)
     assert not curve.is_slow(explained_error=0.17)
-    noisy = evidence_of(curve=curve, valid=predictions_of(wrong=12), train_subset=predictions_of(wrong=2))
+    noisy = evidence_of(curve=curve, label_noise=label_noise_of(train=2, valid=12))
     assert noisy.explained_error == 0.2
     assert not noisy.is_slow
+    unsure = evidence_of(curve=curve, label_noise=label_noise_of(valid=12, count=900))
+    assert unsure.explained_error == 0

@@ -1,49 +1,21 @@
 from __future__ import annotations
 
-import numpy as np
+import pytest
 
-from tests.trainer.diagnosis.cases import predictions_of
-from trainer.diagnosis.label_noise import describe_suspects, find_label_noise, find_suspects
-from trainer.diagnosis.predictions import Predictions
+from tests.trainer.diagnosis.cases import label_noise_of
 
 
-def test_an_image_is_suspect_if_the_model_is_sure_of_another_class() -> None:
-    assert find_suspects(predictions_of(wrong=4)).tolist() == [0, 1, 2, 3]
-    assert find_suspects(predictions_of(wrong=4, unsure=20)).tolist() == [0, 1, 2, 3]  # to be wrong is not to be sure
-    assert find_suspects(predictions_of(wrong=4, sure=0.7)).tolist() == []  # the label may still be right
-    assert find_suspects(predictions_of(wrong=0)).tolist() == []
+@pytest.mark.parametrize(("count", "confidence"), [(60, "high"), (150, "medium"), (300, "low")])
+def test_the_more_labels_are_suspect_the_surer_it_is(count: int, confidence: str) -> None:
+    """Half a percent is suspect if all labels are right."""
+    assert label_noise_of(train=3, valid=2, count=count).confidence == confidence
 
 
-def test_a_model_that_does_not_know_a_class_does_not_judge_its_images() -> None:
-    images = predictions_of(wrong=0)
-    probabilities = np.tile([0.95, 0.03, 0.02], (60, 1))
-    collapsed = Predictions(names=images.names, probabilities=probabilities, targets=images.targets)
-    assert find_suspects(collapsed).tolist() == []
+def test_fractions_are_of_the_images_of_a_split() -> None:
+    noise = label_noise_of(train=3, valid=6)
+    assert (noise.train_fraction, noise.valid_fraction, noise.fraction) == (3 / 60, 6 / 60, 9 / 120)
+    assert label_noise_of(count=0).fraction == 0
 
 
-def test_training_images_must_be_suspect_too() -> None:
-    # The validation images may differ from the training images.
-    assert find_label_noise(predictions_of(wrong=6), predictions_of(wrong=0)) is None
-    assert find_label_noise(predictions_of(wrong=2), predictions_of(wrong=1)) is None
-    sure = find_label_noise(predictions_of(wrong=6), predictions_of(wrong=2))
-    assert sure
-    assert sure.confidence == "high"
-    # The model learned them with this label, and is sure of another one all the same.
-    assert find_label_noise(predictions_of(wrong=0), predictions_of(wrong=3))
-
-
-def test_one_training_image_of_many_says_nothing_about_the_labels_and_one_of_few_says_little() -> None:
-    assert find_label_noise(predictions_of(wrong=6), predictions_of(wrong=1, count=512)) is None
-    assert find_label_noise(predictions_of(wrong=6), predictions_of(wrong=3, count=512))
-    noise = find_label_noise(predictions_of(wrong=6), predictions_of(wrong=1))
-    assert noise
-    assert noise.confidence == "low"
-
-
-def test_a_suspect_is_described_by_its_margin_and_both_classes() -> None:
-    predictions = predictions_of(wrong=6)
-    described = describe_suspects(predictions, find_suspects(predictions), classes=("ant", "bee", "cat"))
-    margins, lines = zip(*described, strict=True)
-    assert np.allclose(margins, 0.05 - 0.9)
-    assert lines[0] == "0.jpg: labelled 'bee', looks like 'ant' (0.90)"
-    assert len(lines) == 6
+def test_a_suspect_is_described_by_both_labels() -> None:
+    assert str(label_noise_of(valid=1).suspects[0]) == "valid/0.jpg: labelled 'b', looks like 'a' (0.90)"

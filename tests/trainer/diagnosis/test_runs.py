@@ -225,8 +225,7 @@ def test_wrong_labels_in_both_splits(folder: Path, fit: Fit) -> None:
             (photos / label / f"{number:03}.jpg").rename(photos / other / f"{label}-{number:03}.jpg")
     findings = fit("noisy", photos, "--epochs", "6", "--lr", "0.02")
     found = findings["noisy-labels"]["evidence"]
-    assert found["validation_suspects"] >= 3
-    assert found["training_suspects"] >= 1
+    assert found["validation_suspects"] + found["training_suspects"] >= 8
     for line in found["worst"]:
         path, _, description = line.partition(": ")
         assert f"looks like '{Path(path).stem.split('-')[0]}'" in description

@@ -88,20 +88,41 @@ def test_a_batch_has_no_more_parts_than_images() -> None:
 
 def test_earlier_layers_learn_slower_only_if_they_are_pretrained_or_if_it_was_asked() -> None:
     unset, asked = FinetuneRecipe(), FinetuneRecipe(lr_spread=100)
-    assert [unset.spread(pretrained=pretrained) for pretrained in (True, False)] == [10, 1]
-    assert [asked.spread(pretrained=pretrained) for pretrained in (True, False)] == [100, 100]
+    long = {"steps": 1000, "after_head": True}
+    assert [unset.spread(pretrained=pretrained, **long) for pretrained in (True, False)] == [10, 1]
+    assert [asked.spread(pretrained=pretrained, **long) for pretrained in (True, False)] == [100, 100]
 
 
-@pytest.mark.parametrize(("steps", "lr"), [(1, 4e-3 / 3600), (3, 1e-5), (15, 2.5e-4), (30, 1e-3)])
-def test_the_default_lr_falls_with_few_steps_after_a_head_stage(steps: int, lr: float) -> None:
-    stage = FinetuneRecipe()
+@pytest.mark.parametrize(
+    ("epochs", "steps", "lr"),
+    [(1, 1, 4e-3 / 180**2), (3, 3, 1e-5), (3, 15, 2.5e-4), (3, 48, 2.56e-3), (12, 12, 2.56e-3), (6, 15, 1e-3)],
+)
+def test_the_default_lr_falls_in_a_short_training_after_a_head_stage(epochs: int, steps: int, lr: float) -> None:
+    stage = FinetuneRecipe(epochs=epochs)
     assert stage.max_lr(steps=steps, after_head=True) == pytest.approx(lr)
     assert stage.max_lr(steps=steps, after_head=False) == 4e-3  # random weights: there is nothing to lose
 
 
-@pytest.mark.parametrize("steps", [60, 61, 1000, 10**9])
-def test_from_60_steps_on_the_default_lr_is_the_same_to_the_last_bit(steps: int) -> None:
-    assert FinetuneRecipe().max_lr(steps=steps, after_head=True) == 4e-3
+def test_the_layers_below_the_head_get_even_less_of_it() -> None:
+    stage = FinetuneRecipe(epochs=3)
+    assert stage.spread(pretrained=True, steps=15, after_head=True) == pytest.approx(160)
+    assert stage.spread(pretrained=True, steps=15, after_head=False) == 10
+    assert FinetuneRecipe(epochs=3, lr=1e-3).spread(pretrained=True, steps=15, after_head=True) == 10
+    assert FinetuneRecipe(epochs=3, lr_spread=5).spread(pretrained=True, steps=15, after_head=True) == 5
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(3, 60), (12, 15), (1, 180), (6, 30), (12, 10**9)])
+def test_in_a_training_of_usual_length_the_default_lr_is_the_same_to_the_last_bit(epochs: int, steps: int) -> None:
+    stage = FinetuneRecipe(epochs=epochs)
+    assert stage.max_lr(steps=steps, after_head=True) == 4e-3
+    assert stage.spread(pretrained=True, steps=steps, after_head=True) == 10
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(0, 0), (0, 5)])
+def test_without_epochs_the_default_lr_is_a_number(epochs: int, steps: int) -> None:
+    stage = FinetuneRecipe(epochs=epochs)
+    assert stage.max_lr(steps=steps, after_head=True) > 0
+    assert stage.spread(pretrained=True, steps=steps, after_head=True) < float("inf")
 
 
 @pytest.mark.parametrize("lr", [4e-3, 1e-5, 10])

@@ -87,8 +87,8 @@ def test_fine_tuning_on_few_photos_keeps_what_the_head_reached(tmp_path: Path) -
     steps, schedule = read_events(tmp_path, "step"), OneCycle(steps=3, max_lr=max_lr)
     assert [event["lr"] for event in steps] == [schedule.at(number)[0] for number in range(3)]
     assert (
-        "learning rate of at most 1e-05 instead of 0.004, because there are only 3 steps of fine-tuning; give `lr` "
-        "for another one"
+        "learning rate of at most 1e-05 instead of 0.004, because there are only 3 steps in 3 epochs; give `lr` for "
+        "another one"
     ) in progress.infos
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.ui import base_css, page_headers
+from service.ui import page_headers, shared_files
 from service.web.engine import Engine
 from service.web.routes.endpoint import Endpoint, Handler, Operation, Parameter, describe
 from service.web.routes.page.form import FORM, NO_FORM, FormHandler
@@ -29,7 +29,7 @@ _TYPES = {
 def page_routes(
     engine: Engine, uploads: UploadLimits, *, frame_ancestors: str, camera: bool, needs_key: bool
 ) -> list[Route]:
-    """Read the files, and create a route for each. The style sheet starts with the one that all pages share.
+    """Read the files, and create a route for each. The style sheet starts with the one that pages share.
 
     Args:
         engine: The model and its threads, for the form.
@@ -39,10 +39,10 @@ def page_routes(
         needs_key: Whether requests need an API key.
     """
     shared = page_headers(frame_ancestors, camera=camera)
-    files = _read_files()
+    files = dict(sorted((shared_files() | _read_files()).items()))
     index = files[_PAGES["/"]].decode()
     files[_PAGES["/"]] = _index(index, camera=camera, needs_key=needs_key)
-    files["style.css"] = base_css().encode() + b"\n" + files["style.css"]
+    files["style.css"] = files.pop("base.css") + b"\n" + files["style.css"]
     paths = _PAGES | {f"/page/{name}": name for name in files if not name.endswith(".html")}
     form = FormHandler(engine, uploads, needs_key=needs_key, headers=shared)
     handlers = {path: _file_handler(files[name], {**shared, **_file_headers(name)}) for path, name in paths.items()}

@@ -99,6 +99,30 @@ def test_base64_as_encoders_write_it(client: httpx.Client, written: str) -> None
     assert post(client, written).json() == post(client).json()
 
 
+def test_one_image_in_instances_as_in_tensorflow_serving(client: httpx.Client) -> None:
+    text, expected = base64.encodebytes(IMAGE).decode(), post(client).json()
+    for instances in ([text], [{"b64": text}]):
+        assert client.post(PATH, json={"instances": instances}).json() == expected
+    limited = {"instances": [{"b64": text}], "parameters": {"top_k": 1}}
+    assert client.post(PATH, json=limited).json() == expected[:1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"instances": instances} for instances in ([], ["YQ==", "YQ=="], "YQ==", None, {"b64": "YQ=="}, 7)),
+        {"instances": ["YQ=="], "inputs": "YQ=="},
+    ],
+)
+def test_other_instances_than_one_image(client: httpx.Client, body: Any) -> None:
+    assert "one image" in assert_problem(client.post(PATH, json=body), 400)
+
+
+@pytest.mark.parametrize("instance", [7, None, [], {}, {"b64": 7}, {"image": "YQ=="}])
+def test_an_instance_that_is_not_base64(client: httpx.Client, instance: Any) -> None:
+    assert "base64" in assert_problem(client.post(PATH, json={"instances": [instance]}), 400)
+
+
 @pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "application/octet-stream", None])
 def test_json_without_its_type_is_recognised(client: httpx.Client, media_type: str | None) -> None:
     """`curl -d '{"inputs": ...}'` names the type of a form."""
