@@ -19,6 +19,7 @@ ORDER = (
     "cleaning",
     "collecting",
     "comparing",
+    "importing",
     "lr_sweeps",
     "photos",
     "run",

@@ -84,7 +84,7 @@ def test_help_shows_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         "[default: 12, or those of --sizes]",
         "[default: 0, never]",
         "--balance [none|sampler|loss]",
-        "[default: 0.004; less after a head stage in fewer than 60 steps]",
+        "[default: 0.004; less after a head stage if steps times epochs are less than 180]",
         "Second folder, table or archive, to validate on. [default: a part of the images]",
         "pays in long runs. [default: off]",
         "Example: early:2,late:1 freezes",

@@ -104,7 +104,8 @@ def test_export_prints_the_bundle_and_its_validation_metrics(photos: Path, tmp_p
     run, target = tmp_path / "run", tmp_path / "bundle.zip"
     assert fit(photos, run).exit_code == 0
     value = json.loads(trainer("export", run, "--out", tmp_path / "first", "--cache", cache, "--json").stdout)
-    assert set(value) == {"bundle", "digest", "validation"}
+    assert set(value) == {"bundle", "digest", "oci", "validation"}
+    assert value["oci"] is None
     lines = trainer("export", run, "--out", target, "--cache", cache).stdout.splitlines()
     assert lines[0] == str(target)
     assert lines[1].startswith("sha256:")

@@ -64,7 +64,7 @@ def test_onnxruntime_predicts_what_torch_predicts_at_any_batch_size(name: str) -
     images = np.random.default_rng(0).integers(0, 256, (7, size, size, 3), dtype=np.uint8)
     for count in (1, 2, 7):
         expected = model.probabilities(images[:count])
-        assert np.abs(predictor.probabilities(images[:count]) - expected).max() < 1e-5
+        assert np.abs(predictor.probabilities(images[:count]) - expected).max() < 5e-5  # export allows 1e-4
     if head is not None:
         maps = predictor.features(images)
         with torch.no_grad():
