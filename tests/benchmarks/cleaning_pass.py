@@ -109,7 +109,7 @@ class Person:
         first = seen = self._text("#title")
         while seen != title:
             self.press("n")
-            self._until_changed("#title", seen)
+            expect(self.page.locator("#title")).not_to_have_text(seen)
             seen = self._text("#title")
             if seen == first:
                 return False
