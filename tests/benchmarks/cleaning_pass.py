@@ -27,9 +27,10 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from service.bundle import read_bundle
+from service.predictor import Predictor
 from tests.benchmarks.hardware import machine, versions
 from tests.support.browser import DESKTOP, launch
-from trainer.catalog import write_table
 from trainer.catalog.row import Row
 from trainer.cleaning.edits import read_edits
 from trainer.run import RunFolder
@@ -164,15 +165,9 @@ def main() -> None:
     words = [word for word in shlex.split(command) if word != "fieldguide"]
     subprocess.run([*_FIELDGUIDE, *words], check=True, stdout=subprocess.DEVNULL)
     after = Path(words[words.index("--out") + 1])
-    table = options.work / "true.csv"
     valid = [row for row in catalog.rows if row.split == "valid"]
-    write_table(
-        table,
-        [Row(path=row.path, labels=frozenset({truth[row.path]}), split="test") for row in valid],
-        label_delimiter=None,
-    )
     for name, folder in (("before", run.path), ("after", after)):
-        found = accuracy(folder, table, catalog.root)
+        found = accuracy(folder, valid, truth, catalog.root)
         print(f"- {name}: {found:.4f} of {len(valid)} validation images, by what they show")
     compared = subprocess.run(
         [*_FIELDGUIDE, "compare", str(run.path), str(after)], check=True, capture_output=True, text=True
@@ -229,12 +224,11 @@ def found_text(person: Person, faults: Sequence[dict[str, Any]], images: set[str
     return f"- {mended}, and {len(found - planted)} of copies under another label"
 
 
-def accuracy(run: Path, table: Path, root: Path) -> float:
-    """Of a run's bundle on the images of a table."""
-    words = ["evaluate", str(run), str(table), "--root", str(root), "--json"]
-    result = subprocess.run([*_FIELDGUIDE, *words], check=True, capture_output=True, text=True)
-    found = json.loads(result.stdout)
-    return float(found["metrics"]["accuracy"] if "metrics" in found else found["accuracy"])
+def accuracy(run: Path, rows: Sequence[Row], truth: dict[str, str], root: Path) -> float:
+    """Of a run's bundle on images, by what they show."""
+    predictor = Predictor(read_bundle(RunFolder(run).bundle))
+    given = [predictor.predict((root / row.path).read_bytes()).ranked[0].label for row in rows]
+    return sum(label == truth[row.path] for label, row in zip(given, rows, strict=True)) / len(rows)
 
 
 if __name__ == "__main__":
