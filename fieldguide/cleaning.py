@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
 
 from fieldguide.paths import StrPath, optional_path
 from fieldguide.progress import show_progress
+from fieldguide.rows import Rows
 from service.ui import notebook_html
 from trainer.cleaning.web.server import Address
 from trainer.cleaning.web.serving import serve_page
@@ -18,26 +17,8 @@ from trainer.run.suspects import Suspect
 _COLUMNS = ("kind", "path", "split", "labels", "proposal", "probability", "reason")
 
 
-class Suspects(Sequence[Suspect]):
+class Suspects(Rows[Suspect]):
     """Images that are probably wrong, the most suspect of each kind first. `pandas.DataFrame(suspects)` works."""
-
-    def __init__(self, rows: Sequence[Suspect]) -> None:
-        self._rows = rows
-
-    @overload
-    def __getitem__(self, position: int) -> Suspect: ...
-
-    @overload
-    def __getitem__(self, position: slice) -> Sequence[Suspect]: ...
-
-    def __getitem__(self, position: int | slice) -> Suspect | Sequence[Suspect]:
-        return self._rows[position]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __repr__(self) -> str:
-        return repr(list(self._rows))
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in _COLUMNS)

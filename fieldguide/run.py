@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from fieldguide.lr_sweeps import LRFind
 from fieldguide.paths import StrPath, optional_path, require_positive
 from fieldguide.prediction import Predictor
 from fieldguide.progress import show_progress
+from fieldguide.rows import Rows
 from service.bundle import FP32, Bundle, read_bundle
 from trainer.catalog import Catalog
 from trainer.diagnosis import read_findings
@@ -314,27 +315,12 @@ class Run:
         return file
 
 
-class TopLosses(Sequence[PredictionRow]):
+class TopLosses(Rows[PredictionRow]):
     """Predictions with a high loss, which a notebook shows as images with heatmaps."""
 
     def __init__(self, rows: Sequence[PredictionRow], show: Callable[[Sequence[PredictionRow]], str]) -> None:
-        self._rows = rows
+        super().__init__(rows)
         self._show = show
-
-    @overload
-    def __getitem__(self, position: int) -> PredictionRow: ...
-
-    @overload
-    def __getitem__(self, position: slice) -> Sequence[PredictionRow]: ...
-
-    def __getitem__(self, position: int | slice) -> PredictionRow | Sequence[PredictionRow]:
-        return self._rows[position]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __repr__(self) -> str:
-        return repr(list(self._rows))
 
     def _repr_html_(self) -> str:
         return self._show(self._rows)

@@ -58,10 +58,10 @@ def test_the_page_is_served_beside_the_loop_of_a_notebook_until_an_interrupt(
 ) -> None:
     """An interrupt reaches the thread that waits; here its place is taken by one that raises."""
     printed, threads = threading.Event(), []
-    told: list[str] = []
+    lines_shown: list[str] = []
     monkeypatch.setattr(
         "fieldguide.cleaning.show_progress",
-        lambda wanted: _Shown(lambda text: (told.append(text), "open http" in text and printed.set())),
+        lambda wanted: _Shown(lambda text: (lines_shown.append(text), "open http" in text and printed.set())),
     )
     join = threading.Thread.join
 
@@ -71,7 +71,7 @@ def test_the_page_is_served_beside_the_loop_of_a_notebook_until_an_interrupt(
             return
         threads.append(thread)
         assert printed.wait(30)
-        (address,) = re.findall(r"http://[^ ;]+token=[^ ;]+", " ".join(told))
+        (address,) = re.findall(r"http://[^ ;]+token=[^ ;]+", " ".join(lines_shown))
         with httpx.Client(follow_redirects=True) as client:
             assert client.get(address).status_code == 200
             origin = address.partition("/open")[0]

@@ -11,6 +11,7 @@ from tests.trainer.test_imports import ROOT, imported_names, sources
 # The modules and packages of the face; each may import only those before it.
 ORDER = (
     "paths",
+    "rows",
     "progress",
     "prediction",
     "environment",

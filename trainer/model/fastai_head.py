@@ -1,6 +1,6 @@
 """What fastai's `vision_learner` puts on a network: two poolings side by side, and two linear layers.
 
-Its state dict numbers the layers of body (`0.`) and head (`1.`), so the tensors of the body are told by their order.
+Its state dict numbers the layers of body (`0.`) and head (`1.`), so the tensors of the body are found by their order.
 """
 
 from __future__ import annotations

@@ -163,17 +163,17 @@ def _units(images: Sequence[ComparedImage], sides: Sides) -> IntArray:
 
 def _verdicts(images: Sequence[ComparedImage], rows: Sequence[int], answers: Answers) -> Iterator[Verdict]:
     """One verdict for each place whose labels say something that those before it do not say."""
-    known, told = set(answers.classes), dict[str, dict[int, Labels]]()
+    known, compared = set(answers.classes), dict[str, dict[int, Labels]]()
     for name in dict.fromkeys(name for row in rows for name in images[row].labels):
         labels = {row: images[row].labels[name] & known for row in rows if name in images[row].labels}
         if answers.task == "classification":
             labels = {row: own for row, own in labels.items() if own}
-        if not labels or any(labels.items() <= before.items() for before in told.values()):
+        if not labels or any(labels.items() <= before.items() for before in compared.values()):
             continue
         chosen = np.array(list(labels))
         targets = np.array([[label in own for label in answers.classes] for own in labels.values()], dtype=np.bool_)
-        about = _difference(labels, *next(iter(told.items()))) if told else ""
-        told[name] = labels
+        about = _difference(labels, *next(iter(compared.items()))) if compared else ""
+        compared[name] = labels
         yield judge(answers.select(chosen), targets, labels_of=name, about=about)
 
 

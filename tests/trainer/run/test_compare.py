@@ -81,7 +81,7 @@ def test_the_same_model_twice_differs_in_nothing(right: Path) -> None:
     assert found.changed == ()
 
 
-def test_old_and_new_labels_are_told_apart(tmp_path: Path, colours: Path, swapped: Path) -> None:
+def test_old_and_new_labels_are_kept_apart(tmp_path: Path, colours: Path, swapped: Path) -> None:
     """Cleaning the validation images moves the yardstick."""
     labels = {"green/000.png": "blue", "green/001.png": "blue", "blue/002.png": "-"}
     cleaned = write_run(tmp_path / "cleaned", colours, rows_of(colours, labels=labels), classes=SWAPPED)

@@ -170,7 +170,7 @@ def test_a_page_of_another_run_decides_nothing(tagged_run: Path, port: int, run:
         page.close()
 
 
-def test_a_browser_without_the_cookie_is_told_what_to_do(site: ServedPage, visit: Any) -> None:
+def test_a_browser_without_the_cookie_shows_what_to_do(site: ServedPage, visit: Any) -> None:
     page = visit(site, expected_errors="403")
     page.context.clear_cookies()
     press(page, "k")
