@@ -233,27 +233,3 @@ def _narrow(graph: Graph, conv: onnx.NodeProto, *, channels: int, side: int) -> 
             helper.make_node("Transpose", [f"{name}.pixels"], [name], perm=[0, 3, 1, 2], name="narrow_channels"),
         ],
     )
-
-
-def float_tail(model: onnx.ModelProto, *, probabilities: str = "probabilities") -> list[str]:
-    """Names of the nodes from the pooling on: what comes after the last convolution or product with weights.
-
-    They take a hundredth of the time, and probabilities of eight bits would be too coarse.
-    """
-    graph = Graph(model)
-    of_output = {name: node for node in graph.nodes for name in node.output}
-    found: list[str] = []
-    waiting, products = [probabilities], 0
-    while waiting:
-        node = of_output.get(waiting.pop())
-        if node is None or node.name in found:
-            continue
-        is_product = node.op_type in ("Conv", "Gemm", "MatMul")
-        if is_product and products:
-            continue
-        products += is_product
-        if node.op_type in _ELEMENTWISE and products:
-            continue
-        found.append(node.name)
-        waiting += node.input
-    return found
