@@ -15,8 +15,8 @@ features, of 224 pixels, are computed once, and kept in FILE. On busy cores, sev
 (self-confidence and normalized margin) on the very probabilities of our heads, and CleanLearning on the same features
 with its own logistic regression.
 
-`--run` is a run of the images that `fieldguide sample` wrote, and `--planted` the list of their faults: of the wrong
-labels among them, the 27 that were planted as such and those of copies under another label, how many are found.
+`--run` is a run of the images that `fieldguide sample` wrote, and `--planted` the list of their faults. It has 31 wrong
+labels: the 27 that were planted as such, and four of copies under another label. How many of them are found.
 """
 
 from __future__ import annotations
@@ -225,10 +225,12 @@ def found_in_sample(run: RunFolder, planted: Path) -> str:
     )
     order = judged.suspects["wrong"].positions.tolist()
     lines = [f"{len(rows):,} images; expected: {judged.expected['wrong']} wrong labels"]
-    for name, planted_there in (("mislabelled", wrong["mislabelled"]), ("and copies", set().union(*wrong.values()))):
-        count = len(planted_there)
-        recalls = [len(planted_there.intersection(order[: times * count])) / count for times in (1, 2)]
-        lines.append(f"- {name}, {count}: recall {recalls[0]:.3f} at 1x, {recalls[1]:.3f} at 2x")
+    every = set().union(*wrong.values())
+    for name, planted_there in (("mislabelled", wrong["mislabelled"]), ("and copies, all wrong labels", every)):
+        budgets = sorted({len(planted_there), len(every), 2 * len(every)})
+        recalls = [len(planted_there.intersection(order[:budget])) / len(planted_there) for budget in budgets]
+        listed = ", ".join(f"{recall:.3f} among the first {n}" for recall, n in zip(recalls, budgets, strict=True))
+        lines.append(f"- {name}, {len(planted_there)}: recall {listed}")
     return "\n".join(lines)
 
 
