@@ -21,10 +21,11 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from service.bundle import read_bundle
 from service.predictor import Predictor
+from tests.benchmarks.images import as_by_phone
 from tests.support.browser import launch, uploaded, watch_uploads
 from tests.support.server import RunningServer
 
-SHORT_SIDE, GRAIN, QUALITY = 3000, 8, 92
+SHORT_SIDE = 3000
 
 
 def main() -> None:
@@ -41,19 +42,11 @@ def main() -> None:
         page = browser.new_page()
         page.goto(f"{server.url}/")
         watch_uploads(page)
-        rows = [compare(page, as_by_phone(file, seed), predictor) for seed, file in enumerate(files)]
+        rows = [
+            compare(page, as_by_phone(file.read_bytes(), short_side=SHORT_SIDE, seed=seed), predictor)
+            for seed, file in enumerate(files)
+        ]
     report(rows)
-
-
-def as_by_phone(file: Path, seed: int) -> bytes:
-    """The photo as a phone would have saved it: large, with grain."""
-    image = Image.open(file).convert("RGB")
-    scale = max(1.0, SHORT_SIDE / min(image.size))
-    pixels = np.asarray(image.resize([round(side * scale) for side in image.size], Image.Resampling.BICUBIC))
-    grain = np.random.default_rng(seed).normal(0, GRAIN, pixels.shape).astype(np.float32)
-    output = io.BytesIO()
-    Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8)).save(output, "JPEG", quality=QUALITY)
-    return output.getvalue()
 
 
 def compare(page: Page, photo: bytes, predictor: Predictor) -> dict[str, float]:

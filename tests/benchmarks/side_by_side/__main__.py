@@ -1,11 +1,13 @@
 """fieldguide side by side with what people use instead: the same model, the same images, the same load.
 
-    python -m tests.benchmarks.side_by_side RUN IMAGES [--seconds 10] [--rounds 5] [--environments DIR]
+    python -m tests.benchmarks.side_by_side RUN IMAGES [--seconds 10] [--rounds 5] [--environments DIR] [--phone]
 
-RUN is a folder that `trainer fit` wrote. Each server is installed into an environment of its own under DIR, which is
-kept and used again if it is given. If a server can be configured in several ways, each is tried once and the fastest
-one is compared. Then all take turns, round after round: each is started again, sends one prediction, is warmed up and
-put under load. All get the same uploads to the same route from the same number of clients on this machine.
+RUN is a folder that `trainer fit` wrote, whose bundle has model.int8.onnx. With `--phone` the images are made as large
+as those of a phone that is held upright: 12 megapixels, with grain, orientation 6. Each server is installed into an
+environment of its own under DIR, which is kept and used again if it is given. If a server can be configured in several
+ways, each is tried once and the fastest one is compared. Then all take turns, round after round: each is started again,
+sends one prediction, is warmed up and put under load. All get the same uploads to the same route from the same number
+of clients on this machine.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ from pathlib import Path
 
 from service.cores import usable_cores
 from tests.benchmarks.environment import Environment, make_environment
-from tests.benchmarks.images import read_images
+from tests.benchmarks.images import as_by_phone, read_images
 from tests.benchmarks.side_by_side.artifacts import export
 from tests.benchmarks.side_by_side.measure import Load, Measurement, measure_server
-from tests.benchmarks.side_by_side.server_specs import OURS, Configuration, ServerSpec, server_specs
+from tests.benchmarks.side_by_side.server_specs import OURS, OURS_FP32, Configuration, ServerSpec, server_specs
 from tests.benchmarks.side_by_side.table import REQUESTS_PER_S, advantages_table, measurements_table, spread
 
 CLIENTS_PER_CORE = 3
+_PHONE_SHORT_SIDE = 3000
 
 
 def main() -> None:
@@ -37,10 +40,13 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, help="default: a temporary folder, removed at the end")
     parser.add_argument("--clients", type=int, default=CLIENTS_PER_CORE * usable_cores())
     parser.add_argument("--most-images", type=int, default=64)
+    parser.add_argument("--phone", action="store_true", help="make the images as large as those of a phone")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="compare with these servers only")
     options = parser.parse_args()
     specs = [
-        spec for spec in server_specs(options.run / "bundle") if not options.only or spec.name in (OURS, *options.only)
+        spec
+        for spec in server_specs(options.run / "bundle")
+        if not options.only or spec.name in (OURS, OURS_FP32, *options.only)
     ]
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
@@ -48,6 +54,11 @@ def main() -> None:
         export(options.run, model)
         environments = install(specs, options.environments or Path(folder) / "environments")
         images = read_images(options.images, most=options.most_images)
+        if options.phone:
+            images = [
+                as_by_phone(image, short_side=_PHONE_SHORT_SIDE, seed=seed, turned=True)
+                for seed, image in enumerate(images)
+            ]
         load = Load(images=images, clients=options.clients, seconds=options.seconds)
         print(
             f"{len(images)} images, {sum(map(len, images)) / len(images) / 1e3:.0f} kB on average; "
@@ -57,22 +68,25 @@ def main() -> None:
         measured = measure_in_turns(chosen, environments, load, rounds=options.rounds, model=model)
         sizes = {name: environment.installed_bytes() for name, environment in environments.items()}
     print(f"\n{measurements_table(measured, sizes)}\n")
-    print(f"How many times better {OURS} is, round by round:\n")
-    print(advantages_table(measured, sizes, {spec.name: spec.goal for spec in specs if spec.goal}))
+    for ours in (OURS, OURS_FP32):
+        goals = {spec.name: spec.goals[ours] for spec in specs if ours in spec.goals}
+        print(f"How many times better {ours} is, round by round:\n")
+        print(f"{advantages_table(measured, sizes, ours, goals)}\n")
     cost = [1e6 * each.client_s for rounds in measured.values() for each in rounds]
-    print(f"\nThe load generator itself: {spread(cost, 0)} µs of processor time a request.")
+    print(f"The load generator itself: {spread(cost, 0)} µs of processor time a request.")
 
 
 def install(specs: Sequence[ServerSpec], folder: Path) -> dict[str, Environment]:
-    """Make an environment for each server."""
-    environments = {}
+    """Make an environment for each server; those with the same requirements share one."""
+    made: dict[tuple[str, ...], Environment] = {}
     for spec in specs:
-        print(f"installing {spec.name} ...", end=" ", flush=True)
-        home = folder / "-".join("".join(letter if letter.isalnum() else " " for letter in spec.name.lower()).split())
-        environments[spec.name] = environment = make_environment(home, spec.requirements)
-        versions = environment.versions()
-        print(", ".join(f"{package} {versions[package]}" for package in spec.packages), flush=True)
-    return environments
+        if spec.requirements not in made:
+            print(f"installing {spec.name} ...", end=" ", flush=True)
+            words = "".join(letter if letter.isalnum() else " " for letter in spec.name.lower()).split()
+            made[spec.requirements] = environment = make_environment(folder / "-".join(words), spec.requirements)
+            versions = environment.versions()
+            print(", ".join(f"{package} {versions[package]}" for package in spec.packages), flush=True)
+    return {spec.name: made[spec.requirements] for spec in specs}
 
 
 def fastest(spec: ServerSpec, environment: Environment, load: Load, *, model: Path) -> Configuration:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+from service.bundle import FP32, INT8
 from tests.benchmarks.environment import ROOT
 
-OURS = "fieldguide"
+OURS, OURS_FP32 = "fieldguide", "fieldguide, fp32"
 _OTHER_SERVERS = Path(__file__).resolve().parent / "other_servers"
 
 
@@ -39,27 +40,35 @@ class ServerSpec:
         requirements: Of its environment.
         packages: Those whose versions are printed.
         configurations: Ways to start it.
-        goal: How many times its requests per second ours should process.
+        goals: One of ours -> how many times the requests per second of this server it should process.
     """
 
     name: str
     requirements: tuple[str, ...]
     packages: tuple[str, ...]
     configurations: tuple[Configuration, ...]
-    goal: float | None = None
+    goals: Mapping[str, float] = field(default_factory=dict)
 
 
 def server_specs(bundle: Path) -> tuple[ServerSpec, ...]:
-    """Return all of them; ours is the first, and serves `bundle`."""
-    return fieldguide(bundle), fastai_starter(), fastapi_torch(), litserve_onnxruntime(), bentoml_onnxruntime()
+    """Return all of them; ours are the first two, and serve `bundle`."""
+    return (
+        fieldguide(bundle, OURS, model="int8"),
+        fieldguide(bundle, OURS_FP32, model="fp32"),
+        fastai_starter(),
+        fastapi_torch(),
+        litserve_onnxruntime("LitServe + onnxruntime", goals={OURS: 1.5, OURS_FP32: 1.15}),
+        litserve_onnxruntime("LitServe + onnxruntime, draft", draft=1),
+        litserve_onnxruntime("LitServe + onnxruntime, our int8 file", model_file=INT8),
+        bentoml_onnxruntime(),
+    )
 
 
-def fieldguide(bundle: Path) -> ServerSpec:
-    """This checkout with its extra `service`, every setting at its default."""
-    # The file that the other servers run, too.
-    arguments = ("-m", "service", "serve", str(bundle.resolve()), "--port", "{port}", "--model", "fp32")
+def fieldguide(bundle: Path, name: str, *, model: str) -> ServerSpec:
+    """This checkout with its extra `service`, every other setting at its default."""
+    arguments = ("-m", "service", "serve", str(bundle.resolve()), "--port", "{port}", "--model", model)
     return ServerSpec(
-        name=OURS,
+        name=name,
         requirements=(f"{ROOT}[service]",),
         packages=("fieldguide", "onnxruntime"),
         configurations=(Configuration(name="defaults", program="python", arguments=arguments),),
@@ -81,7 +90,7 @@ def fastai_starter() -> ServerSpec:
             )
             for progress_bar, one_thread in ((1, False), (0, False), (0, True))
         ),
-        goal=5.4,
+        goals={OURS_FP32: 5.4},
     )
 
 
@@ -108,10 +117,12 @@ def _torch_threads(one: bool) -> dict[str, str]:
     return {"OMP_NUM_THREADS": "1"} if one else {}
 
 
-def litserve_onnxruntime() -> ServerSpec:
+def litserve_onnxruntime(
+    name: str, *, model_file: str = FP32, draft: int = 0, goals: Mapping[str, float] | None = None
+) -> ServerSpec:
     """Two workers."""
     return ServerSpec(
-        name="LitServe + onnxruntime",
+        name=name,
         requirements=("litserve~=0.2.19", "onnxruntime", "pillow", "python-multipart"),
         packages=("litserve", "onnxruntime"),
         configurations=tuple(
@@ -119,11 +130,16 @@ def litserve_onnxruntime() -> ServerSpec:
                 name=f"workers 2, onnxruntime threads {threads}{', fast queue' * fast}",
                 program="python",
                 arguments=(str(_OTHER_SERVERS / "litserve_onnxruntime.py"), "{port}"),
-                environ={"ONNX_THREADS": str(threads), "FAST_QUEUE": str(fast)},
+                environ={
+                    "ONNX_THREADS": str(threads),
+                    "FAST_QUEUE": str(fast),
+                    "MODEL_FILE": model_file,
+                    "DRAFT": str(draft),
+                },
             )
             for threads, fast in product((1, 2), (0, 1))
         ),
-        goal=1.18,
+        goals=goals or {},
     )
 
 

@@ -60,12 +60,14 @@ def measurements_table(measured: Mapping[str, Sequence[Measurement]], sizes: Map
 
 
 def advantages_table(
-    measured: Mapping[str, Sequence[Measurement]], sizes: Mapping[str, int], goals: Mapping[str, float]
+    measured: Mapping[str, Sequence[Measurement]], sizes: Mapping[str, int], ours: str, goals: Mapping[str, float]
 ) -> str:
-    """Format how many times better ours is: medians of the rounds' ratios, with the least and the most."""
-    (ours, our_rounds), *others = measured.items()
+    """Format how many times better one server is: medians of the rounds' ratios, with the least and the most."""
+    our_rounds = measured[ours]
     lines = _head([column.title for column in COLUMNS], "MB installed", "goal, requests/s")
-    for name, rounds in others:
+    for name, rounds in measured.items():
+        if name == ours:
+            continue
         ratios = [column.advantages(our_rounds, rounds) for column in COLUMNS]
         goal = goals.get(name)
         reached = "" if goal is None else f"≥ {goal}: {'met' if statistics.median(ratios[0]) >= goal else 'missed'}"
