@@ -58,8 +58,8 @@ class Classification:
         return softened
 
     def best_thresholds(self, _probabilities: FloatArray, _targets: npt.NDArray[Any]) -> tuple[float, ...]:
-        """A single 0: there always is a label."""
-        return (0.0,)
+        """None: the most probable class is the label."""
+        return ()
 
     def metrics(
         self,
