@@ -32,7 +32,7 @@ class Prediction(service_prediction.Prediction):
 
     @property
     def label(self) -> str | None:
-        """The predicted class; None if it does not reach its threshold. For several labels, see `labels`."""
+        """The predicted class; None if there is none. For several labels, see `labels`."""
         return self.labels[0].label if self.labels else None
 
     def __repr__(self) -> str:

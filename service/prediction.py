@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from service.pixels import Picture
 
+FloatArray = npt.NDArray[np.floating[Any]]
 Float32Array = npt.NDArray[np.float32]
 
 
@@ -106,7 +107,8 @@ class Prediction:
         picture: The decoded image, as the model saw it.
         probabilities: float32 [K], in class order.
         ranked: Every class, most probable first.
-        labels: Classes at or over their threshold: at most the best one for classification, any number for multilabel.
+        labels: Classification: the most probable class; multilabel: the classes at or over their threshold. None if
+            the prediction is abstained.
         heatmap: That of the best class, if it was requested.
         decode_ms: Wall time of decoding.
         infer_ms: Wall time of inference.
@@ -122,5 +124,5 @@ class Prediction:
 
     @property
     def best(self) -> Label:
-        """The most probable class, whether it reaches its threshold or not."""
+        """The most probable class, whether it is a label or not."""
         return self.ranked[0]

@@ -17,7 +17,7 @@ import onnxruntime as ort
 
 from service.bundle import FP32, Bundle, BundleRefused, GoldenImage, Spec
 from service.pixels import ImageError, Limits, Picture, PixelSpec, UInt8Array, load
-from service.prediction import Float32Array, Heatmap, Prediction, Ranking
+from service.prediction import Float32Array, Heatmap, Label, Prediction, Ranking
 from service.tasks import TASKS
 
 # Names in the ONNX graph.
@@ -42,7 +42,7 @@ class Predictor:
         spec: Task, classes and pixels.
         model_file: Which model file of the bundle runs.
         model_reason: Why this one, in a few words.
-        thresholds: Of this model file, see `ModelSpec`.
+        chosen: What spec.json says of this model file.
         name: Name of the bundle.
         version: Version of the bundle.
         digest: Hash of the bundle's manifest, "sha256:...".
@@ -79,7 +79,7 @@ class Predictor:
         self.spec: Spec = bundle.spec
         self.model_file = model_file
         self.model_reason = model_reason
-        self.thresholds = bundle.spec.models[model_file].thresholds
+        self.chosen = bundle.spec.models[model_file]
         self.name = bundle.manifest.name
         self.version = bundle.manifest.version
         self.digest = bundle.digest
@@ -136,11 +136,17 @@ class Predictor:
             picture=picture,
             probabilities=probabilities[0],
             ranked=ranked,
-            labels=TASKS[self.spec.task].labels(ranked, self.thresholds),
+            labels=self._labels(ranked, probabilities[0]),
             heatmap=self._heatmap(features[0], ranked[0].index, picture) if heatmap else None,
             decode_ms=decode_ms,
             infer_ms=infer_ms,
         )
+
+    def _labels(self, ranked: Ranking, probabilities: Float32Array) -> tuple[Label, ...]:
+        task, chosen = TASKS[self.spec.task], self.chosen
+        if chosen.abstain is not None and task.certainty(probabilities, chosen.thresholds) < chosen.abstain.threshold:
+            return ()
+        return task.labels(ranked, chosen.thresholds)
 
     def predict(self, data: bytes, *, heatmap: bool = False) -> Prediction:
         """Decode and classify one encoded image: `load`, then `classify`.

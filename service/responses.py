@@ -57,7 +57,7 @@ def prediction_response(
 def analyze_response(prediction: Prediction) -> AnalyzeResponse:
     """Build the JSON object of /analyze, `{"result": label}`.
 
-    Several labels are joined with ", ". If no label reaches its threshold, the result is the empty string: the clients
+    Several labels are joined with ", ". If there is no label, the result is the empty string: the clients
     of this route expect a string, and no class has that name.
 
     Raises:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from service.bundle import canonical_json
 from service.bundle.errors import BundleRefused
+from service.bundle.model_spec import ModelSpec
 from service.pixels import Limits, PixelSpec
 
 FP32 = "model.onnx"  # every bundle has it
@@ -26,54 +26,20 @@ class TaskFormat:
     Attributes:
         activation: What the graph makes probabilities with.
         min_classes: How many classes there must be.
-        has_class_thresholds: Whether each class has a threshold of its own; else there is one.
+        has_thresholds: Whether each class has a threshold.
+        has_sets: Whether a prediction can have a set of labels.
     """
 
     activation: str
     min_classes: int
-    has_class_thresholds: bool
-
-    def threshold_count(self, class_count: int) -> int:
-        """Return how many thresholds a model with so many classes has."""
-        return class_count if self.has_class_thresholds else 1
-
-    def thresholds_to_json(self, thresholds: tuple[float, ...]) -> dict[str, object]:
-        """Return the key of the thresholds, and their value."""
-        return {"thresholds": list(thresholds)} if self.has_class_thresholds else {"threshold": thresholds[0]}
-
-    def thresholds_from_json(self, value: Mapping[str, Any]) -> tuple[float, ...]:
-        """Read what `thresholds_to_json` returned; raises KeyError or ValueError."""
-        if not self.has_class_thresholds:
-            return (value["threshold"],)
-        if not isinstance(value["thresholds"], list):
-            raise ValueError("thresholds is not an array")
-        return tuple(value["thresholds"])
+    has_thresholds: bool
+    has_sets: bool
 
 
 TASK_FORMATS: Mapping[Task, TaskFormat] = {
-    "classification": TaskFormat(activation="softmax", min_classes=2, has_class_thresholds=False),
-    "multilabel": TaskFormat(activation="sigmoid", min_classes=1, has_class_thresholds=True),
+    "classification": TaskFormat(activation="softmax", min_classes=2, has_thresholds=False, has_sets=True),
+    "multilabel": TaskFormat(activation="sigmoid", min_classes=1, has_thresholds=True, has_sets=False),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSpec:
-    """What is chosen for one model file.
-
-    Attributes:
-        thresholds: For `classification` one probability: below it, no label is predicted (0: there always is one).
-            For `multilabel` one probability per class: a class at or above it is predicted.
-        temperature: The graph divides the logits by it.
-    """
-
-    thresholds: tuple[float, ...]
-    temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        if any(not _is_number(value) or not 0 <= value <= 1 for value in self.thresholds):
-            raise ValueError("every threshold must be a number from 0 to 1")
-        if not _is_number(self.temperature) or not self.temperature > 0:
-            raise ValueError("temperature must be a number greater than 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +79,12 @@ class Spec:
             raise ValueError("a class appears twice in classes")
         if self.groups and len(self.groups) != len(self.classes):
             raise ValueError(f"groups has {len(self.groups)} items, not one for each of {len(self.classes)} classes")
-        expected = self.format.threshold_count(len(self.classes))
+        expected = len(self.classes) if self.format.has_thresholds else 0
         for name, model in self.models.items():
             if len(model.thresholds) != expected:
                 raise ValueError(f"{name}: {self.task} needs {expected} thresholds, found {len(model.thresholds)}")
+            if model.set is not None and not self.format.has_sets:
+                raise ValueError(f"{name}: {self.task} has no set")
         for name, value in asdict(self.limits).items():
             if type(value) is not int or value < 1:
                 raise ValueError(f"limits.{name} must be an integer of at least 1")
@@ -138,10 +106,7 @@ class Spec:
             "classes": list(self.classes),
             "pixels": self.pixels.to_json(),
             "activation": self.activation,
-            "models": {
-                name: {"temperature": model.temperature, **self.format.thresholds_to_json(model.thresholds)}
-                for name, model in self.models.items()
-            },
+            "models": {name: model.to_json() for name, model in self.models.items()},
             "golden": self.golden,
             "limits_of_use": list(self.limits_of_use),
             "limits": asdict(self.limits),
@@ -189,7 +154,7 @@ def _models_from_json(value: Mapping[str, Any], models: Collection[str], task: T
 
 def _model_from_json(name: str, value: Mapping[str, Any], task: TaskFormat) -> ModelSpec:
     try:
-        return ModelSpec(thresholds=task.thresholds_from_json(value), temperature=value["temperature"])
+        return ModelSpec.from_json(value, has_thresholds=task.has_thresholds)
     except KeyError as error:
         raise ValueError(f"{name} has no field {error}") from error
     except ValueError as error:
@@ -212,7 +177,3 @@ def _texts(value: Mapping[str, Any], name: str) -> tuple[str, ...]:
 def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} is {value!r:.40}, not one of {', '.join(choices)}")
-
-
-def _is_number(value: object) -> bool:
-    return (isinstance(value, float) and math.isfinite(value)) or type(value) is int

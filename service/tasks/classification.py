@@ -1,31 +1,37 @@
-"""One label for each image, or none if the best class is under the model's threshold."""
+"""One label for each image: the most probable class."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated
 
-from service.prediction import Label, Prediction, Ranking
+import numpy as np
+
+from service.prediction import FloatArray, Label, Prediction, Ranking
 from service.tasks.shapes import CommonResponse, Probability
 
 
 class ClassificationResponse(CommonResponse):
     """The prediction of a model with one label for each image."""
 
-    label: Annotated[str | None, {"description": "null if the best probability is under the model's threshold"}]
-    probability: Annotated[Probability, {"description": "of the best class, under the threshold or not"}]
+    label: Annotated[str | None, {"description": "the most probable class"}]
+    probability: Annotated[Probability, {"description": "of the most probable class"}]
     index: int
 
 
 class Classification:
     """The methods are those of `Multilabel`."""
 
-    def labels(self, ranked: Ranking, thresholds: Sequence[float]) -> tuple[Label, ...]:
-        """Return the best class if it reaches the threshold."""
-        return ranked[:1] if ranked[0].probability >= thresholds[0] else ()
+    def labels(self, ranked: Ranking, _thresholds: Sequence[float]) -> tuple[Label, ...]:
+        """Return the most probable class."""
+        return ranked[:1]
+
+    def certainty(self, probabilities: FloatArray, _thresholds: Sequence[float]) -> FloatArray:
+        """Return how certain predictions are, the largest probability of each: [..., K] -> [...]."""
+        return np.asarray(probabilities.max(axis=-1))
 
     def counted(self, best: Label, _labels: tuple[Label, ...]) -> tuple[Label, ...]:
-        """Return the classes that count for drift: the best one, whether it reaches its threshold or not."""
+        """Return the classes that count for drift: the most probable one."""
         return (best,)
 
     def response(self, prediction: Prediction, common: CommonResponse) -> ClassificationResponse:

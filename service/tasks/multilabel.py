@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from service.prediction import Label, Prediction, Ranking
+import numpy as np
+
+from service.prediction import FloatArray, Label, Prediction, Ranking
 from service.tasks.shapes import CommonResponse, LabelResponse, label_response
 
 
@@ -21,6 +23,14 @@ class Multilabel:
     def labels(self, ranked: Ranking, thresholds: Sequence[float]) -> tuple[Label, ...]:
         """Return the classes that reach their threshold, most probable first."""
         return ranked.at_least(thresholds)
+
+    def certainty(self, probabilities: FloatArray, thresholds: Sequence[float]) -> FloatArray:
+        """Return how certain predictions are: the smallest probability of a class to be decided rightly.
+
+        That is p for a class that is a label, and 1 - p for one that is not: [..., K] -> [...].
+        """
+        reached = probabilities >= np.asarray(thresholds)
+        return np.asarray(np.where(reached, probabilities, 1 - probabilities).min(axis=-1))
 
     def counted(self, _best: Label, labels: tuple[Label, ...]) -> tuple[Label, ...]:
         """Return the classes that count for drift: the labels."""

@@ -49,7 +49,7 @@ class PredictionSummary:
         width: Of the upright original, pixels.
         height: Of the upright original, pixels.
         best: The most probable class.
-        labels: The classes at or over their threshold.
+        labels: Those of the prediction.
     """
 
     format: str

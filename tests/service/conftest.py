@@ -28,9 +28,9 @@ def multilabel_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def plain_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle without features, whose best class never reaches its threshold."""
+    """A bundle without features, which is never sure enough to answer."""
     path = tmp_path_factory.mktemp("bundles") / "plain"
-    return write_tiny_bundle(path, with_features=False, thresholds=[1.0])
+    return write_tiny_bundle(path, with_features=False, abstain={"threshold": 1.0})
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from service.bundle import FP32, INT8, BundleRefused, read_bundle
 from service.choosing import choose_predictor
 from service.predictor import Predictor
 from tests.service.bundle.helpers import edited
-from tests.support.bundles import make_head, make_image, make_model, write_tiny_bundle
+from tests.support.bundles import ABSTAIN, make_head, make_image, make_model, write_tiny_bundle
 from tests.support.int8 import write_fast_int8, write_slow_int8
 from tests.support.server import RunningServer
 
@@ -25,8 +25,8 @@ def choose(path: Path, model: str = "auto") -> Predictor:
 
 @pytest.fixture(scope="module")
 def fast(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle whose int8 file is faster, and whose int8 file alone has a threshold that no image reaches."""
-    spec = edited("spec.json", lambda value: value["models"][INT8].update(threshold=1.0))
+    """A bundle whose int8 file is faster, and whose int8 file alone is never sure enough to answer."""
+    spec = edited("spec.json", lambda value: value["models"][INT8].update(abstain=ABSTAIN))
     return write_fast_int8(tmp_path_factory.mktemp("fast") / "b", replace=spec)
 
 
@@ -78,7 +78,7 @@ def test_a_file_that_was_asked_for_runs_whatever_its_speed(fast: Path, tmp_path:
         choose(fast, "fp16")
 
 
-def test_thresholds_are_those_of_the_file(fast: Path) -> None:
+def test_what_was_chosen_is_that_of_the_file(fast: Path) -> None:
     assert choose(fast).predict(make_image("red")).labels == ()
     assert [label.label for label in choose(fast, "fp32").predict(make_image("red")).labels] == ["red"]
 
@@ -101,7 +101,6 @@ def test_the_service_says_which_file_runs(fast: Path) -> None:
         model = client.get("/v1/model").json()
         assert model["model_file"] == INT8
         assert "times as fast here" in model["model_reason"]
-        assert model["thresholds"] == [1.0]
         assert f'model_file="{INT8}"' in client.get("/metrics").text
         assert client.post("/v1/predict", content=make_image("red")).json()["label"] is None
         assert f"{INT8} runs: {model['model_reason']}" in server.log

@@ -22,6 +22,7 @@ from service.bundle.places import BUNDLE_PLACES
 from service.settings import all_settings
 from tests.service.bundle.helpers import edited
 from tests.support.bundles import (
+    ABSTAIN,
     COLOURS,
     make_files,
     make_head,
@@ -191,8 +192,8 @@ def test_verify_shows_warnings(tmp_path: Path) -> None:
 
 
 def test_a_model_file_can_be_chosen(tmp_path: Path, photos: list[Path], plain_path: Path) -> None:
-    thresholds = edited("spec.json", lambda spec: spec["models"]["model.int8.onnx"].update(threshold=1.0))
-    bundle = write_tiny_bundle(tmp_path / "b", with_int8=True, replace=thresholds)
+    unsure = edited("spec.json", lambda spec: spec["models"]["model.int8.onnx"].update(abstain=ABSTAIN))
+    bundle = write_tiny_bundle(tmp_path / "b", with_int8=True, replace=unsure)
     for model, expected in (("fp32", "red"), ("int8", None)):
         found = json.loads(run("predict", bundle, photos[0], "--json", "--model", model).stdout)
         assert found["images"][0]["label"] == expected

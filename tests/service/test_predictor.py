@@ -148,15 +148,6 @@ class TestRanking:
     def test_equal_probabilities_below_the_best_are_in_class_order(self, predictor: Predictor) -> None:
         assert [label.index for label in predictor.predict(make_image("blue")).ranked] == [2, 0, 1]
 
-    def test_no_label_under_the_threshold(self, bundle: Bundle) -> None:
-        data = make_image("#a08080")
-        probability = with_thresholds(bundle, 0.0).predict(data).best.probability
-        assert 0.3 < probability < 0.99
-        for threshold, count in ((probability, 1), (float(np.nextafter(probability, 1)), 0), (1.0, 0)):
-            prediction = with_thresholds(bundle, threshold).predict(data)
-            assert [label.index for label in prediction.labels] == [0] * count
-            assert prediction.best.index == 0
-
     def test_multilabel_gives_every_label_at_or_over_its_threshold(self, multilabel_path: Path) -> None:
         bundle = read_bundle(multilabel_path)
         data = make_image("#ff80ff")

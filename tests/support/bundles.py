@@ -22,6 +22,9 @@ from service.pixels import Limits, PixelSpec, load
 
 COLOURS = ("red", "green", "blue")
 TOLERANCE = 1e-4
+ABSTAIN = {
+    "threshold": 1.0, "max_error": 0.02, "confidence": 0.95, "coverage": 0.83, "images": 296, "independent": False,
+}  # fmt: skip
 
 
 def write_tiny_bundle(
@@ -53,14 +56,16 @@ def make_files(
     classes: Sequence[str] = COLOURS,
     with_features: bool = True,
     with_int8: bool = False,
-    thresholds: Sequence[float] | None = None,
+    thresholds: Sequence[float] = (),
+    abstain: Mapping[str, object] | None = None,
     pixels: PixelSpec | None = None,
     limits: Limits | None = None,
     card: str = "# A model for tests\n",
 ) -> dict[str, bytes]:
     """Every file of a bundle but the manifest's two: path -> bytes. The first three classes are red, green and blue.
 
-    thresholds  default: 0 for classification, 0.5 for every class of a multilabel model
+    thresholds  only multilabel; default: 0.5 for every class
+    abstain     of every model file: what differs from `ABSTAIN`; default: they never abstain
     pixels      default: 32 x 32 from a short side of 36, cropped; the model takes any size that 4 divides
     """
     pixels = pixels or PixelSpec(size=32, resize_short=36, mode="crop", filter="bilinear")
@@ -68,8 +73,8 @@ def make_files(
     model = make_model(head, size=pixels.size, task=task, with_features=with_features)
     models = {"model.onnx": model, **({"model.int8.onnx": model} if with_int8 else {})}
     images = make_golden_images(models, pixels)
-    if thresholds is None:
-        thresholds = [0.0] if task == "classification" else [0.5] * len(classes)
+    if not thresholds and task == "multilabel":
+        thresholds = [0.5] * len(classes)
     spec = {
         "task": task,
         "classes": list(classes),
@@ -78,7 +83,8 @@ def make_files(
         "models": {
             name: {
                 "temperature": 1.0,
-                **({"threshold": thresholds[0]} if task == "classification" else {"thresholds": list(thresholds)}),
+                **({"thresholds": list(thresholds)} if thresholds else {}),
+                **({"abstain": {**ABSTAIN, **abstain}} if abstain is not None else {}),
             }
             for name in models
         },

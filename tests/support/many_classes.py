@@ -67,7 +67,7 @@ def write_run_of(
     probabilities[np.arange(len(targets)), targets] += random.uniform(0.2, 0.8, len(targets))
     probabilities[np.arange(len(targets)), other] += random.uniform(0.1, 0.6, len(targets))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    write_predictions(run / "predictions.csv", catalog, probabilities, thresholds=(0.0,))
+    write_predictions(run / "predictions.csv", catalog, probabilities, thresholds=())
     (run / "history.jsonl").write_text("")
     accuracy = float((probabilities.argmax(axis=1) == targets).mean())
     metrics = {"validation": {"accuracy": accuracy, "images": len(targets), "loss": 1.0}}

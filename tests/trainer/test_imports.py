@@ -37,6 +37,7 @@ LAYERS = {
             "data",
             "model",
             "training",
+            "abstention",
         ),
         *("predictions", "diagnosis", "report", "checking", "cleaning", "export", "run", "sample", "cli", "__main__"),
     ),
@@ -68,6 +69,7 @@ LAYERS = {
     ),
     "trainer.training.tasks": ("numbers", "classification", "multilabel"),
     "trainer.training.lr_find": ("restoring", "sweep", "suggestions", "result", "search"),
+    "trainer.abstention": ("folds", "calibration_error", "coverage", "reliability", "risk", "conformal", "limits"),
     "trainer.diagnosis": (
         *("finding", "curve", "predictions", "embeddings", "near_duplicates", "label_noise", "evidence"),
         *("collect", "data_rules", "training_rules", "class_rules", "diagnose"),

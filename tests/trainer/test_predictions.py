@@ -23,7 +23,7 @@ def test_the_highest_loss_comes_first(tmp_path: Path) -> None:
     valid = catalog.split("valid")
     probabilities = np.full((len(valid), 3), 0.1)
     probabilities[:, 0] = 0.8  # every image is predicted to be blue
-    write_predictions(tmp_path / "predictions.csv", catalog, probabilities, thresholds=(0.0,))
+    write_predictions(tmp_path / "predictions.csv", catalog, probabilities, thresholds=())
     lines = lines_of(tmp_path / "predictions.csv")
     assert {line["path"] for line in lines} == {row.path for row in valid}
     assert {line["predicted"] for line in lines} == {"blue"}
@@ -41,7 +41,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_partial_one(tmp_path: P
     path.write_text("old")
     probabilities = np.full((len(catalog.split("valid")), 3), 0.1)
     with no_file_over(60), pytest.raises(OSError, match="File too large"):
-        write_predictions(path, catalog, probabilities, thresholds=(0.0,))
+        write_predictions(path, catalog, probabilities, thresholds=())
     assert [found.name for found in path.parent.iterdir()] == ["predictions.csv"]
     assert path.read_text() == "old"
 
@@ -89,7 +89,7 @@ def test_coarse_labels_are_written_and_read(tmp_path: Path) -> None:
     valid = catalog.split("valid")
     assert catalog.classes == ("blue", "green", "red")
     probabilities = np.tile([0.3, 0.3, 0.4], (len(valid), 1))  # red is the most probable class, cool the coarse label
-    write_predictions(tmp_path / "predictions.csv", catalog, probabilities, thresholds=(0.0,))
+    write_predictions(tmp_path / "predictions.csv", catalog, probabilities, thresholds=())
     assert list(lines_of(tmp_path / "predictions.csv")[0])[-3:] == ["coarse", "predicted_coarse", "coarse_probability"]
     rows = read_predictions(tmp_path / "predictions.csv", label_delimiter=None)
     assert {row.predicted for row in rows} == {frozenset({"red"})}

@@ -20,7 +20,7 @@ from trainer.export.exportable import Exportable
 from trainer.export.golden import require_golden, synthetic_images, validation_images
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
 from trainer.export.int8_choice import choose_int8, require_judgeable
-from trainer.export.metrics import drift_reference, predict_files
+from trainer.export.metrics import measure_file, predict_files
 from trainer.export.origin import created_now
 from trainer.export.parity import check_parity, compared_images
 from trainer.export.writing import BundleParts, write_checked
@@ -28,7 +28,8 @@ from trainer.model import Classifier
 from trainer.progress import Progress
 from trainer.training.calibration import Calibration, calibrate
 from trainer.training.evaluate import predict_logits
-from trainer.training.metrics import compute_metrics
+from trainer.training.tasks import TASKS
+from trainer.training.tasks.numbers import FloatArray
 
 
 def export_bundle(
@@ -72,7 +73,8 @@ def export_bundle(
     require_judgeable(trained.recipe.int8, len(files))
 
     classifier = trained.classifier.cpu().eval().to(memory_format=torch.contiguous_format)
-    calibration = _calibrate(classifier, trained)
+    logits = _valid_logits(classifier, trained)
+    calibration = calibrate(logits, _valid_targets(catalog), task=catalog.task)
     feature_layer = find_feature_layer(classifier, size=size)
     model = CalibratedClassifier(classifier, calibration=calibration, feature_layer=feature_layer)
     head = None if feature_layer is None else classifier.head.weight.detach().numpy().astype("<f4")
@@ -84,14 +86,16 @@ def export_bundle(
     measured = {FP32: {"parity": {"images": len(trained.checked), "largest_difference": largest_difference}}}
     if files:
         probabilities = _predict(predictor, files, threads=threads, progress=progress)
-        measured[FP32] |= _metrics_of(probabilities, catalog, calibration)
+        measured[FP32] |= _metrics_of(probabilities, catalog, calibration, logits=logits)
     metrics: dict[str, Any] = {"models": measured}
     if trained.recipe.int8 != "off":
         choice = choose_int8(drafts[FP32], trained, threads=threads, progress=progress)
         metrics["int8"] = choice.report
         if choice.draft is not None:
             drafts[INT8] = choice.draft
-            measured[INT8] = _metrics_of(choice.probabilities, catalog, choice.draft.calibration)
+            calibration = choice.draft.calibration
+            logits = TASKS[catalog.task].logits_of(choice.probabilities) * calibration.temperature
+            measured[INT8] = _metrics_of(choice.probabilities, catalog, calibration, logits=logits)
 
     spec = spec_of(trained, {name: draft.calibration for name, draft in drafts.items()})
     parts = BundleParts(
@@ -104,15 +108,15 @@ def export_bundle(
     return write_checked(target, parts, name=trained.recipe.name, version=version, created=created, key=key)
 
 
-def _calibrate(classifier: Classifier, trained: Exportable) -> Calibration:
-    """Choose temperature and thresholds on the validation images, on the CPU."""
-    catalog = trained.catalog
-    rows = catalog.split("valid")
-    if rows:
-        logits = predict_logits(classifier, trained.checked, device=torch.device("cpu"))
-    else:
-        logits = np.empty((0, len(catalog.classes)), dtype=np.float32)
-    return calibrate(logits, catalog.targets(rows), task=catalog.task)
+def _valid_logits(classifier: Classifier, trained: Exportable) -> FloatArray:
+    """What the network says of the validation images before calibration, on the CPU: [N, K]."""
+    if not trained.catalog.split("valid"):
+        return np.empty((0, len(trained.catalog.classes)), dtype=np.float32)
+    return predict_logits(classifier, trained.checked, device=torch.device("cpu"))
+
+
+def _valid_targets(catalog: Catalog) -> npt.NDArray[Any]:
+    return catalog.targets(catalog.split("valid"))
 
 
 def _predict(
@@ -129,16 +133,9 @@ def _predict(
     return probabilities
 
 
-def _metrics_of(probabilities: npt.NDArray[np.float32], catalog: Catalog, calibration: Calibration) -> dict[str, Any]:
+def _metrics_of(
+    probabilities: npt.NDArray[np.float32], catalog: Catalog, calibration: Calibration, *, logits: FloatArray
+) -> dict[str, Any]:
     """What metrics.json says of a model file that predicts this for the validation images."""
-    metrics = compute_metrics(
-        probabilities,
-        catalog.targets(catalog.split("valid")),
-        task=catalog.task,
-        thresholds=calibration.thresholds,
-        coarse_indices=catalog.coarse_indices,
-    )
-    return {
-        "validation": {"images": len(probabilities), **metrics},
-        "reference": drift_reference(probabilities, task=catalog.task, thresholds=calibration.thresholds),
-    }
+    targets, coarse_indices = _valid_targets(catalog), catalog.coarse_indices
+    return measure_file(probabilities, targets, calibration, logits=logits, coarse_indices=coarse_indices)

@@ -1,4 +1,4 @@
-"""Predictions of the exported model on image files, made with the code that serves it."""
+"""Predictions of the exported model on image files, made with the code that serves it, and what is measured of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,12 @@ from service.bundle.spec import Task
 from service.inputs import read_bytes
 from service.pixels import ImageError
 from service.predictor import Predictor
+from trainer.abstention.reliability import calibration_of
 from trainer.progress import Progress
+from trainer.training.calibration import Calibration
+from trainer.training.metrics import compute_metrics
 from trainer.training.tasks import TASKS
+from trainer.training.tasks.numbers import FloatArray
 
 CONFIDENCE_BINS = 20
 
@@ -55,6 +60,36 @@ def _predict_file(predictor: Predictor, path: Path) -> npt.NDArray[np.float32] |
         return predictor.predict(read_bytes(path)).probabilities
     except ImageError as error:
         return str(error)
+
+
+def measure_file(
+    probabilities: npt.NDArray[np.float32],
+    targets: npt.NDArray[Any],
+    calibration: Calibration,
+    *,
+    logits: FloatArray,
+    coarse_indices: npt.NDArray[np.int64] | None = None,
+) -> dict[str, Any]:
+    """What metrics.json says of a model file, measured on images of which the labels are known.
+
+    Args:
+        probabilities: float32 [N, K], as the file gives them, N at least 1.
+        targets: int64 [N] for classification, float32 [N, K] for multilabel.
+        calibration: Of the file; fitted on these images.
+        logits: [N, K], from before the calibration.
+        coarse_indices: As in `compute_metrics`.
+
+    Returns:
+        `validation`, `reference` and, with 20 images or more, `calibration`.
+    """
+    task, thresholds = calibration.task, calibration.thresholds
+    metrics = compute_metrics(probabilities, targets, task=task, thresholds=thresholds, coarse_indices=coarse_indices)
+    reliability = calibration_of(logits, targets, task=task)
+    return {
+        "validation": {"images": len(probabilities), **metrics},
+        "reference": drift_reference(probabilities, task=task, thresholds=thresholds),
+        **({"calibration": reliability} if reliability else {}),
+    }
 
 
 def drift_reference(

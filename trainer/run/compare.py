@@ -128,7 +128,7 @@ def _predict(
     rows = [row for row in range(len(images)) if row not in refused]
     given = np.zeros((len(images), len(side.classes)), dtype=np.bool_)
     if side.task == "multilabel":
-        given[rows] = found >= np.asarray(predictor.thresholds)
+        given[rows] = found >= np.asarray(predictor.chosen.thresholds)
     elif rows:
         given[rows, found.argmax(axis=1)] = True
     probabilities = np.zeros(len(images), dtype=np.float32)

@@ -120,7 +120,7 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
     require_readable(len(known), unreadable, allow_broken=allow_broken)
     catalog = catalog.without(unreadable)
     targets = catalog.targets(catalog.split("test"))
-    thresholds = predictor.thresholds
+    thresholds = predictor.chosen.thresholds
     metrics = compute_metrics(
         probabilities, targets, task=catalog.task, thresholds=thresholds, coarse_indices=catalog.coarse_indices
     )

@@ -25,7 +25,7 @@ from trainer.export.golden import synthetic_images
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
 from trainer.export.int8_choice import with_temperature
 from trainer.export.limits_of_use import limits_of_use
-from trainer.export.metrics import drift_reference, predict_files
+from trainer.export.metrics import measure_file, predict_files
 from trainer.export.origin import created_now
 from trainer.export.parity import Model, check_parity, compared_images
 from trainer.export.place import bundle_place
@@ -36,7 +36,6 @@ from trainer.recipe import ALLOW_BROKEN
 from trainer.run.export import require_places
 from trainer.run.import_options import DataOptions, ImportOptions, read_classes
 from trainer.training.calibration import Calibration, calibrate
-from trainer.training.metrics import compute_metrics
 from trainer.training.tasks import TASKS
 
 ONNX_SUFFIX = ".onnx"
@@ -245,10 +244,7 @@ def _calibrate(
         head=imported.draft.head,
     )
     calibrated = calibration.activate(logits).astype(np.float32)  # what the graph computes from these logits
-    thresholds = calibration.thresholds
-    metrics = compute_metrics(calibrated, targets, task=task, thresholds=thresholds)
-    reference = drift_reference(calibrated, task=task, thresholds=thresholds)
-    return draft, {"validation": {"images": len(kept), **metrics}, "reference": reference}
+    return draft, measure_file(calibrated, targets, calibration, logits=logits)
 
 
 class _Images:

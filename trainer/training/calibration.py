@@ -26,7 +26,7 @@ class Calibration:
     Attributes:
         task: classification or multilabel.
         temperature: The logits are divided by it.
-        thresholds: Multilabel: one for each class, a label is predicted from it on; classification: a single 0.
+        thresholds: Multilabel: one for each class, a label is predicted from it on; classification: none.
     """
 
     task: Task

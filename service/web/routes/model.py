@@ -34,7 +34,7 @@ class ModelDetailsResponse(TypedDict):
     model_reason: Annotated[str, {"description": "why this file runs, and not another one"}]
     thresholds: Annotated[
         list[float],
-        {"description": "classification: one, and no label below it; multilabel: one for each class"},
+        {"description": "multilabel: one for each class; classification: none"},
     ]
     pixels: Annotated[dict[str, int | str], {"description": "how an image becomes the model's input"}]
     heatmaps: Annotated[bool, {"description": "whether the model gives heatmaps"}]
@@ -74,7 +74,7 @@ class ModelHandler:
             "classes": list(predictor.spec.classes),
             "model_file": predictor.model_file,
             "model_reason": predictor.model_reason,
-            "thresholds": list(predictor.thresholds),
+            "thresholds": list(predictor.chosen.thresholds),
             "pixels": predictor.spec.pixels.to_json(),
             "heatmaps": predictor.has_heatmaps,
             "limits": {

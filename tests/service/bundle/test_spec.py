@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
-from service.bundle import FP32, INT8, ModelSpec, Spec, canonical_json
+from service.bundle import FP32, INT8, AbstainSpec, ModelSpec, OodSpec, SetSpec, Spec, canonical_json
 from service.pixels import Limits, PixelSpec
 from tests.service.bundle.helpers import refusal
 
+OOD = OodSpec(method="mahalanobis", threshold=123.4, false_alarms=0.01, images=296)
+ABSTAIN = AbstainSpec(threshold=0.62, max_error=0.02, confidence=0.95, coverage=0.83, images=296, independent=False)
+SET = SetSpec(level=0.95, quantile=0.93, images=296)
 PIXELS = PixelSpec(size=224, resize_short=256)
 BEARS = Spec(
     task="classification",
     classes=("black", "grizzly"),
     pixels=PIXELS,
-    models={FP32: ModelSpec(thresholds=(0.5,)), INT8: ModelSpec(thresholds=(0.4,), temperature=0.9)},
+    models={FP32: ModelSpec(), INT8: ModelSpec(temperature=0.9, abstain=ABSTAIN, ood=OOD, set=SET)},
     golden="validation",
     groups=("bear", "bear"),
     limits_of_use=("Not for pandas.",),
@@ -66,7 +70,7 @@ def test_missing_field_of_a_model_is_named() -> None:
 
 def test_multilabel_needs_thresholds() -> None:
     value: dict[str, Any] = SCENES.to_json()
-    value["models"][FP32]["threshold"] = value["models"][FP32].pop("thresholds")
+    del value["models"][FP32]["thresholds"]
     assert "'thresholds'" in refusal(lambda: read(value))
 
 
@@ -77,8 +81,9 @@ def test_groups_are_optional() -> None:
 
 
 def test_what_later_versions_say_of_a_model_file_is_passed_over() -> None:
-    value = with_model_field(BEARS, "abstain", {"error": 0.02, "confidence": 0.95})
-    assert read(value).models == {FP32: BEARS.models[FP32]}
+    value = with_model_field(BEARS, "prompt", {"words": 3})
+    value["models"][FP32]["ood"] = {**dataclasses.asdict(OOD), "auc": 0.99}
+    assert read(value).models == {FP32: ModelSpec(ood=OOD)}
 
 
 @pytest.mark.parametrize(
@@ -136,22 +141,67 @@ def test_invalid_field_is_refused(spec: Spec, field: str, wrong: Any) -> None:
         (BEARS, "temperature", "1"),
         (BEARS, "temperature", True),
         (BEARS, "temperature", None),
-        (BEARS, "threshold", 1.01),
-        (BEARS, "threshold", -0.1),
-        (BEARS, "threshold", 10**400),
-        (BEARS, "threshold", "0"),
-        (BEARS, "threshold", True),
-        (BEARS, "threshold", [0.5]),
+        (BEARS, "temperature", 10**400),
         (SCENES, "thresholds", []),
         (SCENES, "thresholds", [0.5, 0.5]),
         (SCENES, "thresholds", [2]),
+        (SCENES, "thresholds", [-0.1]),
+        (SCENES, "thresholds", [1.01]),
+        (SCENES, "thresholds", ["0"]),
+        (SCENES, "thresholds", [True]),
         (SCENES, "thresholds", 0.5),
         (SCENES, "thresholds", "1"),
+        (SCENES, "set", dataclasses.asdict(SET)),
+        (BEARS, "ood", None),
+        (BEARS, "abstain", []),
+        (BEARS, "set", 0.95),
     ],
 )
 def test_invalid_field_of_a_model_is_refused(spec: Spec, field: str, wrong: Any) -> None:
     line = refusal(lambda: read(with_model_field(spec, field, wrong)))
     assert line.startswith("spec.json: model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("member", "field", "wrong"),
+    [
+        ("ood", "method", ""),
+        ("ood", "method", 5),
+        ("ood", "threshold", "1"),
+        ("ood", "threshold", 10**400),
+        ("ood", "threshold", True),
+        ("ood", "false_alarms", 1.01),
+        ("ood", "images", 0),
+        ("ood", "images", 2.0),
+        ("abstain", "threshold", -0.1),
+        ("abstain", "threshold", 1.01),
+        ("abstain", "threshold", None),
+        ("abstain", "max_error", 0),
+        ("abstain", "max_error", 1),
+        ("abstain", "confidence", 1.0),
+        ("abstain", "coverage", [1]),
+        ("abstain", "images", True),
+        ("abstain", "independent", 1),
+        ("set", "level", 0),
+        ("set", "level", 1),
+        ("set", "quantile", 2),
+        ("set", "images", -1),
+    ],
+)
+def test_invalid_field_of_a_member_is_refused(member: str, field: str, wrong: object) -> None:
+    value = {"ood": OOD, "abstain": ABSTAIN, "set": SET}[member]
+    line = refusal(lambda: read(with_model_field(BEARS, member, {**dataclasses.asdict(value), field: wrong})))
+    assert line.startswith(f"spec.json: model.onnx: {member}: {field} must be ")
+
+
+@pytest.mark.parametrize("member", [OOD, ABSTAIN, SET])
+def test_missing_field_of_a_member_is_named(member: object) -> None:
+    name = {OodSpec: "ood", AbstainSpec: "abstain", SetSpec: "set"}[type(member)]
+    value = dataclasses.asdict(member)
+    missing = next(iter(value))
+    del value[missing]
+    line = refusal(lambda: read(with_model_field(BEARS, name, value)))
+    assert line == f"spec.json: model.onnx: {name} has no field '{missing}'"
 
 
 @pytest.mark.parametrize("temperature", [1, 0.01, 20.5])

@@ -123,7 +123,7 @@ def evidence_of(**changes: Any) -> Evidence:
         lr_suggestion=None,
         valid=predictions_of(wrong=0, count=300),
         train_subset=predictions_of(wrong=0),
-        thresholds=(0.0,),
+        thresholds=(),
         nearest=nearest_of([0.0] * 300),
         label_noise=None,
     )

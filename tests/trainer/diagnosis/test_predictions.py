@@ -52,4 +52,4 @@ def test_several_labels_are_correct_if_exactly_these_reach_their_thresholds() ->
     assert predictions.correct(task="multilabel", thresholds=(0.5, 0.5)).tolist() == [False, True, True]
     assert predictions.correct(task="multilabel", thresholds=(0.5, 0.7)).tolist() == [True, True, False]
     single = Predictions(names=predictions.names, probabilities=predictions.probabilities, targets=np.array([0, 1, 1]))
-    assert single.correct(task="classification", thresholds=(0.0,)).tolist() == [True, False, True]
+    assert single.correct(task="classification", thresholds=()).tolist() == [True, False, True]

@@ -52,9 +52,9 @@ def test_onnxruntime_predicts_what_torch_predicts_at_any_batch_size(name: str) -
         task="classification",
         classes=tuple("abcde"),
         pixels=backbone.pixels,
-        models={FP32: ModelSpec(thresholds=(0.0,))},
+        models={FP32: ModelSpec(thresholds=())},
     )
-    calibration = Calibration(task="classification", temperature=1.0, thresholds=(0.0,))
+    calibration = Calibration(task="classification", temperature=1.0, thresholds=())
     model = CalibratedClassifier(classifier, calibration=calibration, feature_layer=feature_layer)
     onnx_bytes = to_onnx(model, size=size)
     onnx_file.check(onnx_bytes, "model.onnx")

@@ -40,7 +40,7 @@ def images() -> CalibrationImages:
 
 
 def exported(classifier: Classifier) -> bytes:
-    calibration = Calibration(task="classification", temperature=2.0, thresholds=(0.0,))
+    calibration = Calibration(task="classification", temperature=2.0, thresholds=())
     layer = find_feature_layer(classifier, size=32)
     return to_onnx(CalibratedClassifier(classifier, calibration=calibration, feature_layer=layer), size=32)
 
@@ -62,9 +62,9 @@ def test_the_same_inputs_and_outputs_in_a_quarter_of_the_bytes(
         task="classification",
         classes=("a", "b", "c"),
         pixels=load_backbone("tiny").pixels,
-        models={INT8: ModelSpec(thresholds=(0.0,))},
+        models={INT8: ModelSpec(thresholds=())},
     )
-    calibration = Calibration(task="classification", temperature=1.0, thresholds=(0.0,))
+    calibration = Calibration(task="classification", temperature=1.0, thresholds=())
     drafts = [
         ModelDraft(data=model, calibration=calibration, head=classifier.head.weight.detach().numpy())
         for model in (fp32, data)

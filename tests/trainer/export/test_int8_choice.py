@@ -169,7 +169,7 @@ def test_a_network_that_cannot_be_quantized_keeps_its_bundle(doubtful: Exportabl
         [numpy_helper.from_array(np.array([1, 2]), "axes")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=8)
-    calibration = Calibration(task="classification", temperature=1.0, thresholds=(0.0,))
+    calibration = Calibration(task="classification", temperature=1.0, thresholds=())
     draft = ModelDraft(data=model.SerializeToString(), calibration=calibration, head=None)
     found = choose_int8(draft, doubtful, threads=1, progress=NoProgress())
     assert found.draft is None

@@ -32,7 +32,7 @@ def test_files_are_predicted_in_order_and_refused_ones_are_named(tmp_path: Path)
 
 def test_drift_reference_of_a_classifier() -> None:
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.0, 1.0]], dtype=np.float32)
-    found = drift_reference(probabilities, task="classification", thresholds=(0.0,))
+    found = drift_reference(probabilities, task="classification", thresholds=())
     assert found["class_fractions"] == [0.5, 0.5]
     assert sum(found["confidence_counts"]) == 4
     assert found["confidence_counts"][-1] == 1  # 1.0 is in the last bin

@@ -39,7 +39,7 @@ class Stem(nn.Module):
 def exported(backbone: Backbone) -> onnx.ModelProto:
     classifier = Classifier(backbone, class_count=5).eval()
     torch.nn.init.normal_(classifier.head.weight, std=0.05, generator=torch.Generator().manual_seed(0))
-    calibration = Calibration(task="classification", temperature=1.0, thresholds=(0.0,))
+    calibration = Calibration(task="classification", temperature=1.0, thresholds=())
     layer = find_feature_layer(classifier, size=backbone.pixels.size)
     onnx_bytes = to_onnx(
         CalibratedClassifier(classifier, calibration=calibration, feature_layer=layer), size=backbone.pixels.size

@@ -26,7 +26,7 @@ def test_ten_correct_predictions_are_no_certainty() -> None:
     logits = np.eye(3, dtype=np.float32)[np.arange(10) % 3]
     calibration = calibrate(logits, np.arange(10) % 3, task="classification")
     assert calibration.activate(logits).max(axis=1) == pytest.approx(11 / 12, abs=0.01)
-    assert calibration.thresholds == (0.0,)
+    assert calibration.thresholds == ()
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel"])

@@ -58,8 +58,8 @@ class Classification:
         return softened
 
     def best_thresholds(self, _probabilities: FloatArray, _targets: npt.NDArray[Any]) -> tuple[float, ...]:
-        """A single 0: there always is a label."""
-        return (0.0,)
+        """None: the most probable class is the label."""
+        return ()
 
     def metrics(
         self,
@@ -84,6 +84,22 @@ class Classification:
     def losses(self, probabilities: FloatArray, targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Cross-entropy of each image: [N]."""
         return np.asarray(-np.log(clipped(probabilities)[np.arange(len(targets)), targets]))
+
+    def brier_scores(self, probabilities: FloatArray, targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Sum over the classes of the squared error of each probability (Brier 1950), from 0 to 2: [N]."""
+        own = probabilities[np.arange(len(targets)), targets].astype(np.float64)
+        return np.asarray(np.square(probabilities, dtype=np.float64).sum(axis=1) - 2 * own + 1)
+
+    def claims(
+        self, probabilities: FloatArray, targets: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """The best probability of each image, and whether its class is right: [N, 1] twice."""
+        best = probabilities.max(axis=1, keepdims=True).astype(np.float64)
+        return best, self.correct(probabilities, targets, ())[:, np.newaxis]
+
+    def certainty(self, probabilities: FloatArray, _thresholds: Sequence[float]) -> npt.NDArray[np.float64]:
+        """The best probability of each image: [N]."""
+        return np.asarray(probabilities.max(axis=1), dtype=np.float64)
 
     def chance_loss(self, targets: npt.NDArray[Any]) -> float:
         """Mean loss of the best prediction that is the same for every image."""

@@ -123,7 +123,7 @@ def test_other_parameters_are_ignored(client: httpx.Client, query: str) -> None:
     assert post(client, make_image(), f"?{query}").status_code == 200
 
 
-def test_no_label_under_the_threshold(plain_client: httpx.Client) -> None:
+def test_no_label_if_the_model_is_not_sure(plain_client: httpx.Client) -> None:
     response = post(plain_client, make_image("green")).json()
     assert response["label"] is None
     assert response["index"] == COLOURS.index("green")

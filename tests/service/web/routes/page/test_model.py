@@ -57,10 +57,9 @@ def test_it_recovers_when_the_network_is_back(visit: Any, server: RunningServer)
 
 
 def test_after_a_redeploy_it_names_the_new_model(visit: Any, bundle_path: Path, tmp_path: Path, free_port: int) -> None:
-    """The second bundle has other classes and thresholds, and no heatmaps, which the page asked the first one for."""
+    """The second bundle has other classes and no heatmaps, which the page asked the first one for."""
     other = write_tiny_bundle(
-        tmp_path / "moods", name="moods", version="2", classes=("angry", "calm", "sad"), with_features=False,
-        thresholds=[0.3],
+        tmp_path / "moods", name="moods", version="2", classes=("angry", "calm", "sad"), with_features=False
     )  # fmt: skip
     port = ("--port", str(free_port))
     with RunningServer(bundle_path, *port) as before:

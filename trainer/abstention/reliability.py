@@ -1,0 +1,115 @@
+"""What metrics.json says about the probabilities of a model file, and an evaluation about those of a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.bundle.spec import Task
+from trainer.abstention.calibration_error import (
+    Claims,
+    Perfect,
+    adaptive_calibration_error,
+    calibration_error,
+    calibration_interval,
+    claims_of,
+    perfect_calibration,
+    reliability_bins,
+)
+from trainer.abstention.coverage import error_by_coverage
+from trainer.abstention.folds import each_fold, stratified_folds
+from trainer.training.calibration import calibrate
+from trainer.training.metrics import activate
+from trainer.training.tasks import TASKS
+from trainer.training.tasks.numbers import FloatArray
+
+FEWEST_IMAGES = 20
+_DIGITS = 6
+
+
+def calibration_of(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> dict[str, Any] | None:
+    """Measure how far the probabilities of a model can be trusted.
+
+    Temperature and thresholds are fitted on four fifths of the images and used on the others, five times. So no image
+    is judged by a temperature that has seen it. The bundle's own are fitted on all images.
+
+    Args:
+        logits: [N, K], at temperature 1.
+        targets: int64 [N] for classification, float32 [N, K] for multilabel.
+        task: Which of the two.
+
+    Returns:
+        `calibration` of a model file in metrics.json; None with fewer than 20 images.
+    """
+    if len(targets) < FEWEST_IMAGES:
+        return None
+    before = activate(logits, task)
+    after = np.empty_like(before)
+    certainty = np.empty(len(targets), dtype=np.float64)
+    correct = np.empty(len(targets), dtype=np.bool_)
+    for others, held_out in each_fold(stratified_folds(targets)):
+        fitted = calibrate(logits[others], targets[others], task=task)
+        after[held_out] = part = fitted.activate(logits[held_out])
+        certainty[held_out] = TASKS[task].certainty(part, fitted.thresholds)
+        correct[held_out] = TASKS[task].correct(part, targets[held_out], fitted.thresholds)
+    claims = claims_of(after, targets, task=task)
+    measured = _measured(after, claims, targets, task=task)
+    found: dict[str, Any] = {
+        "images": len(targets),
+        "cross_fitted": True,
+        "before": _measured(before, claims_of(before, targets, task=task), targets, task=task)[0],
+        "after": measured[0],
+        "perfect_ece": asdict(measured[1]),
+        "bins": [asdict(part) for part in reliability_bins(claims)],
+        "coverage": asdict(error_by_coverage(certainty, correct)),
+    }
+    return _rounded(found)
+
+
+def calibration_of_bundle(probabilities: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> dict[str, Any] | None:
+    """Measure how far the probabilities of a bundle can be trusted, on images that chose nothing.
+
+    Args:
+        probabilities: [N, K], as the bundle gives them.
+        targets: int64 [N] for classification, float32 [N, K] for multilabel.
+        task: Which of the two.
+
+    Returns:
+        `ece`, `ece_interval`, `adaptive_ece`, `loss`, `brier` and `perfect_ece`; None with fewer than 20 images.
+    """
+    if len(targets) < FEWEST_IMAGES:
+        return None
+    claims = claims_of(probabilities.astype(np.float64), targets, task=task)
+    measures, perfect = _measured(probabilities, claims, targets, task=task)
+    return _rounded({**measures, "perfect_ece": asdict(perfect)})
+
+
+def _measured(
+    probabilities: FloatArray, claims: Claims, targets: npt.NDArray[Any], *, task: Task
+) -> tuple[dict[str, Any], Perfect]:
+    """What is measured of the probabilities, and what perfect calibration would show."""
+    perfect = perfect_calibration(claims)
+    measures = {
+        "ece": calibration_error(claims),
+        "ece_interval": calibration_interval(claims, perfect),
+        "adaptive_ece": adaptive_calibration_error(claims),
+        "loss": float(TASKS[task].losses(probabilities, targets).mean()),
+        "brier": float(TASKS[task].brier_scores(probabilities, targets).mean()),
+    }
+    return measures, perfect
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with all numbers in them rounded, and lists in place of tuples, as JSON has them."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return _rounded(value)
+        if isinstance(value, list | tuple):
+            return [rounded(item) for item in value]
+        return round(value, _DIGITS) if isinstance(value, float) else value
+
+    return {key: rounded(value) for key, value in values.items()}
