@@ -60,7 +60,9 @@ class OodStatistics:
         return np.asarray((nearest + self.rest * rest) / len(self.centre))
 
 
-def fit_ood(features: npt.NDArray[np.floating[Any]], groups: npt.NDArray[np.int64], *, rank: int = RANK) -> OodStatistics:
+def fit_ood(
+    features: npt.NDArray[np.floating[Any]], groups: npt.NDArray[np.int64], *, rank: int = RANK
+) -> OodStatistics:
     """Describe the features of training images.
 
     Args:
@@ -100,7 +102,7 @@ def unit_length(features: npt.NDArray[np.floating[Any]]) -> Float64Array:
 
 
 def label_groups(targets: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return a number for each image that images with the same labels share: int64 [N] or float32 [N, K] -> int64 [N]."""
+    """Give images with the same labels the same number: int64 [N] or float32 [N, K] -> int64 [N]."""
     if targets.ndim == 1:
         return np.asarray(targets, dtype=np.int64)
     return np.asarray(np.unique(targets > 0, axis=0, return_inverse=True)[1], dtype=np.int64).reshape(-1)

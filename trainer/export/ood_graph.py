@@ -105,7 +105,8 @@ def _last_layer(model: onnx.ModelProto) -> onnx.NodeProto:
     makers = {name: node for node in model.graph.node for name in node.output}
     weights = {tensor.name for tensor in model.graph.initializer}
     name = "probabilities"
-    while (node := makers.get(name)) is not None:
+    while name in makers:
+        node: onnx.NodeProto = makers[name]
         if node.op_type in _LINEAR and len(weights.intersection(node.input)) > 0 and node.input[0] not in weights:
             return node
         if node.op_type not in _AFTER:
@@ -127,7 +128,7 @@ class _Builder:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), _PREFIX + name))
         return _PREFIX + name
 
-    def node(self, kind: str, *inputs: str, output: str = "", **attributes: int) -> str:
+    def node(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         name = output or f"{_PREFIX}{kind}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
