@@ -2,11 +2,13 @@
 
     python -m tests.benchmarks.fold_runs TABLE.csv... --work FOLDER [--folds 5] [-- --epochs 12 ...]
     python -m tests.benchmarks.fold_runs TABLE.csv... --work FOLDER --leave-out-classes [-- --epochs 4 ...]
+    python -m tests.benchmarks.fold_runs TABLE.csv... --work FOLDER --leave-out-paths Vegetables [-- --epochs 4 ...]
 
 The rows of all tables are joined. Near duplicates are in one fold (`training/image_groups.py`). FOLDER/folds/N has
 train.csv, valid.csv and the run of `fieldguide fit`, with every setting at its default but those after `--`. With
 `--leave-out-classes` each draw leaves out a fifth of the classes, each class once: FOLDER/classes/N/strangers.csv has
-all their images, and the images of the other classes are divided as in fold N. What was fitted before is kept.
+all their images, and the images of the other classes are divided as in fold N. With `--leave-out-paths` the images with
+this folder in their path are the strangers of every draw, in FOLDER/paths/N. What was fitted before is kept.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import numpy as np
 from service.cores import usable_cores
 from tests.benchmarks.training.grouped_folds import assign_folds
 from tests.benchmarks.training.image_groups import LEAST_SIMILARITY, group_near_duplicates
-from tests.benchmarks.training.tables import Row, read_rows, write_rows
+from tests.benchmarks.training.results import Results
+from tests.benchmarks.training.tables import Row, digest, read_rows, write_rows
 
 
 def main() -> None:
@@ -33,22 +36,26 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--only", type=int, nargs="+", help="fit only these folds")
     parser.add_argument("--leave-out-classes", action="store_true")
+    parser.add_argument("--leave-out-paths", metavar="FOLDER")
     given = sys.argv[1:]
     at = given.index("--") if "--" in given else len(given)
     options = parser.parse_args(given[:at])
     root, cache = options.tables[0].parent.resolve(), options.work / "cache"
     rows = [row for table in options.tables for row in read_rows(table)]
-    groups = group_near_duplicates(
-        [root / row["path"] for row in rows],
-        least_similarity=LEAST_SIMILARITY,
-        cache=cache,
-        threads=usable_cores(),
+    files = [root / row["path"] for row in rows]
+    found = Results(options.work / "groups.jsonl").once(
+        {"images": digest(rows), "least_similarity": LEAST_SIMILARITY},
+        lambda: {
+            "groups": group_near_duplicates(
+                files, least_similarity=LEAST_SIMILARITY, cache=cache, threads=usable_cores()
+            )
+        },
     )
-    folds = assign_folds([row["label"] for row in rows], groups, count=options.folds, seed=0)
-    kind = "classes" if options.leave_out_classes else "folds"
+    folds = assign_folds([row["label"] for row in rows], found["groups"], count=options.folds, seed=0)
+    kind = "classes" if options.leave_out_classes else "paths" if options.leave_out_paths else "folds"
     for number in options.only or range(options.folds):
         folder = options.work / kind / str(number)
-        strangers = classes_of_draw(rows, number, count=options.folds) if options.leave_out_classes else set()
+        strangers = strangers_of(rows, number, options)
         if strangers:
             write_rows(folder / "strangers.csv", [row for row in rows if row["label"] in strangers])
         known = [(row, fold) for row, fold in zip(rows, folds, strict=True) if row["label"] not in strangers]
@@ -60,10 +67,15 @@ def main() -> None:
             subprocess.run(command, check=True)
 
 
-def classes_of_draw(rows: Sequence[Row], number: int, *, count: int) -> set[str]:
-    """The labels that are left out of one draw; each is left out of one of them."""
+def strangers_of(rows: Sequence[Row], number: int, options: argparse.Namespace) -> set[str]:
+    """The labels that are left out of one draw."""
+    if options.leave_out_paths:
+        return {row["label"] for row in rows if options.leave_out_paths in row["path"].split("/")}
+    if not options.leave_out_classes:
+        return set()
     labels = sorted({row["label"] for row in rows})
-    return {labels[position] for position in np.random.default_rng(0).permutation(len(labels))[number::count].tolist()}
+    shuffled = np.random.default_rng(0).permutation(len(labels)).tolist()
+    return {labels[position] for position in shuffled[number :: options.folds]}
 
 
 def kept_runs(folder: Path) -> Iterator[Path]:
