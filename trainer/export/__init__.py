@@ -1,6 +1,6 @@
 """From a trained classifier to a bundle: ONNX graph, parity check, golden images, metrics and model card."""
 
 from trainer.export.export import export_bundle
-from trainer.export.exportable import Exportable
+from trainer.export.exportable import CalibrationSet, Exportable
 
-__all__ = ["Exportable", "export_bundle"]
+__all__ = ["CalibrationSet", "Exportable", "export_bundle"]

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
 
 from service.pixels import PixelSpec
 from trainer.catalog import Catalog
 from trainer.data import PixelSource
 from trainer.model import Classifier
 from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CalibrationSet:
+    """Images with known labels, on which everything is fitted that makes answers of logits.
+
+    Attributes:
+        images: Decoded with the `pixels` of the classifier.
+        targets: int64 [N] for classification, float32 [N, K] for multilabel.
+        independent: Whether they chose nothing else. Validation images chose the epoch.
+    """
+
+    images: PixelSource
+    targets: npt.NDArray[Any]
+    independent: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,6 +42,7 @@ class Exportable:
         recipe: The settings of the fit.
         unreadable_count: Number of files that could not be decoded and were left out.
         head_trained: Whether the head was first trained alone, on the frozen backbone.
+        own_calibration_set: The images to calibrate on; None: the validation images.
     """
 
     classifier: Classifier
@@ -33,3 +52,13 @@ class Exportable:
     recipe: Recipe
     unreadable_count: int
     head_trained: bool
+    own_calibration_set: CalibrationSet | None = None
+
+    @property
+    def calibration_set(self) -> CalibrationSet:
+        """The images to calibrate on: none if there are no validation images and no others were given."""
+        if self.own_calibration_set is not None:
+            return self.own_calibration_set
+        rows = self.catalog.split("valid")
+        images = self.checked if rows else self.checked.select([])
+        return CalibrationSet(images=images, targets=self.catalog.targets(rows), independent=False)

@@ -25,7 +25,7 @@ from trainer.predictions import write_predictions
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.run.folder import RunFolder, require_free
-from trainer.run.inputs import read_options
+from trainer.run.inputs import other_read_options, reading_overrides
 from trainer.training.metrics import compute_metrics, wilson_interval
 
 
@@ -145,16 +145,10 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
 
 def _test_catalog(run: RunFolder, recipe: Recipe, options: EvaluationOptions) -> Catalog:
     """The run's catalog, with the images to evaluate as its test images."""
-    overrides = {
-        name: getattr(options, name)
-        for name in ("path_column", "label_column", "suffix", "class_level", "pattern", "any_suffix")
-        if getattr(options, name)
-    }
+    overrides = reading_overrides(options)
     if options.data is not None:
-        if overrides.get("pattern") or overrides.get("class_level"):  # one of them takes the place of the other
-            overrides = {"pattern": "", "class_level": 0, **overrides}
-        asked = replace(recipe, data=replace(recipe.data, root=str(options.root or ""), **overrides))
-        return read_test(run.read_catalog(recipe, None, must_exist=False), options.data, read_options(asked))
+        reading = other_read_options(recipe, root=options.root, overrides=overrides)
+        return read_test(run.read_catalog(recipe, None, must_exist=False), options.data, reading)
     if overrides:
         raise RunError(
             f"`{next(iter(overrides))}` is about the reading of other images; name their folder or CSV after {run}"

@@ -16,6 +16,7 @@ from service.bundle.spec import Task
 from service.inputs import first_few, read_bytes
 from service.pixels import ImageError, PixelSpec, UInt8Array, load
 from service.predictor import Predictor
+from trainer.abstention.reliability import calibration_of
 from trainer.catalog import Catalog, Columns, ReadOptions, read_catalog, require_readable
 from trainer.errors import ImportModelError
 from trainer.export.card import render_import_card
@@ -244,7 +245,9 @@ def _calibrate(
         head=imported.draft.head,
     )
     calibrated = calibration.activate(logits).astype(np.float32)  # what the graph computes from these logits
-    return draft, measure_file(calibrated, targets, calibration, logits=logits)
+    reliability = calibration_of(logits, targets, task=task)
+    found = {} if reliability is None else {"calibration": reliability}
+    return draft, {**measure_file(calibrated, targets, calibration), **found}
 
 
 class _Images:

@@ -30,6 +30,8 @@ def _steps(recipe: Recipe, backbone: Backbone, catalog: Catalog) -> Iterator[Ste
     if recipe.data.group_by == SIMILAR and catalog.drawn is not None:
         yield from (Step(label="read files"), Step(label="decode"), compare)
     yield from (Step(label="read files"), Step(label="decode"), Step(label="decode some again"))
+    if recipe.abstention.calibration:
+        yield from (Step(label="read files"), Step(label="decode"))
     if backbone.pretrained:
         yield Step(label="features of each image", cost=len(catalog.rows))
     if trains_head(recipe, backbone):
