@@ -98,8 +98,8 @@ def _strange(ood: Mapping[str, Any]) -> str:
     drawn = ood["drawn"]
     return (
         f"Of {counted(drawn['images'], 'drawn strange image')} (noise, flat colours, shapes, text), "
-        f"{percent(drawn['rejected'])} are recognized as unknown. So are {percent(ood['false_alarms'])} of the photos "
-        "of known classes, which was allowed."
+        f"{percent(drawn['rejected'])} are recognized as unknown. The threshold allows this for "
+        f"{percent(ood['false_alarms'])} of the photos of known classes, too."
     )
 
 

@@ -148,9 +148,9 @@ def _range(low: float, high: float) -> str:
 
 def _short(count: int) -> str:
     """A number that fits above a bar: 999, 1.2k, 12k, 1.2M."""
-    for size, letter in ((1_000_000, "M"), (1_000, "k")):
-        if count >= size:
-            return f"{count / size:.{1 if count < 10 * size else 0}f}{letter}"
+    for smallest, size, letter in ((999_500, 1_000_000, "M"), (1_000, 1_000, "k")):  # 999,500 would be 1000k
+        if count >= smallest:
+            return f"{count / size:.{1 if count < 9.95 * size else 0}f}{letter}"
     return str(count)
 
 
