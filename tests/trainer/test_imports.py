@@ -81,6 +81,8 @@ LAYERS = {
             "chart",
             "training_charts",
             "class_charts",
+            "calibration_charts",
+            "calibration",
             "lr_find_plot",
             "confusion",
             "class_order",

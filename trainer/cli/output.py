@@ -114,6 +114,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "images": evaluation.summary,
         "test": {"images": evaluation.images, **evaluation.metrics},
         **({} if evaluation.interval is None else {"accuracy_interval": list(evaluation.interval)}),
+        **({} if evaluation.calibration is None else {"calibration": evaluation.calibration}),
         "unreadable": {row.path: reason for row, reason in evaluation.unreadable.items()},
         "warnings": list(evaluation.warnings),
     }
@@ -126,6 +127,8 @@ def evaluation_text(evaluation: Evaluation) -> str:
     if evaluation.interval is not None:
         low, high = evaluation.interval
         lines.append(f"95 % interval of the accuracy: {low:.4f} to {high:.4f}")
+    if evaluation.calibration is not None:
+        lines.append(_calibration_text(evaluation.calibration, evaluation.images))
     return "\n".join(lines)
 
 
@@ -163,6 +166,16 @@ def _fitted_text(file: str, fitted: Mapping[str, Any]) -> str:
     if "quantile" in sets:
         parts.append(f"sets of {sets['mean_size']:.2f} labels on average")
     return f"{file}: {', '.join(parts)}"
+
+
+def _calibration_text(calibration: Mapping[str, Any], images: int) -> str:
+    """How far probabilities can be trusted, in one line."""
+    (low, high), perfect = calibration["ece_interval"], calibration["perfect_ece"]
+    return (
+        f"calibration error (ECE): {calibration['ece']:.4f}, 95 % interval {low:.4f} to {high:.4f}; with "
+        f"{counted(images, 'image')}, perfect calibration shows {perfect['mean']:.4f} on average and at most "
+        f"{perfect['upper']:.4f} 19 times of 20"
+    )
 
 
 def _left_out(unreadable: Mapping[Row, str]) -> Iterator[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from service.bundle import read_bundle
 from service.inputs import first_few, is_file
 from service.predictor import Predictor
+from trainer.abstention.reliability import calibration_of_bundle
 from trainer.catalog import (
     Catalog,
     Row,
@@ -68,6 +70,8 @@ class Evaluation:
         summary: What was read, in one line.
         metrics: As metrics.json of a bundle has them for the validation images.
         interval: Wilson's 95 % interval of the accuracy; None for multilabel.
+        calibration: How far the probabilities can be trusted, see `calibration_of_bundle`; None with fewer than 20
+            images.
         unreadable: Row -> why the service refuses it; these are not evaluated.
         warnings: About the images.
     """
@@ -77,6 +81,7 @@ class Evaluation:
     summary: str
     metrics: dict[str, float]
     interval: tuple[float, float] | None
+    calibration: dict[str, Any] | None
     unreadable: dict[Row, str]
     warnings: tuple[str, ...]
 
@@ -133,6 +138,7 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
         summary=summary,
         metrics=metrics,
         interval=wilson_interval(metrics["accuracy"], len(targets)) if "accuracy" in metrics else None,
+        calibration=calibration_of_bundle(probabilities, targets, task=catalog.task),
         unreadable=unreadable,
         warnings=(
             *catalog.remarks,

@@ -98,15 +98,16 @@ def import_model(options: ImportOptions, *, threads: int, progress: Progress) ->
     measured: dict[str, Any] = {"parity": {"images": len(images), "largest_difference": difference}}
     draft = imported.draft
     if catalog is not None:
-        draft, metrics = _calibrate(imported, catalog, predictor, threads=threads, progress=progress)
-        measured |= metrics
+        draft, found = _calibrate(imported, catalog, predictor, threads=threads, progress=progress)
+        measured |= found
     spec = _spec(options, imported, draft)
     name = options.name or options.weights.stem
+    metrics = {"models": {FP32: measured}}
     parts = BundleParts(
         spec=spec,
         drafts={FP32: draft},
         images=synthetic_images(),
-        metrics={"models": {FP32: measured}},
+        metrics=metrics,
         card=render_import_card(
             spec,
             name=name,
@@ -114,7 +115,7 @@ def import_model(options: ImportOptions, *, threads: int, progress: Progress) ->
             created=created,
             source=imported.source,
             sha256=_sha256(options.weights),
-            metrics=measured.get("validation", {}),
+            metrics=metrics,
         ),
     )
     with bundle_place(options.out, oci=options.oci) as place:
