@@ -59,7 +59,9 @@ def _no_label(prediction: Prediction, choices: tuple[str, ...]) -> Wording:
     if prediction.abstained == "unknown":
         answer, note, choices = "This does not look like anything that I know.", "The nearest classes:", ()
     elif prediction.abstained == "unsure":
-        answer, note, choices = "I am not sure.", "The most probable classes:", choices if len(choices) > 1 else ()
+        choices = choices if len(choices) > 1 else ()
+        is_named = 0 < len(choices) <= MAX_NAMED  # then the list needs no words of its own
+        answer, note = "I am not sure.", "" if is_named else "The most probable classes:"
     else:
         answer, note = "Nothing recognised", "No class reaches its threshold. The most probable ones are:"
     return Wording(introduction="", answer=answer, note=note, choices=choices, is_sure=False)

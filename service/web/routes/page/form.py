@@ -125,15 +125,16 @@ def _choices(choices: Sequence[str]) -> str:
     if len(choices) <= MAX_NAMED:
         return f'<p class="note">One of these: {html.escape(", ".join(choices))}.</p>'
     items = "".join(f"<li>{html.escape(name)}</li>" for name in choices)
-    return (
-        f'<details class="choices"><summary>Show all {len(choices):,}</summary><ul class="every">{items}</ul></details>'
-    )
+    summary = f"<summary>The {len(choices):,} classes that it may be</summary>"
+    return f'<details class="choices">{summary}<ul class="every">{items}</ul></details>'
 
 
 def _bars(prediction: Prediction) -> str:
-    given = {label.index for label in prediction.labels}
+    given = {label.label for label in prediction.labels}
+    if given and len(prediction.label_set or ()) > 1:
+        given = {*(prediction.label_set or ())}
     return "\n".join(
-        f'<li class="{"given" if label.index in given else ""}">'
+        f'<li class="{"given" if label.label in given else ""}">'
         f'<span class="name">{html.escape(_readable(label.label))}</span> '
         f'<span class="percent">{label.probability:.1%}</span> '
         f'<meter class="track" min="0" max="1" value="{label.probability:.4f}">{label.probability:.1%}</meter></li>'
