@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fieldguide.calibrating import calibrate as calibrate
     from fieldguide.checking import Check as Check
     from fieldguide.checking import check as check
     from fieldguide.collecting import download as download
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from service.predictor import NoHeatmap as NoHeatmap
     from trainer.catalog import Catalog as Catalog
     from trainer.errors import TrainerError as TrainerError
+    from trainer.recipe import AbstentionRecipe as AbstentionRecipe
     from trainer.recipe import Augmentation as Augmentation
     from trainer.recipe import FinetuneRecipe as FinetuneRecipe
     from trainer.recipe import HeadRecipe as HeadRecipe
@@ -61,6 +63,7 @@ _SLIM = {
 }
 _TRAINER = {
     **dict.fromkeys(("fit", "open_run", "resume"), "fieldguide.training"),
+    "calibrate": "fieldguide.calibrating",
     **dict.fromkeys(("Check", "check"), "fieldguide.checking"),
     **dict.fromkeys(("download", "search"), "fieldguide.collecting"),
     "compare": "fieldguide.comparing",
@@ -70,11 +73,14 @@ _TRAINER = {
     "Run": "fieldguide.run",
     "Catalog": "trainer.catalog",
     "Comparison": "trainer.report.comparison",
-    **dict.fromkeys(("Augmentation", "FinetuneRecipe", "HeadRecipe", "LRFindRecipe", "Recipe"), "trainer.recipe"),
+    **dict.fromkeys(
+        ("AbstentionRecipe", "Augmentation", "FinetuneRecipe", "HeadRecipe", "LRFindRecipe", "Recipe"), "trainer.recipe"
+    ),
 }
 _MODULES = _SLIM | _TRAINER
 
 __all__ = [
+    "AbstentionRecipe",
     "Augmentation",
     "Batch",
     "BundleRefused",
@@ -93,6 +99,7 @@ __all__ = [
     "Run",
     "TrainerError",
     "__version__",
+    "calibrate",
     "check",
     "compare",
     "download",

@@ -30,6 +30,7 @@ _TRAINER = (
     "report",
     "clean",
     "export",
+    "calibrate",
     "import",
     "cache",
 )

@@ -29,6 +29,7 @@ from trainer.run import (
     Evaluation,
     EvaluationOptions,
     ExportOptions,
+    LabelledImages,
     RunFolder,
     evaluate_run,
     export_run,
@@ -254,6 +255,10 @@ class Run:
         golden: str | None = None,
         int8: str | None = None,
         limits_of_use: str | None = None,
+        calibration: StrPath | None = None,
+        max_error: float | None = None,
+        confidence: float | None = None,
+        set_level: float | None = None,
         sign_key: StrPath | None = None,
         root: StrPath | None = None,
         cache: StrPath | None = None,
@@ -271,6 +276,12 @@ class Run:
             int8: Whether to export in 8-bit integers, too: auto, off or require; None: as the recipe says.
             limits_of_use: What the model must not be used for, or where it fails, a text a line; None: as the recipe
                 says.
+            calibration: Labelled images that chose nothing, on which temperature, thresholds and sets are fitted; None:
+                as the recipe says. `fieldguide.calibrate` reads them in other ways, too.
+            max_error: Largest fraction of wrong answers, such as 0.02; 0: the model always answers; None: as the recipe
+                says.
+            confidence: How sure that must be; None: as the recipe says.
+            set_level: How often a set of labels must hold the right one; 0: no sets; None: as the recipe says.
             sign_key: Private key (Ed25519, PEM) that signs the bundle; None: it is not signed.
             root: Folder of the images, if they were moved.
             cache: Folder of decoded images; None: FIELDGUIDE_CACHE, else ~/.cache/fieldguide.
@@ -289,6 +300,10 @@ class Run:
             golden=golden,
             int8=int8,
             limits_of_use=limits_of_use,
+            calibration=None if calibration is None else LabelledImages(path=Path(calibration)),
+            max_error=max_error,
+            confidence=confidence,
+            set_level=set_level,
             sign_key=optional_path(sign_key),
             root=optional_path(root),
         )

@@ -41,7 +41,7 @@ LAYERS = {
         ),
         *("predictions", "diagnosis", "report", "checking", "cleaning", "export", "run", "sample", "cli", "__main__"),
     ),
-    "trainer.recipe": ("schedules", "knobs", "data_source", "recipe", "reading", "options"),
+    "trainer.recipe": ("schedules", "knobs", "data_source", "abstention", "recipe", "reading", "options"),
     "trainer.catalog": (
         *("row", "names", "levels", "labels", "cells", "options", "files", "folder_remarks", "folder", "archives"),
         *("table", "hugging_face", "split", "splitting", "remarks", "catalog", "reading", "lists"),
@@ -69,7 +69,9 @@ LAYERS = {
     ),
     "trainer.training.tasks": ("numbers", "classification", "multilabel"),
     "trainer.training.lr_find": ("restoring", "sweep", "suggestions", "result", "search"),
-    "trainer.abstention": ("folds", "calibration_error", "coverage", "reliability", "risk", "conformal", "limits"),
+    "trainer.abstention": (
+        *("folds", "calibration_error", "coverage", "reliability", "risk", "conformal", "limits", "ood", "strange"),
+    ),
     "trainer.diagnosis": (
         *("finding", "curve", "predictions", "embeddings", "near_duplicates", "label_noise", "evidence"),
         *("collect", "data_rules", "training_rules", "class_rules", "diagnose"),
@@ -81,6 +83,8 @@ LAYERS = {
             "chart",
             "training_charts",
             "class_charts",
+            "calibration_charts",
+            "calibration",
             "lr_find_plot",
             "confusion",
             "class_order",
@@ -112,17 +116,17 @@ LAYERS = {
     ),
     "trainer.export": (
         *("exportable", "limits_of_use", "draft", "onnx_graph", "graph", "int8", "int8_choice", "golden", "metrics"),
-        *("parity", "card", "foreign_onnx", "origin", "writing", "oci", "place", "export"),
+        *("fitting", "ood_graph", "strangers", "parity", "card", "foreign_onnx", "origin", "writing", "oci", "place", "export"),
     ),
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
-        *("collecting", "clean", "clean_features", "decisions", "suspects", "compare_images", "compare"),
-        *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "import_options", "import_model"),
-        "fit",
+        *("calibration_set", "learned", "collecting", "clean", "clean_features", "decisions", "suspects", "compare_images"),
+        *("compare", "check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "calibrate"),
+        *("import_options", "import_model", "fit"),
     ),
     "trainer.cli": (
-        *("exit", "options", "output", "show", "download", "search", "check", "clean", "compare", "cache"),
-        *("import_model", "commands"),
+        *("exit", "environment", "options", "output", "export", "show", "download", "search", "check", "clean"),
+        *("compare", "cache", "import_model", "commands"),
     ),
 }
 

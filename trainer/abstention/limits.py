@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Limits:
 
     abstain: AbstainSpec | None = None
     set: SetSpec | None = None
-    report: dict[str, dict[str, Any]]
+    report: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def refused(self) -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.bundle.spec import Task
+from service.tasks import TASKS as SERVED
 from trainer.abstention.calibration_error import (
     Claims,
     Perfect,
@@ -53,7 +54,7 @@ def calibration_of(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task)
     for others, held_out in each_fold(stratified_folds(targets)):
         fitted = calibrate(logits[others], targets[others], task=task)
         after[held_out] = part = fitted.activate(logits[held_out])
-        certainty[held_out] = TASKS[task].certainty(part, fitted.thresholds)
+        certainty[held_out] = SERVED[task].certainty(part, fitted.thresholds)
         correct[held_out] = TASKS[task].correct(part, targets[held_out], fitted.thresholds)
     claims = claims_of(after, targets, task=task)
     measured = _measured(after, claims, targets, task=task)

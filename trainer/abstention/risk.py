@@ -152,7 +152,7 @@ def why_none(certainty: npt.NDArray[np.floating[Any]], correct: BoolArray, bound
         if bound.accepted(answered * factor, errors * factor, count=count * factor) is not None:
             return f"{seen}; about {_rounded(count * factor):,} images like these would do, and there are {count:,}"
         factor *= 2
-    return f"{seen}; more images like these would not help: give a larger `max_error`"
+    return f"{seen}; more images like these would not help, a larger error would"
 
 
 def _sorted(

@@ -84,7 +84,7 @@ def read_catalog(
     )
 
 
-def read_test(catalog: Catalog, data: Path, options: ReadOptions = _DEFAULT) -> Catalog:
+def read_test(catalog: Catalog, data: Path, options: ReadOptions = _DEFAULT, *, purpose: str = "a test") -> Catalog:
     """Replace the test images of a catalog with the images of a folder or CSV.
 
     Args:
@@ -92,6 +92,7 @@ def read_test(catalog: Catalog, data: Path, options: ReadOptions = _DEFAULT) -> 
         data: The folder or CSV. If it has splits, only its test images are used.
         options: How to read it. What they say about splits and about other columns than those of path and label is
             ignored.
+        purpose: What the images are for, in messages.
 
     Returns:
         A catalog with the root of `data`.
@@ -116,7 +117,7 @@ def read_test(catalog: Catalog, data: Path, options: ReadOptions = _DEFAULT) -> 
     if seen:
         raise CatalogError(
             f"{data}: {len(seen):,} of its {len(rows):,} images were used in training ({first_few(seen)}); "
-            "a test needs images that were not: remove these."
+            f"{purpose} needs images that were not: remove these."
         )
     coarse_labels = {row.labels: row.coarse_label for row in catalog.rows}
     tested = (replace(row, coarse_label=coarse_labels.get(row.labels, "")) for row in rows)

@@ -7,20 +7,21 @@ standard error.
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from service import __version__
-from service.console import Program, SectionedCommand, option, print_error
+from service.console import Program, SectionedCommand, option
 from trainer.cli.cache import cache_command
 from trainer.cli.check import check
 from trainer.cli.clean import clean
 from trainer.cli.compare import compare
 from trainer.cli.download import download
+from trainer.cli.environment import command_environment
 from trainer.cli.exit import as_command_line, clear_errors
+from trainer.cli.export import calibrate, export
 from trainer.cli.import_model import import_command
 from trainer.cli.options import (
     AS_JSON,
@@ -33,18 +34,16 @@ from trainer.cli.options import (
     NEW_RUN,
     OPTION_SYNONYMS,
     RUN,
-    SIGN_KEY,
     THREADS,
     given_options,
+    reading_options,
     recipe_options,
 )
 from trainer.cli.output import (
-    bundle_result,
     evaluation_json,
     evaluation_text,
     fit_json,
     fit_text,
-    metrics_text,
     print_result,
     written,
 )
@@ -54,8 +53,7 @@ from trainer.command_line import command_line
 from trainer.recipe import GROUPS
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do not need it
-    from trainer.progress import Progress
-    from trainer.run import Environment
+    pass
 
 _FIT_EXAMPLES = """\b
 Examples:
@@ -148,7 +146,7 @@ def fit(
 
         with (
             naming_options(options),
-            _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment,
+            command_environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment,
         ):
             command.run = run = choose_run(run, data, environment)
             if not environment.distributed.is_main:
@@ -203,7 +201,7 @@ def lr_find(
 
         with (
             naming_options(options),
-            _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment,
+            command_environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment,
         ):
             recipe = apply_options(recipe_file, data, options, warn=environment.progress.warn)
             found = find_lr(recipe, environment, out=folder)
@@ -240,7 +238,7 @@ def resume(
 
         command.run = run
 
-        with _environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment:
+        with command_environment(device=device, threads=threads, cache=cache, cache_max=cache_max) as environment:
             if not environment.distributed.is_main:
                 follow_run(run, environment, root=root)
                 return
@@ -258,30 +256,7 @@ def resume(
     help="Folder that the paths of a table are relative to; without DATA, those of RUN.  "
     "[default: the folder of the table]",
 )
-@option("--path-column", help="Column of a table.  [default: that of RUN's data]")
-@option("--label-column", help="Column of a table.  [default: that of RUN's data]")
-@option("--suffix", help="Suffix of the images, if the paths in a table have none.  [default: that of RUN's data]")
-@option(
-    "--class-level",
-    type=click.IntRange(min=1),
-    help="Level of the folder that is the label, counted from DATA.  [default: as for RUN's data]",
-)
-@option(
-    "--pattern",
-    help="Regular expression whose first group is the label, searched for in / and the path from DATA.  "
-    "[default: as for RUN's data]",
-)
-@option(
-    "--any-suffix",
-    is_flag=True,
-    default=None,
-    help="Take files without the suffix of an image, too.  [default: as for RUN's data]",
-)
-@option(
-    "--allow-broken",
-    type=click.FloatRange(0, 1),
-    help="Largest fraction of the images that may be undecodable; these are left out.  [default: that of RUN]",
-)
+@reading_options
 @option(
     "--out",
     "predictions",
@@ -318,75 +293,8 @@ def report(run: Path, root: Path | None, as_json: bool) -> None:
     print_result({"report": str(page)}, str(page), as_json)
 
 
-@main.command(short_help="Write the bundle of a run again, as a folder or .zip.", cls=SectionedCommand)
-@RUN
-@option("--out", metavar="BUNDLE", type=click.Path(path_type=Path), help="Folder or .zip.  [default: only --oci]")
-@option(
-    "--oci",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="New folder for an OCI image layout with the bundle under /models, for registries and image volumes.  "
-    "[default: none is written]",
-)
-@option("--name", default="", help="Of the bundle.  [default: that of RUN]")
-@option("--version", default="1", show_default=True, help="Of the bundle.")
-@option(
-    "--golden",
-    type=click.Choice(["synthetic", "validation"]),
-    help="Images that the service checks at every start: drawn ones, or some of your validation images.  "
-    "[default: as RUN's recipe says]",
-)
-@option(
-    "--int8",
-    type=click.Choice(["auto", "off", "require"]),
-    help="Export the network in 8-bit integers, too: if that is as accurate (auto), never (off), or fail (require).  "
-    "[default: as RUN's recipe says]",
-)
-@option(
-    "--limits-of-use",
-    metavar="TEXT",
-    help="What the model must not be used for, or where it fails, for the card and /v1/model; a line is a text.  "
-    "[default: as RUN's recipe says]",
-)
-@SIGN_KEY
-@MOVED_ROOT
-@THREADS
-@CACHE
-@CACHE_MAX
-@AS_JSON
-def export(
-    run: Path, threads: int | None, cache: Path | None, cache_max: str | None, as_json: bool, **options: Any
-) -> None:
-    """Write a bundle from the best weights of RUN: a folder or .zip (--out), an OCI image layout (--oci), or both."""
-    with clear_errors():
-        from service.bundle import FP32
-        from trainer.run import ExportOptions, export_run
-
-        with _environment(device="cpu", threads=threads, cache=cache, cache_max=cache_max) as environment:
-            bundle = export_run(run, ExportOptions(**options), environment)
-    metrics = bundle.metrics_of(FP32).get("validation")
-    print_result(*bundle_result(bundle, options, metrics_text("validation", metrics)), as_json)
-
-
-def _environment(
-    *, device: str, threads: int | None, cache: Path | None, cache_max: str | None
-) -> AbstractContextManager[Environment]:
-    from trainer.run import open_environment
-
-    return open_environment(device=device, threads=threads, cache=cache, cache_max=cache_max, show=_show)
-
-
-def _show(is_main: bool) -> AbstractContextManager[Progress]:
-    from trainer.progress import WarningsOnly
-    from trainer.terminal import Terminal
-
-    return Terminal(phrase=as_command_line) if is_main else nullcontext(WarningsOnly(_print_warning))
-
-
-def _print_warning(line: str) -> None:
-    print_error(as_command_line(line))
-
-
+main.add_command(export)
+main.add_command(calibrate)
 main.add_command(import_command)
 main.add_command(show)
 main.add_command(clean)

@@ -26,8 +26,8 @@ _PYTHON_CODE = re.compile(rf"""`(\w+\((?:{_STRING}|[^`'"\n])*\)|[^`\n]+)`""")  #
 # Names of the Python API that messages use. Other text in backquotes, such as the name of a file, stays as it is.
 _COMMANDS = frozenset(
     {
-        *("check", "clean", "compare", "download", "evaluate", "export", "fit", "lr_find", "report", "resume"),
-        *("sample", "search"),
+        *("calibrate", "check", "clean", "compare", "download", "evaluate", "export", "fit", "lr_find", "report"),
+        *("resume", "sample", "search"),
     }
 )
 _PARAMETERS = frozenset({"cache", "cache_max", "device", "lr", "oci", "out", "recipe", "root", "threads"}) | {

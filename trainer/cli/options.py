@@ -124,6 +124,41 @@ def data_options(command: Command) -> Command:
     return command
 
 
+def reading_options(command: Command) -> Command:
+    """Give a command the options that say how images are read that are not those of RUN."""
+    options = (
+        option("--path-column", help="Column of a table.  [default: that of RUN's data]"),
+        option("--label-column", help="Column of a table.  [default: that of RUN's data]"),
+        option(
+            "--suffix", help="Suffix of the images, if the paths in a table have none.  [default: that of RUN's data]"
+        ),
+        option(
+            "--class-level",
+            type=click.IntRange(min=1),
+            help="Level of the folder that is the label, counted from DATA.  [default: as for RUN's data]",
+        ),
+        option(
+            "--pattern",
+            help="Regular expression whose first group is the label, searched for in / and the path from DATA.  "
+            "[default: as for RUN's data]",
+        ),
+        option(
+            "--any-suffix",
+            is_flag=True,
+            default=None,
+            help="Take files without the suffix of an image, too.  [default: as for RUN's data]",
+        ),
+        option(
+            "--allow-broken",
+            type=click.FloatRange(0, 1),
+            help="Largest fraction of the images that may be undecodable; these are left out.  [default: that of RUN]",
+        ),
+    )
+    for decorate in reversed(options):
+        command = decorate(command)
+    return command
+
+
 def given_options(context: click.Context, *, without: Collection[str] = ()) -> Iterator[str]:
     """The options of the command line, as words of a command line, except those named in `without`."""
     for parameter in context.command.params:

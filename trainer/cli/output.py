@@ -15,7 +15,7 @@ from trainer.wording import counted
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a wrong option do not need it
     from service.bundle import Bundle
     from trainer.catalog import Row
-    from trainer.run import Evaluation, RunFolder, RunResult
+    from trainer.run import Calibrated, Evaluation, RunFolder, RunResult
 
 
 def fit_json(result: RunResult, run: RunFolder) -> dict[str, Any]:
@@ -79,8 +79,32 @@ def bundle_result(bundle: Bundle, options: Mapping[str, Any], measured: str) -> 
         "oci": places.get("oci"),
         "digest": bundle.digest,
         "validation": bundle.metrics_of(FP32).get("validation"),
+        "models": {name: _fitted(bundle, name) for name in bundle.models},
     }
     return value, "\n".join([*places.values(), bundle.digest, measured])
+
+
+def calibration_result(found: Calibrated, options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """A bundle that was calibrated, as a JSON object and in lines for people.
+
+    Args:
+        found: The bundle and the images.
+        options: Of the command: `out` and `oci`.
+    """
+    from service.bundle import FP32
+
+    bundle, images = found.bundle, found.images
+    measured = [metrics_text("validation", bundle.metrics_of(FP32).get("validation"))]
+    measured += [_fitted_text(name, _fitted(bundle, name)) for name in bundle.models]
+    if options["out"] is not None:
+        measured.append(f"next: {command_line('serve', options['out'])}")
+    value, text = bundle_result(bundle, options, "\n".join(measured))
+    value |= {
+        "images": images.summary,
+        "unreadable": {row.path: reason for row, reason in images.unreadable.items()},
+        "warnings": list(images.warnings),
+    }
+    return value, text
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -90,6 +114,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "images": evaluation.summary,
         "test": {"images": evaluation.images, **evaluation.metrics},
         **({} if evaluation.interval is None else {"accuracy_interval": list(evaluation.interval)}),
+        **({} if evaluation.calibration is None else {"calibration": evaluation.calibration}),
         "unreadable": {row.path: reason for row, reason in evaluation.unreadable.items()},
         "warnings": list(evaluation.warnings),
     }
@@ -102,6 +127,8 @@ def evaluation_text(evaluation: Evaluation) -> str:
     if evaluation.interval is not None:
         low, high = evaluation.interval
         lines.append(f"95 % interval of the accuracy: {low:.4f} to {high:.4f}")
+    if evaluation.calibration is not None:
+        lines.append(_calibration_text(evaluation.calibration, evaluation.images))
     return "\n".join(lines)
 
 
@@ -121,6 +148,34 @@ def written(folder: Path | None, name: str) -> list[str]:
 def print_result(value: Mapping[str, Any], text: str, as_json: bool) -> None:
     """Print what a command did: a JSON object, or lines for people."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
+
+
+def _fitted(bundle: Bundle, file: str) -> dict[str, Any]:
+    """What was fitted for a model file: its temperature, and `abstain` and `set` as metrics.json has them."""
+    metrics = bundle.metrics_of(file)
+    found = {name: metrics[name] for name in ("abstain", "set") if name in metrics}
+    return {"temperature": bundle.spec.models[file].temperature, **found}
+
+
+def _fitted_text(file: str, fitted: Mapping[str, Any]) -> str:
+    """The same in one line."""
+    parts = [f"temperature {fitted['temperature']:g}"]
+    abstain, sets = fitted.get("abstain", {}), fitted.get("set", {})
+    if "threshold" in abstain:
+        parts.append(f"answers {100 * abstain['coverage']:.1f} % of the images")
+    if "quantile" in sets:
+        parts.append(f"sets of {sets['mean_size']:.2f} labels on average")
+    return f"{file}: {', '.join(parts)}"
+
+
+def _calibration_text(calibration: Mapping[str, Any], images: int) -> str:
+    """How far probabilities can be trusted, in one line."""
+    (low, high), perfect = calibration["ece_interval"], calibration["perfect_ece"]
+    return (
+        f"calibration error (ECE): {calibration['ece']:.4f}, 95 % interval {low:.4f} to {high:.4f}; with "
+        f"{counted(images, 'image')}, perfect calibration shows {perfect['mean']:.4f} on average and at most "
+        f"{perfect['upper']:.4f} 19 times of 20"
+    )
 
 
 def _left_out(unreadable: Mapping[Row, str]) -> Iterator[str]:

@@ -4,7 +4,15 @@ from trainer.data.augment import augment, crop_corners, uniforms
 from trainer.data.cache import CacheFull, Decoding, PixelCache, fill_cache
 from trainer.data.housekeeping import CacheEntry, clear_caches, format_bytes, list_caches, max_cache_bytes, parse_bytes
 from trainer.data.images import Images, PreloadedImages, StreamedImages, fits_on_gpu, open_images, to_device
-from trainer.data.prepare import Prepared, TrainingData, cache_spec, hash_and_decode, prepare, prepare_export
+from trainer.data.prepare import (
+    Prepared,
+    TrainingData,
+    cache_spec,
+    decode_learned,
+    hash_and_decode,
+    prepare,
+    prepare_export,
+)
 from trainer.data.source import PixelSource
 from trainer.data.uncached import DecodingWorkers, UncachedPixels
 
@@ -25,6 +33,7 @@ __all__ = [
     "cache_spec",
     "clear_caches",
     "crop_corners",
+    "decode_learned",
     "fill_cache",
     "fits_on_gpu",
     "format_bytes",

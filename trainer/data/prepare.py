@@ -27,6 +27,9 @@ _SUBSET_MIN = 64
 _SUBSET_MAX = 512
 _SUBSET_DIVISOR = 8
 
+# So many training images show what a network has learned, or so many of each class if that is more.
+_LEARNED_IMAGES, _LEARNED_OF_A_CLASS = 2000, 10
+
 # Without validation images, so many training images show that the exported model predicts what the trained one does.
 _CHECKED_WITHOUT_VALIDATION = 300
 
@@ -169,6 +172,39 @@ def prepare_export(
     decoded, images, unreadable = hash_and_decode(catalog, rows, pixels, decoding=decoding)
     require_readable(len(rows), unreadable, allow_broken=0)
     return decoded, images
+
+
+def decode_learned(
+    catalog: Catalog, pixels: PixelSpec, *, seed: int, decoding: Decoding, hashed: bool
+) -> tuple[tuple[Row, ...], PixelSource]:
+    """Decode some training images as the service does: at most 2,000, or 10 of each class if that is more.
+
+    Args:
+        catalog: Images with labels and splits.
+        pixels: How the service decodes an image.
+        seed: Of the fit; chooses the images.
+        decoding: Where and how.
+        hashed: Whether the hashes in the catalog are up to date.
+
+    Returns:
+        Their rows and their pixels; images that cannot be read or decoded are left out.
+
+    Raises:
+        CacheError: If the cache cannot be written.
+    """
+    train = catalog.split("train")
+    rows = _sample(train, seed=seed, count=learned_count(len(train), class_count=len(catalog.classes)))
+    if not hashed:
+        return hash_and_decode(catalog, rows, pixels, decoding=decoding)[:2]
+    decoding.progress.start("decode some again", len(rows))
+    images = _Decoder(catalog, decoding).open(rows, pixels)
+    kept = [position for position in range(len(rows)) if position not in images.errors]
+    return tuple(rows[position] for position in kept), images.select(kept)
+
+
+def learned_count(count: int, *, class_count: int) -> int:
+    """How many of so many training images show what a network has learned."""
+    return min(count, max(_LEARNED_IMAGES, _LEARNED_OF_A_CLASS * class_count))
 
 
 def hash_and_decode(

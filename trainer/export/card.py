@@ -56,6 +56,7 @@ def render_card(trained: Exportable, *, version: str, created: str, spec: Spec, 
         seed=recipe.seed,
         metrics=measured,
         int8_metrics=found.get(INT8, {}),
+        calibrations=_calibrations(models),
         temperature=spec.models[FP32].temperature,
         limits_of_use=spec.limits_of_use,
         accuracy_interval=wilson_interval(measured["accuracy"], valid_count) if "accuracy" in measured else None,
@@ -74,11 +75,13 @@ def render_import_card(
         created: ISO 8601 time.
         source: What was imported, in a few words.
         sha256: Of the imported file.
-        metrics: On the images that were given, with their number as `images`; empty without images.
+        metrics: Content of metrics.json; its model is without `validation` if no images were given.
 
     Returns:
         Markdown.
     """
+    models = metrics["models"]
+    measured = models[FP32].get("validation", {})
     return _template("import_card.md.jinja").render(
         name=name,
         version=version,
@@ -89,11 +92,17 @@ def render_import_card(
         size=spec.pixels.size,
         source=source,
         sha256=sha256,
-        image_count=metrics.get("images"),
-        metrics={metric: value for metric, value in metrics.items() if metric != "images"},
+        image_count=measured.get("images"),
+        metrics={metric: value for metric, value in measured.items() if metric != "images"},
+        calibrations=_calibrations(models),
         temperature=spec.models[FP32].temperature,
         limits_of_use=spec.limits_of_use,
     )
+
+
+def _calibrations(models: Mapping[str, Any]) -> dict[str, Any]:
+    """Model file -> how far its probabilities can be trusted, for those of which that is known; model.onnx first."""
+    return {name: models[name]["calibration"] for name in (FP32, INT8) if "calibration" in models.get(name, {})}
 
 
 def _template(file: str) -> jinja2.Template:

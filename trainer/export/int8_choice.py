@@ -22,7 +22,7 @@ from service.pixels import ImageError, UInt8Array
 from service.predictor import Predictor
 from trainer.data.prepare import systematic_sample
 from trainer.errors import ExportError
-from trainer.export.draft import ModelDraft, draft_predictor, spec_of
+from trainer.export.draft import ModelDraft, draft_predictor, predict_images, spec_of
 from trainer.export.exportable import Exportable
 from trainer.export.int8 import (
     CalibrationImages,
@@ -43,7 +43,7 @@ _MAX_LOSS, _MAX_LOSS_OF_MANY, _MANY = 0.02, 0.01, 600
 # With fewer images, those and their mirror images must also get the same labels as from model.onnx.
 _FEW, _MIN_AGREEMENT = 200, 0.98
 _FLOAT_LAYERS = (1, 2, 4, 8, 16)
-_BATCH = 16
+_FACTOR = "temperature_factor"  # name of what the logits are divided by
 _PLAIN = (
     QuantizationSettings(per_channel=False),
     QuantizationSettings(per_channel=True),
@@ -87,7 +87,7 @@ def choose_int8(fp32: ModelDraft, trained: Exportable, *, threads: int, progress
     if reason:
         return _refuse(trained, reason, count, [], progress)
     progress.start("int8", len(_PLAIN) + len(_FLOAT_LAYERS), "settings")
-    predictor = draft_predictor(spec_of(trained, {FP32: fp32.calibration}), fp32, model_file=FP32)
+    predictor = draft_predictor(spec_of(trained, {FP32: fp32}), fp32, model_file=FP32)
     pixels = _training_pixels(trained, predictor, threads=threads)
     if pixels is None:
         return _refuse(trained, "no training image can be read any more", count, [], progress)
@@ -182,21 +182,10 @@ class _Judge:
 
     def predict(self, draft: ModelDraft) -> Float32Array:
         """Predict the validation images with a file, and after them their mirror images if they are few."""
-        return self._predict(draft_predictor(spec_of(self._trained, {INT8: draft.calibration}), draft, model_file=INT8))
+        return self._predict(draft_predictor(spec_of(self._trained, {INT8: draft}), draft, model_file=INT8))
 
     def _predict(self, predictor: Predictor) -> Float32Array:
-        images = self._trained.checked
-        images.prefetch(range(len(images)))
-        found: list[Float32Array] = []
-        mirrored: list[Float32Array] = []
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="int8") as pool:
-            for start in range(0, len(images), _BATCH):
-                batch = images.batch(np.arange(start, min(start + _BATCH, len(images))))
-                found += pool.map(lambda image: predictor.probabilities(image[np.newaxis]), batch)
-                if self._mirrors:
-                    flipped = np.ascontiguousarray(batch[:, :, ::-1])
-                    mirrored += pool.map(lambda image: predictor.probabilities(image[np.newaxis]), flipped)
-        return np.concatenate([*found, *mirrored])
+        return predict_images(predictor, self._trained.checked, threads=self._threads, mirrored=self._mirrors)
 
 
 def with_temperature(data: bytes, factor: float) -> bytes:
@@ -209,12 +198,16 @@ def with_temperature(data: bytes, factor: float) -> bytes:
     if factor == 1:
         return data
     model = onnx.load_from_string(data)
-    nodes = model.graph.node
-    position, activation = next((at, node) for at, node in enumerate(nodes) if "probabilities" in node.output)
-    model.graph.initializer.append(numpy_helper.from_array(np.array(factor, dtype=np.float32), "temperature_factor"))
-    divided = helper.make_node("Div", [activation.input[0], "temperature_factor"], ["calibrated"], name="calibrate")
-    activation.input[0] = "calibrated"
-    nodes.insert(position, divided)
+    found = next((weight for weight in model.graph.initializer if weight.name == _FACTOR), None)
+    if found is not None:  # it has been divided before
+        found.CopyFrom(numpy_helper.from_array(np.float32(factor) * numpy_helper.to_array(found), _FACTOR))
+    else:
+        nodes = model.graph.node
+        position, activation = next((at, node) for at, node in enumerate(nodes) if "probabilities" in node.output)
+        model.graph.initializer.append(numpy_helper.from_array(np.array(factor, dtype=np.float32), _FACTOR))
+        divided = helper.make_node("Div", [activation.input[0], _FACTOR], ["calibrated"], name="calibrate")
+        activation.input[0] = "calibrated"
+        nodes.insert(position, divided)
     changed: bytes = model.SerializeToString(deterministic=True)
     return changed
 

@@ -15,12 +15,10 @@ from service.bundle.spec import Task
 from service.inputs import read_bytes
 from service.pixels import ImageError
 from service.predictor import Predictor
-from trainer.abstention.reliability import calibration_of
 from trainer.progress import Progress
 from trainer.training.calibration import Calibration
 from trainer.training.metrics import compute_metrics
 from trainer.training.tasks import TASKS
-from trainer.training.tasks.numbers import FloatArray
 
 CONFIDENCE_BINS = 20
 
@@ -67,7 +65,6 @@ def measure_file(
     targets: npt.NDArray[Any],
     calibration: Calibration,
     *,
-    logits: FloatArray,
     coarse_indices: npt.NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
     """What metrics.json says of a model file, measured on images of which the labels are known.
@@ -75,20 +72,17 @@ def measure_file(
     Args:
         probabilities: float32 [N, K], as the file gives them, N at least 1.
         targets: int64 [N] for classification, float32 [N, K] for multilabel.
-        calibration: Of the file; fitted on these images.
-        logits: [N, K], from before the calibration.
+        calibration: Of the file.
         coarse_indices: As in `compute_metrics`.
 
     Returns:
-        `validation`, `reference` and, with 20 images or more, `calibration`.
+        `validation` and `reference`.
     """
     task, thresholds = calibration.task, calibration.thresholds
     metrics = compute_metrics(probabilities, targets, task=task, thresholds=thresholds, coarse_indices=coarse_indices)
-    reliability = calibration_of(logits, targets, task=task)
     return {
         "validation": {"images": len(probabilities), **metrics},
         "reference": drift_reference(probabilities, task=task, thresholds=thresholds),
-        **({"calibration": reliability} if reliability else {}),
     }
 
 

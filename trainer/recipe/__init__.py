@@ -3,11 +3,13 @@
 knobs        one setting: default, bounds, help, group, option
 schedules    values that are more than a number: sizes and freezing by epoch
 data_source  the settings of the images
+abstention   the settings of answers that are not given
 recipe       the settings
 reading      recipes from files, and back
 options      recipes from the options of `fit` and `lr_find`
 """
 
+from trainer.recipe.abstention import AbstentionRecipe
 from trainer.recipe.data_source import ALLOW_BROKEN, SIMILAR, SPLIT_RULES, DataSource
 from trainer.recipe.knobs import Knob, Setting, settings_of, to_plain
 from trainer.recipe.options import SYNONYMS, apply_options, naming_options, option_keys
@@ -39,6 +41,7 @@ __all__ = [
     "SIMILAR",
     "SPLIT_RULES",
     "SYNONYMS",
+    "AbstentionRecipe",
     "Augmentation",
     "DataSource",
     "FinetuneRecipe",

@@ -99,6 +99,7 @@ def _overrides(
         "data.root": "",
         "data.valid": "",
         "data.valid_list": "",
+        "abstention.calibration": "",
         "data.source": "",
         "data.labelled_by": "",
         "data.base": "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.errors import RecipeError
+from trainer.recipe.abstention import ABSTENTION_GROUP, AbstentionRecipe
 from trainer.recipe.data_source import ALLOW_BROKEN, DATA_GROUP, DataSource
 from trainer.recipe.knobs import check_settings, knob, section
 from trainer.recipe.schedules import Freeze, Sizes
@@ -25,7 +26,7 @@ _HARDWARE = "Speed and memory"
 _OUTPUT = "Output"
 
 # The order in which they are listed.
-GROUPS = (DATA_GROUP, _MODEL, _HEAD, _FINETUNE, _REGULARIZATION, _AUGMENTATION, _HARDWARE, _OUTPUT)
+GROUPS = (DATA_GROUP, _MODEL, _HEAD, _FINETUNE, _REGULARIZATION, _AUGMENTATION, _HARDWARE, ABSTENTION_GROUP, _OUTPUT)
 
 # Those that decide which images there are, and what becomes of them.
 FEED_GROUPS = (DATA_GROUP, _AUGMENTATION)
@@ -415,6 +416,7 @@ class Recipe:
     finetune: FinetuneRecipe = section(FinetuneRecipe)
     lr_find: LRFindRecipe = section(LRFindRecipe)
     augmentation: Augmentation = section(Augmentation)
+    abstention: AbstentionRecipe = section(AbstentionRecipe)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -429,6 +431,9 @@ class Recipe:
         wrong = {
             "finetune.patience": self.finetune.patience and "no epoch can be better than another",
             "golden": self.golden == "validation" and "there are no validation images",
+            "abstention.max_error": self.abstention.max_error
+            and not self.abstention.calibration
+            and "there are no images to choose a threshold on",
             "int8": self.int8 == "require" and "without validation images nobody can say how accurate it is",
         }
         for key, reason in wrong.items():

@@ -1,4 +1,4 @@
-"""A line chart as numbers: axes, lines, a band and marks. chart.svg.jinja draws it."""
+"""A chart as numbers: axes, lines, a band, bars and marks. chart.svg.jinja draws it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ Point = tuple[float, float]  # (x, y)
 Scale = Literal["linear", "log", "fraction", "count"]
 
 _ROUND_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_BAR_WIDTH, _GAP_WIDTH = 0.66, 0.2  # fractions of the part of the axis that a bar stands for
 _AXIS_MARGIN = 0.06  # fraction of the span, so that no dot lies on the border
 _MARK_TEXT_PERCENT = 45  # width that the text of a mark needs on a phone, in percent of the chart
 
@@ -116,6 +117,51 @@ class Band:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A bar that stands on the horizontal axis, and where its top should be.
+
+    Attributes:
+        low: First x value of its part of the axis.
+        high: Last x value of it.
+        top: y value of its top.
+        ideal: y value of where the top should be; what is between them is the gap.
+        chance: Lowest and highest y value that chance explains, if the ideal is right.
+        text: Stands above the chart.
+        description: Tooltip.
+        faint: Whether it stands for little.
+    """
+
+    low: float
+    high: float
+    top: float
+    ideal: float
+    chance: tuple[float, float]
+    text: str
+    description: str
+    faint: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A rectangle in a chart, in percent from its left and its top."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarNames:
+    """What the parts of bars are called in the legend, and the texts above them at their left."""
+
+    top: str
+    gap: str
+    chance: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mark:
     """A vertical line with a text at one x value; `strong` makes it stand out among others."""
 
@@ -141,7 +187,7 @@ class PlacedMark:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A line chart.
+    """A chart of lines, of bars or of both.
 
     Attributes:
         title: Heading of the chart.
@@ -151,6 +197,8 @@ class Chart:
         x_name: Text under the horizontal axis.
         lines: Drawn in this order, the last one on top.
         band: Area behind the lines.
+        bars: From left to right, behind the lines.
+        bar_names: In the legend; must be there if there are bars.
         marks: Vertical lines, in any order.
         note: What a reader must know to read the chart; shown under it.
         half_height: Whether the chart is drawn at half of the usual height.
@@ -163,6 +211,8 @@ class Chart:
     x_name: str
     lines: Sequence[Line]
     band: Band | None = None
+    bars: Sequence[Bar] = ()
+    bar_names: BarNames | None = None
     marks: Sequence[Mark] = ()
     note: str = ""
     half_height: bool = False
@@ -176,6 +226,27 @@ class Chart:
         upper = [(x, highest) for x, _, highest in band.points]
         lower = [(x, lowest) for x, lowest, _ in band.points]
         return self.polyline([*upper, *reversed(lower)])
+
+    def bar_box(self, bar: Bar) -> Box:
+        """Where a bar is."""
+        return self._box(bar, 0, bar.top, width=_BAR_WIDTH)
+
+    def gap_box(self, bar: Bar) -> Box:
+        """What is between the top of a bar and where it should be."""
+        return self._box(bar, *sorted((bar.top, bar.ideal)), width=_GAP_WIDTH)
+
+    def chance_box(self, bar: Bar) -> Box:
+        """Where chance may put the top of a bar."""
+        return self._box(bar, *bar.chance, width=1)
+
+    def _box(self, bar: Bar, lowest: float, highest: float, *, width: float) -> Box:
+        left, right, top = self.x.percent(bar.low), self.x.percent(bar.high), self.y.percent(highest)
+        return Box(
+            x=round(left + (1 - width) / 2 * (right - left), 3),
+            y=round(100 - top, 3),
+            width=round(width * (right - left), 3),
+            height=round(top - self.y.percent(lowest), 3),
+        )
 
     @property
     def placed_marks(self) -> list[PlacedMark]:

@@ -20,6 +20,7 @@ from trainer.catalog import Catalog
 from trainer.predictions import PredictionRow
 from trainer.recipe import Recipe, recipe_to_toml
 from trainer.report import formatting
+from trainer.report.calibration import summarize_calibration
 from trainer.report.class_charts import draw_class_counts, draw_learning_curve
 from trainer.report.evidence import facts_of
 from trainer.report.gallery import TopLoss, draw_augmented_examples, draw_top_losses
@@ -96,6 +97,7 @@ def render_report(data: ReportData) -> str:
         pair_examples=draw_pairs(classes.pairs[:_PAIRS_WITH_IMAGES], data.predictions, catalog, bundle.spec.pixels),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        calibration=summarize_calibration(catalog.task, bundle.metrics_of(FP32), bundle.spec.models[FP32]),
         examples=draw_augmented_examples(catalog, recipe, bundle.spec.pixels, count=_EXAMPLES, rows_each=2),
         collecting=data.collecting,
         collecting_charts=draw_learning_curve(data.collecting["curve"]) if data.collecting else (),

@@ -1,4 +1,5 @@
-"""RUN, the folder of a training, and one module for each job on it: fit, resume, lr-find, evaluate, export, report.
+"""RUN, the folder of a training, and one module for each job on it: fit, resume, lr-find, evaluate, export, calibrate,
+report.
 
 Names are imported when they are first used: not every job needs torch.
 """
@@ -8,6 +9,9 @@ from typing import TYPE_CHECKING
 from trainer.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from trainer.run.calibrate import Calibrated as Calibrated
+    from trainer.run.calibrate import calibrate_run as calibrate_run
+    from trainer.run.calibration_set import LabelledImages as LabelledImages
     from trainer.run.environment import Environment as Environment
     from trainer.run.environment import open_environment as open_environment
     from trainer.run.environment import usable_threads as usable_threads
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
     from trainer.run.show import write_contact_sheet as write_contact_sheet
 
 _MODULES = {
+    **dict.fromkeys(("Calibrated", "calibrate_run"), "calibrate"),
+    "LabelledImages": "calibration_set",
     **dict.fromkeys(("Environment", "open_environment", "usable_threads"), "environment"),
     **dict.fromkeys(("Evaluation", "EvaluationOptions", "evaluate_run"), "evaluate"),
     **dict.fromkeys(("ExportOptions", "export_run"), "export"),

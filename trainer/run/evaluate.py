@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from service.bundle import read_bundle
 from service.inputs import first_few, is_file
 from service.predictor import Predictor
+from trainer.abstention.reliability import calibration_of_bundle
 from trainer.catalog import (
     Catalog,
     Row,
@@ -25,7 +27,7 @@ from trainer.predictions import write_predictions
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.run.folder import RunFolder, require_free
-from trainer.run.inputs import read_options
+from trainer.run.inputs import other_read_options, reading_overrides
 from trainer.training.metrics import compute_metrics, wilson_interval
 
 
@@ -68,6 +70,8 @@ class Evaluation:
         summary: What was read, in one line.
         metrics: As metrics.json of a bundle has them for the validation images.
         interval: Wilson's 95 % interval of the accuracy; None for multilabel.
+        calibration: How far the probabilities can be trusted, see `calibration_of_bundle`; None with fewer than 20
+            images.
         unreadable: Row -> why the service refuses it; these are not evaluated.
         warnings: About the images.
     """
@@ -77,6 +81,7 @@ class Evaluation:
     summary: str
     metrics: dict[str, float]
     interval: tuple[float, float] | None
+    calibration: dict[str, Any] | None
     unreadable: dict[Row, str]
     warnings: tuple[str, ...]
 
@@ -133,6 +138,7 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
         summary=summary,
         metrics=metrics,
         interval=wilson_interval(metrics["accuracy"], len(targets)) if "accuracy" in metrics else None,
+        calibration=calibration_of_bundle(probabilities, targets, task=catalog.task),
         unreadable=unreadable,
         warnings=(
             *catalog.remarks,
@@ -145,16 +151,10 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
 
 def _test_catalog(run: RunFolder, recipe: Recipe, options: EvaluationOptions) -> Catalog:
     """The run's catalog, with the images to evaluate as its test images."""
-    overrides = {
-        name: getattr(options, name)
-        for name in ("path_column", "label_column", "suffix", "class_level", "pattern", "any_suffix")
-        if getattr(options, name)
-    }
+    overrides = reading_overrides(options)
     if options.data is not None:
-        if overrides.get("pattern") or overrides.get("class_level"):  # one of them takes the place of the other
-            overrides = {"pattern": "", "class_level": 0, **overrides}
-        asked = replace(recipe, data=replace(recipe.data, root=str(options.root or ""), **overrides))
-        return read_test(run.read_catalog(recipe, None, must_exist=False), options.data, read_options(asked))
+        reading = other_read_options(recipe, root=options.root, overrides=overrides)
+        return read_test(run.read_catalog(recipe, None, must_exist=False), options.data, reading)
     if overrides:
         raise RunError(
             f"`{next(iter(overrides))}` is about the reading of other images; name their folder or CSV after {run}"

@@ -22,6 +22,7 @@ from trainer.export.int8_choice import require_judgeable
 from trainer.model import Backbone
 from trainer.predictions import write_predictions
 from trainer.recipe import Recipe
+from trainer.run.calibration_set import images_of_recipe, load_calibration_set, read_labelled
 from trainer.run.decisions import copy_edits, require_readable_edits
 from trainer.run.diagnose import diagnose_run
 from trainer.run.environment import Environment
@@ -36,6 +37,7 @@ from trainer.run.inputs import (
     report_catalog,
     source_of,
 )
+from trainer.run.learned import learned_images
 from trainer.run.lr_find import plot_lr_find
 from trainer.run.report import write_report
 from trainer.run.steps import steps_of_fit
@@ -101,11 +103,13 @@ def fit_run(recipe: Recipe, path: Path, environment: Environment, *, catalog: Ca
         name = name_of_images(catalog.root) or "images"
         recipe = dataclasses.replace(recipe, data=source_of(catalog, run))
     else:
-        run.require_outside(recipe.data.path, recipe.data.valid)
+        run.require_outside(recipe.data.path, recipe.data.valid, recipe.abstention.calibration)
         require_readable_edits(recipe)
         catalog = read_recipe_catalog(recipe)
         name = name_of_images(Path(recipe.data.path))
     recipe = complete_recipe(recipe, catalog, name=name)
+    if images := images_of_recipe(recipe):
+        read_labelled(catalog, images, recipe)  # an error about them comes before anything is done
     backbone = load_recipe_backbone(recipe)
     require_trainable(recipe, backbone)
     if recipe.tensorboard:
@@ -215,6 +219,10 @@ def _train_and_export(
         progress.warn(warning)
     if unreadable:
         progress.warn(f"{len(unreadable)} files cannot be decoded and are left out: {run.unreadable}")
+    images = images_of_recipe(recipe)
+    calibration = None
+    if images is not None:
+        calibration = load_calibration_set(images, prepared.catalog, recipe, backbone.pixels, environment).set
     write_features(run, recipe, backbone, prepared, environment)
     with TensorBoard(run.tensorboard) if recipe.tensorboard else nullcontext() as board:
         session = environment.open_session(prepared.data, History(run.history, board=board))
@@ -238,9 +246,11 @@ def _train_and_export(
         pixels=backbone.pixels,
         catalog=prepared.catalog,
         checked=_checked(prepared, backbone, recipe, environment),
+        learned=learned_images(prepared.catalog, backbone.pixels, recipe, environment, hashed=True),
         recipe=recipe,
         unreadable_count=len(unreadable),
         head_trained="head" in fitted.stage_seconds,
+        own_calibration_set=calibration,
     )
     try:
         bundle = export_bundle(trained, run.bundle_draft, version="1", threads=environment.threads, progress=progress)

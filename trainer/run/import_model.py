@@ -16,6 +16,7 @@ from service.bundle.spec import Task
 from service.inputs import first_few, read_bytes
 from service.pixels import ImageError, PixelSpec, UInt8Array, load
 from service.predictor import Predictor
+from trainer.abstention.reliability import calibration_of
 from trainer.catalog import Catalog, Columns, ReadOptions, read_catalog, require_readable
 from trainer.errors import ImportModelError
 from trainer.export.card import render_import_card
@@ -97,15 +98,16 @@ def import_model(options: ImportOptions, *, threads: int, progress: Progress) ->
     measured: dict[str, Any] = {"parity": {"images": len(images), "largest_difference": difference}}
     draft = imported.draft
     if catalog is not None:
-        draft, metrics = _calibrate(imported, catalog, predictor, threads=threads, progress=progress)
-        measured |= metrics
+        draft, found = _calibrate(imported, catalog, predictor, threads=threads, progress=progress)
+        measured |= found
     spec = _spec(options, imported, draft)
     name = options.name or options.weights.stem
+    metrics = {"models": {FP32: measured}}
     parts = BundleParts(
         spec=spec,
         drafts={FP32: draft},
         images=synthetic_images(),
-        metrics={"models": {FP32: measured}},
+        metrics=metrics,
         card=render_import_card(
             spec,
             name=name,
@@ -113,7 +115,7 @@ def import_model(options: ImportOptions, *, threads: int, progress: Progress) ->
             created=created,
             source=imported.source,
             sha256=_sha256(options.weights),
-            metrics=measured.get("validation", {}),
+            metrics=metrics,
         ),
     )
     with bundle_place(options.out, oci=options.oci) as place:
@@ -244,7 +246,9 @@ def _calibrate(
         head=imported.draft.head,
     )
     calibrated = calibration.activate(logits).astype(np.float32)  # what the graph computes from these logits
-    return draft, measure_file(calibrated, targets, calibration, logits=logits)
+    reliability = calibration_of(logits, targets, task=task)
+    found = {} if reliability is None else {"calibration": reliability}
+    return draft, {**measure_file(calibrated, targets, calibration), **found}
 
 
 class _Images:

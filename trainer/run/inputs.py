@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from trainer.catalog import COARSE_COLUMN, Catalog, Columns, ReadOptions, read_catalog
 from trainer.data import Prepared, prepare
@@ -82,6 +84,28 @@ def read_options(recipe: Recipe) -> ReadOptions:
         valid_fraction=recipe.valid_fraction,
         seed=recipe.seed,
     )
+
+
+def reading_overrides(options: object) -> dict[str, Any]:
+    """Those of the options of a job on other images that say how these are read, if they were given."""
+    names = ("path_column", "label_column", "suffix", "class_level", "pattern", "any_suffix")
+    return {name: value for name in names if (value := getattr(options, name))}
+
+
+def other_read_options(recipe: Recipe, *, root: Path | None, overrides: Mapping[str, Any]) -> ReadOptions:
+    """How images are read that are not those of a run: as those, but for what is asked.
+
+    Args:
+        recipe: Of the run.
+        root: Folder that the paths in a table start from; None: its own.
+        overrides: Field of `DataSource` -> value.
+
+    Raises:
+        CatalogError: The settings contradict each other.
+    """
+    if overrides.get("pattern") or overrides.get("class_level"):  # one of them takes the place of the other
+        overrides = {"pattern": "", "class_level": 0, **overrides}
+    return read_options(replace(recipe, data=replace(recipe.data, root=str(root or ""), **overrides)))
 
 
 def report_catalog(catalog: Catalog, recipe: Recipe, progress: Progress) -> None:

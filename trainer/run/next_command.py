@@ -51,6 +51,8 @@ class NextCommand:
             words += [*([] if data.drawn else ["--split", "random"]), "--group-by", SIMILAR]
         if remedy.command == "fit":
             words += self._name(from_table=remedy.regrouped and bool(data.valid))
+            calibration = self._current(self.recipe.abstention.calibration)
+            words += ["--calibration", calibration] if calibration else []
         for option, value in self._options(remedy).items():
             words += [f"--{option.replace('_', '-')}", value if isinstance(value, str) else f"{value:g}"]
         if remedy.command == "fit":
@@ -126,4 +128,6 @@ def cleaned_words(run: RunFolder, recipe: Recipe) -> list[str]:
         words += ["--coarse-column", COARSE_COLUMN]
     if data.split not in ("auto", "none"):
         words += ["--split", "auto"]
+    if recipe.abstention.calibration:
+        words += ["--calibration", recipe.abstention.calibration]
     return [*words, *(["--name", recipe.name] if recipe.name else [])]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trainer.abstention.ood import FEWEST_IMAGES
 from trainer.catalog import Catalog
-from trainer.data.prepare import subset_size
+from trainer.data.prepare import learned_count, subset_size
 from trainer.model import Backbone
 from trainer.progress import Step
 from trainer.recipe import SIMILAR, Recipe
@@ -14,6 +15,7 @@ from trainer.training.phases import crop_sizes, trains_head
 _TRAINING_COST = 3.0  # a backward pass takes as long as two forward passes
 _EMBEDDING_COST = 0.5  # by a smaller network than most, of smaller images
 _PARITY_COST = 2.0  # torch and onnxruntime
+_INT8_FRACTION = 0.5  # of the time of model.onnx
 _INT8_COST = 3.0  # model.onnx once, and mostly two settings
 
 
@@ -30,6 +32,8 @@ def _steps(recipe: Recipe, backbone: Backbone, catalog: Catalog) -> Iterator[Ste
     if recipe.data.group_by == SIMILAR and catalog.drawn is not None:
         yield from (Step(label="read files"), Step(label="decode"), compare)
     yield from (Step(label="read files"), Step(label="decode"), Step(label="decode some again"))
+    if recipe.abstention.calibration:
+        yield from (Step(label="read files"), Step(label="decode"))
     if backbone.pretrained:
         yield Step(label="features of each image", cost=len(catalog.rows))
     if trains_head(recipe, backbone):
@@ -47,4 +51,10 @@ def _steps(recipe: Recipe, backbone: Backbone, catalog: Catalog) -> Iterator[Ste
     yield from (Step(label="export", cost=_PARITY_COST * valid), Step(label="evaluate the bundle", cost=valid))
     if valid and recipe.int8 != "off":
         yield Step(label="int8", cost=_INT8_COST * valid)
+    if valid >= FEWEST_IMAGES:
+        learned = learned_count(train, class_count=len(catalog.classes))
+        yield Step(label="decode some again")
+        yield Step(label="strange images", cost=learned + valid)
+        if recipe.int8 != "off":
+            yield Step(label="strange images", cost=_INT8_FRACTION * (learned + valid))
     yield Step(label="report")

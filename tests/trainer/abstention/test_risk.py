@@ -84,7 +84,7 @@ def test_why_there_is_none_says_how_many_images_would_do_or_that_none_would() ->
     assert bounded_threshold(more, np.repeat(correct, 4), TWO_PERCENT) is not None
     wrong = np.random.default_rng(0).random(300) < 0.5
     assert why_none(certainty, wrong, TWO_PERCENT).endswith(
-        "more images like these would not help: give a larger `max_error`"
+        "more images like these would not help, a larger error would"
     )
 
 

@@ -12,8 +12,8 @@ import torch
 
 from service.bundle import read_bundle
 from trainer.catalog import read_catalog
-from trainer.data import Decoding, hash_and_decode
-from trainer.export import Exportable, export_bundle
+from trainer.data import Decoding, decode_learned, hash_and_decode
+from trainer.export import Exportable, LearnedImages, export_bundle
 from trainer.model import Classifier, load_backbone
 from trainer.progress import NoProgress
 from trainer.recipe import DataSource, Recipe
@@ -51,6 +51,7 @@ def exportable(photos: Path, cache: Path, backbone_name: str, size: int, golden:
     backbone = load_backbone(backbone_name, size=size, weights="none")
     decoding = Decoding(cache=cache, threads=1, progress=NoProgress())
     _, valid, _ = hash_and_decode(catalog, catalog.split("valid"), backbone.pixels, decoding=decoding)
+    rows, images = decode_learned(catalog, backbone.pixels, seed=0, decoding=decoding, hashed=False)
     folder = str(photos)
     recipe = Recipe(
         backbone=backbone_name,
@@ -65,6 +66,7 @@ def exportable(photos: Path, cache: Path, backbone_name: str, size: int, golden:
         pixels=backbone.pixels,
         catalog=catalog,
         checked=valid,
+        learned=lambda: LearnedImages(pixels=images, targets=catalog.targets(rows)),
         recipe=recipe,
         unreadable_count=0,
         head_trained=True,

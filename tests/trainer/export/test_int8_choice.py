@@ -20,8 +20,8 @@ from tests.support.photos import draw, write_folder, write_tagged_csv
 from tests.support.trainer import error_of, fit, trainer
 from tests.support.training import RecordedProgress
 from trainer.catalog import read_catalog
-from trainer.data import Decoding, hash_and_decode
-from trainer.export import Exportable, export_bundle
+from trainer.data import Decoding, decode_learned, hash_and_decode
+from trainer.export import Exportable, LearnedImages, export_bundle
 from trainer.export.draft import ModelDraft
 from trainer.export.int8_choice import choose_int8, with_temperature
 from trainer.model import Classifier, load_backbone
@@ -61,6 +61,7 @@ def doubtful(tmp_path_factory: pytest.TempPathFactory) -> Exportable:
     backbone = load_backbone("tiny", weights="none")
     decoding = Decoding(cache=folder / "cache", threads=1, progress=NoProgress())
     _, valid, _ = hash_and_decode(catalog, catalog.split("valid"), backbone.pixels, decoding=decoding)
+    rows, images = decode_learned(catalog, backbone.pixels, seed=0, decoding=decoding, hashed=False)
     classifier = Classifier(backbone, class_count=3).eval()
     torch.nn.init.normal_(classifier.head.weight, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -71,6 +72,7 @@ def doubtful(tmp_path_factory: pytest.TempPathFactory) -> Exportable:
         pixels=backbone.pixels,
         catalog=catalog,
         checked=valid,
+        learned=lambda: LearnedImages(pixels=images, targets=catalog.targets(rows)),
         recipe=Recipe(backbone="tiny", name="doubtful"),
         unreadable_count=0,
         head_trained=False,
@@ -110,6 +112,30 @@ def test_its_metrics_are_those_of_the_file(bundle: Bundle, run: Path) -> None:
         for prediction, row in zip(found, rows, strict=True)
     ]
     assert predictor.metrics["validation"]["loss"] == pytest.approx(-np.log(right).mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", [FP32, INT8])
+def test_each_file_says_how_far_its_own_probabilities_can_be_trusted(bundle: Bundle, run: Path, name: str) -> None:
+    with (run / "catalog.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "valid"]
+    predictor = Predictor(bundle, model_file=name)
+    probabilities = np.stack(
+        [predictor.predict((run.parent / "photos" / row["path"]).read_bytes()).probabilities for row in rows]
+    )
+    targets = np.array([bundle.spec.classes.index(row["label"]) for row in rows])
+    logits = np.log(probabilities.astype(float)) * bundle.spec.models[name].temperature
+    before = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = bundle.metrics_of(name)["calibration"]
+    assert found["images"] == sum(part["count"] for part in found["bins"]) == 105
+    own = before[np.arange(105), targets]
+    assert found["before"]["loss"] == pytest.approx(-np.log(own).mean(), abs=1e-4)
+    assert found["before"]["brier"] == pytest.approx(((before**2).sum(axis=1) - 2 * own + 1).mean(), abs=1e-4)
+    correct = bundle.metrics_of(name)["validation"]["accuracy"]
+    assert found["coverage"]["error"][-1] == pytest.approx(1 - correct, abs=1e-6)
+    low, high = found["after"]["ece_interval"]
+    in_words = f"{100 * found['after']['ece']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    (line,) = [line for line in bundle.card.splitlines() if line.startswith(f"| `{name}`: calibration error |")]
+    assert f"| {in_words} | {100 * found['perfect_ece']['mean']:.1f} %; at most" in line
 
 
 def test_an_export_gives_the_same_bytes_and_can_leave_it_out(bundle: Bundle, run: Path) -> None:
@@ -196,6 +222,11 @@ def test_a_multilabel_file_has_thresholds_of_its_own(tmp_path: Path) -> None:
     columns = ("--label-column", "tags", "--label-delimiter", ";", "--valid-fraction", "0.5")
     result = fit(table, tmp_path / "run", *columns, "--int8", "require")
     assert result.exit_code == 0, result.stderr
-    models = read_bundle(tmp_path / "run" / "bundle").spec.models
+    bundle = read_bundle(tmp_path / "run" / "bundle")
+    for name in (FP32, INT8):
+        measured = bundle.metrics_of(name)["calibration"]
+        assert sum(part["count"] for part in measured["bins"]) == measured["images"] * len(bundle.spec.classes)
+    assert "average over all\nimages and classes" in bundle.card
+    models = bundle.spec.models
     assert models[FP32].thresholds == pytest.approx(models[INT8].thresholds, abs=0.05)
     assert models[FP32].thresholds != models[INT8].thresholds

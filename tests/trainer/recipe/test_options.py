@@ -42,6 +42,9 @@ def test_every_option_sets_its_key() -> None:
         "label_smoothing": 0.5,
         "lr_min": 1e-6,
         "lr_max": 1.0,
+        "max_error": 0.02,
+        "confidence": 0.9,
+        "set_level": 0.9,
     }
     kinds = {str: "/x", bool: True, int: 3, float: 3.0}
     for name, key in option_keys().items():
@@ -60,10 +63,14 @@ def test_zero_and_false_are_values() -> None:
 def test_the_images_are_never_those_of_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "recipe.toml"
-    file.write_text("name = 'bears'\n[data]\npath = '/a'\nvalid = '/b'\nroot = '/c'\nlabel_column = 'kind'\n")
+    file.write_text(
+        "name = 'bears'\n[data]\npath = '/a'\nvalid = '/b'\nroot = '/c'\nlabel_column = 'kind'\n"
+        "[abstention]\ncalibration = '/d'\nmax_error = 0.02\n"
+    )
     recipe = apply_options(file, Path("photos"), {}, warn=silent)
     assert (recipe.data.path, recipe.data.valid, recipe.data.root) == (str(tmp_path / "photos"), "", "")
     assert (recipe.data.label_column, recipe.name) == ("kind", "")
+    assert (recipe.abstention.calibration, recipe.abstention.max_error) == ("", 0.02)
     for valid in ("valid", Path("valid")):
         given = apply_options(file, Path("photos"), {"valid": valid, "name": "cubs"}, warn=silent)
         assert (given.data.valid, given.name) == (str(tmp_path / "valid"), "cubs")

@@ -109,7 +109,10 @@ def test_charts_show_their_lines(opened: Callable[..., Page]) -> None:
     page = opened()
     charts = ["Loss", "Accuracy", "Learning rate", "Momentum", "Learning rate finder: head"]
     expect(page.locator(".chart h3")).to_have_text(
-        [*charts, "Learning rate finder: fine-tuning", "Images of each class"]
+        [
+            *(*charts, "Learning rate finder: fine-tuning"),
+            *("Reliability diagram", "Error by coverage", "Images of each class"),
+        ]
     )
     for number in range(6):  # the images of each class have a straight line
         chart = page.locator(".chart").nth(number)
@@ -124,6 +127,25 @@ def test_charts_show_their_lines(opened: Callable[..., Page]) -> None:
     assert "validation images, epoch 3: " in (dot.locator("title").text_content() or "")
 
 
+def test_bars_stand_on_the_axis_and_end_at_their_fraction(opened: Callable[..., Page]) -> None:
+    page = opened()
+    chart = page.locator(".chart.with-bars")
+    page.get_by_text("All figures of the calibration").click()
+    (plot,) = boxes(chart.locator(".plot > svg"))
+    rows = page.get_by_role("region", name="The bars of the reliability diagram").locator("tbody tr")
+    shown = [row.locator("th, td").all_inner_texts() for row in rows.all()]
+    bars = boxes(chart.locator(".bin > .bar-top"))
+    assert sum(int(count) for _, count, *_ in shown) == 20  # validation images
+    assert chart.locator(".bin text.count").all_text_contents() == [count for _, count, *_ in shown]
+    assert len(bars) == len(shown)
+    for bar, (probabilities, _, _, right, _) in zip(bars, shown, strict=True):
+        assert bar["height"] / plot["height"] == pytest.approx(float(right.split()[0]) / 100, abs=0.005)
+        assert bar["y"] + bar["height"] == pytest.approx(plot["y"] + plot["height"], abs=0.5)
+        low, high = (float(text) / 100 for text in probabilities.removesuffix("\N{NO-BREAK SPACE}%").split(" to "))
+        assert low - 0.01 < (bar["x"] - plot["x"]) / plot["width"] < high + 0.01
+    assert "if the probability is right" in (chart.locator(".bin title").first.text_content() or "")
+
+
 def boxes(found: Locator) -> list[dict[str, float]]:
     return [box for box in (item.bounding_box() for item in found.all()) if box]
 
@@ -134,9 +156,12 @@ def test_marks_and_their_texts_stay_in_the_chart_and_do_not_overlap(
 ) -> None:
     """A suggestion below the first learning rate of the sweep was a decade outside of the chart."""
     charts = opened(**window).locator(".chart").all()
-    for chart, count in zip(charts, (1, 1, 0, 0, 4, 4, 0), strict=True):
+    for chart, count in zip(charts, (1, 1, 0, 0, 4, 4, 0, 0, 0), strict=True):
         (frame,), (plot,) = boxes(chart), boxes(chart.locator(".plot > svg"))
-        lines, texts = boxes(chart.locator("line.mark")), boxes(chart.locator("text.mark, text.x, h3, .legend li"))
+        lines, texts = (
+            boxes(chart.locator("line.mark")),
+            boxes(chart.locator("text.mark, text.x, text.count, h3, .legend li")),
+        )
         assert len(lines) == count
         for line in lines:
             assert plot["x"] - 2 <= line["x"] + line["width"] / 2 <= plot["x"] + plot["width"] + 2

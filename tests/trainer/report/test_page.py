@@ -177,13 +177,15 @@ def test_learning_rate_finder_and_findings_are_shown(with_findings: Path, run: P
         assert text in page.text
     assert not page.all("em")
     charts = [svg["aria-label"] or "" for svg in page.all("svg") if "aria-label" in svg]
-    assert [label.partition(".")[0] for label in charts][-3:] == [
+    assert [label.partition(".")[0] for label in charts][-5:] == [
         "Learning rate finder: head",
         "Learning rate finder: fine-tuning",
+        "Reliability diagram",
+        "Error by coverage",
         "Images of each class",
     ]
-    assert "steepest: 8.5e-4, valley: 1.3e-3, minimum / 10: 2.0e-3" in charts[-3]
-    assert "minimum / 10: 5.0e-8, valley: 7.0e-4, steepest: 1.0e-3" in charts[-2]
+    assert "steepest: 8.5e-4, valley: 1.3e-3, minimum / 10: 2.0e-3" in charts[-5]
+    assert "minimum / 10: 5.0e-8, valley: 7.0e-4, steepest: 1.0e-3" in charts[-4]
     assert "suggestion: 1.3e-3" in page.text
     assert "Suggestion: 1.3e-3, the geometric mean of the three methods." in page.text
     assert "Suggestion: 8.0e-1, the point where the loss begins to rise." in page.text

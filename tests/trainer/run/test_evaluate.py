@@ -52,6 +52,9 @@ def test_images_that_were_never_seen_are_predicted_as_the_service_does(photos: P
     assert found["test"]["accuracy"] == correct / 21
     low, high = found["accuracy_interval"]
     assert low < correct / 21 < high
+    calibration = found["calibration"]
+    assert calibration["loss"] == pytest.approx(found["test"]["loss"], abs=1e-6)
+    assert calibration["ece_interval"][0] <= calibration["ece"] <= calibration["ece_interval"][1]
     assert list(found["unreadable"]) == ["green/broken.jpg"]
     assert found["warnings"] == []
 
@@ -65,6 +68,8 @@ def test_images_that_were_never_seen_are_predicted_as_the_service_does(photos: P
     assert "left out: green/broken.jpg: This is not an image" in printed.stdout
     assert f"test (21 images): accuracy {correct / 21:.4f}, macro f1" in printed.stdout
     assert f"95 % interval of the accuracy: {low:.4f} to {high:.4f}" in printed.stdout
+    assert f"calibration error (ECE): {calibration['ece']:.4f}, 95 % interval " in printed.stdout
+    assert f"with 21 images, perfect calibration shows {calibration['perfect_ece']['mean']:.4f}" in printed.stdout
     again = trainer("evaluate", run, others, "--out", predictions)
     assert again.exit_code == 2
     assert "nothing is overwritten" in error_of(again)
@@ -133,6 +138,7 @@ def test_coarse_labels_are_those_of_the_run(tmp_path: Path) -> None:
     assert all(line["coarse"] == WARMTH[line["label"]] for line in lines)
     correct = sum(line["coarse"] == line["predicted_coarse"] for line in lines)
     assert found["test"]["coarse_accuracy"] == correct / 15
+    assert "calibration" not in found  # of so few images
 
 
 def test_multilabel(tmp_path: Path) -> None:
@@ -142,6 +148,7 @@ def test_multilabel(tmp_path: Path) -> None:
     found = evaluate(run, write_tagged_csv(tmp_path / "others", images=20))  # with the columns of the run
     assert set(found["test"]) == {"images", "loss", "macro_f1", "mean_average_precision", "micro_f1"}
     assert "accuracy_interval" not in found
+    assert 0 <= found["calibration"]["ece"] <= 1
     assert "20 test images are byte for byte also among" in str(found["warnings"])
 
 

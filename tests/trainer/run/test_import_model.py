@@ -148,6 +148,8 @@ class TestData:
         found = Predictor(bundle).predict((photos / "red" / "000.jpg").read_bytes())
         assert found.ranked[0].label == "red"
         assert f"The temperature ({temperature}) was chosen on these same images" in bundle.card
+        assert metrics["calibration"]["images"] == 24
+        assert "## How far its probabilities can be trusted\n" in bundle.card
 
     def test_a_multilabel_model(self, tmp_path: Path, classes: Path) -> None:
         table = write_tagged_csv(tmp_path / "photos")

@@ -97,10 +97,6 @@ class Classification:
         best = probabilities.max(axis=1, keepdims=True).astype(np.float64)
         return best, self.correct(probabilities, targets, ())[:, np.newaxis]
 
-    def certainty(self, probabilities: FloatArray, _thresholds: Sequence[float]) -> npt.NDArray[np.float64]:
-        """The best probability of each image: [N]."""
-        return np.asarray(probabilities.max(axis=1), dtype=np.float64)
-
     def chance_loss(self, targets: npt.NDArray[Any]) -> float:
         """Mean loss of the best prediction that is the same for every image."""
         return float(entropy_terms(np.bincount(targets) / len(targets)).sum())

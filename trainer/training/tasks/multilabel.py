@@ -121,11 +121,6 @@ class Multilabel:
         """The probability of each label of each image, and whether the image has it: [N, K] twice."""
         return probabilities.astype(np.float64), targets > 0
 
-    def certainty(self, probabilities: FloatArray, thresholds: Sequence[float]) -> npt.NDArray[np.float64]:
-        """The smallest probability of each image, over the classes, that the class is decided rightly: [N]."""
-        decided = np.where(self.predicted(probabilities, thresholds), probabilities, 1 - probabilities)
-        return np.asarray(decided.min(axis=1), dtype=np.float64)
-
     def chance_loss(self, targets: npt.NDArray[Any]) -> float:
         """Mean loss of the best prediction that is the same for every image."""
         frequencies = (targets > 0).mean(axis=0)
