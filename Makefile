@@ -72,8 +72,8 @@ docs: $(VENV)/.trainer-installed
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade --quiet --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command 'make lock'
 lock: $(VENV)/.dev-installed
-	$(LOCK) pyproject.toml --output-file deploy/locks/service.txt
-	$(LOCK) pyproject.toml --extra trainer --extra heic --constraints deploy/locks/service.txt \
+	$(LOCK) pyproject.toml --extra sign --output-file deploy/locks/service.txt
+	$(LOCK) pyproject.toml --extra trainer --extra heic --extra sign --constraints deploy/locks/service.txt \
 		--output-file deploy/locks/trainer.txt
 	$(LOCK) --group release --output-file deploy/locks/release.txt
 

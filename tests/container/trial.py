@@ -14,6 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from service.bundle import SigningKey
+from service.signing import sign_bundle
 from tests.container import bill
 from tests.container.check import Service, encoded, picture
 from tests.container.engine import Container, Engine, NotReady
@@ -140,10 +145,18 @@ def try_image(engine: Engine, bundle: str) -> Result:
         with open(altered / "card.md", "ab") as card:
             card.write(b" ")
         Path(folder).chmod(0o755)
-        for name, options in {"no_bundle": [], "altered_bundle": [f"--volume={altered}:/bundle:ro"]}.items():
+        trusted, signed = _signed(bundle, Path(folder))
+        refused = {
+            "no_bundle": [],
+            "altered_bundle": [f"--volume={altered}:/bundle:ro"],
+            "unsigned_bundle": [f"--volume={bundle}:/bundle:ro", *trusted],
+        }
+        for name, options in refused.items():
             with engine.run([*HARDENED, *options]) as container:
                 result.check(f"{name}_code_3", container.wait() == 3)
                 result.check(f"{name}_one_line", len(container.log().strip().splitlines()) == 1)
+        with engine.run([*HARDENED, f"--volume={signed}:/bundle:ro", *trusted]) as container:
+            result.check("signed_bundle_is_served", container.wait_until_ready)
     with engine.files() as files:
         result.check("bill_of_materials", lambda: not bill.problems(files, LOCK))
     result.check("shell", engine.shell("command -v python") == 0)
@@ -151,6 +164,19 @@ def try_image(engine: Engine, bundle: str) -> Result:
         result.check(f"no_{tool}", engine.shell(f"command -v {tool}") != 0)
     result.check("no_torch", engine.shell("python -c 'import torch'") != 0)
     return result
+
+
+def _signed(bundle: str, folder: Path) -> tuple[list[str], Path]:
+    """Sign a bundle with a new key: options of `run` that trust this key alone, and the signed bundle."""
+    private, public = folder / "key.pem", folder / "public.pem"
+    key = Ed25519PrivateKey.generate()
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    sign_bundle(Path(bundle), SigningKey(private), out=folder / "signed.zip")
+    return [
+        f"--volume={public}:/keys/public.pem:ro",
+        "--env=FIELDGUIDE_TRUSTED_KEY=/keys/public.pem",
+    ], folder / "signed.zip"
 
 
 def _asked(container: Container, trial: Trial, bundle: str) -> Iterator[tuple[str, Callable[[], bool]]]:
