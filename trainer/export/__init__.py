@@ -3,5 +3,4 @@
 from trainer.export.export import export_bundle
 from trainer.export.exportable import CalibrationSet, Exportable, LearnedImages
 
-__all__ = ["CalibrationSet", "Exportable",
-    "LearnedImages", "export_bundle"]
+__all__ = ["CalibrationSet", "Exportable", "LearnedImages", "export_bundle"]

@@ -72,9 +72,7 @@ def score_strangers(
     assert threshold is not None  # there are enough images
     spec = OodSpec(method=METHOD, threshold=threshold, false_alarms=FALSE_ALARMS, images=len(known))
     drawn = _drawn_scores(embed, statistics, size=trained.pixels.size)
-    area = sklearn_metrics.roc_auc_score(
-        np.repeat([0, 1], [len(scores), len(drawn)]), np.concatenate([scores, drawn])
-    )
+    area = sklearn_metrics.roc_auc_score(np.repeat([0, 1], [len(scores), len(drawn)]), np.concatenate([scores, drawn]))
     return dataclasses.replace(draft, data=append_ood(draft.data, statistics), ood=spec), {
         **dataclasses.asdict(spec),
         "drawn": {"images": len(drawn), "rejected": float((drawn > threshold).mean()), "auc": float(area)},

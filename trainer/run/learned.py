@@ -28,9 +28,7 @@ def learned_images(
 
     @functools.cache
     def decode() -> LearnedImages:
-        rows, images = decode_learned(
-            catalog, pixels, seed=recipe.seed, decoding=environment.decoding, hashed=hashed
-        )
+        rows, images = decode_learned(catalog, pixels, seed=recipe.seed, decoding=environment.decoding, hashed=hashed)
         return LearnedImages(pixels=images, targets=catalog.targets(rows))
 
     return decode
