@@ -69,7 +69,9 @@ LAYERS = {
     ),
     "trainer.training.tasks": ("numbers", "classification", "multilabel"),
     "trainer.training.lr_find": ("restoring", "sweep", "suggestions", "result", "search"),
-    "trainer.abstention": ("folds", "calibration_error", "coverage", "reliability", "risk", "conformal", "limits"),
+    "trainer.abstention": (
+        *("folds", "cross_fitting", "calibration_error", "coverage", "reliability", "risk", "conformal", "limits"),
+    ),
     "trainer.diagnosis": (
         *("finding", "curve", "predictions", "embeddings", "near_duplicates", "label_noise", "evidence"),
         *("collect", "data_rules", "training_rules", "class_rules", "diagnose"),
