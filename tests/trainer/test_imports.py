@@ -70,7 +70,8 @@ LAYERS = {
     "trainer.training.tasks": ("numbers", "classification", "multilabel"),
     "trainer.training.lr_find": ("restoring", "sweep", "suggestions", "result", "search"),
     "trainer.abstention": (
-        *("folds", "calibration_error", "coverage", "reliability", "risk", "conformal", "limits", "ood", "strange"),
+        *("folds", "cross_fitting", "calibration_error", "coverage", "reliability", "risk", "conformal", "limits"),
+        *("ood", "strange"),
     ),
     "trainer.diagnosis": (
         *("finding", "curve", "predictions", "embeddings", "near_duplicates", "label_noise", "evidence"),

@@ -11,10 +11,9 @@ import numpy.typing as npt
 from service.bundle import AbstainSpec, SetSpec
 from service.bundle.spec import Task
 from trainer.abstention.conformal import images_needed, label_sets, set_quantile
+from trainer.abstention.cross_fitting import CrossFitted, cross_fit
 from trainer.abstention.folds import each_fold, stratified_folds
-from trainer.abstention.risk import BoolArray, RiskBound, bounded_threshold, why_none
-from trainer.training.calibration import calibrate
-from trainer.training.tasks import TASKS
+from trainer.abstention.risk import RiskBound, bounded_threshold, why_none
 from trainer.training.tasks.numbers import FloatArray
 
 
@@ -52,21 +51,6 @@ class Limits:
         return {name: found["reason"] for name, found in self.report.items() if "reason" in found}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Judged:
-    """Images, each judged by what was fitted on others.
-
-    Attributes:
-        probabilities: float64 [N, K].
-        certainty: float64 [N].
-        correct: bool [N].
-    """
-
-    probabilities: npt.NDArray[np.float64]
-    certainty: npt.NDArray[np.float64]
-    correct: BoolArray
-
-
 def fit_limits(
     logits: FloatArray, targets: npt.NDArray[Any], options: LimitOptions, *, task: Task, independent: bool
 ) -> Limits:
@@ -82,7 +66,7 @@ def fit_limits(
         task: Which of the two.
         independent: Whether these images chose nothing else: neither the epoch nor settings.
     """
-    judged = _cross_fitted(logits, targets, task=task)
+    judged = cross_fit(logits, targets, task=task)
     abstain, report = None, {}
     if options.bound is not None:
         abstain, report["abstain"] = _abstain(judged, options.bound, independent=independent)
@@ -92,7 +76,7 @@ def fit_limits(
     return Limits(abstain=abstain, set=found, report=report)
 
 
-def _abstain(judged: _Judged, bound: RiskBound, *, independent: bool) -> tuple[AbstainSpec | None, dict[str, Any]]:
+def _abstain(judged: CrossFitted, bound: RiskBound, *, independent: bool) -> tuple[AbstainSpec | None, dict[str, Any]]:
     count = len(judged.certainty)
     found = bounded_threshold(judged.certainty, judged.correct, bound)
     if found is None:
@@ -143,15 +127,3 @@ def _held_out_quantiles(
         quantile = set_quantile(right[others], level=level)
         quantiles[held_out] = 1.0 if quantile is None else quantile
     return quantiles
-
-
-def _cross_fitted(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> _Judged:
-    probabilities = np.zeros(logits.shape, dtype=np.float64)
-    certainty, correct = np.zeros(len(targets)), np.zeros(len(targets), dtype=np.bool_)
-    for others, held_out in each_fold(stratified_folds(targets)):
-        fitted = calibrate(logits[others], targets[others], task=task)
-        part = fitted.activate(logits[held_out])
-        probabilities[held_out] = part
-        certainty[held_out] = TASKS[task].certainty(part, fitted.thresholds)
-        correct[held_out] = TASKS[task].correct(part, targets[held_out], fitted.thresholds)
-    return _Judged(probabilities=probabilities, certainty=certainty, correct=correct)

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from service.bundle.spec import Task
-from service.tasks import TASKS as SERVED
 from trainer.abstention.calibration_error import (
     Claims,
     Perfect,
@@ -21,8 +20,7 @@ from trainer.abstention.calibration_error import (
     reliability_bins,
 )
 from trainer.abstention.coverage import error_by_coverage
-from trainer.abstention.folds import each_fold, stratified_folds
-from trainer.training.calibration import calibrate
+from trainer.abstention.cross_fitting import cross_fit
 from trainer.training.metrics import activate
 from trainer.training.tasks import TASKS
 from trainer.training.tasks.numbers import FloatArray
@@ -34,8 +32,7 @@ _DIGITS = 6
 def calibration_of(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task) -> dict[str, Any] | None:
     """Measure how far the probabilities of a model can be trusted.
 
-    Temperature and thresholds are fitted on four fifths of the images and used on the others, five times. So no image
-    is judged by a temperature that has seen it. The bundle's own are fitted on all images.
+    No image is judged by a temperature that has seen it.
 
     Args:
         logits: [N, K], at temperature 1.
@@ -48,16 +45,9 @@ def calibration_of(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task)
     if len(targets) < FEWEST_IMAGES:
         return None
     before = activate(logits, task)
-    after = np.empty_like(before)
-    certainty = np.empty(len(targets), dtype=np.float64)
-    correct = np.empty(len(targets), dtype=np.bool_)
-    for others, held_out in each_fold(stratified_folds(targets)):
-        fitted = calibrate(logits[others], targets[others], task=task)
-        after[held_out] = part = fitted.activate(logits[held_out])
-        certainty[held_out] = SERVED[task].certainty(part, fitted.thresholds)
-        correct[held_out] = TASKS[task].correct(part, targets[held_out], fitted.thresholds)
-    claims = claims_of(after, targets, task=task)
-    measured = _measured(after, claims, targets, task=task)
+    fitted = cross_fit(logits, targets, task=task)
+    claims = claims_of(fitted.probabilities, targets, task=task)
+    measured = _measured(fitted.probabilities, claims, targets, task=task)
     found: dict[str, Any] = {
         "images": len(targets),
         "cross_fitted": True,
@@ -65,7 +55,7 @@ def calibration_of(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task)
         "after": measured[0],
         "perfect_ece": asdict(measured[1]),
         "bins": [asdict(part) for part in reliability_bins(claims)],
-        "coverage": asdict(error_by_coverage(certainty, correct)),
+        "coverage": asdict(error_by_coverage(fitted.certainty, fitted.correct)),
     }
     return _rounded(found)
 
