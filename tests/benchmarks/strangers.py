@@ -25,6 +25,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 from PIL import Image
+from scipy import special
 from sklearn.covariance import ledoit_wolf
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
@@ -36,13 +37,20 @@ from tests.benchmarks.fold_runs import kept_runs
 from tests.benchmarks.hardware import machine, versions
 from tests.benchmarks.training.results import markdown, percent
 from tests.benchmarks.training.tables import read_rows
-from trainer.abstention.ood import OodStatistics, fit_ood, ood_threshold, unit_length
+from trainer.abstention.ood import (
+    NetworkOutputs,
+    OodStatistics,
+    entropies,
+    fit_ood,
+    ood_threshold,
+    unit_length,
+    with_entropy,
+)
 from trainer.abstention.strange import KINDS, OF_EACH_KIND, strange_images
 from trainer.export.ood_graph import embedder
 
 _HALVES = 200
 _DIGITS = 100
-_LOWEST_PROBABILITY = 1e-12
 _RANKS = (16, 32, 64, 128, 256)
 
 Values = npt.NDArray[np.float64]
@@ -66,7 +74,7 @@ def main() -> None:
             count += 1
             found = read_draw(draw, folder.name, options)
             known, strangers = found["known"], {name: each for name, each in found.items() if name not in _OWN}
-            for method, score in scores_of(found["learned"]):
+            for method, score in scores_of(found["learned"], known):
                 for name, images in strangers.items():
                     areas[method][name].append(area(score(known), score(images)))
             for name, value in at_threshold(found["learned"], known, strangers):
@@ -141,12 +149,13 @@ class _Network:
 
     def _run(self, image: UInt8Array) -> Images:
         batch = image[np.newaxis]
-        probabilities, *maps = self._session.run(["probabilities", *self._middle], {"image": batch})
+        outputs = self._embed(batch)
+        maps = self._session.run(self._middle, {"image": batch})
         middle = [each.mean((2, 3)) for each in maps if each.ndim == 4]
         return {
-            "features": self._embed(batch).astype(np.float64),
+            "features": outputs.features.astype(np.float64),
             "middle": np.concatenate(middle, axis=1) if middle else np.zeros((1, 0)),
-            "logits": np.log(np.maximum(probabilities, _LOWEST_PROBABILITY)).astype(np.float64),
+            "logits": special.log_softmax(outputs.logits.astype(np.float64), axis=1),
         }
 
 
@@ -154,28 +163,36 @@ def _joined(parts: list[Images]) -> Images:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def scores_of(learned: Images) -> Iterator[tuple[str, Score]]:
-    """Every way to score how strange images are; `learned` has `labels`."""
+def outputs_of(images: Images) -> NetworkOutputs:
+    """What the bundle's score is made of."""
+    return NetworkOutputs(features=images["features"], logits=images["logits"])
+
+
+def bundle_statistics(learned: Images, known: Images) -> OodStatistics:
+    """What an export finds."""
+    return with_entropy(fit_ood(learned["features"], learned["labels"].astype(np.int64)), outputs_of(known))
+
+
+def scores_of(learned: Images, known: Images) -> Iterator[tuple[str, Score]]:
+    """Every way to score how strange images are; `learned` has `labels`, and `known` are others of the classes."""
     labels = learned["labels"].astype(np.int64)
 
-    def ours(rank: int) -> Score:
+    def distance(rank: int) -> Score:
         statistics = fit_ood(learned["features"], labels, rank=rank)
-        return lambda images: statistics.scores(images["features"])
+        return lambda images: statistics.distances(images["features"])
 
+    ours = bundle_statistics(learned, known)
+    yield "**the bundle's: distance and entropy**", lambda images: ours.scores(outputs_of(images))
+    yield "entropy at temperature 3", lambda images: entropies(images["logits"])
     for rank in _RANKS:
-        yield f"Mahalanobis++, {rank} directions and the rest", ours(rank)
+        yield f"Mahalanobis++, {rank} directions and the rest", distance(rank)
     yield "the same, 64, without the rest", _without_rest(fit_ood(learned["features"], labels))
     yield "Mahalanobis++, all directions, shrunk", _full(learned["features"], labels, units=True)
     yield "Mahalanobis, all directions, shrunk", _full(learned["features"], labels, units=False)
     yield "relative Mahalanobis++", _relative(learned["features"], labels)
     if learned["middle"].shape[1]:
         inner = fit_ood(learned["middle"], labels)
-        yield "Mahalanobis++ of middle layers, 64", lambda images: inner.scores(images["middle"])
-        outer = fit_ood(learned["features"], labels)
-        yield (
-            "the sum of both",
-            lambda images: np.log(outer.scores(images["features"])) + np.log(inner.scores(images["middle"])),
-        )
+        yield "Mahalanobis++ of middle layers, 64", lambda images: inner.distances(images["middle"])
     for count in (1, 10, 50):
         yield f"{count}th nearest neighbour, cosine", _neighbour(learned["features"], count)
     yield "fDBD", _boundary_distance(learned)
@@ -239,9 +256,9 @@ def _boundary_distance(learned: Images) -> Score:
 
 def at_threshold(learned: Images, known: Images, strangers: Mapping[str, Images]) -> Iterator[tuple[str, float]]:
     """Fractions of images that are over the threshold of half of the known ones, mean over many halves."""
-    statistics = fit_ood(learned["features"], learned["labels"].astype(np.int64))
-    scores = statistics.scores(known["features"])
-    strange = {name: statistics.scores(images["features"]) for name, images in strangers.items()}
+    statistics = bundle_statistics(learned, known)
+    scores = statistics.scores(outputs_of(known))
+    strange = {name: statistics.scores(outputs_of(images)) for name, images in strangers.items()}
     random = np.random.default_rng(0)
     alarms, found = [], defaultdict(list)
     for _ in range(_HALVES):

@@ -1,31 +1,54 @@
-"""How strange an image is: how far its features are from those of the images that the network was trained on.
+"""How strange an image is: how far its features are from those that were learned, and how undecided the network is.
 
 Features are what the last layer gets. They are divided by their length (Mueller and Hein 2025, "Mahalanobis++",
 arXiv:2505.18032), and the distance to the nearest class is that of Mahalanobis, with one covariance for all classes
 (Lee et al. 2018, arXiv:1807.03888). The covariance is known in a few directions alone; in all others together there is
 one variance, as in probabilistic principal component analysis (Tipping and Bishop 1999). So the network needs few more
 bytes and little more time, and images are strange most of all by what is in none of the directions.
-`tests/benchmarks/strangers.py` compares this with other scores.
+
+Things that are far from every class are found by the distance; those that are like some of the classes, such as another
+kind of apple, rather by the entropy of the probabilities at a high temperature, as of ODIN (Liang et al. 2018,
+arXiv:1706.02690). The score is a sum of both. `tests/benchmarks/strangers.py` compares it with others.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
-METHOD = "mahalanobis"
+from service.bundle.spec import Task
+
+METHODS: Mapping[Task, str] = {"classification": "mahalanobis+entropy", "multilabel": "mahalanobis"}
 FALSE_ALARMS = 0.01  # of images of the classes
 FEWEST_IMAGES = 100  # to set a threshold on: with fewer, 1 % is less than one image
 RANK = 64
+TEMPERATURE = 3.0  # of the entropy, over that of the probabilities
+_ENTROPY_WEIGHT = 4.0  # of the entropy in standard deviations, over that of the distance
 _SMALLEST_LENGTH = 1e-12
 # Features of images that look alike vary in a few directions alone; the others must not count without bound.
 _SMALLEST_FRACTION, _SMALLEST_VARIANCE = 0.01, 1e-8
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkOutputs:
+    """What a network gives for N images.
+
+    Attributes:
+        features: [N, C], what the last layer gets.
+        logits: [N, K], calibrated: what becomes the probabilities.
+    """
+
+    features: npt.NDArray[np.floating[Any]]
+    logits: npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,6 +61,7 @@ class OodStatistics:
         scales: float32 [R], 1 / standard deviation in each direction, within classes.
         means: float32 [G, R], of each class, in the directions and scaled.
         rest: 1 / variance in every other direction.
+        entropy_weight: Of the entropy in the score; 0 without it.
     """
 
     centre: Float32Array
@@ -45,12 +69,18 @@ class OodStatistics:
     scales: Float32Array
     means: Float32Array
     rest: float
+    entropy_weight: float = 0.0
 
-    def scores(self, features: npt.NDArray[np.floating[Any]]) -> Float64Array:
-        """Return how strange images are: features [N, C] -> [N], the squared distance divided by C.
+    def scores(self, outputs: NetworkOutputs) -> Float64Array:
+        """Return how strange images are: [N].
 
         The output `ood` of a model file is this, computed in float32: see `trainer/export/ood_graph.py`.
         """
+        distances = self.distances(outputs.features)
+        return distances + self.entropy_weight * entropies(outputs.logits) if self.entropy_weight else distances
+
+    def distances(self, features: npt.NDArray[np.floating[Any]]) -> Float64Array:
+        """Return the squared distance to the nearest class, divided by C: [N, C] -> [N]."""
         offsets = unit_length(features) - self.centre
         projected = offsets @ self.directions.astype(np.float64)
         scaled = projected * self.scales
@@ -93,6 +123,25 @@ def fit_ood(
         means=(means @ directions * scales).astype(np.float32),
         rest=1 / rest,
     )
+
+
+def with_entropy(statistics: OodStatistics, known: NetworkOutputs) -> OodStatistics:
+    """Add the entropy to the score of a network with one label an image.
+
+    Args:
+        statistics: Of the training images.
+        known: Of other images of the classes; they say how much both parts vary.
+    """
+    distances, found = statistics.distances(known.features), entropies(known.logits)
+    spread = float(found.std())
+    weight = _ENTROPY_WEIGHT * float(distances.std()) / spread if spread else 0.0
+    return dataclasses.replace(statistics, entropy_weight=float(f"{weight:.4g}"))
+
+
+def entropies(logits: npt.NDArray[np.floating[Any]]) -> Float64Array:
+    """The entropy of the probabilities at three times the temperature, in nats: [N, K] -> [N]."""
+    logs = special.log_softmax(logits.astype(np.float64) / TEMPERATURE, axis=1)
+    return np.asarray(-(np.exp(logs) * logs).sum(axis=1))
 
 
 def unit_length(features: npt.NDArray[np.floating[Any]]) -> Float64Array:

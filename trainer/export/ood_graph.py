@@ -1,4 +1,4 @@
-"""The output `ood` of a model file: how strange an image is, computed from what the last layer gets."""
+"""The output `ood` of a model file: how strange an image is, computed from what the last layer gets and gives."""
 
 from __future__ import annotations
 
@@ -6,29 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from service.pixels import UInt8Array
-from trainer.abstention.ood import OodStatistics
+from trainer.abstention.ood import TEMPERATURE, NetworkOutputs, OodStatistics
 
 _PREFIX = "ood."  # of the names of what is added
 _SMALLEST_LENGTH = 1e-12
 _LINEAR = ("Gemm", "MatMul")
+_ACTIVATIONS = ("Softmax", "Sigmoid")
 # What may lie between the last layer and the probabilities: temperature, bias, activation.
-_AFTER = ("Softmax", "Sigmoid", "Div", "Mul", "Add")
-
-Float32Array = npt.NDArray[np.float32]
+_AFTER = (*_ACTIVATIONS, "Div", "Mul", "Add")
 
 
 class NoFeatures(Exception):
     """The last layer of a model is not a linear one. The message says so."""
 
 
-def embedder(data: bytes) -> Callable[[UInt8Array], Float32Array]:
-    """Return a function from images, uint8 [N, H, W, 3], to what the last layer gets, float32 [N, C].
+def embedder(data: bytes) -> Callable[[UInt8Array], NetworkOutputs]:
+    """Return a function from images, uint8 [N, H, W, 3], to what the last layer gets and what it gives.
 
     Threads may share it; it uses one thread for a call.
 
@@ -36,16 +34,16 @@ def embedder(data: bytes) -> Callable[[UInt8Array], Float32Array]:
         NoFeatures: The last layer is not a linear one.
     """
     model = onnx.load_from_string(data)
-    name = _last_layer(model).input[0]
-    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    names = [_last_layer(model).input[0], _activation(model).input[0]]
+    model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
-    def embed(images: UInt8Array) -> Float32Array:
-        found: Float32Array = session.run([name], {"image": images})[0]
-        return found
+    def embed(images: UInt8Array) -> NetworkOutputs:
+        features, logits = session.run(names, {"image": images})
+        return NetworkOutputs(features=features, logits=logits)
 
     return embed
 
@@ -90,7 +88,13 @@ def append_ood(data: bytes, statistics: OodStatistics) -> bytes:
         graph.node("Add", nearest, inside),
         graph.node("Mul", rest, graph.constant("rest", statistics.rest)),
     )
-    graph.node("Mul", distance, graph.constant("per_dimension", 1 / width), output="ood")
+    score = graph.node("Mul", distance, graph.constant("per_dimension", 1 / width))
+    if statistics.entropy_weight:
+        weighted = graph.node(
+            "Mul", _entropy(graph, _activation(model).input[0]), graph.constant("weight", statistics.entropy_weight)
+        )
+        score = graph.node("Add", score, weighted)
+    graph.nodes[-1].output[0] = "ood"
 
     model.graph.node.extend(graph.nodes)
     model.graph.initializer.extend(graph.constants)
@@ -98,6 +102,22 @@ def append_ood(data: bytes, statistics: OodStatistics) -> bytes:
     model.graph.output.append(helper.make_tensor_value_info("ood", TensorProto.FLOAT, [batch]))
     changed: bytes = model.SerializeToString(deterministic=True)
     return changed
+
+
+def _entropy(graph: _Builder, logits: str) -> str:
+    """Add the entropy at a higher temperature; returns its name, [N]."""
+    cooled = graph.node("Div", logits, graph.constant("temperature", TEMPERATURE))
+    logs = graph.node("LogSoftmax", cooled, axis=1)
+    terms = graph.node("Mul", graph.node("Exp", logs), logs)
+    return graph.node("Neg", graph.node("ReduceSum", terms, graph.axis, keepdims=0))
+
+
+def _activation(model: onnx.ModelProto) -> onnx.NodeProto:
+    """The node that makes the probabilities; raises NoFeatures if it is none that is known."""
+    for node in model.graph.node:
+        if "probabilities" in node.output and node.op_type in _ACTIVATIONS:
+            return node
+    raise NoFeatures("its probabilities are neither a softmax nor a sigmoid")
 
 
 def _last_layer(model: onnx.ModelProto) -> onnx.NodeProto:
@@ -128,7 +148,7 @@ class _Builder:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), _PREFIX + name))
         return _PREFIX + name
 
-    def node(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        name = output or f"{_PREFIX}{kind}_{len(self.nodes)}"
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        name = f"{_PREFIX}{kind}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name

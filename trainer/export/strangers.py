@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,11 +16,13 @@ from service.pixels import UInt8Array
 from trainer.abstention.ood import (
     FALSE_ALARMS,
     FEWEST_IMAGES,
-    METHOD,
+    METHODS,
+    NetworkOutputs,
     OodStatistics,
     fit_ood,
     label_groups,
     ood_threshold,
+    with_entropy,
 )
 from trainer.abstention.strange import strange_images
 from trainer.data import PixelSource
@@ -30,8 +32,6 @@ from trainer.export.ood_graph import NoFeatures, append_ood, embedder
 from trainer.progress import Progress
 
 _BATCH = 16
-
-Features = npt.NDArray[np.float32]
 
 
 def score_strangers(
@@ -64,13 +64,17 @@ def score_strangers(
         progress.info(f"strange images are not recognized: {error}")
         return draft, {"reason": str(error), "images": len(known)}
     progress.start("strange images", len(learned.pixels) + len(known))
-    statistics = fit_ood(
-        _features(embed, learned.pixels, threads=threads, progress=progress), label_groups(learned.targets)
-    )
-    scores = statistics.scores(_features(embed, known, threads=threads, progress=progress))
+    outputs = _outputs(embed, learned.pixels, threads=threads, progress=progress)
+    statistics = fit_ood(outputs.features, label_groups(learned.targets))
+    outputs = _outputs(embed, known, threads=threads, progress=progress)
+    if trained.catalog.task == "classification":
+        statistics = with_entropy(statistics, outputs)
+    scores = statistics.scores(outputs)
     threshold = ood_threshold(scores)
     assert threshold is not None  # there are enough images
-    spec = OodSpec(method=METHOD, threshold=threshold, false_alarms=FALSE_ALARMS, images=len(known))
+    spec = OodSpec(
+        method=METHODS[trained.catalog.task], threshold=threshold, false_alarms=FALSE_ALARMS, images=len(known)
+    )
     drawn = _drawn_scores(embed, statistics, size=trained.pixels.size)
     area = sklearn_metrics.roc_auc_score(np.repeat([0, 1], [len(scores), len(drawn)]), np.concatenate([scores, drawn]))
     return dataclasses.replace(draft, data=append_ood(draft.data, statistics), ood=spec), {
@@ -79,21 +83,27 @@ def score_strangers(
     }
 
 
-def _features(
-    embed: Callable[[UInt8Array], Features], images: PixelSource, *, threads: int, progress: Progress
-) -> Features:
+def _outputs(
+    embed: Callable[[UInt8Array], NetworkOutputs], images: PixelSource, *, threads: int, progress: Progress
+) -> NetworkOutputs:
     images.prefetch(range(len(images)))
-    found: list[Features] = []
+    found: list[NetworkOutputs] = []
     with ThreadPoolExecutor(threads, thread_name_prefix="strangers") as pool:
         for start in range(0, len(images), _BATCH):
             batch = images.batch(np.arange(start, min(start + _BATCH, len(images))))
             found += pool.map(lambda image: embed(image[np.newaxis]), batch)
             progress.advance(len(batch))
-    return np.concatenate(found)
+    return _joined(found)
 
 
 def _drawn_scores(
-    embed: Callable[[UInt8Array], Features], statistics: OodStatistics, *, size: int
+    embed: Callable[[UInt8Array], NetworkOutputs], statistics: OodStatistics, *, size: int
 ) -> npt.NDArray[np.float64]:
-    images = strange_images(size)
-    return statistics.scores(np.concatenate([embed(image[np.newaxis]) for image in images]))
+    return statistics.scores(_joined([embed(image[np.newaxis]) for image in strange_images(size)]))
+
+
+def _joined(parts: Sequence[NetworkOutputs]) -> NetworkOutputs:
+    return NetworkOutputs(
+        features=np.concatenate([part.features for part in parts]),
+        logits=np.concatenate([part.logits for part in parts]),
+    )

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from trainer.abstention.ood import FEWEST_IMAGES, fit_ood, label_groups, ood_threshold
+from trainer.abstention.ood import (
+    FEWEST_IMAGES,
+    NetworkOutputs,
+    entropies,
+    fit_ood,
+    label_groups,
+    ood_threshold,
+    with_entropy,
+)
 
 WIDTH = 40
 
@@ -26,7 +34,7 @@ def auc(known: np.ndarray, strange: np.ndarray) -> float:
 
 def test_an_image_that_differs_in_a_direction_in_which_no_image_varies_is_strange() -> None:
     statistics = fit_ood(*images(500, seed=0))
-    known, strange = (statistics.scores(images(200, seed=1, shift=shift)[0]) for shift in (0.0, 0.5))
+    known, strange = (statistics.distances(images(200, seed=1, shift=shift)[0]) for shift in (0.0, 0.5))
     assert auc(known, strange) > 0.999
 
 
@@ -36,19 +44,19 @@ def test_an_image_between_the_classes_is_strange() -> None:
     known, _ = images(200, seed=1)
     between = (known[:100] + known[100:])[labels[:100] >= 0] / 2
     is_between = images(200, seed=1)[1][:100] != images(200, seed=1)[1][100:]
-    assert auc(statistics.scores(known), statistics.scores(between[is_between])) > 0.999
+    assert auc(statistics.distances(known), statistics.distances(between[is_between])) > 0.999
 
 
 def test_the_length_of_the_features_says_nothing() -> None:
     features, labels = images(300, seed=0)
     statistics = fit_ood(features, labels)
-    np.testing.assert_allclose(statistics.scores(features), statistics.scores(100 * features), rtol=1e-6)
+    np.testing.assert_allclose(statistics.distances(features), statistics.distances(100 * features), rtol=1e-6)
 
 
 def test_other_images_of_the_classes_are_as_near_as_those_that_were_learned() -> None:
     features, labels = images(2000, seed=0)
     statistics = fit_ood(features, labels)
-    learned, others = (statistics.scores(each).mean() for each in (features, images(2000, seed=1)[0]))
+    learned, others = (statistics.distances(each).mean() for each in (features, images(2000, seed=1)[0]))
     assert others == pytest.approx(learned, rel=0.1)
 
 
@@ -68,7 +76,7 @@ def test_the_scores_are_numbers(features: np.ndarray, groups: np.ndarray) -> Non
     statistics = fit_ood(features.astype(np.float32), groups)
     others = np.random.default_rng(1).normal(size=(20, features.shape[1])).astype(np.float32)
     for scored in (features, others, 0 * others):
-        assert np.isfinite(statistics.scores(scored)).all()
+        assert np.isfinite(statistics.distances(scored)).all()
 
 
 def test_the_threshold_has_as_many_false_alarms_as_it_says() -> None:
@@ -97,3 +105,34 @@ def test_images_with_the_same_labels_are_a_group() -> None:
     assert groups[0] == groups[2]
     assert len(set(groups.tolist())) == 3
     assert label_groups(np.array([2, 0, 2])).tolist() == [2, 0, 2]
+
+
+def outputs(count: int, *, seed: int, sure: float = 8.0) -> NetworkOutputs:
+    features, labels = images(count, seed=seed)
+    noise = np.random.default_rng(seed).normal(size=(count, 3))
+    logits = sure * np.eye(3)[labels] + noise
+    return NetworkOutputs(features=features.astype(np.float32), logits=logits.astype(np.float32))
+
+
+def test_an_image_that_the_network_is_undecided_about_is_strange_however_near_it_is() -> None:
+    features, labels = images(500, seed=0)
+    known = outputs(300, seed=1)
+    statistics = with_entropy(fit_ood(features, labels), known)
+    assert statistics.entropy_weight > 0
+    assert auc(statistics.scores(outputs(300, seed=2)), statistics.scores(outputs(300, seed=3, sure=1.0))) > 0.95
+
+
+def test_without_the_entropy_the_score_is_the_distance() -> None:
+    known = outputs(50, seed=1)
+    statistics = fit_ood(*images(500, seed=0))
+    np.testing.assert_array_equal(statistics.scores(known), statistics.distances(known.features))
+
+
+def test_an_entropy_that_never_varies_says_nothing() -> None:
+    known = outputs(50, seed=1)
+    flat = NetworkOutputs(features=known.features, logits=np.zeros((50, 3), dtype=np.float32))
+    assert with_entropy(fit_ood(*images(500, seed=0)), flat).entropy_weight == 0
+
+
+def test_the_entropy_of_equal_probabilities_is_the_logarithm_of_their_number() -> None:
+    np.testing.assert_allclose(entropies(np.array([[0.0, 0, 0, 0], [5000, 0, 0, 0]])), [np.log(4), 0], atol=1e-12)

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from service.bundle import onnx_file
 from service.pixels import UInt8Array
-from trainer.abstention.ood import fit_ood
+from trainer.abstention.ood import fit_ood, with_entropy
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
 from trainer.export.int8 import CalibrationImages, QuantizationSettings, quantize
 from trainer.export.ood_graph import NoFeatures, append_ood, embedder
@@ -52,12 +52,18 @@ def model(request: pytest.FixtureRequest, images: UInt8Array) -> bytes:
     return quantize(fp32, CalibrationImages(pixels=images[:8]), QuantizationSettings(per_channel=False))
 
 
-def test_the_graph_computes_the_scores_for_every_number_of_images(model: bytes, images: UInt8Array) -> None:
-    features = embedder(model)(images)
-    statistics = fit_ood(features, np.arange(len(images)) % 3)
+@pytest.mark.parametrize("entropy", [True, False])
+def test_the_graph_computes_the_scores_for_every_number_of_images(
+    model: bytes, images: UInt8Array, entropy: bool
+) -> None:
+    outputs = embedder(model)(images)
+    statistics = fit_ood(outputs.features, np.arange(len(images)) % 3)
+    if entropy:
+        statistics = with_entropy(statistics, outputs)
+        assert statistics.entropy_weight > 0
     changed = append_ood(model, statistics)
     onnx_file.check(changed, "model.onnx")
-    expected = statistics.scores(features)
+    expected = statistics.scores(outputs)
     for count in (1, 2, 7):
         (found,) = run(changed, images[:count], "ood")
         assert found.dtype == np.float32
@@ -66,7 +72,7 @@ def test_the_graph_computes_the_scores_for_every_number_of_images(model: bytes, 
 
 
 def test_what_the_model_file_computed_before_is_the_same_to_the_last_bit(model: bytes, images: UInt8Array) -> None:
-    features = embedder(model)(images)
+    features = embedder(model)(images).features
     changed = append_ood(model, fit_ood(features, np.arange(len(images)) % 3))
     names = [output.name for output in onnx.load_from_string(model).graph.output]
     for before, after in zip(run(model, images[:3], *names), run(changed, images[:3], *names), strict=True):
@@ -74,7 +80,7 @@ def test_what_the_model_file_computed_before_is_the_same_to_the_last_bit(model: 
 
 
 def test_the_same_model_and_statistics_give_the_same_bytes(model: bytes, images: UInt8Array) -> None:
-    features = embedder(model)(images)
+    features = embedder(model)(images).features
     first, second = (append_ood(model, fit_ood(features, np.arange(len(images)) % 3)) for _ in range(2))
     assert first == second
 
