@@ -111,7 +111,7 @@ def test_charts_show_their_lines(opened: Callable[..., Page]) -> None:
     expect(page.locator(".chart h3")).to_have_text(
         [
             *(*charts, "Learning rate finder: fine-tuning"),
-            *("Reliability diagram", "Error by coverage", "Images of each class"),
+            *("Images of each class", "Reliability diagram", "Error by coverage"),
         ]
     )
     for number in range(6):  # the images of each class have a straight line
@@ -189,8 +189,8 @@ def test_the_page_works_with_the_keyboard_alone(opened: Callable[..., Page]) -> 
     page = opened(reduced_motion="reduce")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#diagnosis"
-    for _ in ("Training", "Calibration", "Top losses"):
-        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#top-losses")).to_be_in_viewport()
     heatmap = page.locator(".heatmap").first
