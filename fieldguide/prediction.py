@@ -37,7 +37,7 @@ class Prediction(service_prediction.Prediction):
 
     def __repr__(self) -> str:
         best = ", ".join(f"{item.label!r} {item.probability:.3f}" for item in self.ranked[:_SHOWN_CLASSES])
-        return f"Prediction({best})"
+        return f"Prediction({f'{self.abstained}; ' if self.abstained else ''}{best})"
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -49,7 +49,7 @@ class Prediction(service_prediction.Prediction):
         image = f'<img src="{jpeg_url(self.picture.pixels, max_pixels=_SHOWN_PIXELS)}" alt="What the model sees">'
         if self.heatmap is not None:
             image += f'<img class="heatmap" src="{heatmap_url(self.heatmap.values)}" alt="Heatmap of the best class">'
-        label = ", ".join(item.label for item in self.labels) or "not sure"
+        label = ", ".join(item.label for item in self.labels) or f"({self.abstained or 'no label'})"
         return notebook_html(
             f'<div class="prediction"><div class="seen">{image}</div>'
             f'<div class="classes"><p class="title">{html.escape(label)}</p><ul class="classes">{rows}</ul></div></div>'
@@ -118,7 +118,7 @@ class Predictor(service_predictor.Predictor):
         return Prediction(**{field.name: getattr(prediction, field.name) for field in fields(prediction)})
 
 
-def load(bundle: str | os.PathLike[str], *, model: str = "auto") -> Predictor:
+def load(bundle: str | os.PathLike[str], *, model: str = "auto", abstain: bool = True) -> Predictor:
     """Load a bundle, a folder or a zip, and check it with its golden images.
 
     Args:
@@ -126,11 +126,12 @@ def load(bundle: str | os.PathLike[str], *, model: str = "auto") -> Predictor:
         model: Which of its model files: `fp32`; `int8`, the network in 8-bit integers; or `auto`: int8 if the bundle
             has it, it agrees with its golden images here, and it is faster here. `model_file` of the result says
             which one it is, and `model_reason` why.
+        abstain: Whether a prediction has no label if the model does not know: `abstained` of the prediction says why.
 
     Raises:
         BundleRefused: It is damaged, or not a bundle, or has no usable model file of that name.
     """
-    return choose_predictor(read_bundle(Path(bundle)), model=model, kind=Predictor)
+    return choose_predictor(read_bundle(Path(bundle)), model=model, kind=Predictor, abstain=abstain)
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

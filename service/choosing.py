@@ -25,7 +25,7 @@ AnyPredictor = TypeVar("AnyPredictor", bound=Predictor)
 
 
 def choose_predictor(
-    bundle: Bundle, *, model: str, kind: type[AnyPredictor], limits: Limits | None = None
+    bundle: Bundle, *, model: str, kind: type[AnyPredictor], limits: Limits | None = None, abstain: bool = True
 ) -> AnyPredictor:
     """Load the model file that runs here, and check it with the golden images.
 
@@ -34,6 +34,7 @@ def choose_predictor(
         model: `fp32`, `int8`, or `auto`: the 8-bit one if it agrees here and is at least `MIN_SPEEDUP` times as fast.
         kind: The class of the predictor.
         limits: Limits on the size of images; by default those of the bundle.
+        abstain: Whether it may abstain.
 
     Returns:
         The predictor; its `model_reason` says why this file.
@@ -47,7 +48,9 @@ def choose_predictor(
     pictures = decode_golden(bundle)
 
     def load(model_file: str, reason: str) -> AnyPredictor:
-        return kind(bundle, model_file=model_file, limits=limits, pictures=pictures, model_reason=reason)
+        return kind(
+            bundle, model_file=model_file, limits=limits, pictures=pictures, model_reason=reason, abstain=abstain
+        )
 
     if model == "int8":
         try:

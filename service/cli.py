@@ -162,7 +162,14 @@ def _exit_at_once(_number: int, _frame: FrameType | None) -> NoReturn:
     help="Classes to list for each image.",
 )
 @MODEL
-def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int, model: str) -> None:
+@option(
+    "--abstain",
+    type=click.Choice(["on", "off"]),
+    default="on",
+    show_default=True,
+    help="Whether the model gives no label if it does not know.",
+)
+def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int, model: str, abstain: str) -> None:
     """Classify each IMAGE; - is standard input.
 
     If an image fails, the others are still classified, and the exit code is 1.
@@ -173,7 +180,7 @@ def predict(bundle: str, images: tuple[str, ...], *, as_json: bool, top_k: int, 
     from service.predictor import Predictor
 
     with _bundle_errors():
-        predictor = choose_predictor(read_bundle(bundle), model=model, kind=Predictor)
+        predictor = choose_predictor(read_bundle(bundle), model=model, kind=Predictor, abstain=abstain == "on")
     for warning in predictor.warnings:
         print_error(f"warning: {warning}")
     results = predict_files(images, predictor, top_k=top_k)

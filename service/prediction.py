@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from service.pixels import Picture
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Float32Array = npt.NDArray[np.float32]
+
+# Why a prediction is abstained: the image is too strange for the model, or the model is too uncertain.
+Abstained = Literal["unknown", "unsure"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +73,11 @@ class Ranking(Sequence[Label]):
     def __repr__(self) -> str:
         return f"Ranking({', '.join(f'{item.label!r} {item.probability:.3f}' for item in self[:5])}, ...)"
 
-    def at_least(self, thresholds: Sequence[float]) -> tuple[Label, ...]:
+    def at_least(self, thresholds: float | Sequence[float]) -> tuple[Label, ...]:
         """Return the labels at or over the threshold of their class, most probable first.
 
         Args:
-            thresholds: K numbers, in class order.
+            thresholds: K numbers, in class order; or one for every class.
         """
         reached = self._probabilities >= np.asarray(thresholds)
         return tuple(self._label(index) for index in self._order[reached[self._order]].tolist())
@@ -107,8 +110,12 @@ class Prediction:
         picture: The decoded image, as the model saw it.
         probabilities: float32 [K], in class order.
         ranked: Every class, most probable first.
-        labels: Classification: the most probable class; multilabel: the classes at or over their threshold. None if
-            the prediction is abstained.
+        candidates: Classification: the most probable class; multilabel: the classes at or over their threshold. They
+            are the labels, unless the prediction is abstained.
+        abstained: Why the model gives no label: "unknown", the image is too strange for it, or "unsure", it is too
+            uncertain; None if it gives what it has.
+        ood: How strange the image is for the model; None if the model file does not say, or need not.
+        label_set: The labels that the model cannot exclude, most probable first; None if the model file has no sets.
         heatmap: That of the best class, if it was requested.
         decode_ms: Wall time of decoding.
         infer_ms: Wall time of inference.
@@ -117,10 +124,18 @@ class Prediction:
     picture: Picture
     probabilities: Float32Array
     ranked: Sequence[Label]
-    labels: tuple[Label, ...]
+    candidates: tuple[Label, ...]
+    abstained: Abstained | None
+    ood: float | None
+    label_set: tuple[str, ...] | None
     heatmap: Heatmap | None
     decode_ms: float
     infer_ms: float
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels; none if the prediction is abstained."""
+        return () if self.abstained else self.candidates
 
     @property
     def best(self) -> Label:

@@ -15,15 +15,17 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from service.abstention import label_set, reason_to_abstain, without_abstention
 from service.bundle import FP32, Bundle, BundleRefused, GoldenImage, Spec
 from service.pixels import ImageError, Limits, Picture, PixelSpec, UInt8Array, load
-from service.prediction import Float32Array, Heatmap, Label, Prediction, Ranking
+from service.prediction import Float32Array, Heatmap, Prediction, Ranking
 from service.tasks import TASKS
 
 # Names in the ONNX graph.
 _INPUT = "image"
 _PROBABILITIES = "probabilities"
 _FEATURES = "features"
+_OOD = "ood"
 NO_HEATMAPS = (
     "this model gives no heatmaps: its last feature map is a single point, or it does not end in average pooling"
 )
@@ -42,7 +44,7 @@ class Predictor:
         spec: Task, classes and pixels.
         model_file: Which model file of the bundle runs.
         model_reason: Why this one, in a few words.
-        chosen: What spec.json says of this model file.
+        chosen: What spec.json says of this model file, without what makes it abstain if it must not.
         name: Name of the bundle.
         version: Version of the bundle.
         digest: Hash of the bundle's manifest, "sha256:...".
@@ -60,6 +62,7 @@ class Predictor:
         model_reason: str = "it was asked for",
         limits: Limits | None = None,
         pictures: Sequence[Picture] | None = None,
+        abstain: bool = True,
     ) -> None:
         """Load a model and check it with the bundle's golden images.
 
@@ -69,6 +72,7 @@ class Predictor:
             model_reason: Why this one, in a few words.
             limits: Limits on the size of images; by default those of the bundle.
             pictures: The bundle's golden images if they are decoded already: what `decode_golden` returned.
+            abstain: Whether it may abstain. If not, every prediction has the labels that the model has for it.
 
         Raises:
             BundleRefused: If onnxruntime does not accept the model, its inputs or outputs do not follow the bundle
@@ -90,6 +94,9 @@ class Predictor:
         self._head = bundle.head
         self._session = _session(bundle.models[model_file], model_file)
         self._check_signature(model_file)
+        if not abstain:
+            self.chosen = without_abstention(self.chosen)
+        self._outputs = [_PROBABILITIES] if self.chosen.ood is None else [_PROBABILITIES, _OOD]
         self.warnings = tuple(
             self._check_golden(bundle.golden, decode_golden(bundle) if pictures is None else pictures)
         )
@@ -126,27 +133,24 @@ class Predictor:
             raise NoHeatmap(NO_HEATMAPS)
         batch = picture.pixels[np.newaxis]
         start = time.perf_counter()
-        if heatmap:
-            probabilities, features = self._session.run([_PROBABILITIES, _FEATURES], {_INPUT: batch}, run_options)
-        else:
-            (probabilities,) = self._session.run([_PROBABILITIES], {_INPUT: batch}, run_options)
+        names = [*self._outputs, _FEATURES] if heatmap else self._outputs
+        outputs = dict(zip(names, self._session.run(names, {_INPUT: batch}, run_options), strict=True))
         infer_ms = 1e3 * (time.perf_counter() - start)
-        ranked = Ranking(self.spec.classes, probabilities[0])
+        probabilities: Float32Array = outputs[_PROBABILITIES][0]
+        ood = float(outputs[_OOD][0]) if _OOD in outputs else None
+        ranked = Ranking(self.spec.classes, probabilities)
         return Prediction(
             picture=picture,
-            probabilities=probabilities[0],
+            probabilities=probabilities,
             ranked=ranked,
-            labels=self._labels(ranked, probabilities[0]),
-            heatmap=self._heatmap(features[0], ranked[0].index, picture) if heatmap else None,
+            candidates=TASKS[self.spec.task].candidates(ranked, self.chosen.thresholds),
+            abstained=reason_to_abstain(probabilities, ood, task=self.spec.task, chosen=self.chosen),
+            ood=ood,
+            label_set=label_set(ranked, self.chosen),
+            heatmap=self._heatmap(outputs[_FEATURES][0], ranked[0].index, picture) if heatmap else None,
             decode_ms=decode_ms,
             infer_ms=infer_ms,
         )
-
-    def _labels(self, ranked: Ranking, probabilities: Float32Array) -> tuple[Label, ...]:
-        task, chosen = TASKS[self.spec.task], self.chosen
-        if chosen.abstain is not None and task.certainty(probabilities, chosen.thresholds) < chosen.abstain.threshold:
-            return ()
-        return task.labels(ranked, chosen.thresholds)
 
     def predict(self, data: bytes, *, heatmap: bool = False) -> Prediction:
         """Decode and classify one encoded image: `load`, then `classify`.
@@ -166,6 +170,11 @@ class Predictor:
         result: Float32Array = self._session.run([_PROBABILITIES], {_INPUT: batch})[0]
         return result
 
+    def ood(self, batch: UInt8Array) -> Float32Array:
+        """Return how strange decoded images are: uint8 [N, H, W, 3] -> float32 [N]. Only if `chosen` has `ood`."""
+        result: Float32Array = self._session.run([_OOD], {_INPUT: batch})[0]
+        return result
+
     def classify_blank(self, *, keep_memory: bool) -> None:
         """Run everything that a request can ask for on a black image.
 
@@ -177,7 +186,7 @@ class Predictor:
         if not keep_memory:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         size = self.spec.pixels.size
-        outputs = [_PROBABILITIES] if self._head is None else [_PROBABILITIES, _FEATURES]
+        outputs = self._outputs if self._head is None else [*self._outputs, _FEATURES]
         self._session.run(outputs, {_INPUT: np.zeros((1, size, size, 3), dtype=np.uint8)}, options)
 
     def features(self, batch: UInt8Array) -> Float32Array:
@@ -225,6 +234,11 @@ class Predictor:
             raise BundleRefused(f"{model_file} has no output float32 [N, K] named {_PROBABILITIES!r}")
         if shape[1] != class_count:
             raise BundleRefused(f"{model_file} gives {shape[1]} probabilities, spec.json names {class_count} classes")
+        kind, shape = outputs.get(_OOD, ("", []))
+        if self.chosen.ood is not None and (kind != "tensor(float)" or len(shape) != 1):
+            raise BundleRefused(
+                f"{model_file} has no output float32 [N] named {_OOD!r}, which spec.json has a limit for"
+            )
         kind, shape = outputs.get(_FEATURES, ("", []))
         if (kind == "") != (self._head is None):
             raise BundleRefused(f"{model_file} and head.npy do not belong together: one is there without the other")
@@ -251,6 +265,8 @@ class Predictor:
         try:
             batch = picture.pixels[np.newaxis]
             probabilities: Float32Array = self.probabilities(batch)[0]
+            if self.chosen.ood is not None and not np.isfinite(self.ood(batch)).all():
+                raise ValueError("its output 'ood' is not finite")
             if self._head is not None:
                 heatmap = self._heatmap(self.features(batch)[0], 0, picture)
                 if not np.isfinite(heatmap.values).all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, TypedDict
 
 import numpy as np
@@ -35,7 +36,7 @@ def prediction_response(
         total_ms: Wall time from the complete request to its response.
 
     Raises:
-        ValueError: If a probability is not a finite number.
+        ValueError: If a number of the prediction is not finite.
     """
     check_finite(prediction)
     picture = prediction.picture
@@ -57,8 +58,8 @@ def prediction_response(
 def analyze_response(prediction: Prediction) -> AnalyzeResponse:
     """Build the JSON object of /analyze, `{"result": label}`.
 
-    Several labels are joined with ", ". If there is no label, the result is the empty string: the clients
-    of this route expect a string, and no class has that name.
+    Several labels are joined with ", ". If there is no label, the result is the empty string: the clients of this route
+    expect a string, and no class has that name.
 
     Raises:
         ValueError: If a probability is not a finite number.
@@ -68,9 +69,11 @@ def analyze_response(prediction: Prediction) -> AnalyzeResponse:
 
 
 def check_finite(prediction: Prediction) -> None:
-    """Raise ValueError if a probability is not a finite number."""
+    """Raise ValueError if a probability, or how strange the image is, is not a finite number."""
     if not np.isfinite(prediction.probabilities).all():
         raise ValueError("the model gave a probability that is not a finite number")
+    if prediction.ood is not None and not math.isfinite(prediction.ood):
+        raise ValueError("the model gave an ood that is not a finite number")
 
 
 def _heatmap(heatmap: Heatmap) -> HeatmapResponse:

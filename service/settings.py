@@ -147,6 +147,12 @@ class Settings:
         _MODEL,
         choices=("auto", "fp32", "int8"),
     )
+    abstain: str = _setting(
+        "on",
+        "Whether the model gives no label if it does not know: too strange an image, too uncertain a prediction.",
+        _MODEL,
+        choices=_ON_OFF,
+    )
     max_body_bytes: int = _setting(20 * 1024 * 1024, "Longest request body (upload), bytes.", _LIMITS, low=1)
     max_pixels: int = _setting(0, "Most pixels of an image (width x height); 0: as in the bundle.", _LIMITS, low=0)
     max_side_ratio: int = _setting(

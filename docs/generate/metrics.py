@@ -19,7 +19,7 @@ from service.bundle import FP32
 from service.predictor import Predictor
 from service.web.engine import Engine
 from service.web.record import STAGES, Record
-from service.web.telemetry.metrics import CAUSES, Metrics
+from service.web.telemetry.metrics import CAUSES, REASONS, Metrics
 from service.web.upload.places import UploadPlaces
 
 _TEXT = """\
@@ -39,6 +39,7 @@ _LABELS = {
     "status": "HTTP status of the response ([problems](routes.md#problems)). `left`: the client left before it.",
     "stage": "Stage of a request, in this order.",
     "cause": "Why a request was rejected, with the status of the response.",
+    "reason": "Why a prediction has no label.",
     "of": "What is compared: `class`, how often each class is predicted; `confidence`, the best probabilities.",
     "name": "Name of the bundle.",
     "version": "Version of the bundle.",
@@ -48,7 +49,7 @@ _LABELS = {
 }
 # Labels whose values are listed, and those whose values are explained.
 _LISTED = ("route", "le")
-_EXPLAINED = {"stage": STAGES, "cause": CAUSES}
+_EXPLAINED = {"stage": STAGES, "cause": CAUSES, "reason": REASONS}
 
 
 def metrics_page() -> str:

@@ -8,13 +8,13 @@ from typing import Annotated
 import numpy as np
 
 from service.prediction import FloatArray, Label, Prediction, Ranking
-from service.tasks.shapes import CommonResponse, Probability
+from service.tasks.shapes import CommonResponse, Probability, doubts
 
 
 class ClassificationResponse(CommonResponse):
     """The prediction of a model with one label for each image."""
 
-    label: Annotated[str | None, {"description": "the most probable class"}]
+    label: Annotated[str | None, {"description": "the most probable class; null if the model abstains"}]
     probability: Annotated[Probability, {"description": "of the most probable class"}]
     index: int
 
@@ -22,7 +22,7 @@ class ClassificationResponse(CommonResponse):
 class Classification:
     """The methods are those of `Multilabel`."""
 
-    def labels(self, ranked: Ranking, _thresholds: Sequence[float]) -> tuple[Label, ...]:
+    def candidates(self, ranked: Ranking, _thresholds: Sequence[float]) -> tuple[Label, ...]:
         """Return the most probable class."""
         return ranked[:1]
 
@@ -30,12 +30,8 @@ class Classification:
         """Return how certain predictions are, the largest probability of each: [..., K] -> [...]."""
         return np.asarray(probabilities.max(axis=-1))
 
-    def counted(self, best: Label, _labels: tuple[Label, ...]) -> tuple[Label, ...]:
-        """Return the classes that count for drift: the most probable one."""
-        return (best,)
-
     def response(self, prediction: Prediction, common: CommonResponse) -> ClassificationResponse:
         """Build the JSON object of a prediction."""
         best = prediction.best
         label = prediction.labels[0].label if prediction.labels else None
-        return {"label": label, "probability": best.probability, "index": best.index, **common}
+        return {"label": label, **doubts(prediction), "probability": best.probability, "index": best.index, **common}

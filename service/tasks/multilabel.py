@@ -8,19 +8,21 @@ from typing import Annotated
 import numpy as np
 
 from service.prediction import FloatArray, Label, Prediction, Ranking
-from service.tasks.shapes import CommonResponse, LabelResponse, label_response
+from service.tasks.shapes import CommonResponse, LabelResponse, doubts, label_response
 
 
 class MultilabelResponse(CommonResponse):
     """The prediction of a model with any number of labels for each image."""
 
-    labels: Annotated[list[LabelResponse], {"description": "those that reach their threshold"}]
+    labels: Annotated[
+        list[LabelResponse], {"description": "those that reach their threshold; none if the model abstains"}
+    ]
 
 
 class Multilabel:
     """The methods are those of `Classification`."""
 
-    def labels(self, ranked: Ranking, thresholds: Sequence[float]) -> tuple[Label, ...]:
+    def candidates(self, ranked: Ranking, thresholds: Sequence[float]) -> tuple[Label, ...]:
         """Return the classes that reach their threshold, most probable first."""
         return ranked.at_least(thresholds)
 
@@ -32,10 +34,10 @@ class Multilabel:
         reached = probabilities >= np.asarray(thresholds)
         return np.asarray(np.where(reached, probabilities, 1 - probabilities).min(axis=-1))
 
-    def counted(self, _best: Label, labels: tuple[Label, ...]) -> tuple[Label, ...]:
-        """Return the classes that count for drift: the labels."""
-        return labels
-
     def response(self, prediction: Prediction, common: CommonResponse) -> MultilabelResponse:
         """Build the JSON object of a prediction."""
-        return {"labels": [label_response(label) for label in prediction.labels], **common}
+        return {
+            "labels": [label_response(label) for label in prediction.labels],
+            **doubts(prediction),
+            **common,
+        }

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import onnxruntime as ort
 
-from service.prediction import Label, Prediction
+from service.prediction import Abstained, Label, Prediction
 
 # In the order of a request: stage -> what happens in it.
 STAGES = {
@@ -49,14 +49,16 @@ class PredictionSummary:
         width: Of the upright original, pixels.
         height: Of the upright original, pixels.
         best: The most probable class.
-        labels: Those of the prediction.
+        candidates: What the labels are, unless it is abstained.
+        abstained: Why there is no label; None if it is not abstained.
     """
 
     format: str
     width: int
     height: int
     best: Label
-    labels: tuple[Label, ...]
+    candidates: tuple[Label, ...]
+    abstained: Abstained | None
 
     @classmethod
     def of(cls, prediction: Prediction) -> PredictionSummary:
@@ -67,7 +69,8 @@ class PredictionSummary:
             width=picture.width,
             height=picture.height,
             best=prediction.best,
-            labels=prediction.labels,
+            candidates=prediction.candidates,
+            abstained=prediction.abstained,
         )
 
 

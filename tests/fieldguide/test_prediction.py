@@ -14,7 +14,7 @@ import fieldguide
 from service.bundle import read_bundle
 from service.pixels import UndecodableImage, UnsupportedImage
 from service.predictor import Predictor
-from tests.support.bundles import make_image, write_tiny_bundle
+from tests.support.bundles import COLOURS, make_image, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +130,17 @@ def test_how_a_prediction_and_a_predictor_read(predictor: fieldguide.Predictor, 
     text = repr(predictor.predict(photo))
     assert text.startswith("Prediction('green' 0.")
     assert text.count(",") == 2
+
+
+def test_a_prediction_that_is_abstained_says_why(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "b", ood={}, label_set={})
+    white = make_image("white", shade=1)
+    found = fieldguide.load(bundle).predict(white)
+    assert (found.abstained, found.label, found.labels, found.label_set) == ("unknown", None, (), COLOURS)
+    assert repr(found).startswith("Prediction(unknown; 'red' 0.")
+    assert '<p class="title">(unknown)</p>' in found._repr_html_()
+    answered = fieldguide.load(bundle, abstain=False).predict(white)
+    assert (answered.abstained, answered.label) == (None, "red")
 
 
 def test_a_model_file_can_be_chosen(tmp_path: Path) -> None:

@@ -33,6 +33,15 @@ def plain_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_bundle(path, with_features=False, abstain={"threshold": 1.0})
 
 
+@pytest.fixture(scope="session")
+def doubtful_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that knows red, green and blue, is unsure of grey, and does not know white."""
+    path = tmp_path_factory.mktemp("bundles") / "doubtful"
+    return write_tiny_bundle(
+        path, name="doubtful", with_int8=True, ood={"threshold": 0.7}, abstain={"threshold": 0.8}, label_set={}
+    )
+
+
 @pytest.fixture
 def predictor(bundle_path: Path) -> Predictor:
     return Predictor(read_bundle(bundle_path))
@@ -54,6 +63,12 @@ def client(server: RunningServer) -> Iterator[httpx.Client]:
 def multilabel_client(multilabel_path: Path) -> Iterator[httpx.Client]:
     with RunningServer(multilabel_path) as running, httpx.Client(base_url=running.url, timeout=20) as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def doubtful(doubtful_path: Path) -> Iterator[RunningServer]:
+    with RunningServer(doubtful_path) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

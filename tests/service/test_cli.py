@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,11 +127,47 @@ def test_serve_starts_without_standard_streams(bundle_path: Path, free_port: int
 
 
 def test_predict_shows_when_it_is_not_sure(plain_path: Path, multilabel_path: Path, photos: list[Path]) -> None:
-    assert "(not sure)" in run("predict", plain_path, photos[1]).stdout
+    assert "(unsure)" in run("predict", plain_path, photos[1]).stdout
     assert "green  green 9" in run("predict", multilabel_path, photos[1]).stdout
     black = photos[0].with_name("black.png")
     black.write_bytes(make_image("black"))
     assert "(no label)" in run("predict", multilabel_path, black).stdout
+
+
+def test_predict_says_what_it_does_not_know(doubtful_path: Path, tmp_path: Path) -> None:
+    colours = {"red": "red", "#a0a0a0": "grey", "white": "white"}
+    paths = [tmp_path / f"{name}.png" for name in colours.values()]
+    for path, colour in zip(paths, colours, strict=True):
+        path.write_bytes(make_image(colour, shade=1))
+    red, grey, white = run("predict", doubtful_path, *paths).stdout.splitlines()
+    assert re.search(r"red\.png +red +red 99\.9 %, .*  set: red$", red)
+    assert re.search(r"grey\.png +\(unsure\) +red 33\.3 %, .*  set: red, green, blue$", grey)
+    assert re.search(r"white\.png +\(unknown\) ", white)
+    found = json.loads(run("predict", doubtful_path, *paths, "--json").stdout)["images"]
+    assert [(item["label"], item.get("abstained")) for item in found] == [
+        ("red", None),
+        (None, "unsure"),
+        (None, "unknown"),
+    ]
+    assert [round(item["ood"], 2) for item in found] == [0, 0.63, 1]
+    assert found[0]["set"] == ["red"]
+    without = json.loads(run("predict", doubtful_path, *paths, "--json", "--abstain", "off").stdout)["images"]
+    assert [item["label"] for item in without] == ["red"] * 3
+    assert not any("abstained" in item or "ood" in item for item in without)
+    assert without[1]["set"] == list(COLOURS)
+
+
+def test_verify_says_when_a_model_does_not_know(doubtful_path: Path) -> None:
+    said = run("verify", doubtful_path).stdout
+    assert (
+        "unknown (model.onnx)      darkest colour over 0.7, as 1.0 % of the images of its classes may be; set on 296"
+        in said
+    )
+    assert (
+        "unsure (model.int8.onnx)  certainty under 0.8; of its answers at most 2.0 % are wrong, with a confidence of "
+        "95.0 %; it answers 83.0 % of 296 images; optimistic, since these images chose more than this\n"
+    ) in said
+    assert "set (model.onnx)          has the right label for 95.0 % of images; from 296 images\n" in said
 
 
 def test_file_names_cannot_control_the_terminal(bundle_path: Path, tmp_path: Path) -> None:

@@ -22,9 +22,12 @@ from service.pixels import Limits, PixelSpec, load
 
 COLOURS = ("red", "green", "blue")
 TOLERANCE = 1e-4
+# What a model file may say in spec.json of what it does not know. White is strange: its darkest colour is bright.
+OOD = {"method": "darkest colour", "threshold": 0.5, "false_alarms": 0.01, "images": 296}
 ABSTAIN = {
     "threshold": 1.0, "max_error": 0.02, "confidence": 0.95, "coverage": 0.83, "images": 296, "independent": False,
 }  # fmt: skip
+SET = {"level": 0.95, "quantile": 0.8, "images": 296}
 
 
 def write_tiny_bundle(
@@ -57,7 +60,9 @@ def make_files(
     with_features: bool = True,
     with_int8: bool = False,
     thresholds: Sequence[float] = (),
+    ood: Mapping[str, object] | None = None,
     abstain: Mapping[str, object] | None = None,
+    label_set: Mapping[str, object] | None = None,
     pixels: PixelSpec | None = None,
     limits: Limits | None = None,
     card: str = "# A model for tests\n",
@@ -65,12 +70,14 @@ def make_files(
     """Every file of a bundle but the manifest's two: path -> bytes. The first three classes are red, green and blue.
 
     thresholds  only multilabel; default: 0.5 for every class
-    abstain     of every model file: what differs from `ABSTAIN`; default: they never abstain
+    ood         of every model file: what differs from `OOD`; default: they have no such output
+    abstain     of every model file: what differs from `ABSTAIN`; default: they are always sure
+    label_set   of every model file: what differs from `SET`; default: there are no sets
     pixels      default: 32 x 32 from a short side of 36, cropped; the model takes any size that 4 divides
     """
     pixels = pixels or PixelSpec(size=32, resize_short=36, mode="crop", filter="bilinear")
     head = make_head(len(classes))
-    model = make_model(head, size=pixels.size, task=task, with_features=with_features)
+    model = make_model(head, size=pixels.size, task=task, with_features=with_features, with_ood=ood is not None)
     models = {"model.onnx": model, **({"model.int8.onnx": model} if with_int8 else {})}
     images = make_golden_images(models, pixels)
     if not thresholds and task == "multilabel":
@@ -84,7 +91,9 @@ def make_files(
             name: {
                 "temperature": 1.0,
                 **({"thresholds": list(thresholds)} if thresholds else {}),
+                **({"ood": {**OOD, **ood}} if ood is not None else {}),
                 **({"abstain": {**ABSTAIN, **abstain}} if abstain is not None else {}),
+                **({"set": {**SET, **label_set}} if label_set is not None else {}),
             }
             for name in models
         },
@@ -122,9 +131,14 @@ def _colour_filter() -> npt.NDArray[np.float32]:
 
 
 def make_model(
-    head: npt.NDArray[np.float32], *, size: int = 32, task: str = "classification", with_features: bool = True
+    head: npt.NDArray[np.float32],
+    *,
+    size: int = 32,
+    task: str = "classification",
+    with_features: bool = True,
+    with_ood: bool = False,
 ) -> bytes:
-    """ONNX bytes with the signature of the bundle format."""
+    """ONNX bytes with the signature of the bundle format; `ood` is the darkest colour of the image, 0 to 1."""
     class_count, channels = head.shape
     activation = (
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1)
@@ -141,6 +155,7 @@ def make_model(
             helper.make_node("Flatten", ["pooled"], ["flat"]),
             helper.make_node("Gemm", ["flat", "head"], ["logits"], transB=1),
             activation,
+            *([helper.make_node("ReduceMin", ["flat"], ["ood"], axes=[1], keepdims=0)] if with_ood else []),
         ],
         "colours",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", size, size, 3])],
@@ -149,7 +164,8 @@ def make_model(
             [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", channels, size // 4, size // 4])]
             if with_features
             else []
-        ),
+        )
+        + ([helper.make_tensor_value_info("ood", TensorProto.FLOAT, ["N"])] if with_ood else []),
         [
             numpy_helper.from_array(np.array(1 / 255, dtype=np.float32), "scale"),
             numpy_helper.from_array(_colour_filter(), "filter"),

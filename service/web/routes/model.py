@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+import dataclasses
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.bundle import ModelSpec
 from service.bundle.spec import Task
 from service.web.engine import Engine
 from service.web.routes.endpoint import Operation, describe
@@ -19,6 +21,36 @@ class ImageLimitsResponse(TypedDict):
     max_pixels: Annotated[int, {"description": "width x height"}]
     max_side_ratio: Annotated[int, {"description": "long side / short side"}]
     max_body_bytes: int
+
+
+class OodResponse(TypedDict):
+    """From where on an image is too strange: the prediction is abstained, "unknown"."""
+
+    method: str
+    threshold: Annotated[float, {"description": "an image is too strange if its ood is above it"}]
+    false_alarms: Annotated[float, {"description": "the fraction of images of known classes that may be above it"}]
+    images: Annotated[int, {"description": "on how many images the threshold was set"}]
+
+
+class AbstainResponse(TypedDict):
+    """From where on the model is certain enough; below it the prediction is abstained, "unsure"."""
+
+    threshold: Annotated[float, {"description": "the smallest certainty of an answer"}]
+    max_error: Annotated[float, {"description": "with this confidence, at most this fraction of the answers is wrong"}]
+    confidence: float
+    coverage: Annotated[float, {"description": "the fraction of the images that was answered"}]
+    images: Annotated[int, {"description": "on how many images the threshold was chosen"}]
+    independent: Annotated[
+        bool, {"description": "whether these images chose nothing else; if not, the error is optimistic"}
+    ]
+
+
+class SetResponse(TypedDict):
+    """Which labels are in the set of a prediction."""
+
+    level: Annotated[float, {"description": "the fraction of images whose set has the right label"}]
+    quantile: Annotated[float, {"description": "labels with a probability of at least 1 - quantile are in the set"}]
+    images: Annotated[int, {"description": "on how many images the quantile was measured"}]
 
 
 class ModelDetailsResponse(TypedDict):
@@ -36,6 +68,11 @@ class ModelDetailsResponse(TypedDict):
         list[float],
         {"description": "multilabel: one for each class; classification: none"},
     ]
+    ood: NotRequired[Annotated[OodResponse, {"description": "only if the model abstains from strange images"}]]
+    abstain: NotRequired[
+        Annotated[AbstainResponse, {"description": "only if the model abstains from uncertain answers"}]
+    ]
+    set: NotRequired[Annotated[SetResponse, {"description": "only if the predictions have a set of labels"}]]
     pixels: Annotated[dict[str, int | str], {"description": "how an image becomes the model's input"}]
     heatmaps: Annotated[bool, {"description": "whether the model gives heatmaps"}]
     limits: ImageLimitsResponse
@@ -86,4 +123,10 @@ class ModelHandler:
             "limits_of_use": list(predictor.spec.limits_of_use),
             "metrics": dict(predictor.metrics),
         }
-        return JSONResponse(details, headers={"Cache-Control": "no-cache"})
+        return JSONResponse({**details, **_doubts(predictor.chosen)}, headers={"Cache-Control": "no-cache"})
+
+
+def _doubts(chosen: ModelSpec) -> dict[str, Any]:
+    """What the model does if it does not know; the names are those of spec.json."""
+    members = {"ood": chosen.ood, "abstain": chosen.abstain, "set": chosen.set}
+    return {name: dataclasses.asdict(member) for name, member in members.items() if member is not None}

@@ -117,7 +117,9 @@ def load_predictor(bundle: str | os.PathLike[str], *, settings: Settings) -> Pre
     content = read_bundle(bundle, trusted=trusted)
     overrides = {"max_pixels": settings.max_pixels, "max_side_ratio": settings.max_side_ratio}
     limits = dataclasses.replace(content.spec.limits, **{name: value for name, value in overrides.items() if value})
-    predictor = choose_predictor(content, model=settings.model, kind=Predictor, limits=limits)
+    predictor = choose_predictor(
+        content, model=settings.model, kind=Predictor, limits=limits, abstain=settings.abstain == "on"
+    )
     for warning in predictor.warnings:
         _logger.warning("%s", warning)
     _logger.info("%s version %s, %s, is verified", predictor.name, predictor.version, predictor.digest)

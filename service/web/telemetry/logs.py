@@ -60,6 +60,8 @@ class Entry:
         request = self._request
         best = request.prediction.best if request.prediction is not None else None
         label = f" {printable(best.label)} {best.probability:.2f}" if best is not None else ""
+        if request.prediction is not None and request.prediction.abstained is not None:
+            label += f" {request.prediction.abstained}"
         status = request.status or "client disconnected"
         return f"{request.method} {request.path} {status} {request.total_ms:.1f} ms{label} {request.id}"
 
@@ -83,6 +85,8 @@ class Entry:
             values |= {"format": prediction.format, "width": prediction.width, "height": prediction.height}
             values["label"] = best.label
             values["probability"] = round(best.probability, 4) if math.isfinite(best.probability) else None
+            if prediction.abstained is not None:
+                values["abstained"] = prediction.abstained
         return values
 
 

@@ -9,7 +9,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from service.tasks import TASKS
 from service.web.engine.engine import Engine
 from service.web.record import STAGES, Record
 from service.web.telemetry.drift import Drift, Reference
@@ -28,6 +27,12 @@ CAUSES = {
     "headers_slow": "the headers did not arrive in time: 408",
     "headers_large": "the headers were too long, or too many: 431",
     "malformed": "the request was not valid HTTP: 400",
+}
+
+# Why a prediction can have no label.
+REASONS = {
+    "unknown": "the image is too strange for the model",
+    "unsure": "the prediction is too uncertain",
 }
 
 
@@ -59,6 +64,10 @@ class Metrics:
         self._stages = {stage: stages.labels(stage) for stage in STAGES}
         rejected = Counter("fieldguide_rejected", "Rejected requests, by cause.", ["cause"], registry=registry)
         self._rejected = {cause: rejected.labels(cause) for cause in CAUSES}
+        abstained = Counter(
+            "fieldguide_abstained", "Predictions without a label, by reason.", ["reason"], registry=registry
+        )
+        self._abstained = {reason: abstained.labels(reason) for reason in REASONS}
         registry.register(_GaugeCollector(self))
         ProcessCollector(registry=registry)
 
@@ -71,9 +80,12 @@ class Metrics:
             self._stages[stage].observe(duration_ms / 1e3)
         if request.rejected:
             self.reject(request.rejected)
-        if request.prediction is not None and request.status == 200 and (drift := self.drift()) is not None:
-            best, labels = request.prediction.best, request.prediction.labels
-            drift.add(TASKS[self._engine.predictor.spec.task].counted(best, labels), best)
+        if request.prediction is None or request.status != 200:
+            return
+        if request.prediction.abstained is not None:
+            self._abstained[request.prediction.abstained].inc()
+        if (drift := self.drift()) is not None:
+            drift.add(request.prediction.candidates, request.prediction.best)
 
     def reject(self, cause: str) -> None:
         """Count a rejected request or connection, by one of the causes above."""

@@ -49,7 +49,7 @@ def _output(requested: RequestedOutput, prediction: Prediction) -> OutputRespons
         texts = [f"{label.probability:f}:{label.index}:{label.label}" for label in best]
         return {"name": requested.name, "datatype": "BYTES", "shape": [len(texts)], "data": texts}
     if requested.name == LABELS:
-        names = [label.label for label in prediction.labels]
+        names = [""] if prediction.abstained else [label.label for label in prediction.labels]
         return {"name": requested.name, "datatype": "BYTES", "shape": [len(names)], "data": names}
     numbers: list[float] = prediction.probabilities.tolist()
     return {"name": requested.name, "datatype": "FP32", "shape": [len(numbers)], "data": numbers}

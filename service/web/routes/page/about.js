@@ -6,6 +6,7 @@ import { codeSamples } from "./code.js";
 import { searchable } from "./names.js";
 
 const PERCENT = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const SHORT_PERCENT = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 const DATE = new Intl.DateTimeFormat("en", { dateStyle: "long" });
 const NORMAL_97_5 = 1.96; // 97.5 % point of the normal distribution
 const COPIED_MS = 2000;
@@ -49,7 +50,8 @@ function showClasses(page, { classes, nameOf }) {
   filter();
 }
 
-function qualityElements({ metrics, created, version, task }) {
+function qualityElements(model) {
+  const { metrics, created, version, task } = model;
   const validation = metrics.validation ?? {};
   const line = accuracyLine({ metrics });
   const rows = [];
@@ -64,9 +66,31 @@ function qualityElements({ metrics, created, version, task }) {
   if (isFraction(validation.coarse_accuracy)) {
     rows.push(element("p", "", `The right group of classes: ${PERCENT.format(validation.coarse_accuracy)}.`));
   }
+  rows.push(...doubts(model).map((text) => element("p", "", text)));
   rows.push(element("p", "", "Photos that differ from those it was made with get worse answers, and it knows no classes but its own."));
   rows.push(element("p", "", `Version ${version}, made ${dateOf(created)}.`));
   return rows;
+}
+
+/** When the model gives no label, and what is in a set: one sentence or two for each. */
+function doubts({ ood, abstain, set }) {
+  const photos = ({ images }) => `${images.toLocaleString("en")} photos`;
+  const found = [];
+  if (ood) {
+    found.push("It says so if a photo does not look like anything that it knows. By mistake it says that of about "
+      + `${SHORT_PERCENT.format(ood.false_alarms)} of photos of its own classes, as set on ${photos(ood)}.`);
+  }
+  if (abstain) {
+    found.push(`It answers only if it is certain enough: with ${SHORT_PERCENT.format(abstain.confidence)} confidence, at most `
+      + `${SHORT_PERCENT.format(abstain.max_error)} of its answers are wrong, for photos like the ${photos(abstain)} that this was `
+      + `measured on. It answered ${SHORT_PERCENT.format(abstain.coverage)} of them.`
+      + (abstain.independent ? "" : " That is optimistic, since the same photos chose other things, too."));
+  }
+  if (set) {
+    found.push("If it cannot decide, it names several classes. For photos like those that this was measured on, the right one is among "
+      + `them, or is its only answer, in ${SHORT_PERCENT.format(set.level)} of cases (${photos(set)}).`);
+  }
+  return found;
 }
 
 /** Wilson's 95 % interval of a fraction that was seen in `count` trials (Wilson 1927, JASA 22). */

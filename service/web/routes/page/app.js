@@ -5,10 +5,11 @@ import { askForKey } from "./api_key.js";
 import { captureFrame, startCamera, stopCamera, watchCamera } from "./camera.js";
 import { modelDetails, onNewModel } from "./model.js";
 import { DONE, Photo, cancelRest, classifyAll } from "./photos.js";
-import { introduction, predictionElements, sentence } from "./prediction.js";
+import { introduction, predictionElements } from "./prediction.js";
 import { ServiceError, onKeyNeeded } from "./service.js";
 import { showHeatmap, showPhoto, showProgress } from "./stage.js";
 import { saveCsv, showStrip } from "./strip.js";
+import { wording } from "./wording.js";
 
 const MAX_PHOTOS = 100; // at once; for more there is a command
 
@@ -75,6 +76,13 @@ function render() {
   shown = `${selected.url} ${state}`;
   say(selected.error, { canRetry: selected.canRetry });
   page.result.replaceChildren(...(state === DONE ? predictionElements(selected) : []));
+  nameTab();
+}
+
+/** The title of the tab: the answer that is shown, and the model. */
+function nameTab() {
+  const name = introduced?.name ?? "fieldguide";
+  document.title = selected?.state === DONE ? `${wording(selected).short} · ${name}` : name;
 }
 
 function showWaiting(isWaiting) {
@@ -135,6 +143,7 @@ function startAnew() {
   showProgress(page, photos);
   showStrip(page, photos, { selected, onSelect: select });
   page.result.replaceChildren(...(introduced ? introduction(introduced) : []));
+  nameTab();
 }
 
 function showLive(isLive) {
@@ -147,7 +156,7 @@ function showLive(isLive) {
 }
 
 function summary() {
-  if (photos.length === 1) return selected.prediction ? sentence(selected) : "";
+  if (photos.length === 1) return selected.prediction ? wording(selected).sentence : "";
   const count = photos.filter(({ state }) => state === DONE).length;
   return `${count} of ${photos.length} photos are classified.`;
 }
@@ -217,7 +226,8 @@ function nameModel(details) {
   if (introduced?.digest === details.digest) return;
   introduced = details;
   const count = details.classes.length.toLocaleString("en");
-  page.title.textContent = document.title = details.name;
+  page.title.textContent = details.name;
+  nameTab();
   page.model.textContent = `${details.name}, version ${details.version} · ${count} ${details.classes.length === 1 ? "class" : "classes"}`;
   page.model.title = details.digest;
   showAbout(page, details);

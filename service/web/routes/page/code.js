@@ -23,6 +23,8 @@ with open("photo.jpg", "rb") as photo:
 request.add_header("Content-Type", "application/octet-stream")
 ${needsKey ? "request.add_header(\"X-API-Key\", os.environ[\"API_KEY\"])\n" : ""}with urllib.request.urlopen(request) as response:
     answer = json.load(response)
+if "abstained" in answer:  # unknown or unsure: there is no label
+    print("The model does not know:", answer["abstained"])
 for item in answer["predictions"]:
     print(item["label"], item["probability"])`;
 }

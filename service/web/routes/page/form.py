@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from string import Template
 
@@ -23,7 +23,9 @@ from service.web.engine import Engine
 from service.web.routes.endpoint import UPLOAD_PROBLEMS, Operation, describe
 from service.web.routes.inference import classify_image
 from service.web.upload.upload import UPLOAD_BODY, Upload, UploadLimits, read_upload
+from service.wording import MAX_NAMED, wording
 
+_UNSURE = ' class="unsure"'
 _HTML = "text/html; charset=utf-8"
 FORM = """\
 <p>Without JavaScript this page takes one photo at a time, and shows its answer on a page of its own.</p>
@@ -89,33 +91,50 @@ class FormHandler:
         upload = await read_upload(request, limits=self._uploads)
         with self._engine.permits.take():
             prediction = await self._engine.run(functools.partial(_classify, upload, predictor))
-        return Response(
-            self._page(predictor.name, prediction_html(prediction, predictor)), headers=self._headers, media_type=_HTML
-        )
+        answer = wording(prediction, predictor.chosen, readable=_readable).answer.rstrip(".")
+        page = self._page(predictor.name, prediction_html(prediction, predictor), title=f"{answer} · {predictor.name}")
+        return Response(page, headers=self._headers, media_type=_HTML)
 
-    def _page(self, title: str, answer: str) -> str:
+    def _page(self, name: str, answer: str, *, title: str = "") -> str:
         form = NO_FORM if self._needs_key else FORM
-        return self._template.substitute(title=html.escape(title), answer=answer, form=form)
+        return self._template.substitute(
+            title=html.escape(title or name), name=html.escape(name), answer=answer, form=form
+        )
 
 
 def prediction_html(prediction: Prediction, predictor: Predictor) -> str:
     """Return the answer as HTML: the label or labels, and a bar for each of the best classes."""
-    names = [_readable(label.label) for label in prediction.labels]
-    headline = html.escape(", ".join(names)) or "Not sure"
-    introduction = "This looks like" if names else "No class reaches its threshold. The most probable ones are below."
+    words = wording(prediction, predictor.chosen, readable=_readable)
     picture = prediction.picture
-    return (
-        f'<p class="eyebrow">{introduction}</p>\n<h2>{headline}</h2>\n'
-        f'<ol class="bars">\n{_bars(prediction)}\n</ol>\n'
+    lines = [
+        f'<p class="eyebrow">{words.introduction}</p>' if words.introduction else "",
+        f"<h2{'' if words.is_sure else _UNSURE}>{html.escape(words.answer)}</h2>",
+        _choices(words.choices),
+        f'<p class="note">{words.note}</p>' if words.note else "",
+        f'<ol class="bars">\n{_bars(prediction)}\n</ol>',
         f'<p class="facts">{html.escape(picture.format)} · {picture.width:,} × {picture.height:,} pixels · '
-        f"{html.escape(predictor.name)}, version {html.escape(predictor.version)}</p>"
-    )
+        f"{html.escape(predictor.name)}, version {html.escape(predictor.version)}</p>",
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def _choices(choices: Sequence[str]) -> str:
+    """Name a few labels; show many on demand."""
+    if not choices:
+        return ""
+    if len(choices) <= MAX_NAMED:
+        return f'<p class="note">One of these: {html.escape(", ".join(choices))}.</p>'
+    items = "".join(f"<li>{html.escape(name)}</li>" for name in choices)
+    summary = f"<summary>The {len(choices):,} classes that it may be</summary>"
+    return f'<details class="choices">{summary}<ul class="every">{items}</ul></details>'
 
 
 def _bars(prediction: Prediction) -> str:
-    given = {label.index for label in prediction.labels}
+    given = {label.label for label in prediction.labels}
+    if given and len(prediction.label_set or ()) > 1:
+        given = {*(prediction.label_set or ())}
     return "\n".join(
-        f'<li class="{"given" if label.index in given else ""}">'
+        f'<li class="{"given" if label.label in given else ""}">'
         f'<span class="name">{html.escape(_readable(label.label))}</span> '
         f'<span class="percent">{label.probability:.1%}</span> '
         f'<meter class="track" min="0" max="1" value="{label.probability:.4f}">{label.probability:.1%}</meter></li>'

@@ -2,45 +2,10 @@
 
 import { accuracyLine } from "./about.js";
 import { element } from "./element.js";
+import { MAX_NAMED, labelsOf, percent, wording } from "./wording.js";
 
-const PERCENT = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const THRESHOLD_PERCENT = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 const MAX_LISTED_CLASSES = 12;
-
-function percent(probability) {
-  if (probability < 0.0005) return "<\u20090.1%";
-  if (probability < 1 && probability >= 0.9995) return ">\u200999.9%";
-  return PERCENT.format(probability);
-}
-
-/** One sentence about a photo, for screen readers. */
-export function sentence({ prediction, model: { nameOf } }) {
-  const best = prediction.predictions[0];
-  if ("labels" in prediction) {
-    if (!prediction.labels.length) return "The model recognises nothing here.";
-    return `This photo shows ${new Intl.ListFormat("en").format(prediction.labels.map(({ label }) => nameOf(label)))}.`;
-  }
-  if (prediction.label === null) {
-    return `The model is not sure. The most probable class is ${nameOf(best.label)}, ${percent(best.probability)}.`;
-  }
-  return `${nameOf(prediction.label)}, ${percent(prediction.probability)}.`;
-}
-
-/** The answer for a photo in a few words: the label or labels, and their probabilities. */
-export function shortAnswer({ prediction, model: { nameOf } }) {
-  const labels = labelsOf(prediction);
-  const none = "labels" in prediction ? "Nothing recognised" : "Not sure";
-  return {
-    label: labels.map(({ label }) => nameOf(label)).join(", ") || none,
-    probability: labels.map(({ probability }) => percent(probability)).join(", "),
-  };
-}
-
-/** Every label that a photo got: at most one, or any number. */
-export function labelsOf(prediction) {
-  if ("labels" in prediction) return prediction.labels;
-  return prediction.label === null ? [] : [prediction];
-}
 
 /** What is shown before the first photo: the classes of the model, and how good it is. */
 export function introduction(model) {
@@ -66,29 +31,32 @@ function allClassesLink(rest) {
 export function predictionElements(photo) {
   const { prediction, model } = photo;
   return [
-    ...headline(prediction, model),
+    ...headline(wording(photo)),
     element("ol", "bars", ...prediction.predictions.map((item) => bar(item, isLabel(item, prediction), model))),
     element("p", "facts", facts(photo)),
     ...("labels" in prediction && model.thresholds ? [element("p", "facts", "The mark on each bar is the threshold of its class.")] : []),
   ];
 }
 
-function headline(prediction, { nameOf, thresholds }) {
-  if ("labels" in prediction) {
-    if (!prediction.labels.length) {
-      return [element("p", "eyebrow", "No label"), element("h2", "unsure", "Nothing recognised"),
-        element("p", "note", "No class reaches its threshold. The most probable ones are:")];
-    }
-    const word = prediction.labels.length === 1 ? "1 label" : `${prediction.labels.length} labels`;
-    return [element("p", "eyebrow", word),
-      element("ul", "chips", ...prediction.labels.map(({ label }) => element("li", "", nameOf(label))))];
-  }
-  if (prediction.label === null) {
-    const threshold = thresholds ? `threshold of ${THRESHOLD_PERCENT.format(thresholds[0])}` : "model's threshold";
-    return [element("p", "eyebrow", "No label"), element("h2", "unsure", "Not sure"),
-      element("p", "note", `No class reaches the ${threshold}. The most probable ones are:`)];
-  }
-  return [element("p", "eyebrow", "This looks like"), element("h2", "", nameOf(prediction.label))];
+function headline(words) {
+  return [
+    ...(words.introduction ? [element("p", "eyebrow", words.introduction)] : []),
+    words.names.length ? element("ul", "chips", ...words.names.map((name) => element("li", "", name)))
+      : element("h2", words.isSure ? "" : "unsure", words.answer),
+    ...choiceElements(words.choices),
+    ...(words.note ? [element("p", "note", words.note)] : []),
+  ];
+}
+
+/** A few labels are named; many are shown on demand. */
+function choiceElements(choices) {
+  if (!choices.length) return [];
+  if (choices.length <= MAX_NAMED) return [element("p", "note", `One of these: ${choices.join(", ")}.`)];
+  const summary = element("summary", "", `The ${choices.length.toLocaleString("en")} classes that it may be`);
+  const list = element("ul", "every", ...choices.map((name) => element("li", "", name)));
+  list.tabIndex = 0; // so that it can be scrolled with the keyboard
+  list.setAttribute("aria-label", "The classes that it may be");
+  return [element("details", "choices", summary, list)];
 }
 
 function bar(item, isLabelled, { nameOf, task, thresholds }) {
@@ -108,7 +76,9 @@ function bar(item, isLabelled, { nameOf, task, thresholds }) {
 }
 
 function isLabel(item, prediction) {
-  return labelsOf(prediction).some(({ index }) => index === item.index);
+  const labels = labelsOf(prediction);
+  if (labels.length && prediction.set?.length > 1) return prediction.set.includes(item.label);
+  return labels.some(({ index }) => index === item.index);
 }
 
 function facts({ prediction: { image, timing_ms: timing }, size, sentSize }) {

@@ -2,7 +2,7 @@
 
 import { element } from "./element.js";
 import { DONE, FAILED } from "./photos.js";
-import { labelsOf, shortAnswer } from "./prediction.js";
+import { labelsOf, wording } from "./wording.js";
 
 const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would run such a text
 
@@ -41,9 +41,9 @@ function update({ button, image, label, probability }, photo, isSelected) {
   if (image.getAttribute("src") !== photo.url) image.src = photo.url;
   button.setAttribute("aria-pressed", String(isSelected));
   button.classList.toggle("bad", photo.state === FAILED);
-  const pending = { label: photo.state === FAILED ? "No answer" : "…", probability: "" };
-  const answer = photo.state === DONE ? shortAnswer(photo) : pending;
-  label.textContent = answer.label;
+  const pending = { short: photo.state === FAILED ? "No answer" : "…", probability: "" };
+  const answer = photo.state === DONE ? wording(photo) : pending;
+  label.textContent = answer.short;
   probability.textContent = answer.probability;
 }
 
@@ -52,9 +52,10 @@ export function answersCsv(photos) {
   const rows = photos.map(({ name, prediction, error }) => {
     const labels = prediction ? labelsOf(prediction) : [];
     return [text(name), text(labels.map(({ label }) => label).join("; ")),
-      labels.map(({ probability }) => probability.toFixed(4)).join("; "), text(error)];
+      labels.map(({ probability }) => probability.toFixed(4)).join("; "), prediction?.abstained ?? "",
+      text((prediction?.set ?? []).join("; ")), text(error)];
   });
-  return [["file", "label", "probability", "error"], ...rows].map((row) => `${row.map(quoted).join(",")}\r\n`).join("");
+  return [["file", "label", "probability", "abstained", "set", "error"], ...rows].map((row) => `${row.map(quoted).join(",")}\r\n`).join("");
 }
 
 function text(value) {

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import DESKTOP, PHONE, upload
-from tests.support.bundles import make_image
+from tests.support.bundles import make_image, write_tiny_bundle
 from tests.support.server import RunningServer
 
 pytestmark = pytest.mark.browser
@@ -28,6 +28,15 @@ def guarded(bundle_path: Path) -> Iterator[RunningServer]:
 @pytest.fixture(scope="module")
 def unsure(plain_path: Path) -> Iterator[RunningServer]:
     with RunningServer(plain_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ambiguous(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A service that excludes none of 40 classes."""
+    classes = [f"class {number}" for number in range(40)]
+    path = tmp_path_factory.mktemp("ambiguous") / "b"
+    with RunningServer(write_tiny_bundle(path, classes=classes, label_set={"quantile": 1})) as running:
         yield running
 
 
@@ -52,6 +61,17 @@ def with_heatmap(page: Page) -> None:
     expect(page.locator("#overlay")).to_be_visible()
 
 
+def unknown(page: Page) -> None:
+    upload(page, make_image("white", shade=1))
+    expect(page.locator("h2")).to_have_text("This does not look like anything that I know.")
+
+
+def one_of_many(page: Page) -> None:
+    upload(page, make_image("red"))
+    page.locator(".choices summary").click()
+    expect(page.locator(".choices li")).to_have_count(40)
+
+
 def labelled(page: Page) -> None:
     upload(page, make_image("yellow"))
     expect(page.locator(".chips li")).to_have_count(2)
@@ -73,7 +93,9 @@ STATES: dict[str, tuple[str, Callable[[Page], None], str]] = {
     "introduction": ("server", introduced, ""),
     "answer": ("server", answered, ""),
     "heatmap": ("server", with_heatmap, ""),
-    "abstention": ("unsure", answered, ""),
+    "unsure": ("unsure", answered, ""),
+    "unknown": ("doubtful", unknown, ""),
+    "one of many": ("ambiguous", one_of_many, ""),
     "labels": ("multilabel", labelled, ""),
     "error": ("server", refused, "415"),
     "key": ("guarded", asked_for_a_key, "401"),

@@ -69,8 +69,8 @@ def test_no_switch_without_heatmaps_and_not_sure(visit: Any, plain_path: Path) -
     with RunningServer(plain_path) as server:
         page = visit(server)
         upload(page, make_image("green"))
-        expect(page.locator("h2")).to_have_text("Not sure")
-        expect(page.locator(".note")).to_contain_text("100%")
+        expect(page.locator("h2")).to_have_text("I am not sure.")
+        expect(page.locator(".note")).to_have_text("The most probable classes:")
         expect(page.locator(".given")).to_have_count(0)
         expect(page.get_by_role("switch")).to_have_count(0)
         expect(page.locator("#status")).to_contain_text("not sure")

@@ -114,10 +114,19 @@ def test_json_alone(client: httpx.Client, predictor: Predictor) -> None:
     assert post(client, nested).json() == response
 
 
-def test_no_label_is_an_empty_tensor(plain_client: httpx.Client) -> None:
+def test_no_label_is_an_empty_tensor(multilabel_client: httpx.Client) -> None:
+    with triton.InferenceServerClient(
+        f"{multilabel_client.base_url.host}:{multilabel_client.base_url.port}"
+    ) as session:
+        result = session.infer("tags", [image_input(make_image("black"))])
+    assert result.as_numpy("labels").shape == (0,)
+    assert result.as_numpy("probabilities").shape == (3,)
+
+
+def test_an_abstained_prediction_is_one_empty_text(plain_client: httpx.Client) -> None:
     with triton.InferenceServerClient(f"{plain_client.base_url.host}:{plain_client.base_url.port}") as session:
         result = session.infer("colours", [image_input(IMAGE)])
-    assert result.as_numpy("labels").shape == (0,)
+    assert result.as_numpy("labels").tolist() == [b""]
     assert result.as_numpy("probabilities").shape == (3,)
 
 

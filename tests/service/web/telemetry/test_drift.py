@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any
 
 import numpy as np
 import pytest
 
-from service.bundle.spec import Task
 from service.prediction import Label
-from service.tasks import TASKS
-from service.web.record import PredictionSummary
 from service.web.telemetry.drift import WINDOW, Drift, Reference, population_stability_index
 
 METRICS = {
@@ -22,14 +18,13 @@ METRICS = {
 }
 
 
-def prediction(index: int, probability: float) -> PredictionSummary:
-    best = Label(label="x", index=index, probability=probability)
-    labels = (best, Label(label="y", index=0, probability=0.6))
-    return PredictionSummary(format="PNG", width=80, height=60, best=best, labels=labels)
+def label(index: int, probability: float) -> Label:
+    return Label(label="x", index=index, probability=probability)
 
 
-def add(drift: Drift, task: Task, found: PredictionSummary) -> None:
-    drift.add(TASKS[task].counted(found.best, found.labels), found.best)
+def add(drift: Drift, index: int, probability: float) -> None:
+    best = label(index, probability)
+    drift.add([best], best)
 
 
 def make_drift() -> Drift:
@@ -52,7 +47,7 @@ def test_predictions_like_the_reference_are_within_chance() -> None:
     random = np.random.default_rng(0)
     for _ in range(1000):
         probability = random.choice([0.3, 0.7, 0.95], p=[0.1, 0.3, 0.6])
-        add(drift, "classification", prediction(int(random.choice(3, p=[0.5, 0.3, 0.2])), float(probability)))
+        add(drift, int(random.choice(3, p=[0.5, 0.3, 0.2])), float(probability))
     for index in drift.indices().values():
         assert 0 <= index.value < 4 * index.by_chance < 0.1
         assert index.by_chance == pytest.approx(2 * (1 / 1000 + 1 / 100))
@@ -76,7 +71,7 @@ def test_the_index_by_chance_is_its_mean() -> None:
         assert reference is not None
         drift = Drift(reference)
         for probability in random.choice(np.linspace(0, 1, 8)[1:] - 0.05, p=shares, size=300):
-            add(drift, "classification", prediction(0, float(probability)))
+            add(drift, 0, float(probability))
         found = drift.indices()
         values.append(found["confidence"].value)
         expected.append(found["confidence"].by_chance)
@@ -88,7 +83,7 @@ def test_the_index_by_chance_is_its_mean() -> None:
 def test_other_predictions_are_not_within_chance() -> None:
     drift = make_drift()
     for _ in range(200):
-        add(drift, "classification", prediction(2, 0.2))
+        add(drift, 2, 0.2)
     found = drift.indices()
     assert found["class"].value > 1
     assert found["confidence"].value > 1
@@ -98,16 +93,16 @@ def test_only_the_latest_predictions_count() -> None:
     drift = make_drift()
     for number in range(3 * WINDOW):
         like_the_reference = (0, 0, 0, 0, 0, 1, 1, 1, 2, 2)[number % 10]
-        add(drift, "classification", prediction(2 if number < 2 * WINDOW else like_the_reference, 1.0))
+        add(drift, 2 if number < 2 * WINDOW else like_the_reference, 1.0)
     assert drift.prediction_count == WINDOW
     assert drift.indices()["class"].value < 0.001
 
 
 def test_every_label_of_a_multilabel_prediction_counts() -> None:
     drift = make_drift()
-    add(drift, "multilabel", prediction(1, 1.0))
+    drift.add([label(1, 1.0), label(0, 0.6)], label(1, 1.0))
     assert drift.indices()["class"].by_chance == pytest.approx(2 * (1 / 2 + 1 / 100))
-    add(drift, "multilabel", dataclasses.replace(prediction(1, 0.0), labels=()))
+    drift.add([], label(1, 0.0))
     assert drift.indices()["class"].by_chance == pytest.approx(2 * (1 / 2 + 1 / 100))
 
 

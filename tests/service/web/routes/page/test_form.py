@@ -98,5 +98,5 @@ def test_names_are_text_and_labels_are_read_with_blanks(hostile: RunningServer) 
 
 
 def test_no_label_and_several(plain_client: httpx.Client, multilabel_client: httpx.Client) -> None:
-    assert "Not sure" in plain_client.post("/", files={"file": make_image("green")}).text
+    assert '<h2 class="unsure">I am not sure.</h2>' in plain_client.post("/", files={"file": make_image("green")}).text
     assert "<h2>red, green</h2>" in multilabel_client.post("/", files={"file": make_image("yellow")}).text
