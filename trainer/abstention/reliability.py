@@ -57,13 +57,14 @@ def calibration_of(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task)
         certainty[held_out] = SERVED[task].certainty(part, fitted.thresholds)
         correct[held_out] = TASKS[task].correct(part, targets[held_out], fitted.thresholds)
     claims = claims_of(after, targets, task=task)
-    measured = _measured(after, claims, targets, task=task)
+    measured_before, _ = _measured(before, claims_of(before, targets, task=task), targets, task=task)
+    measured_after, perfect = _measured(after, claims, targets, task=task)
     found: dict[str, Any] = {
         "images": len(targets),
         "cross_fitted": True,
-        "before": _measured(before, claims_of(before, targets, task=task), targets, task=task)[0],
-        "after": measured[0],
-        "perfect_ece": asdict(measured[1]),
+        "before": measured_before,
+        "after": measured_after,
+        "perfect_ece": asdict(perfect),
         "bins": [asdict(part) for part in reliability_bins(claims)],
         "coverage": asdict(error_by_coverage(certainty, correct)),
     }
