@@ -22,8 +22,8 @@ from trainer.catalog import (
     summary_line,
 )
 from trainer.errors import RunError
-from trainer.export.metrics import predict_files
-from trainer.predictions import write_predictions
+from trainer.export.metrics import predict_files_with_doubts
+from trainer.predictions import prediction_rows, write_rows
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.run.folder import RunFolder, require_free
@@ -119,7 +119,7 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
         run.require_unchanged(known, catalog.split("test"))
     rows = [row for row in catalog.split("test") if row not in unreadable]
     files = [catalog.file_of(row) for row in rows]
-    probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
+    probabilities, doubts, refused = predict_files_with_doubts(predictor, files, threads=threads, progress=progress)
     unreadable |= {rows[position]: reason for position, reason in refused.items()}
     allow_broken = recipe.allow_broken if options.allow_broken is None else options.allow_broken
     require_readable(len(known), unreadable, allow_broken=allow_broken)
@@ -131,7 +131,11 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
     )
     if options.predictions is not None:
         options.predictions.parent.mkdir(parents=True, exist_ok=True)
-        write_predictions(options.predictions, catalog, probabilities, thresholds=thresholds, split="test")
+        found = prediction_rows(catalog, probabilities, thresholds=thresholds, split="test")
+        chosen = predictor.chosen
+        if any(member is not None for member in (chosen.ood, chosen.abstain, chosen.set)):
+            found = [replace(row, doubt=doubt) for row, doubt in zip(found, doubts, strict=True)]
+        write_rows(options.predictions, found, catalog)
     return Evaluation(
         digest=bundle.digest,
         images=len(targets),
