@@ -41,14 +41,14 @@ def set_quantile(probabilities: FloatArray, *, level: float) -> float | None:
     return float(min(1.0, score + _MARGIN))
 
 
-def label_sets(probabilities: FloatArray, quantile: float | FloatArray) -> npt.NDArray[np.bool_]:
+def label_sets(probabilities: FloatArray, quantile: float) -> npt.NDArray[np.bool_]:
     """Return which labels are in the set of each image.
 
     Args:
         probabilities: [N, K].
-        quantile: Of all images, or one of each: [N, 1].
+        quantile: From `set_quantile`.
 
     Returns:
         bool [N, K].
     """
-    return np.asarray(probabilities >= 1 - np.asarray(quantile))
+    return np.asarray(probabilities >= 1 - quantile)

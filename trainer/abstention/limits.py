@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from service.bundle import AbstainSpec, SetSpec
-from service.bundle.spec import Task
+from service.tasks import TASKS as SERVED
 from trainer.abstention.conformal import images_needed, label_sets, set_quantile
-from trainer.abstention.cross_fitting import CrossFitted, cross_fit
+from trainer.abstention.cross_fitting import cross_fit
 from trainer.abstention.folds import each_fold, stratified_folds
-from trainer.abstention.risk import RiskBound, bounded_threshold, why_none
+from trainer.abstention.risk import BoolArray, RiskBound, bounded_threshold, why_none
+from trainer.training.calibration import Calibration
+from trainer.training.tasks import TASKS
 from trainer.training.tasks.numbers import FloatArray
 
 
@@ -52,35 +54,57 @@ class Limits:
 
 
 def fit_limits(
-    logits: FloatArray, targets: npt.NDArray[Any], options: LimitOptions, *, task: Task, independent: bool
+    logits: FloatArray,
+    targets: npt.NDArray[Any],
+    options: LimitOptions,
+    *,
+    calibration: Calibration,
+    independent: bool,
 ) -> Limits:
     """Fit on these images when a model abstains, and its sets of labels.
 
-    Temperature and thresholds of the classes are fitted on the same images, so no image is judged by what it chose: for
-    each fifth of the images they are fitted on the other four. The bundle's own, fitted on all, differ little.
+    What decides whether an answer is right must not have been fitted on the image. In classification nothing does: the
+    temperature, one number, changes no prediction, so the certainty is that of the model itself. With several labels
+    for an image the thresholds of the classes do: for each fifth of the images they are fitted on the other four.
 
     Args:
         logits: [N, K], at temperature 1.
         targets: int64 [N] for classification, float32 [N, K] for multilabel.
         options: What is asked.
-        task: Which of the two.
+        calibration: Of the model, fitted on these images.
         independent: Whether these images chose nothing else: neither the epoch nor settings.
     """
-    judged = cross_fit(logits, targets, task=task)
+    task = calibration.task
     abstain, report = None, {}
     if options.bound is not None:
-        abstain, report["abstain"] = _abstain(judged, options.bound, independent=independent)
+        certainty, correct = _answers(logits, targets, calibration)
+        abstain, report["abstain"] = _abstain(certainty, correct, options.bound, independent=independent)
     found = None
     if options.set_level and task == "classification":
-        found, report["set"] = _set(judged.probabilities, targets, options.set_level)
+        found, report["set"] = _set(logits, targets, calibration, options.set_level)
     return Limits(abstain=abstain, set=found, report=report)
 
 
-def _abstain(judged: CrossFitted, bound: RiskBound, *, independent: bool) -> tuple[AbstainSpec | None, dict[str, Any]]:
-    count = len(judged.certainty)
-    found = bounded_threshold(judged.certainty, judged.correct, bound)
+def _answers(
+    logits: FloatArray, targets: npt.NDArray[Any], calibration: Calibration
+) -> tuple[npt.NDArray[np.float64], BoolArray]:
+    """How certain each answer is, float64 [N], and whether it is right, bool [N]."""
+    task, thresholds = calibration.task, calibration.thresholds
+    if task == "multilabel":
+        fitted = cross_fit(logits, targets, task=task)
+        return fitted.certainty, fitted.correct
+    probabilities = calibration.activate(logits)
+    certainty = np.asarray(SERVED[task].certainty(probabilities, thresholds), dtype=np.float64)
+    return certainty, TASKS[task].correct(probabilities, targets, thresholds)
+
+
+def _abstain(
+    certainty: npt.NDArray[np.float64], correct: BoolArray, bound: RiskBound, *, independent: bool
+) -> tuple[AbstainSpec | None, dict[str, Any]]:
+    count = len(certainty)
+    found = bounded_threshold(certainty, correct, bound)
     if found is None:
-        reason = why_none(judged.certainty, judged.correct, bound)
+        reason = why_none(certainty, correct, bound)
         return None, {**asdict(bound), "images": count, "independent": independent, "reason": reason}
     spec = AbstainSpec(
         threshold=found.threshold,
@@ -94,10 +118,10 @@ def _abstain(judged: CrossFitted, bound: RiskBound, *, independent: bool) -> tup
 
 
 def _set(
-    probabilities: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], level: float
+    logits: FloatArray, targets: npt.NDArray[np.int64], calibration: Calibration, level: float
 ) -> tuple[SetSpec | None, dict[str, Any]]:
     count = len(targets)
-    right = probabilities[np.arange(count), targets]
+    right = calibration.activate(logits)[np.arange(count), targets]
     quantile = set_quantile(right, level=level)
     if quantile is None:
         needed = images_needed(level)
@@ -107,7 +131,7 @@ def _set(
         )
         return None, {"level": level, "images": count, "reason": reason}
     spec = SetSpec(level=level, quantile=quantile, images=count)
-    sets = label_sets(probabilities, _held_out_quantiles(right, targets, level))
+    sets = _held_out_sets(cross_fit(logits, targets, task=calibration.task).probabilities, targets, level)
     sizes = sets.sum(axis=1)
     return spec, {
         **asdict(spec),
@@ -118,12 +142,12 @@ def _set(
     }
 
 
-def _held_out_quantiles(
-    right: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], level: float
-) -> npt.NDArray[np.float64]:
-    """The quantile of each image's fold, found on the others: [N, 1]; 1 if those are too few."""
-    quantiles = np.ones((len(right), 1))
+def _held_out_sets(probabilities: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], level: float) -> BoolArray:
+    """The set of each image with a quantile that was found on the other folds: bool [N, K]."""
+    sets = np.ones(probabilities.shape, dtype=np.bool_)  # all labels, if the others are too few
+    right = probabilities[np.arange(len(targets)), targets]
     for others, held_out in each_fold(stratified_folds(targets)):
         quantile = set_quantile(right[others], level=level)
-        quantiles[held_out] = 1.0 if quantile is None else quantile
-    return quantiles
+        if quantile is not None:
+            sets[held_out] = label_sets(probabilities[held_out], quantile)
+    return sets

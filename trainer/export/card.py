@@ -57,6 +57,9 @@ def render_card(trained: Exportable, *, version: str, created: str, spec: Spec, 
         metrics=measured,
         int8_metrics=found.get(INT8, {}),
         calibrations=_calibrations(models),
+        calibration_images=_own_images(trained),
+        limits={name: {key: models[name].get(key) for key in ("abstain", "set")} for name in models},
+        confidence=recipe.abstention.confidence,
         temperature=spec.models[FP32].temperature,
         limits_of_use=spec.limits_of_use,
         accuracy_interval=wilson_interval(measured["accuracy"], valid_count) if "accuracy" in measured else None,
@@ -95,6 +98,7 @@ def render_import_card(
         image_count=measured.get("images"),
         metrics={metric: value for metric, value in measured.items() if metric != "images"},
         calibrations=_calibrations(models),
+        calibration_images=0,
         temperature=spec.models[FP32].temperature,
         limits_of_use=spec.limits_of_use,
     )
@@ -105,11 +109,17 @@ def _calibrations(models: Mapping[str, Any]) -> dict[str, Any]:
     return {name: models[name]["calibration"] for name in (FP32, INT8) if "calibration" in models.get(name, {})}
 
 
+def _own_images(trained: Exportable) -> int:
+    """How many images it was calibrated on that chose nothing else; 0 if those are the validation images."""
+    return len(trained.own_calibration_set.targets) if trained.own_calibration_set else 0
+
+
 def _template(file: str) -> jinja2.Template:
     environment = jinja2.Environment(  # noqa: S701  (Markdown, not HTML)
         loader=jinja2.PackageLoader("trainer.export", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
     environment.filters["text"] = _as_text
+    environment.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
     return environment.get_template(file)
 
 

@@ -85,7 +85,7 @@ def fit_abstention(fitted: FittedFile, trained: Exportable) -> ModelDraft:
         fitted.logits,
         images.targets,
         limit_options(trained.recipe.abstention),
-        task=trained.catalog.task,
+        calibration=fitted.draft.calibration,
         independent=images.independent,
     )
     return dataclasses.replace(fitted.draft, limits=limits)

@@ -19,6 +19,7 @@ _MEASURES = {
     "brier": "Brier score",
     "loss": "Loss",
 }
+_INDEPENDENT = "labelled images that chose nothing else (calibration)"
 _ONE_SIDED = 0.5  # if the mean difference is this part of the calibration error, most differences have its sign
 
 
@@ -28,6 +29,7 @@ class CalibrationSummary:
 
     Attributes:
         claim: What has a probability, in the singular: a prediction, or a label.
+        measured_on: On which images, in a few words.
         ece: Calibration error after calibration.
         interval: 95 % interval of it.
         ece_before: Calibration error before calibration.
@@ -40,6 +42,7 @@ class CalibrationSummary:
     """
 
     claim: str
+    measured_on: str
     ece: float
     interval: tuple[float, float]
     ece_before: float
@@ -66,6 +69,7 @@ def summarize_calibration(task: Task, metrics: Mapping[str, Any], model: ModelSp
     low, high = after["ece_interval"]
     return CalibrationSummary(
         claim=WORDS[task].claim,
+        measured_on=_INDEPENDENT if found.get("independent") else "the validation images",
         ece=after["ece"],
         interval=(low, high),
         ece_before=before["ece"],

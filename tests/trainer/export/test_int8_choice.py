@@ -152,6 +152,43 @@ def test_an_export_gives_the_same_bytes_and_can_leave_it_out(bundle: Bundle, run
     assert "8-bit" not in found.card
 
 
+def test_each_file_is_calibrated_on_its_own_on_other_images(bundle: Bundle, run: Path, tmp_path: Path) -> None:
+    """Its temperature is in the graph: `check` of the bundle, and the loss on these images."""
+    others = write_folder(tmp_path / "others", each=20, first=500)
+    for number in range(900, 906):
+        draw("red", number).save(others / "blue" / f"{number}.jpg", quality=95)
+    options = ("--out", tmp_path / "new", "--max-error", "0.25", "--cache", run.parent / "cache")
+    result = trainer("calibrate", run, others, *options)
+    assert result.exit_code == 0, result.stderr
+    found = read_bundle(tmp_path / "new")
+    for name in (FP32, INT8):
+        model = found.spec.models[name]
+        assert model.temperature > 1.5 * bundle.spec.models[name].temperature  # since 6 labels are wrong
+        assert model.abstain is not None
+        assert model.set is not None
+        assert found.metrics_of(name)["abstain"]["images"] == 66
+        assert f"{name}: answers " in result.stderr
+        predictor = Predictor(found, model_file=name)
+        losses = [
+            -np.log(next(label.probability for label in predicted.ranked if label.label == path.parent.name))
+            for path in others.glob("*/*.jpg")
+            for predicted in [predictor.predict(path.read_bytes())]
+        ]
+        assert np.mean(losses) == pytest.approx(found.metrics_of(name)["calibration"]["after"]["loss"], rel=0.2)
+
+
+def test_on_the_validation_images_the_promise_is_called_optimistic(run: Path, tmp_path: Path) -> None:
+    options = ("--out", tmp_path / "new", "--max-error", "0.1", "--int8", "off", "--cache", run.parent / "cache")
+    result = trainer("export", run, *options)
+    assert result.exit_code == 0, result.stderr
+    found = read_bundle(tmp_path / "new")
+    abstain = found.spec.models[FP32].abstain
+    assert abstain is not None
+    assert (abstain.images, abstain.independent) == (105, False)
+    assert "at most 10 % of the answers are wrong, with 95 % confidence (optimistic: these images" in result.stderr
+    assert "**This is optimistic:** the same images chose the epoch, too." in found.card
+
+
 def test_one_that_is_less_accurate_is_refused(doubtful: Exportable, tmp_path: Path) -> None:
     """In the fixed order, and with the reason; the bundle has model.onnx alone."""
     progress = RecordedProgress()
