@@ -89,6 +89,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "digest": evaluation.digest,
         "images": evaluation.summary,
         "test": {"images": evaluation.images, **evaluation.metrics},
+        **evaluation.doubts,
         **({} if evaluation.interval is None else {"accuracy_interval": list(evaluation.interval)}),
         "unreadable": {row.path: reason for row, reason in evaluation.unreadable.items()},
         "warnings": list(evaluation.warnings),
@@ -99,6 +100,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
     """The result of an evaluation in lines for people."""
     lines = [*(f"warning: {warning}" for warning in evaluation.warnings), *_left_out(evaluation.unreadable)]
     lines.append(metrics_text("test", {"images": evaluation.images, **evaluation.metrics}))
+    lines += _doubts_lines(evaluation.doubts, evaluation.images)
     if evaluation.interval is not None:
         low, high = evaluation.interval
         lines.append(f"95 % interval of the accuracy: {low:.4f} to {high:.4f}")
@@ -121,6 +123,22 @@ def written(folder: Path | None, name: str) -> list[str]:
 def print_result(value: Mapping[str, Any], text: str, as_json: bool) -> None:
     """Print what a command did: a JSON object, or lines for people."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
+
+
+def _doubts_lines(doubts: Mapping[str, Mapping[str, Any]], images: int) -> Iterator[str]:
+    """What a bundle that does not know everything answered, and what its sets hold, a line each."""
+    if abstention := doubts.get("abstention"):
+        answered = abstention["answered"]
+        right = f", {abstention['right']:,} of them right ({abstention['right'] / answered:.1%})" if answered else ""
+        yield (
+            f"answered: {answered:,} of {images:,} images{right}; "
+            f"{abstention['unknown']:,} unknown, {abstention['unsure']:,} unsure"
+        )
+    if sets := doubts.get("sets"):
+        yield (
+            f"sets: {sets['right']:,} of {images:,} have the right label ({sets['right'] / images:.1%}), with "
+            f"{sets['mean_size']:.2f} labels on average"
+        )
 
 
 def _left_out(unreadable: Mapping[Row, str]) -> Iterator[str]:
