@@ -115,8 +115,7 @@ LAYERS = {
     "trainer.run": (
         *("environment", "unreadable", "folder", "similar", "inputs", "next_command", "steps", "features"),
         *("collecting", "clean", "clean_features", "decisions", "suspects", "compare_images", "compare"),
-        *("check", "lr_find", "doubts", "evaluate", "diagnose", "report", "show"),
-        *("export", "import_options", "import_model"),
+        *("check", "lr_find", "evaluate", "diagnose", "report", "show", "export", "import_options", "import_model"),
         "fit",
     ),
     "trainer.cli": (

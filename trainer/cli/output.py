@@ -89,10 +89,10 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "digest": evaluation.digest,
         "images": evaluation.summary,
         "test": {"images": evaluation.images, **evaluation.metrics},
-        **evaluation.doubts,
         **({} if evaluation.interval is None else {"accuracy_interval": list(evaluation.interval)}),
         "unreadable": {row.path: reason for row, reason in evaluation.unreadable.items()},
         "warnings": list(evaluation.warnings),
+        **evaluation.doubts,
     }
 
 
@@ -115,16 +115,6 @@ def metrics_text(split: str, metrics: Mapping[str, float] | None) -> str:
     return f"{split} ({counted(int(metrics['images']), 'image')}): {shown}"
 
 
-def written(folder: Path | None, name: str) -> list[str]:
-    """A line that names a file, if there is a folder for it."""
-    return [] if folder is None else [f"plot: {folder / name}"]
-
-
-def print_result(value: Mapping[str, Any], text: str, as_json: bool) -> None:
-    """Print what a command did: a JSON object, or lines for people."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
-
-
 def _doubts_lines(doubts: Mapping[str, Mapping[str, Any]], images: int) -> Iterator[str]:
     """What a bundle that does not know everything answered, and what its sets hold, a line each."""
     if abstention := doubts.get("abstention"):
@@ -139,6 +129,16 @@ def _doubts_lines(doubts: Mapping[str, Mapping[str, Any]], images: int) -> Itera
             f"sets: {sets['right']:,} of {images:,} have the right label ({sets['right'] / images:.1%}), with "
             f"{sets['mean_size']:.2f} labels on average"
         )
+
+
+def written(folder: Path | None, name: str) -> list[str]:
+    """A line that names a file, if there is a folder for it."""
+    return [] if folder is None else [f"plot: {folder / name}"]
+
+
+def print_result(value: Mapping[str, Any], text: str, as_json: bool) -> None:
+    """Print what a command did: a JSON object, or lines for people."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
 
 
 def _left_out(unreadable: Mapping[Row, str]) -> Iterator[str]:

@@ -21,10 +21,9 @@ from trainer.catalog import (
 )
 from trainer.errors import RunError
 from trainer.export.metrics import predict_files_with_doubts
-from trainer.predictions import prediction_rows, write_rows
+from trainer.predictions import has_doubts, measure_doubts, prediction_rows, write_rows
 from trainer.progress import Progress
 from trainer.recipe import Recipe
-from trainer.run.doubts import has_doubts, measure_doubts
 from trainer.run.folder import RunFolder, require_free
 from trainer.run.inputs import read_options
 from trainer.training.metrics import compute_metrics, wilson_interval
