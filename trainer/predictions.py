@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.bundle import ModelSpec
 from service.prediction import Abstained
 from trainer.atomic import atomic_write_text
 from trainer.catalog import Catalog, Split
@@ -147,6 +149,42 @@ def prediction_rows(
         )
         for index, row in enumerate(rows)
     ]
+
+
+def has_doubts(chosen: ModelSpec) -> bool:
+    """Return whether a model file may abstain, or names several labels."""
+    return any(member is not None for member in (chosen.ood, chosen.abstain, chosen.set))
+
+
+def measure_doubts(rows: Sequence[PredictionRow], chosen: ModelSpec) -> dict[str, dict[str, float]]:
+    """Count what was answered, and what was in the sets.
+
+    Args:
+        rows: The predictions, each with its doubt.
+        chosen: What spec.json says of the model file.
+
+    Returns:
+        `abstention` if it may abstain: of how many images the labels were given (`answered`) and how many of these were
+        right (`right`), how many were `unknown` and `unsure`. `sets` if there are sets: how many have the right label
+        (`right`), and how many labels they have (`mean_size`).
+    """
+    doubts = [row.doubt for row in rows if row.doubt is not None]
+    found: dict[str, dict[str, float]] = {}
+    if chosen.ood is not None or chosen.abstain is not None:
+        reasons = Counter(doubt.abstained for doubt in doubts)
+        found["abstention"] = {
+            "answered": reasons[None],
+            "right": sum(row.correct for row in rows if row.doubt is not None and row.doubt.abstained is None),
+            "unknown": reasons["unknown"],
+            "unsure": reasons["unsure"],
+        }
+    if chosen.set is not None:
+        sets = [frozenset(doubt.label_set or ()) for doubt in doubts]
+        found["sets"] = {
+            "right": sum(row.labels <= labels for row, labels in zip(rows, sets, strict=True)),
+            "mean_size": sum(map(len, sets)) / len(sets),
+        }
+    return found
 
 
 def _cells(row: PredictionRow, delimiter: str) -> Sequence[str]:

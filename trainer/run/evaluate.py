@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from trainer.catalog import (
 )
 from trainer.errors import RunError
 from trainer.export.metrics import predict_files_with_doubts
-from trainer.predictions import prediction_rows, write_rows
+from trainer.predictions import has_doubts, measure_doubts, prediction_rows, write_rows
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.run.folder import RunFolder, require_free
@@ -74,6 +74,7 @@ class Evaluation:
             images.
         unreadable: Row -> why the service refuses it; these are not evaluated.
         warnings: About the images.
+        doubts: How a bundle that may abstain did, see `measure_doubts`; empty if it always answers.
     """
 
     digest: str
@@ -84,6 +85,7 @@ class Evaluation:
     calibration: dict[str, Any] | None
     unreadable: dict[Row, str]
     warnings: tuple[str, ...]
+    doubts: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progress: Progress) -> Evaluation:
@@ -129,12 +131,11 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
     metrics = compute_metrics(
         probabilities, targets, task=catalog.task, thresholds=thresholds, coarse_indices=catalog.coarse_indices
     )
+    found = prediction_rows(catalog, probabilities, thresholds=thresholds, split="test")
+    if has_doubts(predictor.chosen):
+        found = [replace(row, doubt=doubt) for row, doubt in zip(found, doubts, strict=True)]
     if options.predictions is not None:
         options.predictions.parent.mkdir(parents=True, exist_ok=True)
-        found = prediction_rows(catalog, probabilities, thresholds=thresholds, split="test")
-        chosen = predictor.chosen
-        if any(member is not None for member in (chosen.ood, chosen.abstain, chosen.set)):
-            found = [replace(row, doubt=doubt) for row, doubt in zip(found, doubts, strict=True)]
         write_rows(options.predictions, found, catalog)
     return Evaluation(
         digest=bundle.digest,
@@ -150,6 +151,7 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
             *_lost_classes(run, recipe, catalog),
             *catalog.leaks("test"),
         ),
+        doubts=measure_doubts(found, predictor.chosen),
     )
 
 

@@ -96,7 +96,10 @@ def test_what_the_bundle_does_not_know_is_in_the_table(trained_run: Path, tmp_pa
     answered = evaluate(trained_run, others, "--out", plain)["test"]
     never_sure = {"abstain": ABSTAIN, "set": {**SET, "quantile": 1}}
     change_spec(trained_run / "bundle", lambda spec: spec["models"]["model.onnx"].update(never_sure))
-    assert evaluate(trained_run, others, "--out", doubtful)["test"] == answered
+    found = evaluate(trained_run, others, "--out", doubtful)
+    assert found["test"] == answered
+    assert found["abstention"] == {"answered": 0, "right": 0, "unknown": 0, "unsure": 6}
+    assert found["sets"] == {"right": 6, "mean_size": 3}
     assert "abstained" not in table(plain)[0]
     lines = table(doubtful)
     assert {line["abstained"] for line in lines} == {"unsure"}
