@@ -114,6 +114,7 @@ def _entropy(graph: _Builder, logits: str) -> str:
 
 def _activation(model: onnx.ModelProto) -> onnx.NodeProto:
     """The node that makes the probabilities; raises NoFeatures if it is none that is known."""
+    node: onnx.NodeProto
     for node in model.graph.node:
         if "probabilities" in node.output and node.op_type in _ACTIVATIONS:
             return node
