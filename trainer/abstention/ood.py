@@ -30,6 +30,7 @@ FEWEST_IMAGES = 100  # to set a threshold on: with fewer, 1 % is less than one i
 RANK = 64
 TEMPERATURE = 3.0  # of the entropy, over that of the probabilities
 _ENTROPY_WEIGHT = 4.0  # of the entropy in standard deviations, over that of the distance
+_SMALLEST_SPREAD = 0.01  # nats: of a network that is sure of every image
 _SMALLEST_LENGTH = 1e-12
 # Features of images that look alike vary in a few directions alone; the others must not count without bound.
 _SMALLEST_FRACTION, _SMALLEST_VARIANCE = 0.01, 1e-8
@@ -132,9 +133,8 @@ def with_entropy(statistics: OodStatistics, known: NetworkOutputs) -> OodStatist
         statistics: Of the training images.
         known: Of other images of the classes; they say how much both parts vary.
     """
-    distances, found = statistics.distances(known.features), entropies(known.logits)
-    spread = float(found.std())
-    weight = _ENTROPY_WEIGHT * float(distances.std()) / spread if spread else 0.0
+    spread = max(_SMALLEST_SPREAD, float(entropies(known.logits).std()))
+    weight = _ENTROPY_WEIGHT * float(statistics.distances(known.features).std()) / spread
     return dataclasses.replace(statistics, entropy_weight=float(f"{weight:.4g}"))
 
 

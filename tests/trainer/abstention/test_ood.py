@@ -128,10 +128,11 @@ def test_without_the_entropy_the_score_is_the_distance() -> None:
     np.testing.assert_array_equal(statistics.scores(known), statistics.distances(known.features))
 
 
-def test_an_entropy_that_never_varies_says_nothing() -> None:
-    known = outputs(50, seed=1)
-    flat = NetworkOutputs(features=known.features, logits=np.zeros((50, 3), dtype=np.float32))
-    assert with_entropy(fit_ood(*images(500, seed=0)), flat).entropy_weight == 0
+def test_a_network_that_is_sure_of_every_image_still_finds_what_is_far() -> None:
+    known, others = outputs(300, seed=1, sure=500.0), outputs(300, seed=2, sure=500.0)
+    statistics = with_entropy(fit_ood(*images(500, seed=0)), known)
+    far = NetworkOutputs(features=images(300, seed=3, shift=0.5)[0], logits=others.logits)
+    assert auc(statistics.scores(others), statistics.scores(far)) > 0.999
 
 
 def test_the_entropy_of_equal_probabilities_is_the_logarithm_of_their_number() -> None:
