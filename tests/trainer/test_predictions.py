@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from tests.support.full_disk import no_file_over
 from tests.support.photos import write_folder, write_tagged_csv
 from trainer.catalog import Columns, ReadOptions, read_catalog
-from trainer.predictions import read_predictions, write_predictions
+from trainer.predictions import Doubt, prediction_rows, read_predictions, write_predictions, write_rows
 
 TAGS = Columns(label="tags", label_delimiter=";")
 
@@ -31,6 +32,19 @@ def test_the_highest_loss_comes_first(tmp_path: Path) -> None:
     assert lines[-1]["label"] == "blue"
     assert float(lines[0]["loss"]) == pytest.approx(-np.log(0.1), abs=1e-6)
     assert float(lines[0]["probability"]) == pytest.approx(0.8)
+
+
+def test_what_the_model_does_not_know_has_columns_of_its_own(tmp_path: Path) -> None:
+    catalog = read_catalog(write_folder(tmp_path / "photos", each=5))
+    count = len(catalog.split("valid"))
+    probabilities = np.linspace(0.2, 0.6, 3 * count).reshape(count, 3)
+    doubts = [Doubt(abstained="unknown"), Doubt(abstained="unsure", label_set=("red", "blue")), Doubt(label_set=())]
+    path = tmp_path / "predictions.csv"
+    rows = prediction_rows(catalog, probabilities, thresholds=())
+    write_rows(path, [replace(row, doubt=doubt) for row, doubt in zip(rows, doubts, strict=True)], catalog)
+    found = {line["path"]: (line["abstained"], line["set"]) for line in lines_of(path)}
+    assert [found[row.path] for row in catalog.split("valid")] == [("unknown", ""), ("unsure", "red; blue"), ("", "")]
+    assert len(read_predictions(path, label_delimiter=None)) == count
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_partial_one(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         **({} if evaluation.calibration is None else {"calibration": evaluation.calibration}),
         "unreadable": {row.path: reason for row, reason in evaluation.unreadable.items()},
         "warnings": list(evaluation.warnings),
+        **evaluation.doubts,
     }
 
 
@@ -124,6 +125,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
     """The result of an evaluation in lines for people."""
     lines = [*(f"warning: {warning}" for warning in evaluation.warnings), *_left_out(evaluation.unreadable)]
     lines.append(metrics_text("test", {"images": evaluation.images, **evaluation.metrics}))
+    lines += _doubts_lines(evaluation.doubts, evaluation.images)
     if evaluation.interval is not None:
         low, high = evaluation.interval
         lines.append(f"95 % interval of the accuracy: {low:.4f} to {high:.4f}")
@@ -138,6 +140,22 @@ def metrics_text(split: str, metrics: Mapping[str, float] | None) -> str:
         return f"{split}: no images, so nobody knows how good the model is; the last epoch was kept"
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items() if name != "images")
     return f"{split} ({counted(int(metrics['images']), 'image')}): {shown}"
+
+
+def _doubts_lines(doubts: Mapping[str, Mapping[str, Any]], images: int) -> Iterator[str]:
+    """What a bundle that does not know everything answered, and what its sets hold, a line each."""
+    if abstention := doubts.get("abstention"):
+        answered = abstention["answered"]
+        right = f", {abstention['right']:,} of them right ({abstention['right'] / answered:.1%})" if answered else ""
+        yield (
+            f"answered: {answered:,} of {images:,} images{right}; "
+            f"{abstention['unknown']:,} unknown, {abstention['unsure']:,} unsure"
+        )
+    if sets := doubts.get("sets"):
+        yield (
+            f"sets: {sets['right']:,} of {images:,} have the right label ({sets['right'] / images:.1%}), with "
+            f"{sets['mean_size']:.2f} labels on average"
+        )
 
 
 def written(folder: Path | None, name: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from service.bundle.spec import Task
 
 _ONLY_ITS_CLASSES = {
-    "classification": "It predicts one of its classes for every image, also for an image that shows none of them.",
+    "classification": "It knows no classes but its own, and may predict one of them for an image that shows none.",
     "multilabel": "It predicts only its own classes, also for an image that shows something else.",
 }
 _HARM = (

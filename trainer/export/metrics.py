@@ -15,6 +15,7 @@ from service.bundle.spec import Task
 from service.inputs import read_bytes
 from service.pixels import ImageError
 from service.predictor import Predictor
+from trainer.predictions import Doubt
 from trainer.progress import Progress
 from trainer.training.calibration import Calibration
 from trainer.training.metrics import compute_metrics
@@ -41,6 +42,14 @@ def predict_files(
     Raises:
         OSError: A file cannot be read.
     """
+    probabilities, _, refused = predict_files_with_doubts(predictor, files, threads=threads, progress=progress)
+    return probabilities, refused
+
+
+def predict_files_with_doubts(
+    predictor: Predictor, files: Sequence[Path], *, threads: int, progress: Progress
+) -> tuple[npt.NDArray[np.float32], list[Doubt], dict[int, str]]:
+    """Do what `predict_files` does; also return what the model does not know of each of the M files, in order."""
     progress.start("evaluate the bundle", len(files))
     results = []
     with ThreadPoolExecutor(threads, thread_name_prefix="predict") as pool:
@@ -48,16 +57,18 @@ def predict_files(
             results.append(result)
             progress.advance()
     accepted = [result for result in results if not isinstance(result, str)]
-    probabilities = np.asarray(accepted, dtype=np.float32).reshape(len(accepted), len(predictor.spec.classes))
-    return probabilities, {position: result for position, result in enumerate(results) if isinstance(result, str)}
+    probabilities = np.asarray([found for found, _ in accepted], dtype=np.float32)
+    refused = {position: result for position, result in enumerate(results) if isinstance(result, str)}
+    return probabilities.reshape(len(accepted), len(predictor.spec.classes)), [doubt for _, doubt in accepted], refused
 
 
-def _predict_file(predictor: Predictor, path: Path) -> npt.NDArray[np.float32] | str:
-    """Probabilities, float32 [K], or why the service refuses the file."""
+def _predict_file(predictor: Predictor, path: Path) -> tuple[npt.NDArray[np.float32], Doubt] | str:
+    """Probabilities, float32 [K], with what the model does not know; or why the service refuses the file."""
     try:
-        return predictor.predict(read_bytes(path)).probabilities
+        found = predictor.predict(read_bytes(path))
     except ImageError as error:
         return str(error)
+    return found.probabilities, Doubt(abstained=found.abstained, label_set=found.label_set)
 
 
 def measure_file(

@@ -124,7 +124,7 @@ def _top_loss(row: Row, catalog: Catalog, predictor: Predictor) -> TopLoss:
     return TopLoss(
         path=row.path,
         true=_true_labels(row, catalog, prediction),
-        predicted=prediction.labels[:_MAX_LABELS],
+        predicted=prediction.candidates[:_MAX_LABELS],
         best=prediction.best.label,
         second=prediction.ranked[1] if len(prediction.ranked) > 1 else None,
         image_url=jpeg_url(prediction.picture.pixels, max_pixels=_TOP_LOSS_PIXELS),

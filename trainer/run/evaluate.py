@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from trainer.catalog import (
     summary_line,
 )
 from trainer.errors import RunError
-from trainer.export.metrics import predict_files
-from trainer.predictions import write_predictions
+from trainer.export.metrics import predict_files_with_doubts
+from trainer.predictions import has_doubts, measure_doubts, prediction_rows, write_rows
 from trainer.progress import Progress
 from trainer.recipe import Recipe
 from trainer.run.folder import RunFolder, require_free
@@ -74,6 +74,7 @@ class Evaluation:
             images.
         unreadable: Row -> why the service refuses it; these are not evaluated.
         warnings: About the images.
+        doubts: How a bundle that may abstain did, see `measure_doubts`; empty if it always answers.
     """
 
     digest: str
@@ -84,6 +85,7 @@ class Evaluation:
     calibration: dict[str, Any] | None
     unreadable: dict[Row, str]
     warnings: tuple[str, ...]
+    doubts: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progress: Progress) -> Evaluation:
@@ -119,7 +121,7 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
         run.require_unchanged(known, catalog.split("test"))
     rows = [row for row in catalog.split("test") if row not in unreadable]
     files = [catalog.file_of(row) for row in rows]
-    probabilities, refused = predict_files(predictor, files, threads=threads, progress=progress)
+    probabilities, doubts, refused = predict_files_with_doubts(predictor, files, threads=threads, progress=progress)
     unreadable |= {rows[position]: reason for position, reason in refused.items()}
     allow_broken = recipe.allow_broken if options.allow_broken is None else options.allow_broken
     require_readable(len(known), unreadable, allow_broken=allow_broken)
@@ -129,9 +131,12 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
     metrics = compute_metrics(
         probabilities, targets, task=catalog.task, thresholds=thresholds, coarse_indices=catalog.coarse_indices
     )
+    found = prediction_rows(catalog, probabilities, thresholds=thresholds, split="test")
+    if has_doubts(predictor.chosen):
+        found = [replace(row, doubt=doubt) for row, doubt in zip(found, doubts, strict=True)]
     if options.predictions is not None:
         options.predictions.parent.mkdir(parents=True, exist_ok=True)
-        write_predictions(options.predictions, catalog, probabilities, thresholds=thresholds, split="test")
+        write_rows(options.predictions, found, catalog)
     return Evaluation(
         digest=bundle.digest,
         images=len(targets),
@@ -146,6 +151,7 @@ def evaluate_run(path: Path, options: EvaluationOptions, *, threads: int, progre
             *_lost_classes(run, recipe, catalog),
             *catalog.leaks("test"),
         ),
+        doubts=measure_doubts(found, predictor.chosen),
     )
 
 

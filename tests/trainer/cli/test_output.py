@@ -46,6 +46,20 @@ def test_an_evaluation_in_lines() -> None:
     ]
 
 
+def test_an_evaluation_says_what_was_answered() -> None:
+    doubts = {
+        "abstention": {"answered": 8, "right": 7, "unknown": 1, "unsure": 1},
+        "sets": {"right": 9, "mean_size": 1.25},
+    }
+    assert evaluation_text(evaluation(doubts=doubts)).splitlines()[1:3] == [
+        "answered: 8 of 10 images, 7 of them right (87.5%); 1 unknown, 1 unsure",
+        "sets: 9 of 10 have the right label (90.0%), with 1.25 labels on average",
+    ]
+    none = {"abstention": {"answered": 0, "right": 0, "unknown": 0, "unsure": 10}}
+    assert "answered: 0 of 10 images; 0 unknown, 10 unsure" in evaluation_text(evaluation(doubts=none))
+    assert evaluation_json(evaluation(doubts=doubts))["sets"] == {"right": 9, "mean_size": 1.25}
+
+
 def test_an_evaluation_as_json() -> None:
     value = evaluation_json(evaluation(unreadable={BROKEN: "No image."}, warnings=("Few.",)))
     assert json.loads(json.dumps(value)) == {

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
+from service.bundle import read_bundle
 from service.pixels import PixelSpec
+from service.predictor import Predictor
+from tests.support.bundles import write_tiny_bundle
 from tests.support.photos import write_folder
 from tests.trainer.report.conftest import decode
 from trainer.catalog import hash_files, read_catalog
+from trainer.predictions import prediction_rows
 from trainer.recipe import Augmentation, Recipe
-from trainer.report.gallery import draw_augmented_examples
+from trainer.report.gallery import draw_augmented_examples, draw_top_losses
 
 
 def test_examples_show_the_augmentation_and_depend_only_on_the_seed(tmp_path: Path) -> None:
@@ -40,3 +44,11 @@ def test_an_image_that_cannot_be_decoded_is_skipped(tmp_path: Path) -> None:
     )
     assert [example.pixels.shape for example in examples] == [(32, 32, 3)] * 5
     assert {example.labels[0] for example in examples} == {"blue", "green"}
+
+
+def test_a_mistake_is_shown_with_what_is_predicted_also_where_the_model_would_abstain(tmp_path: Path) -> None:
+    catalog = read_catalog(write_folder(tmp_path / "photos"))
+    rows = prediction_rows(catalog, np.full((len(catalog.split("valid")), 3), 1 / 3), thresholds=())
+    never_sure = Predictor(read_bundle(write_tiny_bundle(tmp_path / "bundle", abstain={})))
+    shown = draw_top_losses(rows[:2], catalog, never_sure)
+    assert [[label.label for label in loss.predicted] for loss in shown] == [[loss.best] for loss in shown]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from service.bundle import read_bundle
+from service.bundle import read_bundle, write_bundle
 from service.predictor import Predictor
+from tests.support.bundles import ABSTAIN, SET
 from tests.support.photos import WARMTH, draw, write_folder, write_grouped_csv, write_tagged_csv
 from tests.support.runs import tree
 from tests.support.trainer import error_of, fit, table, trainer
@@ -21,6 +23,18 @@ def evaluate(run: Path, *arguments: str | Path) -> Any:
     result = trainer("evaluate", run, *arguments, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
+
+
+def change_spec(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Write a bundle anew with a changed spec.json."""
+    manifest = read_bundle(bundle).manifest
+    files = {name: (bundle / name).read_bytes() for name in manifest.files}
+    spec = json.loads(files["spec.json"])
+    change(spec)
+    files["spec.json"] = json.dumps(spec).encode()
+    shutil.rmtree(bundle)
+    about = {name: getattr(manifest, name) for name in ("name", "version", "created", "producer")}
+    write_bundle(bundle, files, **about)
 
 
 def served_labels(run: Path, folder: Path) -> dict[str, str]:
@@ -73,6 +87,24 @@ def test_images_that_were_never_seen_are_predicted_as_the_service_does(photos: P
     again = trainer("evaluate", run, others, "--out", predictions)
     assert again.exit_code == 2
     assert "nothing is overwritten" in error_of(again)
+
+
+def test_what_the_bundle_does_not_know_is_in_the_table(trained_run: Path, tmp_path: Path) -> None:
+    """`predicted` and the accuracy are those without abstention, as `fit` reports them."""
+    others = write_folder(tmp_path / "others", each=2, first=100)
+    plain, doubtful = tmp_path / "plain.csv", tmp_path / "doubtful.csv"
+    answered = evaluate(trained_run, others, "--out", plain)["test"]
+    never_sure = {"abstain": ABSTAIN, "set": {**SET, "quantile": 1}}
+    change_spec(trained_run / "bundle", lambda spec: spec["models"]["model.onnx"].update(never_sure))
+    found = evaluate(trained_run, others, "--out", doubtful)
+    assert found["test"] == answered
+    assert found["abstention"] == {"answered": 0, "right": 0, "unknown": 0, "unsure": 6}
+    assert found["sets"] == {"right": 6, "mean_size": 3}
+    assert "abstained" not in table(plain)[0]
+    lines = table(doubtful)
+    assert {line["abstained"] for line in lines} == {"unsure"}
+    assert {frozenset(line["set"].split("; ")) for line in lines} == {frozenset({"red", "green", "blue"})}
+    assert [line["predicted"] for line in lines] == [line["predicted"] for line in table(plain)]
 
 
 def test_without_data_the_images_that_were_set_aside_are_evaluated(tmp_path: Path) -> None:
