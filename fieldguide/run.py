@@ -224,7 +224,7 @@ class Run:
 
         Returns:
             `metrics`, the number of `images`, a `summary` of what was read, the `interval` of the accuracy,
-            `unreadable` images, `warnings`.
+            `calibration` (how far the probabilities can be trusted), `unreadable` images, `warnings`.
 
         Raises:
             TrainerError: There are no such images, or they were used in training.

@@ -47,13 +47,14 @@ def calibration_of(logits: FloatArray, targets: npt.NDArray[Any], *, task: Task)
     before = activate(logits, task)
     fitted = cross_fit(logits, targets, task=task)
     claims = claims_of(fitted.probabilities, targets, task=task)
-    measured = _measured(fitted.probabilities, claims, targets, task=task)
+    measured_before, _ = _measured(before, claims_of(before, targets, task=task), targets, task=task)
+    measured_after, perfect = _measured(fitted.probabilities, claims, targets, task=task)
     found: dict[str, Any] = {
         "images": len(targets),
         "cross_fitted": True,
-        "before": _measured(before, claims_of(before, targets, task=task), targets, task=task)[0],
-        "after": measured[0],
-        "perfect_ece": asdict(measured[1]),
+        "before": measured_before,
+        "after": measured_after,
+        "perfect_ece": asdict(perfect),
         "bins": [asdict(part) for part in reliability_bins(claims)],
         "coverage": asdict(error_by_coverage(fitted.certainty, fitted.correct)),
     }

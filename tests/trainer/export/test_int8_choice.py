@@ -133,6 +133,7 @@ def test_each_file_says_how_far_its_own_probabilities_can_be_trusted(bundle: Bun
     low, high = found["after"]["ece_interval"]
     in_words = f"{100 * found['after']['ece']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
     (line,) = [line for line in bundle.card.splitlines() if line.startswith(f"| `{name}`: calibration error |")]
+    assert "\n\n\n" not in bundle.card
     assert f"| {in_words} | {100 * found['perfect_ece']['mean']:.1f} %; at most" in line
 
 

@@ -180,9 +180,9 @@ def test_learning_rate_finder_and_findings_are_shown(with_findings: Path, run: P
     assert [label.partition(".")[0] for label in charts][-5:] == [
         "Learning rate finder: head",
         "Learning rate finder: fine-tuning",
+        "Images of each class",
         "Reliability diagram",
         "Error by coverage",
-        "Images of each class",
     ]
     assert "steepest: 8.5e-4, valley: 1.3e-3, minimum / 10: 2.0e-3" in charts[-5]
     assert "minimum / 10: 5.0e-8, valley: 7.0e-4, steepest: 1.0e-3" in charts[-4]
