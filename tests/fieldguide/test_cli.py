@@ -37,6 +37,7 @@ def test_it_has_the_commands_of_both_programs_in_the_order_of_the_work() -> None
             "report",
             "clean",
             "export",
+            "calibrate",
             "import",
             "cache",
         ),

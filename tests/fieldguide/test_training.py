@@ -17,6 +17,7 @@ import pytest
 import torch
 
 import fieldguide
+from service.bundle import read_bundle
 from tests.fieldguide.conftest import FAST
 from tests.support.digits import add_near_duplicates, write_digits
 from tests.support.photos import write_folder, write_tagged_csv
@@ -98,6 +99,21 @@ def test_export_writes_the_bundle_again(copy: fieldguide.Run, home: Path, tmp_pa
     predictor = fieldguide.load(path)
     assert (predictor.name, predictor.version) == ("bears", "2")
     assert predictor.metrics["validation"] == copy.metrics
+
+
+def test_calibrate_writes_a_bundle_that_was_fitted_on_other_images(
+    copy: fieldguide.Run, home: Path, tmp_path: Path
+) -> None:
+    others = write_folder(tmp_path / "others", each=20, first=50)
+    asked = {"max_error": 0.2, "confidence": 0.9, "cache": home / "cache", "root": home / "photos", "progress": False}
+    first = fieldguide.calibrate(copy.path, others, tmp_path / "first.zip", set_level=0.9, **asked)
+    second = copy.export(tmp_path / "second", calibration=others, set_level=0.9, **asked)
+    spec = read_bundle(first).spec
+    assert spec == read_bundle(second).spec
+    assert spec.models["model.onnx"].set is not None
+    assert spec.models["model.onnx"].set.images == 60
+    with pytest.raises(fieldguide.TrainerError, match=r"`confidence` is 2; it must be from 0.5"):
+        fieldguide.calibrate(copy.path, others, tmp_path / "third", confidence=2)
 
 
 def test_a_run_that_was_stopped_is_resumed(copy: fieldguide.Run, home: Path, tmp_path: Path) -> None:

@@ -197,6 +197,8 @@ def test_a_fit_calibrates_on_images_of_its_own(photos: Path, labelled: Path, tmp
     assert abstain is not None
     assert abstain.independent
     assert "validation" not in bundle.metrics_of(FP32)
+    assert "was fitted on 160 other images" in bundle.card
+    assert "not calibrated" not in bundle.card
     assert calibrated_again(run, tmp_path).spec == bundle.spec
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trainer.diagnosis import Remedy
-from trainer.recipe import DataSource, FinetuneRecipe, Recipe, Sizes
+from trainer.recipe import AbstentionRecipe, DataSource, FinetuneRecipe, Recipe, Sizes
 from trainer.run.folder import RunFolder
 from trainer.run.next_command import NextCommand, next_runs
 
@@ -150,3 +150,17 @@ def test_a_list_of_validation_images_is_given_again_but_not_for_another_split() 
     drawn = command_of(Recipe(data=DataSource(path="photos", split="random", group_by="who")), root=Path("/photos"))
     assert line_of(drawn, FIT) == "fieldguide fit photos --recipe run/recipe.toml --out run-2"  # the recipe has both
     assert " --split random --group-by similar " in line_of(drawn, REGROUPED)
+
+
+def test_the_images_to_calibrate_on_are_given_again_where_they_are_now(tmp_path: Path) -> None:
+    """A recipe file never says which images to use."""
+    now = tmp_path / "now"
+    (now / "labelled").mkdir(parents=True)
+    recipe = Recipe(
+        data=DataSource(path="/then/photos", base="/then"),
+        abstention=AbstentionRecipe(calibration="/then/labelled", max_error=0.02),
+    )
+    words = shlex.split(line_of(command_of(recipe, root=now), FIT))
+    assert words[words.index("--calibration") + 1] == str(now / "labelled")
+    assert "--max-error" not in words  # the recipe file says it
+    assert "--calibration" not in line_of(command_of(recipe, root=now), Remedy(command="lr_find"))
