@@ -17,10 +17,12 @@ class CoverageCurve:
     Attributes:
         coverage: Fraction of the images that are answered: the most certain ones.
         error: Fraction of these whose answer is wrong.
+        certainty: The least certainty that is answered.
     """
 
     coverage: tuple[float, ...]
     error: tuple[float, ...]
+    certainty: tuple[float, ...]
 
 
 def error_by_coverage(certainty: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_]) -> CoverageCurve:
@@ -42,4 +44,5 @@ def error_by_coverage(certainty: npt.NDArray[np.float64], correct: npt.NDArray[n
     return CoverageCurve(
         coverage=tuple((answered / count).tolist()),
         error=tuple((wrong / answered).tolist()),
+        certainty=tuple(sorted_certainty[answered - 1].tolist()),
     )

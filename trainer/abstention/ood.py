@@ -87,7 +87,7 @@ class OodStatistics:
         scaled = projected * self.scales
         cross = scaled @ self.means.T.astype(np.float64)
         nearest = ((self.means.astype(np.float64) ** 2).sum(1) - 2 * cross).min(axis=1) + (scaled**2).sum(1)
-        rest = (offsets**2).sum(1) - (projected**2).sum(1)
+        rest = ((offsets - projected @ self.directions.T.astype(np.float64)) ** 2).sum(1)
         return np.asarray((nearest + self.rest * rest) / len(self.centre))
 
 

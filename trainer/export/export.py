@@ -101,8 +101,11 @@ def export_bundle(
     for name, file in fitted.items():
         draft = fit_abstention(file, trained)
         report_limits(name, draft, progress)
-        drafts[name], strangers = score_strangers(draft, trained, threads=threads, progress=progress)
-        metrics["models"][name] = measure(file, drafts[name], trained) | {"ood": strangers}
+        strangers = score_strangers(draft, trained, threads=threads, progress=progress)
+        drafts[name] = strangers.draft
+        metrics["models"][name] = measure(file, strangers, trained)
+        if strangers.reason and name == FP32:
+            progress.info(f"strange images are not recognized: {strangers.reason}")
     metrics["models"][FP32]["parity"] = {"images": len(trained.checked), "largest_difference": difference}
     spec = spec_of(trained, drafts)
     parts = BundleParts(

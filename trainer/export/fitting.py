@@ -18,6 +18,7 @@ from trainer.export.draft import ModelDraft, draft_predictor, predict_images, sp
 from trainer.export.exportable import CalibrationSet, Exportable
 from trainer.export.int8_choice import with_temperature
 from trainer.export.metrics import measure_file
+from trainer.export.strangers import StrangerScore
 from trainer.model import Classifier
 from trainer.progress import Progress
 from trainer.recipe import AbstentionRecipe
@@ -91,18 +92,21 @@ def fit_abstention(fitted: FittedFile, trained: Exportable) -> ModelDraft:
     return dataclasses.replace(fitted.draft, limits=limits)
 
 
-def measure(fitted: FittedFile, draft: ModelDraft, trained: Exportable) -> dict[str, Any]:
+def measure(fitted: FittedFile, strangers: StrangerScore, trained: Exportable) -> dict[str, Any]:
     """What metrics.json says of a model file, but for its parity.
 
     Args:
         fitted: What it says of the images.
-        draft: The file with its limits.
+        strangers: The file with its limits, and what it says of strange images.
         trained: The images.
     """
-    catalog, images = trained.catalog, trained.calibration_set
-    found = dict(draft.limits.report)
+    catalog, images, draft = trained.catalog, trained.calibration_set, strangers.draft
+    found = {**draft.limits.report, "ood": strangers.report}
     reliability = calibration_of(fitted.logits, images.targets, task=catalog.task)
     if reliability is not None:
+        curve = reliability["coverage"]
+        if len(strangers.certainty):
+            curve["strange"] = [float((strangers.certainty >= least).mean()) for least in curve["certainty"]]
         found["calibration"] = reliability | {"independent": images.independent}
     if len(fitted.probabilities):
         targets, coarse_indices = catalog.targets(catalog.split("valid")), catalog.coarse_indices

@@ -67,7 +67,10 @@ def append_ood(data: bytes, statistics: OodStatistics) -> bytes:
     length = graph.node("ReduceL2", features, graph.axis, keepdims=1)
     unit = graph.node("Div", features, graph.node("Max", length, graph.constant("smallest", _SMALLEST_LENGTH)))
     offset = graph.node("Sub", unit, graph.constant("centre", statistics.centre))
-    projected = graph.node("MatMul", offset, graph.constant("directions", statistics.directions))
+    directions = graph.constant("directions", statistics.directions)
+    projected = graph.node("MatMul", offset, directions)
+    # Not the difference of two squares: nearly all of them would be the same.
+    outside = graph.node("Sub", offset, graph.node("Gemm", projected, directions, transB=1))
     scaled = graph.node("Mul", projected, graph.constant("scales", statistics.scales))
     to_means = graph.node(
         "Gemm",
@@ -78,11 +81,7 @@ def append_ood(data: bytes, statistics: OodStatistics) -> bytes:
     )
     nearest = graph.node("ReduceMin", to_means, graph.axis, keepdims=0)
     inside = graph.node("ReduceSumSquare", scaled, graph.axis, keepdims=0)
-    rest = graph.node(
-        "Sub",
-        graph.node("ReduceSumSquare", offset, graph.axis, keepdims=0),
-        graph.node("ReduceSumSquare", projected, graph.axis, keepdims=0),
-    )
+    rest = graph.node("ReduceSumSquare", outside, graph.axis, keepdims=0)
     distance = graph.node(
         "Add",
         graph.node("Add", nearest, inside),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,12 @@ from sklearn import metrics as sklearn_metrics
 
 from service.bundle import OodSpec
 from service.pixels import UInt8Array
+from service.tasks import TASKS as SERVED
 from trainer.abstention.ood import (
     FALSE_ALARMS,
     FEWEST_IMAGES,
     METHODS,
     NetworkOutputs,
-    OodStatistics,
     fit_ood,
     label_groups,
     ood_threshold,
@@ -30,13 +31,29 @@ from trainer.export.draft import ModelDraft
 from trainer.export.exportable import Exportable
 from trainer.export.ood_graph import NoFeatures, append_ood, embedder
 from trainer.progress import Progress
+from trainer.training.tasks import TASKS as TRAINED
 
 _BATCH = 16
 
 
-def score_strangers(
-    draft: ModelDraft, trained: Exportable, *, threads: int, progress: Progress
-) -> tuple[ModelDraft, dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StrangerScore:
+    """What was found for a model file.
+
+    Attributes:
+        draft: The file, with the output `ood` if a threshold could be set.
+        report: What metrics.json says about it.
+        reason: Why there is no threshold; empty if there is one.
+        certainty: float64 [M], how certain the file is of each image that is drawn; [0] without a threshold.
+    """
+
+    draft: ModelDraft
+    report: dict[str, Any]
+    reason: str = ""
+    certainty: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+
+def score_strangers(draft: ModelDraft, trained: Exportable, *, threads: int, progress: Progress) -> StrangerScore:
     """Add the output `ood` to a model file, and choose its threshold.
 
     Strange is what is unlike the training images. The threshold is set on the images to calibrate on, which the network
@@ -46,10 +63,7 @@ def score_strangers(
         draft: The file.
         trained: Its images.
         threads: Number of images that are processed at the same time.
-        progress: Shows the stage, and why there is no threshold.
-
-    Returns:
-        The file, as it was if no threshold can be set, and what metrics.json says about it.
+        progress: Shows the stage.
     """
     known = trained.calibration_set.images
     try:
@@ -61,8 +75,7 @@ def score_strangers(
         if not len(learned.pixels):
             raise NoFeatures("no training image can be read any more")
     except NoFeatures as error:
-        progress.info(f"strange images are not recognized: {error}")
-        return draft, {"reason": str(error), "images": len(known)}
+        return StrangerScore(draft=draft, report={"reason": str(error), "images": len(known)}, reason=str(error))
     progress.start("strange images", len(learned.pixels) + len(known))
     outputs = _outputs(embed, learned.pixels, threads=threads, progress=progress)
     statistics = fit_ood(outputs.features, label_groups(learned.targets))
@@ -75,12 +88,19 @@ def score_strangers(
     spec = OodSpec(
         method=METHODS[trained.catalog.task], threshold=threshold, false_alarms=FALSE_ALARMS, images=len(known)
     )
-    drawn = _drawn_scores(embed, statistics, size=trained.pixels.size)
+    outputs = _joined([embed(image[np.newaxis]) for image in strange_images(trained.pixels.size)])
+    drawn = statistics.scores(outputs)
+    probabilities = TRAINED[trained.catalog.task].activate(outputs.logits.astype(np.float64))
+    certainty = SERVED[trained.catalog.task].certainty(probabilities, draft.calibration.thresholds).astype(np.float64)
     area = sklearn_metrics.roc_auc_score(np.repeat([0, 1], [len(scores), len(drawn)]), np.concatenate([scores, drawn]))
-    return dataclasses.replace(draft, data=append_ood(draft.data, statistics), ood=spec), {
-        **dataclasses.asdict(spec),
-        "drawn": {"images": len(drawn), "rejected": float((drawn > threshold).mean()), "auc": float(area)},
-    }
+    return StrangerScore(
+        draft=dataclasses.replace(draft, data=append_ood(draft.data, statistics), ood=spec),
+        report={
+            **dataclasses.asdict(spec),
+            "drawn": {"images": len(drawn), "rejected": float((drawn > threshold).mean()), "auc": float(area)},
+        },
+        certainty=certainty,
+    )
 
 
 def _outputs(
@@ -94,12 +114,6 @@ def _outputs(
             found += pool.map(lambda image: embed(image[np.newaxis]), batch)
             progress.advance(len(batch))
     return _joined(found)
-
-
-def _drawn_scores(
-    embed: Callable[[UInt8Array], NetworkOutputs], statistics: OodStatistics, *, size: int
-) -> npt.NDArray[np.float64]:
-    return statistics.scores(_joined([embed(image[np.newaxis]) for image in strange_images(size)]))
 
 
 def _joined(parts: Sequence[NetworkOutputs]) -> NetworkOutputs:

@@ -68,7 +68,7 @@ def test_the_graph_computes_the_scores_for_every_number_of_images(
         (found,) = run(changed, images[:count], "ood")
         assert found.dtype == np.float32
         assert found.shape == (count,)
-        np.testing.assert_allclose(found, expected[:count], rtol=1e-3)
+        np.testing.assert_allclose(found, expected[:count], rtol=1e-4)
 
 
 def test_what_the_model_file_computed_before_is_the_same_to_the_last_bit(model: bytes, images: UInt8Array) -> None:
