@@ -16,6 +16,7 @@ ORDER = (
     "prediction",
     "environment",
     "inputs",
+    "calibrating",
     "checking",
     "cleaning",
     "collecting",

@@ -17,7 +17,7 @@ BROKEN = Row(path="red/1.jpg", labels=frozenset({"red"}), split="test")
 
 def evaluation(**values: object) -> Evaluation:
     given = {"digest": "sha256:0", "images": 10, "summary": "ten", "metrics": METRICS, "interval": (0.5, 0.9)}
-    return Evaluation(**{**given, "unreadable": {}, "warnings": (), **values})  # type: ignore[arg-type]
+    return Evaluation(**{**given, "calibration": None, "unreadable": {}, "warnings": (), **values})  # type: ignore[arg-type]
 
 
 def test_metrics_are_one_line() -> None:
@@ -118,8 +118,10 @@ def test_export_prints_the_bundle_and_its_validation_metrics(photos: Path, tmp_p
     run, target = tmp_path / "run", tmp_path / "bundle.zip"
     assert fit(photos, run).exit_code == 0
     value = json.loads(trainer("export", run, "--out", tmp_path / "first", "--cache", cache, "--json").stdout)
-    assert set(value) == {"bundle", "digest", "oci", "validation"}
+    assert set(value) == {"bundle", "digest", "models", "oci", "validation"}
     assert value["oci"] is None
+    assert value["models"]["model.onnx"]["temperature"] > 0
+    assert value["models"]["model.onnx"]["set"]["reason"].endswith(" more")
     lines = trainer("export", run, "--out", target, "--cache", cache).stdout.splitlines()
     assert lines[0] == str(target)
     assert lines[1].startswith("sha256:")
