@@ -43,23 +43,27 @@ def wording(prediction: Prediction, chosen: ModelSpec, *, readable: Callable[[st
         readable: Makes the name of a class easier to read.
     """
     choices = tuple(map(readable, prediction.label_set or ()))
+    choices = choices if len(choices) > 1 else ()
     if not prediction.labels:
         return _no_label(prediction, choices)
-    if len(choices) > MAX_NAMED:
-        return Wording(introduction="", answer=f"One of {len(choices):,} classes", choices=choices)
-    if len(choices) > 1:
+    if is_one_of(prediction):
         return Wording(introduction="One of these:", answer=", ".join(choices))
     names = ", ".join(readable(label.label) for label in prediction.labels)
     if not chosen.thresholds and chosen.abstain is None and prediction.best.probability < _LIKELY:
-        return Wording(introduction="", answer=f"Not sure; perhaps {names}.", is_sure=False)
-    return Wording(introduction="This looks like", answer=names)
+        return Wording(introduction="", answer=f"Not sure; perhaps {names}.", choices=choices, is_sure=False)
+    return Wording(introduction="This looks like", answer=names, choices=choices)
+
+
+def is_one_of(prediction: Prediction) -> bool:
+    """Return whether a few labels are shown in place of one: where it is more likely wrong than right."""
+    is_doubtful = prediction.best.probability < _LIKELY and not prediction.abstained
+    return is_doubtful and 1 < len(prediction.label_set or ()) <= MAX_NAMED
 
 
 def _no_label(prediction: Prediction, choices: tuple[str, ...]) -> Wording:
     if prediction.abstained == "unknown":
         answer, note, choices = "This does not look like anything that I know.", "The nearest classes:", ()
     elif prediction.abstained == "unsure":
-        choices = choices if len(choices) > 1 else ()
         is_named = 0 < len(choices) <= MAX_NAMED  # then the list needs no words of its own
         answer, note = "I am not sure.", "" if is_named else "The most probable classes:"
     else:

@@ -23,7 +23,7 @@ from service.web.engine import Engine
 from service.web.routes.endpoint import UPLOAD_PROBLEMS, Operation, describe
 from service.web.routes.inference import classify_image
 from service.web.upload.upload import UPLOAD_BODY, Upload, UploadLimits, read_upload
-from service.wording import MAX_NAMED, wording
+from service.wording import MAX_NAMED, is_one_of, wording
 
 _UNSURE = ' class="unsure"'
 _HTML = "text/html; charset=utf-8"
@@ -131,7 +131,7 @@ def _choices(choices: Sequence[str]) -> str:
 
 def _bars(prediction: Prediction) -> str:
     given = {label.label for label in prediction.labels}
-    if given and len(prediction.label_set or ()) > 1:
+    if is_one_of(prediction):
         given = {*(prediction.label_set or ())}
     return "\n".join(
         f'<li class="{"given" if label.label in given else ""}">'

@@ -2,7 +2,7 @@
 
 import { accuracyLine } from "./about.js";
 import { element } from "./element.js";
-import { MAX_NAMED, labelsOf, percent, wording } from "./wording.js";
+import { MAX_NAMED, isOneOf, labelsOf, percent, wording } from "./wording.js";
 
 const THRESHOLD_PERCENT = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 const MAX_LISTED_CLASSES = 12;
@@ -76,9 +76,8 @@ function bar(item, isLabelled, { nameOf, task, thresholds }) {
 }
 
 function isLabel(item, prediction) {
-  const labels = labelsOf(prediction);
-  if (labels.length && prediction.set?.length > 1) return prediction.set.includes(item.label);
-  return labels.some(({ index }) => index === item.index);
+  if (isOneOf(prediction)) return prediction.set.includes(item.label);
+  return labelsOf(prediction).some(({ index }) => index === item.index);
 }
 
 function facts({ prediction: { image, timing_ms: timing }, size, sentSize }) {

@@ -31,9 +31,14 @@ export function wording({ prediction, model }) {
   const choices = (prediction.set ?? []).map(model.nameOf);
   const words = { introduction: "", answer: "", note: "", names: [], choices: [], isSure: true, probability: "" };
   if (prediction.abstained || !names.length) return { ...words, isSure: false, ...noLabel(prediction, choices, model) };
-  if (choices.length > 1) return { ...words, ...oneOf(choices) };
+  if (isOneOf(prediction)) return { ...words, ...oneOf(choices) };
   if ("labels" in prediction) return { ...words, ...several(prediction, names) };
-  return { ...words, ...single(prediction, names[0], model) };
+  return { ...words, ...single(prediction, names[0], model), choices: choices.length > 1 ? choices : [] };
+}
+
+/** Whether a few labels are shown in place of one: where it is more likely wrong than right. */
+export function isOneOf({ set = [], probability, abstained }) {
+  return !abstained && probability < LIKELY && set.length > 1 && set.length <= MAX_NAMED;
 }
 
 function noLabel(prediction, choices, { nameOf }) {
@@ -55,9 +60,7 @@ function noLabel(prediction, choices, { nameOf }) {
 }
 
 function oneOf(choices) {
-  const count = `One of ${choices.length.toLocaleString("en")} classes`;
-  const short = choices.length <= MAX_SHORT ? OR.format(choices) : count;
-  if (choices.length > MAX_NAMED) return { answer: count, choices, short, sentence: `${count}. The most probable one is ${choices[0]}.` };
+  const short = choices.length <= MAX_SHORT ? OR.format(choices) : `One of ${choices.length} classes`;
   return { introduction: "One of these:", names: choices, short, sentence: `One of these: ${OR.format(choices)}.` };
 }
 

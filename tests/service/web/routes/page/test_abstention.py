@@ -68,27 +68,41 @@ def test_a_class_that_is_less_probable_than_not_is_only_perhaps_right(visit: Any
 
 
 @pytest.mark.browser
-def test_one_of_these(visit: Any, tmp_path: Path) -> None:
+def test_a_few_labels_are_shown_in_place_of_one_that_is_more_likely_wrong_than_right(
+    visit: Any, tmp_path: Path
+) -> None:
+    with RunningServer(write_tiny_bundle(tmp_path / "few", label_set={"quantile": 1})) as server:
+        page = visit(server)
+        upload(page, GREY)
+        expect(page.locator(".eyebrow")).to_have_text("One of these:")
+        expect(page.locator(".chips li")).to_have_text(["red", "green", "blue"])
+        expect(page.locator(".given")).to_have_count(3)
+        expect(page.locator("#status")).to_have_text("One of these: red, green, or blue.")
+        text = httpx.post(server.url, files={"file": GREY}).text
+        assert "<h2>red, green, blue</h2>" in text
+        assert text.count('class="given"') == 3
+
+
+@pytest.mark.browser
+def test_a_label_that_is_likely_stays_and_the_set_is_below_it(visit: Any, tmp_path: Path) -> None:
     """A few classes are named; many are listed on demand."""
     few = write_tiny_bundle(tmp_path / "few", label_set={"quantile": 1})
     many = write_tiny_bundle(tmp_path / "many", classes=[f"c-{n}" for n in range(12)], label_set={"quantile": 1})
     with RunningServer(few) as server:
         page = visit(server)
         upload(page, RED)
-        expect(page.locator(".eyebrow")).to_have_text("One of these:")
-        expect(page.locator(".chips li")).to_have_text(["red", "green", "blue"])
-        expect(page.locator(".given")).to_have_count(3)
-        expect(page.locator("#status")).to_have_text("One of these: red, green, or blue.")
+        expect(page.locator("h2")).to_have_text("red")
+        expect(page.locator(".note")).to_have_text("One of these: red, green, blue.")
+        expect(page.locator(".given")).to_have_count(1)
     with RunningServer(many) as server:
         page = visit(server)
         upload(page, RED)
-        expect(page.locator("h2")).to_have_text("One of 12 classes")
+        expect(page.locator("h2")).to_have_text("c 0")
         expect(page.locator(".choices li").first).to_be_hidden()
         page.get_by_text("The 12 classes that it may be").click()
         expect(page.locator(".choices li")).to_have_count(12)
-        expect(page.locator(".choices li").first).to_have_text("c 0")
         text = httpx.post(server.url, files={"file": RED}).text
-    assert "<h2>One of 12 classes</h2>" in text
+    assert "<h2>c 0</h2>" in text
     assert "<summary>The 12 classes that it may be</summary>" in text
     assert "<li>c 11</li>" in text
 
