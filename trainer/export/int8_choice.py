@@ -35,6 +35,7 @@ from trainer.progress import Progress
 from trainer.training.calibration import calibrate
 from trainer.training.metrics import paired_loss_interval
 from trainer.training.tasks import TASKS
+from trainer.training.tasks.numbers import FloatArray
 
 _CALIBRATION_IMAGES = 330
 _CALIBRATION_BYTES = 256 * 1024**2  # of their pixels: with large inputs there are fewer
@@ -150,10 +151,15 @@ class _Judge:
         self._task = TASKS[trained.catalog.task]
         self._targets = trained.catalog.targets(trained.catalog.split("valid"))
         self._mirrors = len(self._targets) < _FEW
-        probabilities = self._predict(predictor)
+        probabilities: FloatArray = self._predict(predictor)
         count = len(self._targets)
-        self._predicted = self._task.predicted(probabilities, fp32.calibration.thresholds)
-        self._correct = self._task.correct(probabilities[:count], self._targets, fp32.calibration.thresholds)
+        calibration = fp32.calibration
+        if trained.own_calibration_set is not None:  # as every file that it is compared with, on the validation images
+            logits = self._task.logits_of(probabilities) * calibration.temperature
+            calibration = calibrate(logits[:count], self._targets, task=calibration.task)
+            probabilities = calibration.activate(logits)
+        self._predicted = self._task.predicted(probabilities, calibration.thresholds)
+        self._correct = self._task.correct(probabilities[:count], self._targets, calibration.thresholds)
 
     def judge(self, candidate: _Candidate) -> tuple[ModelDraft | None, dict[str, Any]]:
         """Return the file with a calibration of its own, or None if it is not accurate enough; and the figures."""
