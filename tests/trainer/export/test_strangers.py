@@ -61,6 +61,12 @@ def test_strange_images_are_unknown_and_the_images_of_the_classes_are_not(bundle
     assert np.mean(rejected) == pytest.approx(bundle.metrics_of(file)["ood"]["drawn"]["rejected"], abs=0.02)
 
 
+def test_the_card_says_what_is_recognized_and_what_is_not(bundle: Bundle) -> None:
+    assert "`model.onnx` calls a photo unknown if it is too unlike the training images" in bundle.card
+    assert "by the 105 images that the threshold was set on" in bundle.card
+    assert "Things that are like its classes" in bundle.card
+
+
 def test_an_export_finds_the_same_again(bundle: Bundle, run: Path, tmp_path: Path) -> None:
     result = trainer("export", run, "--out", tmp_path / "again")
     assert result.exit_code == 0, result.stderr
@@ -88,4 +94,6 @@ def test_with_few_validation_images_there_is_no_threshold_and_the_fit_says_so(tm
     assert f"strange images are not recognized: {reason}" in result.stderr
     metrics = json.loads((tmp_path / "run" / "bundle" / "metrics.json").read_text())
     assert metrics["models"][FP32]["ood"] == {"reason": reason, "images": 6}
-    assert read_bundle(tmp_path / "run" / "bundle").spec.models[FP32].ood is None
+    bundle = read_bundle(tmp_path / "run" / "bundle")
+    assert bundle.spec.models[FP32].ood is None
+    assert f"`model.onnx` does not recognize them: {reason}." in bundle.card
