@@ -80,7 +80,7 @@ def fit_limits(
         certainty, correct = _answers(logits, targets, calibration)
         abstain, report["abstain"] = _abstain(certainty, correct, options.bound, independent=independent)
     found = None
-    if options.set_level and task == "classification":
+    if options.set_level and task == "classification" and len(targets):  # nobody asks for sets without images
         found, report["set"] = _set(logits, targets, calibration, options.set_level)
     return Limits(abstain=abstain, set=found, report=report)
 

@@ -34,6 +34,7 @@ _PARAMETERS = frozenset({"cache", "cache_max", "device", "lr", "oci", "out", "re
     *option_keys()
 }
 _PARAMETERS |= {"kinds", "max_fraction", "quarantine", "undo"}  # of `check`
+_PARAMETERS |= {"data_root"}  # of `calibrate`
 _PARAMETERS |= {"allow_remote", "host", "port", "tls_cert", "tls_key"}  # of `clean`
 _PARAMETERS |= {"classes", "layout", "mean", "outputs", "resize", "resize_short", "std", "task"}  # of `import`
 _PARAMETERS |= {  # of `download` and `search`

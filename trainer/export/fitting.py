@@ -136,5 +136,5 @@ def _lines(draft: ModelDraft) -> Iterator[str]:
         )
     if "abstain" in refused:
         yield f"answers always, since no threshold keeps the bound: {refused['abstain']}"
-    if "set" in refused and draft.limits.report["set"]["images"]:
+    if "set" in refused:
         yield f"has no sets of labels: {refused['set']}"

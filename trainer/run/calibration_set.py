@@ -72,6 +72,8 @@ def images_of_recipe(recipe: Recipe) -> LabelledImages | None:
 
 def read_labelled(catalog: Catalog, images: LabelledImages, recipe: Recipe) -> Catalog:
     """Read images to calibrate on, as the test images of a catalog; raises CatalogError, as `read_test` does."""
+    if images.root is not None and not is_table(images.path):
+        raise CatalogError(f"{images.path}: `data_root` is for the paths in a table, and this is none; leave it out.")
     options = other_read_options(recipe, root=images.root, overrides=reading_overrides(images))
     return read_test(catalog, images.path, options, purpose="calibration")
 

@@ -110,6 +110,7 @@ def test_any_number_of_images_can_be_asked(task: Task, count: int) -> None:
     found = fit_limits(logits, targets, FIVE_PERCENT, calibration=calibration, independent=False)
     assert found.abstain is None
     assert found.report["abstain"]["independent"] is False
+    assert ("set" in found.report) == (count > 0 and task == "classification")
 
 
 def test_what_is_not_asked_for_is_not_reported() -> None:

@@ -98,12 +98,17 @@ def overconfident(certainty: FloatArray) -> FloatArray:
     return np.where(certainty > 0.9, 0.019, 0.3 * (1 - certainty) ** 2)
 
 
+def worst_on_top(certainty: FloatArray) -> FloatArray:
+    """More often wrong the more certain it is: high thresholds break the bound, and middle ones keep it."""
+    return np.where(certainty > 0.85, 0.08, 0.01)
+
+
 def useless(certainty: FloatArray) -> FloatArray:
     """The certainty says nothing, and a few too many answers are wrong: every threshold breaks the bound."""
     return np.full(len(certainty), 0.0501)
 
 
-RISKS: tuple[Callable[[FloatArray], FloatArray], ...] = (rising, overconfident, useless)
+RISKS: tuple[Callable[[FloatArray], FloatArray], ...] = (rising, overconfident, worst_on_top, useless)
 
 
 def draw(risk: Callable[[FloatArray], FloatArray], count: int, seed: int) -> tuple[FloatArray, BoolArray]:

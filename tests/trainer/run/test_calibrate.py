@@ -146,6 +146,9 @@ def test_images_that_cannot_be_used_are_refused(
         result = calibrate(trained_run, labelled, tmp_path / "bundle", option, value)
         assert result.exit_code == 2
         assert f"{option} is {float(value)}; it must be from " in error_of(result)
+    folder = calibrate(trained_run, labelled, tmp_path / "bundle", "--data-root", tmp_path)
+    assert folder.exit_code == 1
+    assert f"{labelled}: --data-root is for the paths in a table, and this is none" in error_of(folder)
     nothing = trainer("calibrate", trained_run, labelled)
     assert nothing.exit_code == 2
     assert "say where the bundle goes" in error_of(nothing)
