@@ -343,7 +343,7 @@ MESSAGES = _messages()
 def test_every_message_names_only_what_the_command_line_has(message: str) -> None:
     shown = as_command_line(message.replace("=X", "=1"))
     assert "`" not in shown
-    commands = ("fit", "check", "clean", "download", "search", "export", "import")
+    commands = ("fit", "check", "clean", "download", "search", "export", "calibrate", "import")
     assert not unknown_options(shown, {option for name in commands for option in options_of(name)})
 
 
