@@ -29,7 +29,7 @@ FALSE_ALARMS = 0.01  # of images of the classes
 FEWEST_IMAGES = 100  # to set a threshold on: with fewer, 1 % is less than one image
 RANK = 64
 TEMPERATURE = 3.0  # of the entropy, over that of the probabilities
-_ENTROPY_WEIGHT = 4.0  # of the entropy in standard deviations, over that of the distance
+_ENTROPY_WEIGHT = 1.0  # of the entropy in standard deviations, over that of the distance
 _SMALLEST_SPREAD = 0.01  # nats: of a network that is sure of every image
 _SMALLEST_LENGTH = 1e-12
 # Features of images that look alike vary in a few directions alone; the others must not count without bound.
