@@ -26,7 +26,8 @@ def test_all_images_are_trained_on_and_the_last_epoch_is_kept(tmp_path: Path, ru
 
     bundle = read_bundle(run / "bundle")
     assert bundle.spec.models["model.onnx"].temperature == 1
-    assert set(bundle.metrics_of("model.onnx")) == {"parity"}
+    assert set(bundle.metrics_of("model.onnx")) == {"parity", "ood"}
+    assert "needs 100 images" in bundle.metrics_of("model.onnx")["ood"]["reason"]
     assert "How far its probabilities" not in bundle.card
     assert "Reliability diagram" not in (run / "report.html").read_text(encoding="utf-8")
     assert bundle.metrics_of("model.onnx")["parity"]["images"] == 18
