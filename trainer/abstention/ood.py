@@ -31,7 +31,7 @@ RANK = 64
 TEMPERATURE = 3.0  # of the entropy, over that of the probabilities
 _ENTROPY_WEIGHT = 1.0  # of the entropy in standard deviations, over that of the distance
 _SMALLEST_SPREAD = 0.01  # nats: of a network that is sure of every image
-_SMALLEST_LENGTH = 1e-12
+SMALLEST_LENGTH = 1e-12  # features of zeros are not divided by their length
 # Features of images that look alike vary in a few directions alone; the others must not count without bound.
 _SMALLEST_FRACTION, _SMALLEST_VARIANCE = 0.01, 1e-8
 
@@ -147,7 +147,7 @@ def entropies(logits: npt.NDArray[np.floating[Any]]) -> Float64Array:
 def unit_length(features: npt.NDArray[np.floating[Any]]) -> Float64Array:
     """Divide the features of each image by their length: [N, C] -> [N, C]."""
     wide = features.astype(np.float64)
-    return np.asarray(wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), _SMALLEST_LENGTH))
+    return np.asarray(wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), SMALLEST_LENGTH))
 
 
 def label_groups(targets: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -11,18 +11,17 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from service.pixels import UInt8Array
-from trainer.abstention.ood import TEMPERATURE, NetworkOutputs, OodStatistics
+from trainer.abstention.ood import SMALLEST_LENGTH, TEMPERATURE, NetworkOutputs, OodStatistics
 
 _PREFIX = "ood."  # of the names of what is added
-_SMALLEST_LENGTH = 1e-12
 _LINEAR = ("Gemm", "MatMul")
 _ACTIVATIONS = ("Softmax", "Sigmoid")
 # What may lie between the last layer and the probabilities: temperature, bias, activation.
 _AFTER = (*_ACTIVATIONS, "Div", "Mul", "Add")
 
 
-class NoFeatures(Exception):
-    """The last layer of a model is not a linear one. The message says so."""
+class NoScore(Exception):
+    """No score of strange images can be made. The message says why."""
 
 
 def embedder(data: bytes) -> Callable[[UInt8Array], NetworkOutputs]:
@@ -31,7 +30,7 @@ def embedder(data: bytes) -> Callable[[UInt8Array], NetworkOutputs]:
     Threads may share it; it uses one thread for a call.
 
     Raises:
-        NoFeatures: The last layer is not a linear one.
+        NoScore: The last layer is not a linear one.
     """
     model = onnx.load_from_string(data)
     names = [_last_layer(model).input[0], _activation(model).input[0]]
@@ -56,7 +55,7 @@ def append_ood(data: bytes, statistics: OodStatistics) -> bytes:
         statistics: Of the features of its last layer.
 
     Raises:
-        NoFeatures: The last layer is not a linear one.
+        NoScore: The last layer is not a linear one.
     """
     model = onnx.load_from_string(data)
     graph = _Builder()
@@ -65,7 +64,7 @@ def append_ood(data: bytes, statistics: OodStatistics) -> bytes:
 
     features = _last_layer(model).input[0]
     length = graph.node("ReduceL2", features, graph.axis, keepdims=1)
-    unit = graph.node("Div", features, graph.node("Max", length, graph.constant("smallest", _SMALLEST_LENGTH)))
+    unit = graph.node("Div", features, graph.node("Max", length, graph.constant("smallest", SMALLEST_LENGTH)))
     offset = graph.node("Sub", unit, graph.constant("centre", statistics.centre))
     directions = graph.constant("directions", statistics.directions)
     projected = graph.node("MatMul", offset, directions)
@@ -112,12 +111,12 @@ def _entropy(graph: _Builder, logits: str) -> str:
 
 
 def _activation(model: onnx.ModelProto) -> onnx.NodeProto:
-    """The node that makes the probabilities; raises NoFeatures if it is none that is known."""
+    """The node that makes the probabilities; raises NoScore if it is none that is known."""
     node: onnx.NodeProto
     for node in model.graph.node:
         if "probabilities" in node.output and node.op_type in _ACTIVATIONS:
             return node
-    raise NoFeatures("its probabilities are neither a softmax nor a sigmoid")
+    raise NoScore("its probabilities are neither a softmax nor a sigmoid")
 
 
 def _last_layer(model: onnx.ModelProto) -> onnx.NodeProto:
@@ -131,8 +130,8 @@ def _last_layer(model: onnx.ModelProto) -> onnx.NodeProto:
             return node
         if node.op_type not in _AFTER:
             break
-        name = next(each for each in node.input if each not in weights)
-    raise NoFeatures("its last layer is not a linear one with constant weights")
+        name = next((each for each in node.input if each not in weights), "")
+    raise NoScore("its last layer is not a linear one with constant weights")
 
 
 class _Builder:

@@ -29,7 +29,7 @@ from trainer.abstention.strange import strange_images
 from trainer.data import PixelSource
 from trainer.export.draft import ModelDraft
 from trainer.export.exportable import Exportable
-from trainer.export.ood_graph import NoFeatures, append_ood, embedder
+from trainer.export.ood_graph import NoScore, append_ood, embedder
 from trainer.progress import Progress
 from trainer.training.tasks import TASKS as TRAINED
 
@@ -68,13 +68,13 @@ def score_strangers(draft: ModelDraft, trained: Exportable, *, threads: int, pro
     known = trained.calibration_set.images
     try:
         if len(known) < FEWEST_IMAGES:
-            raise NoFeatures(
+            raise NoScore(
                 f"that needs {FEWEST_IMAGES} images that the network was not trained on, and there are {len(known)}"
             )
         embed, learned = embedder(draft.data), trained.learned()
         if not len(learned.pixels):
-            raise NoFeatures("no training image can be read any more")
-    except NoFeatures as error:
+            raise NoScore("no training image can be read any more")
+    except NoScore as error:
         return StrangerScore(draft=draft, report={"reason": str(error), "images": len(known)}, reason=str(error))
     progress.start("strange images", len(learned.pixels) + len(known))
     outputs = _outputs(embed, learned.pixels, threads=threads, progress=progress)

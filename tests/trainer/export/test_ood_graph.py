@@ -15,7 +15,7 @@ from service.pixels import UInt8Array
 from trainer.abstention.ood import fit_ood, with_entropy
 from trainer.export.graph import CalibratedClassifier, find_feature_layer, to_onnx
 from trainer.export.int8 import CalibrationImages, QuantizationSettings, quantize
-from trainer.export.ood_graph import NoFeatures, append_ood, embedder
+from trainer.export.ood_graph import NoScore, append_ood, embedder
 from trainer.model import Classifier, load_backbone
 from trainer.training.calibration import Calibration
 
@@ -99,5 +99,5 @@ def test_a_model_that_does_not_end_in_a_linear_layer_has_no_features() -> None:
         [numpy_helper.from_array(np.array([1, 2]), "axes")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]).SerializeToString()
-    with pytest.raises(NoFeatures, match="its last layer is not a linear one"):
+    with pytest.raises(NoScore, match="its last layer is not a linear one"):
         embedder(model)
